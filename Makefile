@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+# One Makefile, not recursive; everything it makes lies in build/. Sources, tests and programs are found by wildcard.
+#   V=1 shows commands; SAN=1 builds with address and undefined sanitizers; WERROR=1 makes warnings errors (both on in CI).
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SECONDARY:
+SHELL := /bin/bash
+
+ifeq ($(CI),true)
+SAN ?= 1
+WERROR ?= 1
+endif
+SAN ?= 0
+WERROR ?= 0
+CC := gcc
+CLANG ?= clang
+O := build
+ifeq ($(SAN),1)
+O := build/san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+PREFIX ?= /usr/local
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
+
+PKGS := libcrypto libssl libevent libevent_openssl libevent_pthreads libcurl jansson libcyaml yaml-0.1 sqlite3 \
+	libnl-3.0 libzstd tss2-esys tss2-tctildr tss2-mu tss2-rc libseccomp libsystemd libbpf
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lpthread
+WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wwrite-strings \
+	$(if $(filter 1,$(WERROR)),-Werror)
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(if $(filter 1,$(SAN)),,-D_FORTIFY_SOURCE=2)
+INCLUDES := -Iinclude -Iuserspace/lib -I$(O)/bpf
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) $(INCLUDES) $(PKG_CFLAGS) -MMD -MP
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)
+
+PROGRAMS := plumbd plumb-verifier plumbctl
+main_plumbd := agent/plumbd
+main_plumb-verifier := verifier/plumb_verifier
+main_plumbctl := ctl/plumbctl
+MAINS := $(foreach p,$(PROGRAMS),userspace/$(main_$(p)).c)
+rooms = $(patsubst %.c,$(O)/%.o,$(filter-out $(MAINS),$(wildcard userspace/$(1)/*.c)))
+ARCHIVES := $(foreach h,agent verifier ctl lib,$(O)/lib$(h).a)
+FAKES := $(patsubst %.c,$(O)/%.o,$(wildcard tests/fakes/*.c))
+UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
+BPF := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKEL := $(if $(BPF),$(O)/bpf/plumb.skel.h)
+
+all: $(foreach p,$(PROGRAMS),$(O)/$(p)) ## build the three programs
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+deps: ## install what is needed from Debian (root)
+	$(Q)tests/deps
+
+$(O)/%.o: %.c | $(SKEL)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(foreach h,agent verifier ctl lib,$(eval $(O)/lib$(h).a: $(call rooms,$(h))))
+$(ARCHIVES):
+	@mkdir -p $(@D)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(O)/plumbd: $(O)/userspace/agent/plumbd.o $(O)/libagent.a $(O)/liblib.a
+$(O)/plumb-verifier: $(O)/userspace/verifier/plumb_verifier.o $(O)/libverifier.a $(O)/liblib.a
+$(O)/plumbctl: $(O)/userspace/ctl/plumbctl.o $(O)/libctl.a $(O)/liblib.a
+$(foreach p,$(PROGRAMS),$(O)/$(p)):
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+# Kernel programs: one object a subject, linked into one skeleton.
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)$(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Wno-missing-declarations \
+		$(if $(filter 1,$(WERROR)),-Werror) -Iinclude -I/usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c -o $@ $<
+$(O)/bpf/plumb.bpf.o: $(BPF)
+	$(call say,BPFLD,$@)PATH=$$PATH:/usr/sbin bpftool gen object $@ $^
+$(SKEL): $(O)/bpf/plumb.bpf.o
+	$(call say,SKEL,$@)PATH=$$PATH:/usr/sbin bpftool gen skeleton $< name plumb > $@
+
+# Tests. Every runner speaks TAP; tests/run counts it.
+$(UNIT): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(FAKES) $(ARCHIVES)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lcmocka
+$(FUZZ): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/corpus_main.o $(ARCHIVES)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/tests/fuzz/corpus_main.o -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
+$(BENCH): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(FAKES) $(ARCHIVES)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
+
+tests: all $(UNIT) $(FUZZ) ## build programs and tests
+
+check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
+	$(Q)$(MAKE) -j$$(nproc) tests && O=$(O) tests/run lint unit fuzz flow vm
+
+lint: ## floors, headers alone, formatting, static analysis, shell
+	$(Q)O=$(O) tests/run lint
+
+unit: $(UNIT) ## unit tests only
+	$(Q)O=$(O) tests/run unit
+
+fuzz: ## fuzz every parser for SECONDS= (default 30) each with libFuzzer
+	$(Q)O=build/fuzz tests/fuzz/run $(or $(SECONDS_EACH),30)
+
+flow: all ## whole programs against a software TPM on loopback
+	$(Q)O=$(O) tests/run flow
+
+vmtest: all ## a real kernel in QEMU; KERNELS="6.1 …"
+	$(Q)O=$(O) tests/run vm
+
+bench: all $(BENCH) ## measure, ratios A B A B; writes build/bench.json
+	$(Q)O=$(O) tests/bench/run
+
+demo: deps ## the whole path on this machine; KEEP=1 leaves it running
+	$(Q)$(MAKE) -j$$(nproc) all && O=$(O) tests/demo
+
+install: all ## into DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/plumbline/policies
+	install -m 755 $(O)/plumbd $(O)/plumb-verifier $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(O)/plumbctl $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 $(wildcard policies/*.yaml) $(DESTDIR)$(PREFIX)/share/plumbline/policies/
+
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: all help deps tests check lint unit fuzz flow vmtest bench demo install clean
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * buf.h: bytes that grow to a bound, and a bounded reader of foreign bytes.
+ * In: bytes. Out: bytes, or -EBADMSG when a read would pass the end, -E2BIG when a write would pass the bound.
+ */
+#ifndef PLUMB_BUF_H
+#define PLUMB_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed bytes. */
+struct buf_view {
+	const uint8_t *data;
+	size_t size;
+};
+
+/* Grows by doubling up to max. The first failure sticks: check buf_status() once, after the last put. Zero-initialise or buf_init(). */
+struct buf {
+	uint8_t *data;		/* always followed by a NUL that size does not count, once anything was put */
+	size_t size;
+	size_t room;
+	size_t max;		/* bytes; 0: 1 GiB */
+	int error;		/* 0, -ENOMEM, -E2BIG, -EINVAL */
+};
+
+void buf_init(struct buf *b, size_t max);
+void buf_done(struct buf *b);			/* frees; b can be used again. Usable with CLEANUP(buf_done) */
+void buf_clear(struct buf *b);			/* size 0, error 0, memory kept */
+int buf_status(const struct buf *b);
+void buf_put(struct buf *b, const void *data, size_t size);
+void buf_puts(struct buf *b, const char *text);
+void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_put_u8(struct buf *b, uint8_t v);
+void buf_put_u16be(struct buf *b, uint16_t v);
+void buf_put_u32be(struct buf *b, uint32_t v);
+void buf_put_u64be(struct buf *b, uint64_t v);
+void buf_put_sized(struct buf *b, const void *data, size_t size);	/* u32be length, then the bytes */
+char *buf_take(struct buf *b);			/* caller frees; b is empty then. NULL after an error */
+
+/* Reading. Nothing moves when a read fails. */
+struct buf_reader {
+	const uint8_t *data;
+	size_t size;
+	size_t at;
+};
+
+static inline struct buf_reader buf_reader_of(const void *data, size_t size)
+{
+	return (struct buf_reader){ .data = data, .size = size, .at = 0 };
+}
+
+static inline size_t buf_left(const struct buf_reader *r)
+{
+	return r->size - r->at;
+}
+
+int buf_read_u8(struct buf_reader *r, uint8_t *ret);
+int buf_read_u16be(struct buf_reader *r, uint16_t *ret);
+int buf_read_u32be(struct buf_reader *r, uint32_t *ret);
+int buf_read_u64be(struct buf_reader *r, uint64_t *ret);
+int buf_read_u16le(struct buf_reader *r, uint16_t *ret);
+int buf_read_u32le(struct buf_reader *r, uint32_t *ret);
+int buf_read_u64le(struct buf_reader *r, uint64_t *ret);
+int buf_read_bytes(struct buf_reader *r, size_t size, struct buf_view *ret);	/* borrowed */
+int buf_read_sized16be(struct buf_reader *r, size_t max, struct buf_view *ret);	/* TPM2B: u16be length + bytes; over max: -E2BIG */
+int buf_read_sized32be(struct buf_reader *r, size_t max, struct buf_view *ret);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ledger_write.h: appends to a ledger directory: segments, tiles, anchors, notes; and recovers it after a crash.
+ * In: finished lines and records. Out: sequence numbers, heads, tree. Knows no TPM: commit decides what to extend and when.
+ * Order (write-ahead): append… → sync → anchor(extend), synced → [extend, messages, signatures] → anchor(done). One thread.
+ */
+#ifndef PLUMB_LEDGER_WRITE_H
+#define PLUMB_LEDGER_WRITE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "buf.h"
+#include "checkpoint.h"
+#include "clock.h"
+#include "fsio.h"
+#include "ledger_dir.h"
+#include "merkle.h"
+#include "why.h"
+
+struct ledger;
+
+struct ledger_options {
+	const struct fsio *io;		/* borrowed */
+	const char *dir;
+	const char *origin;		/* a directory of another origin is refused: -EXDEV */
+	uint64_t segment_size;		/* bytes after which a segment closes and is compressed; 0: 64 MiB */
+	bool create;			/* make the directory when there is none; else -ENOENT */
+};
+
+/* What was found on opening: recovery synced every segment it read, cut only a torn last line or record, and re-made tiles. */
+struct ledger_recovery {
+	uint64_t torn_line_bytes;	/* cut from the last segment */
+	uint64_t torn_anchor_bytes;
+	bool has_pending;		/* an extend record without done after it */
+	uint64_t pending_size;
+	struct digest pending_root;
+	bool has_epoch;			/* the last epoch record, and the fold of everything after it */
+	struct ledger_anchor epoch;
+	struct digest fold;		/* PCR expected with all done extends (and foreign records) applied */
+	struct digest fold_pending;	/* and with the pending one as well, when has_pending */
+	uint64_t anchored_size;		/* of the last done extend of this epoch; 0: none */
+};
+
+/* -EBADMSG: corrupt (why says file and line), -EXDEV: another node's, -ENOENT, -ENOSPC, … */
+int ledger_open(const struct ledger_options *o, struct ledger **ret, struct ledger_recovery *ret_found, struct why *ret_why);
+struct ledger *ledger_free(struct ledger *l);		/* closes; does not sync */
+
+uint64_t ledger_next_seq(const struct ledger *l);
+/* The line must carry "seq" == ledger_next_seq(). Not durable before ledger_sync(). After an error nothing was appended. */
+int ledger_append(struct ledger *l, const void *line, size_t size);
+int ledger_sync(struct ledger *l);			/* lines and tiles durable */
+uint64_t ledger_synced_size(const struct ledger *l);
+int ledger_head(const struct ledger *l, struct checkpoint *ret);	/* of all appended lines */
+const struct merkle *ledger_tree(const struct ledger *l);		/* borrowed */
+int ledger_anchor(struct ledger *l, const struct ledger_anchor *a);	/* appended and synced */
+int ledger_note(struct ledger *l, uint64_t size, const struct digest *root, const char *note_line, size_t note_size);
+int ledger_rotate(struct ledger *l);			/* closes the segment and starts a new one; compresses the old one */
+/* Deletes closed segments that end at or before size; the caller then appends the `pruned` line. ret_first: the first seq kept. */
+int ledger_prune(struct ledger *l, uint64_t size, uint64_t *ret_first);
+
+/* Reading back while open: lines [from, to) each with LF, appended to ret; at most max bytes, ret_to: where it stopped (whole lines). */
+int ledger_lines(struct ledger *l, uint64_t from, uint64_t to, size_t max, struct buf *ret, uint64_t *ret_to);
+/* Raw anchor bytes of the records after the `done` whose value is *pcr (the newest such), or from the last epoch record on when there is none. */
+int ledger_anchors_since(struct ledger *l, const struct digest *pcr, size_t max, struct buf *ret);
+int ledger_root_at(struct ledger *l, uint64_t size, struct digest *ret);	/* from tiles */
+int ledger_prove_inclusion(struct ledger *l, uint64_t seq, uint64_t size, struct digest *ret_proof, uint32_t *ret_n);
+int ledger_prove_consistency(struct ledger *l, uint64_t old_size, uint64_t new_size, struct digest *ret_proof, uint32_t *ret_n);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.h: the verifier's memory as a table of functions; store_sqlite fills it. Rows are plain data.
+ * In: rows. Out: rows. Errors: -ENOENT no such row, -EEXIST, -ESTALE the row changed since it was read, -EIO. Strings in rows are
+ * fixed arrays or owned bufs (store_*_done). Every change happens between begin and commit; commit is durable (synchronous=FULL).
+ */
+#ifndef PLUMB_STORE_H
+#define PLUMB_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "buf.h"
+#include "digest.h"
+#include "merkle.h"
+#include "plumb/terms.h"
+#include "why.h"
+
+#define STORE_MAX_LIST 10000u
+
+/* A node: identity, state, and head, provisional, quote base, finding and fork latch in ONE versioned row. */
+struct store_node {
+	char id[65];
+	uint64_t incarnation;
+	uint64_t version;		/* row version; node_put fails with -ESTALE when it is another by now, and sets version + 1 */
+	char label[254];
+	char kube_name[254];		/* "" unless bound */
+	struct buf record;		/* record.json */
+	struct digest client_key;	/* SPKI digest of the client certificate */
+	uint64_t enrolled_ns;
+	/* state */
+	enum plumb_life life;
+	enum plumb_appraisal appraisal;
+	enum plumb_freshness freshness;
+	enum plumb_containment containment;
+	uint64_t state_since_ns;	/* UTC, of the derived state */
+	char cause[256];		/* of the last transition, for people */
+	uint64_t deadline_ns;		/* boot time of the verifier's clock is not kept: UTC by which evidence is due */
+	uint64_t leaving_until_ns;	/* an announced absence ends here; 0: none */
+	uint64_t last_order;		/* highest order number given */
+	uint64_t last_evidence_ns;	/* accepted */
+	/* head row */
+	uint64_t head_size;		/* cosigned */
+	struct digest head_root;
+	struct merkle frontier;		/* at max(head, provisional): of all lines stored */
+	uint64_t prov_size;		/* 0: none */
+	struct digest prov_root;
+	uint64_t prov_since_ns;
+	bool prov_binding;		/* the event key signed it */
+	bool has_base;			/* a quote was accepted */
+	uint64_t base_size;		/* confirmed size */
+	struct merkle base_frontier;
+	struct digest base_pcr;
+	uint32_t base_reset, base_restart;
+	uint64_t base_clock_ms;
+	bool forked;
+	uint32_t findings;		/* bit 1 << enum plumb_finding, of the last appraisal */
+	uint64_t baseline_version;	/* assigned */
+	struct digest baseline;		/* document; zero: none */
+	struct digest evidence_digest;	/* of the last accepted body, for the verdict */
+	uint8_t last_nonce[32];
+	char boot_id[37];
+};
+void store_node_done(struct store_node *n);
+
+/* A drift or finding of a node: one case per (node, rule or "", key). */
+struct store_case {
+	uint64_t id;			/* 0: assigned by case_put */
+	char node[65];
+	uint64_t incarnation;
+	char rule[65];			/* "" when no rule matched */
+	char key[4400];
+	char scope[160];
+	char expected[4096], found[4096];
+	char who[512];			/* "uid 0, /usr/bin/bash (bash/123)" or "unknown" */
+	enum plumb_type type;
+	enum plumb_finding finding;
+	enum plumb_severity severity;
+	enum plumb_action action;	/* asked for by the rule */
+	bool armed;
+	bool provisional;		/* not covered by an accepted quote yet */
+	uint64_t first_seq, last_seq, count;	/* ledger lines */
+	uint64_t opened_ns, last_ns;
+	uint64_t closed_ns;		/* 0: open */
+	char closed_why[256];
+	uint8_t release;		/* enum policy_release */
+	uint32_t score;
+	uint64_t grace_ms;
+	uint32_t opened_reset;		/* counts at opening, for release: reboot */
+	char ack_by[128];		/* "" or operator */
+};
+
+struct store_operator {
+	char name[128];
+	struct digest key_id;
+	enum plumb_role role;
+	struct buf spki;
+	uint64_t added_ns;
+	bool revoked;
+};
+
+struct store_message {			/* webhook outbox */
+	uint64_t id;
+	char target[64];		/* "webhook:<n>" or "kube" */
+	char node[65];
+	struct buf body;
+	uint32_t tries;
+	uint64_t next_ns;
+};
+
+struct store_ops {
+	int (*begin)(void *ctx);
+	int (*commit)(void *ctx);
+	void (*rollback)(void *ctx);
+
+	int (*node_get)(void *ctx, const char *id, struct store_node *ret);
+	int (*node_put)(void *ctx, struct store_node *n);		/* version 0: insert */
+	int (*node_each)(void *ctx, int (*fn)(void *fn_ctx, const struct store_node *n), void *fn_ctx);
+
+	int (*lines_put)(void *ctx, const char *node, uint64_t incarnation, uint64_t from, const void *lines, size_t size, uint64_t n);	/* each ends with LF */
+	int (*lines_each)(void *ctx, const char *node, uint64_t incarnation, uint64_t from, uint64_t to,
+			  int (*fn)(void *fn_ctx, uint64_t seq, const char *line, size_t size), void *fn_ctx);
+	int (*blob_put)(void *ctx, const char *kind, const char *name, const void *data, size_t size);	/* baselines, policies, anchors, notes; replaces */
+	int (*blob_get)(void *ctx, const char *kind, const char *name, struct buf *ret);
+	int (*blob_append)(void *ctx, const char *kind, const char *name, const void *data, size_t size);
+
+	int (*case_put)(void *ctx, struct store_case *c);
+	int (*case_find)(void *ctx, const char *node, const char *rule, const char *key, struct store_case *ret);	/* open ones */
+	int (*case_get)(void *ctx, uint64_t id, struct store_case *ret);
+	int (*case_each)(void *ctx, const char *node, bool open_only, int (*fn)(void *fn_ctx, const struct store_case *c), void *fn_ctx);	/* node NULL: all */
+
+	int (*order_put)(void *ctx, const char *node, uint64_t number, const void *envelope, size_t size);
+	int (*order_each)(void *ctx, const char *node, uint64_t above, int (*fn)(void *fn_ctx, uint64_t number, const void *envelope, size_t size), void *fn_ctx);
+
+	int (*token_put)(void *ctx, const struct digest *token, const char *label, uint64_t expires_ns);
+	int (*token_use)(void *ctx, const struct digest *token, uint64_t now_ns, char ret_label[254]);	/* once; -ENOENT, -EKEYEXPIRED */
+	int (*operator_put)(void *ctx, const struct store_operator *o);
+	int (*operator_get)(void *ctx, const struct digest *key_id, struct store_operator *ret);
+	int (*operator_each)(void *ctx, int (*fn)(void *fn_ctx, const struct store_operator *o), void *fn_ctx);
+	int (*message_put)(void *ctx, const struct store_message *m);
+	int (*message_next)(void *ctx, const char *target, uint64_t now_ns, struct store_message *ret);	/* oldest of each node first; ordered per node */
+	int (*message_done)(void *ctx, uint64_t id);
+	int (*message_retry)(void *ctx, uint64_t id, uint64_t next_ns);
+	int (*setting_put)(void *ctx, const char *name, const char *value);
+	int (*setting_get)(void *ctx, const char *name, struct buf *ret);
+	void (*close)(void *ctx);
+};
+
+struct store {
+	const struct store_ops *ops;
+	void *ctx;
+};
+
+#endif

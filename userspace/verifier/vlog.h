@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vlog.h: the verifier's own ledger: verdicts, transitions, operators' actions, node heads. The same tree, Ed25519-signed checkpoints.
+ * In: a type and JSON members. Out: sequence number; lines for /v1/events. Loop's thread.
+ */
+#ifndef PLUMB_VLOG_H
+#define PLUMB_VLOG_H
+
+#include <stdint.h>
+#include "clock.h"
+#include "fsio.h"
+#include "plumb/terms.h"
+#include "sign.h"
+#include "why.h"
+
+struct vlog;
+
+int vlog_open(const struct fsio *io, const struct clock *clock, const char *dir, const char *log_name,
+	      const struct sign_key *key, struct vlog **ret, struct why *ret_why);
+struct vlog *vlog_free(struct vlog *v);
+int vlog_add(struct vlog *v, enum plumb_type type, const char *body_members, uint64_t *ret_seq);
+int vlog_sync(struct vlog *v);		/* lines durable, checkpoint signed */
+uint64_t vlog_size(const struct vlog *v);
+/* Complete lines [from, …), each with LF, at most max bytes; ret_to: next. */
+int vlog_lines(struct vlog *v, uint64_t from, size_t max, struct buf *ret, uint64_t *ret_to);
+/* Called after each vlog_sync that added lines (event followers). */
+void vlog_on_sync(struct vlog *v, void (*fn)(void *ctx), void *ctx);
+
+#endif
