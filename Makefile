@@ -35,10 +35,10 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) $(INCLUDES) $(PKG_CFLAGS) -MMD -MP
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)
 
-PROGRAMS := plumbd plumb-verifier plumbctl
 main_plumbd := agent/plumbd
 main_plumb-verifier := verifier/plumb_verifier
 main_plumbctl := ctl/plumbctl
+PROGRAMS := $(foreach p,plumbd plumb-verifier plumbctl,$(if $(wildcard userspace/$(main_$(p)).c),$(p)))
 MAINS := $(foreach p,$(PROGRAMS),userspace/$(main_$(p)).c)
 rooms = $(patsubst %.c,$(O)/%.o,$(filter-out $(MAINS),$(wildcard userspace/$(1)/*.c)))
 ARCHIVES := $(foreach h,agent verifier ctl lib,$(O)/lib$(h).a)
