@@ -57,7 +57,8 @@ int main(int argc, char **argv)
 	DIR *dir = argc == 2 ? opendir(argv[1]) : NULL;
 
 	if (!dir) {
-		printf("not ok 1 - corpus %s cannot be opened\n", argc == 2 ? argv[1] : "(none given)");
+		printf("not ok 1 - corpus %s cannot be opened\n",
+		       argc == 2 ? argv[1] : "(none given)");
 		return 1;
 	}
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
