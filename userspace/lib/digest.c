@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "digest.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct digest_stream {
+	EVP_MD_CTX *ctx;
+};
+
+int digest_stream_open(struct digest_stream **ret)
+{
+	struct digest_stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->ctx = EVP_MD_CTX_new();
+	if (!s->ctx || EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) != 1) {
+		digest_stream_free(s);
+		return -EIO;
+	}
+	*ret = s;
+	return 0;
+}
+
+int digest_stream_add(struct digest_stream *s, const void *data, size_t size)
+{
+	return EVP_DigestUpdate(s->ctx, data, size) == 1 ? 0 : -EIO;
+}
+
+int digest_stream_end(struct digest_stream *s, struct digest *ret)
+{
+	struct digest d;
+
+	if (EVP_DigestFinal_ex(s->ctx, d.bytes, NULL) != 1)
+		return -EIO;
+	if (EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) != 1)
+		return -EIO;
+	*ret = d;
+	return 0;
+}
+
+struct digest_stream *digest_stream_free(struct digest_stream *s)
+{
+	if (s)
+		EVP_MD_CTX_free(s->ctx);
+	free(s);
+	return NULL;
+}
+
+int digest_sha256_parts(const struct buf_view *parts, size_t n_parts, struct digest *ret)
+{
+	struct digest_stream *s = NULL;
+	int r = digest_stream_open(&s);
+
+	for (size_t i = 0; r >= 0 && i < n_parts; i++)
+		r = digest_stream_add(s, parts[i].data, parts[i].size);
+	if (r >= 0)
+		r = digest_stream_end(s, ret);
+	digest_stream_free(s);
+	return r;
+}
+
+int digest_sha256(const void *data, size_t size, struct digest *ret)
+{
+	struct buf_view part = {data, size};
+
+	return digest_sha256_parts(&part, 1, ret);
+}
+
+int digest_fd(int fd, uint64_t max_size, struct digest *ret, uint64_t *ret_size)
+{
+	struct digest_stream *s = NULL;
+	const size_t chunk = 256 * 1024;
+	uint8_t *data = malloc(chunk);
+	uint64_t at = 0;
+	int r = data ? digest_stream_open(&s) : -ENOMEM;
+
+	while (r >= 0) {
+		ssize_t n = pread(fd, data, chunk, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			r = -errno;
+		if (n <= 0)
+			break;
+		at += (uint64_t)n;
+		r = max_size && at > max_size ? -EFBIG : digest_stream_add(s, data, (size_t)n);
+	}
+	if (r >= 0)
+		r = digest_stream_end(s, ret);
+	if (r >= 0 && ret_size)
+		*ret_size = at;
+	digest_stream_free(s);
+	free(data);
+	return r;
+}
+
+bool digest_equal(const struct digest *a, const struct digest *b)
+{
+	return CRYPTO_memcmp(a->bytes, b->bytes, DIGEST_SIZE) == 0;
+}
+
+void digest_bytes_hex(const void *data, size_t size, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < size; i++) {
+		ret[2 * i] = digits[p[i] >> 4];
+		ret[2 * i + 1] = digits[p[i] & 15];
+	}
+	ret[2 * size] = 0;
+}
+
+void digest_hex(const struct digest *d, char ret[DIGEST_HEX_SIZE])
+{
+	digest_bytes_hex(d->bytes, DIGEST_SIZE, ret);
+}
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -EBADMSG;
+}
+
+int digest_bytes_from_hex(const char *hex, size_t hex_size, uint8_t *ret, size_t ret_size)
+{
+	if (hex_size != 2 * ret_size)
+		return -EBADMSG;
+	for (size_t i = 0; i < hex_size; i++)
+		if (nibble(hex[i]) < 0)
+			return -EBADMSG;
+	for (size_t i = 0; i < ret_size; i++)
+		ret[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+	return 0;
+}
+
+int digest_from_hex(const char *hex, struct digest *ret)
+{
+	return digest_bytes_from_hex(hex, strlen(hex), ret->bytes, DIGEST_SIZE);
+}
+
+static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static void encode(struct buf *b, const uint8_t *p, size_t size, const char *alphabet, bool pad)
+{
+	for (size_t i = 0; i < size; i += 3) {
+		size_t n = size - i < 3 ? size - i : 3;
+		uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (n > 2 ? p[i + 2] : 0);
+		char four[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63],
+				n > 1 ? alphabet[v >> 6 & 63] : '=',
+				n > 2 ? alphabet[v & 63] : '='};
+
+		buf_put(b, four, pad ? 4 : n + 1);
+	}
+}
+
+void digest_base64(struct buf *b, const void *data, size_t size)
+{
+	encode(b, data, size, standard, true);
+}
+
+void digest_base64_url(struct buf *b, const void *data, size_t size)
+{
+	encode(b, data, size, url, false);
+}
+
+static int decode(const char *text, size_t size, const char *alphabet, struct buf *b)
+{
+	size_t tail = size % 4, start = b->size;
+
+	if (tail == 1)
+		return -EBADMSG;
+	for (size_t i = 0; i < size; i += 4) {
+		size_t n = size - i < 4 ? size - i : 4;
+		uint32_t v = 0;
+		uint8_t three[3];
+
+		for (size_t k = 0; k < 4; k++) {
+			const char *at =
+				k < n && text[i + k] ? strchr(alphabet, text[i + k]) : NULL;
+
+			if (k < n && !at) {
+				b->size = start;
+				return -EBADMSG;
+			}
+			v = v << 6 | (at ? (uint32_t)(at - alphabet) : 0);
+		}
+		three[0] = (uint8_t)(v >> 16);
+		three[1] = (uint8_t)(v >> 8);
+		three[2] = (uint8_t)v;
+		/* Bits that no byte holds must be zero: one text for one value. */
+		if ((n == 2 && (v & 0xffff)) || (n == 3 && (v & 0xff))) {
+			b->size = start;
+			return -EBADMSG;
+		}
+		buf_put(b, three, n - 1);
+	}
+	return buf_status(b);
+}
+
+int digest_from_base64(const char *text, size_t size, struct buf *b)
+{
+	size_t pad = 0;
+
+	if (size % 4)
+		return -EBADMSG;
+	while (pad < 2 && pad < size && text[size - 1 - pad] == '=')
+		pad++;
+	return decode(text, size - pad, standard, b);
+}
+
+int digest_from_base64_url(const char *text, size_t size, struct buf *b)
+{
+	return decode(text, size, url, b);
+}

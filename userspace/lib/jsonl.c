@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jsonl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "digest.h"
+
+#define MAX_DEPTH 32
+
+/* Bytes of the UTF-8 character at p, 0: not one (overlong, surrogate, above U+10FFFF, cut). */
+static size_t utf8_size(const uint8_t *p, size_t size)
+{
+	size_t n = p[0] < 0x80			 ? 1
+		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		   : (p[0] & 0xf0) == 0xe0	 ? 3
+		   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						 : 0;
+
+	if (n == 0 || n > size)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
+		return 0;
+	if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static bool is_utf8(const char *text, size_t size)
+{
+	const uint8_t *p = (const uint8_t *)text;
+
+	for (size_t i = 0; i < size;) {
+		size_t n = utf8_size(p + i, size - i);
+
+		if (n == 0)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
+static void put_text(struct buf *b, const char *text, size_t size)
+{
+	const uint8_t *p = (const uint8_t *)text;
+
+	buf_put(b, "\"", 1);
+	for (size_t i = 0; i < size;) {
+		size_t n = utf8_size(p + i, size - i);
+
+		if (n == 0) {
+			buf_puts(b, "\xef\xbf\xbd");
+			i++;
+			continue;
+		}
+		if (p[i] == '"' || p[i] == '\\')
+			buf_printf(b, "\\%c", p[i]);
+		else if (p[i] < 0x20 || p[i] == 0x7f)
+			buf_printf(b, "\\u%04x", p[i]);
+		else
+			buf_put(b, p + i, n);
+		i += n;
+	}
+	buf_put(b, "\"", 1);
+}
+
+static void put_key(struct jsonl *j, const char *key)
+{
+	if (j->comma)
+		buf_put(j->buf, ",", 1);
+	j->comma = true;
+	if (!key)
+		return;
+	put_text(j->buf, key, strlen(key));
+	buf_put(j->buf, ":", 1);
+}
+
+/* Which closing each level needs is kept as a bit, 1: array. 32 levels are enough for every format here. */
+static void open_level(struct jsonl *j, bool array)
+{
+	buf_put(j->buf, array ? "[" : "{", 1);
+	j->depth = j->depth << 1 | (array ? 1 : 0);
+	j->comma = false;
+}
+
+void jsonl_begin(struct jsonl *j, struct buf *b)
+{
+	*j = (struct jsonl){.buf = b};
+	buf_put(b, "{", 1);
+}
+
+void jsonl_end(struct jsonl *j)
+{
+	buf_put(j->buf, "}", 1);
+}
+
+void jsonl_strn(struct jsonl *j, const char *key, const char *value, size_t size)
+{
+	put_key(j, key);
+	put_text(j->buf, value, size);
+}
+
+void jsonl_str(struct jsonl *j, const char *key, const char *value)
+{
+	if (value)
+		jsonl_strn(j, key, value, strlen(value));
+	else
+		jsonl_null(j, key);
+}
+
+void jsonl_path(struct jsonl *j, const char *key, const char *value)
+{
+	char name[64];
+
+	jsonl_str(j, key, value);
+	if (!value || is_utf8(value, strlen(value)))
+		return;
+	snprintf(name, sizeof(name), "%s_b64", key);
+	jsonl_base64(j, name, value, strlen(value));
+}
+
+void jsonl_int(struct jsonl *j, const char *key, int64_t value)
+{
+	put_key(j, key);
+	buf_printf(j->buf, "%" PRId64, value);
+}
+
+void jsonl_uint(struct jsonl *j, const char *key, uint64_t value)
+{
+	if (value > INT64_MAX) {
+		if (!j->buf->error)
+			j->buf->error = -ERANGE;
+		return;
+	}
+	jsonl_int(j, key, (int64_t)value);
+}
+
+void jsonl_bool(struct jsonl *j, const char *key, bool value)
+{
+	put_key(j, key);
+	buf_puts(j->buf, value ? "true" : "false");
+}
+
+void jsonl_null(struct jsonl *j, const char *key)
+{
+	put_key(j, key);
+	buf_puts(j->buf, "null");
+}
+
+void jsonl_hex(struct jsonl *j, const char *key, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	put_key(j, key);
+	buf_put(j->buf, "\"", 1);
+	for (size_t i = 0; i < size; i++)
+		buf_printf(j->buf, "%02x", p[i]);
+	buf_put(j->buf, "\"", 1);
+}
+
+void jsonl_base64(struct jsonl *j, const char *key, const void *data, size_t size)
+{
+	put_key(j, key);
+	buf_put(j->buf, "\"", 1);
+	digest_base64(j->buf, data, size);
+	buf_put(j->buf, "\"", 1);
+}
+
+void jsonl_raw(struct jsonl *j, const char *key, const char *json, size_t size)
+{
+	put_key(j, key);
+	buf_put(j->buf, json, size);
+}
+
+void jsonl_object(struct jsonl *j, const char *key)
+{
+	put_key(j, key);
+	open_level(j, false);
+}
+
+void jsonl_array(struct jsonl *j, const char *key)
+{
+	put_key(j, key);
+	open_level(j, true);
+}
+
+void jsonl_close(struct jsonl *j)
+{
+	buf_put(j->buf, j->depth & 1 ? "]" : "}", 1);
+	j->depth >>= 1;
+	j->comma = true;
+}
+
+/* jansson bounds nesting at 2048 while parsing; here the tree is held to what the formats need. */
+static int check_tree(const json_t *v, unsigned int depth, struct why *ret_why)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+	int r = 0;
+
+	if (depth > MAX_DEPTH)
+		return why_set(ret_why, -EBADMSG, "JSON is nested deeper than %d levels",
+			       MAX_DEPTH);
+	if (json_is_real(v))
+		return why_set(ret_why, -EBADMSG, "JSON has a number that is no integer");
+	if (json_is_array(v))
+		json_array_foreach ((json_t *)v, i, item)
+			if ((r = check_tree(item, depth + 1, ret_why)) < 0)
+				return r;
+	if (json_is_object(v))
+		json_object_foreach ((json_t *)v, key, item)
+			if ((r = check_tree(item, depth + 1, ret_why)) < 0)
+				return r;
+	return r;
+}
+
+int jsonl_parse(const void *data, size_t size, size_t max, json_t **ret, struct why *ret_why)
+{
+	json_error_t error;
+	json_t *o;
+	int r;
+
+	if (size > max)
+		return why_set(ret_why, -E2BIG, "JSON of %zu bytes, at most %zu are allowed", size,
+			       max);
+	o = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
+	if (!o)
+		return why_set(ret_why, -EBADMSG, "JSON is broken at byte %d: %s", error.position,
+			       error.text);
+	if (!json_is_object(o)) {
+		json_decref(o);
+		return why_set(ret_why, -EBADMSG, "JSON is not an object");
+	}
+	r = check_tree(o, 1, ret_why);
+	if (r < 0) {
+		json_decref(o);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+static int get(const json_t *o, const char *key, const char *what, bool fits, struct why *ret_why)
+{
+	if (!json_object_get(o, key))
+		return why_set(ret_why, -ENOENT, "\"%s\" is missing", key);
+	return fits ? 0 : why_set(ret_why, -EBADMSG, "\"%s\" is not %s", key, what);
+}
+
+int jsonl_get_str(const json_t *o, const char *key, size_t max, const char **ret,
+		  struct why *ret_why)
+{
+	const json_t *v = json_object_get(o, key);
+	int r = get(o, key, "text", json_is_string(v), ret_why);
+
+	if (r < 0)
+		return r;
+	if (json_string_length(v) > max)
+		return why_set(ret_why, -EBADMSG, "\"%s\" has more than %zu bytes", key, max);
+	*ret = json_string_value(v);
+	return 0;
+}
+
+int jsonl_get_uint(const json_t *o, const char *key, uint64_t max, uint64_t *ret,
+		   struct why *ret_why)
+{
+	const json_t *v = json_object_get(o, key);
+	int r = get(o, key, "a positive integer", json_is_integer(v) && json_integer_value(v) >= 0,
+		    ret_why);
+
+	if (r < 0)
+		return r;
+	if ((uint64_t)json_integer_value(v) > max)
+		return why_set(ret_why, -EBADMSG, "\"%s\" is above %" PRIu64, key, max);
+	*ret = (uint64_t)json_integer_value(v);
+	return 0;
+}
+
+int jsonl_get_bool(const json_t *o, const char *key, bool *ret, struct why *ret_why)
+{
+	const json_t *v = json_object_get(o, key);
+	int r = get(o, key, "true or false", json_is_boolean(v), ret_why);
+
+	if (r < 0)
+		return r;
+	*ret = json_is_true(v);
+	return 0;
+}
+
+int jsonl_get_object(const json_t *o, const char *key, json_t **ret, struct why *ret_why)
+{
+	json_t *v = json_object_get(o, key);
+	int r = get(o, key, "an object", json_is_object(v), ret_why);
+
+	if (r < 0)
+		return r;
+	*ret = v;
+	return 0;
+}
+
+int jsonl_get_array(const json_t *o, const char *key, size_t max, json_t **ret, struct why *ret_why)
+{
+	json_t *v = json_object_get(o, key);
+	int r = get(o, key, "an array", json_is_array(v), ret_why);
+
+	if (r < 0)
+		return r;
+	if (json_array_size(v) > max)
+		return why_set(ret_why, -EBADMSG, "\"%s\" has more than %zu items", key, max);
+	*ret = v;
+	return 0;
+}
+
+int jsonl_get_base64(const json_t *o, const char *key, size_t max, struct buf *ret,
+		     struct why *ret_why)
+{
+	const char *text;
+	int r = jsonl_get_str(o, key, (max + 2) / 3 * 4, &text, ret_why);
+
+	if (r < 0)
+		return r;
+	r = digest_from_base64(text, strlen(text), ret);
+	return r < 0 ? why_set(ret_why, r, "\"%s\" is not base64", key) : 0;
+}
+
+int jsonl_get_hex(const json_t *o, const char *key, uint8_t *ret, size_t size, struct why *ret_why)
+{
+	const char *text;
+	int r = jsonl_get_str(o, key, 2 * size, &text, ret_why);
+
+	if (r < 0)
+		return r;
+	r = digest_bytes_from_hex(text, strlen(text), ret, size);
+	return r < 0 ? why_set(ret_why, r, "\"%s\" is not %zu bytes in lower-case hex", key, size)
+		     : 0;
+}
+
+void jsonl_decref_p(json_t **o)
+{
+	json_decref(*o);
+}
