@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hash_cache.h: SHA-256 of files, remembered by (device, inode, size, change time).
+ * In: a process and what the kernel said about its executable, or an open file. Out: its digest, or why there is none.
+ * A file that changed within the last second is hashed but not remembered: its change time could not show the next change.
+ */
+#ifndef PLUMB_HASH_CACHE_H
+#define PLUMB_HASH_CACHE_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include "digest.h"
+#include "plumb/event.h"
+#include "why.h"
+
+#define HASH_CACHE_MAX 16384			/* digests remembered, when the options say 0; the oldest goes */
+#define HASH_CACHE_FILE_MAX (1ull << 30)	/* bytes of a file that are hashed, when the options say 0 */
+
+struct hash_cache;
+
+int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret);
+struct hash_cache *hash_cache_free(struct hash_cache *c);
+
+/*
+ * Digest of what (pid) executed: /proc/PID/exe first, else path in the agent's own view. Both must be the very inode in *file, with
+ * the same size and change time before and after reading. -ESTALE: changed since; -EFBIG; -ENOENT: gone; why says it in a few words.
+ */
+int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path, const struct plumb_file *file, struct digest *ret,
+		    struct why *ret_why);
+/* Digest of an open regular file. *ret_st: its status, equal before and after reading. -ESTALE: it changed meanwhile. */
+int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
+uint32_t hash_cache_n(const struct hash_cache *c);
+
+#endif

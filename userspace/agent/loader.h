@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loader.h: loads and attaches the kernel programs; the only room that sees libbpf.
+ * In: the skeleton built from bpf/. Out: records of the ring buffer by callback on the loop's thread, counters, and
+ * for each program whether it is attached or why not. One program that the kernel refuses does not stop the others.
+ */
+#ifndef PLUMB_LOADER_H
+#define PLUMB_LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "plumb/event.h"
+#include "why.h"
+
+struct loader;
+
+struct loader_options {
+	const char *only;	/* NULL: all; else only programs whose name begins so (tests) */
+	/* One record of the ring; data is borrowed and 8-byte aligned. < 0 stops this round, the record counts as taken. */
+	int (*record)(void *ctx, const void *data, size_t size);
+	void *ctx;
+};
+
+struct loader_program {
+	const char *name;	/* "plumb_exec", …; borrowed */
+	bool attached;
+	char absent_why[120];	/* "" when attached */
+};
+
+/*
+ * -ENOTSUP: the kernel has no BTF; -EPERM: no permission to load anything; -ENOENT: no program is left to load. In each case
+ * nothing stays loaded.
+ */
+int loader_open(const struct loader_options *o, struct loader **ret, struct why *ret_why);
+struct loader *loader_free(struct loader *l);	/* detaches */
+
+int loader_fd(const struct loader *l);		/* readable when records wait; level-triggered; borrowed */
+int loader_consume(struct loader *l);		/* calls record for what waits; number of records, or -errno */
+uint64_t loader_ksess(const struct loader *l);
+const char *loader_tier(const struct loader *l);	/* "full" "reduced" "observe" "none"; static */
+uint32_t loader_n_programs(const struct loader *l);
+const struct loader_program *loader_program_at(const struct loader *l, uint32_t i);
+uint32_t loader_n_cpus(const struct loader *l);
+/* Fills ret[0 … n_cpus - 1]; n must be loader_n_cpus(). */
+int loader_counters(const struct loader *l, struct plumb_counters *ret, uint32_t n);
+
+#endif

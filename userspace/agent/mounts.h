@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mounts.h: mounts that cover, lie below or carry a watched path.
+ * In: /proc/self/mountinfo, polled. Out: lines of type mount (at the start: claims), a wanted rescan of the files.
+ */
+#ifndef PLUMB_MOUNTS_H
+#define PLUMB_MOUNTS_H
+
+#include <event2/event.h>
+#include <stdint.h>
+#include "file_set.h"
+#include "measure.h"
+
+#define MOUNTS_MAX_SIZE (16u << 20)	/* bytes of mountinfo that are read */
+
+struct mounts;
+
+struct mounts_options {
+	struct file_set *files;		/* borrowed */
+	const struct clock *clock;	/* borrowed */
+	const char *path;		/* NULL: /proc/self/mountinfo */
+};
+
+int mounts_open(struct event_base *base, const struct mounts_options *o, const struct measure_sink *sink, struct mounts **ret,
+		struct why *ret_why);
+struct mounts *mounts_free(struct mounts *m);
+int mounts_check(struct mounts *m);	/* reads again now; number of lines told, or -errno */
+
+/* One line of mountinfo, octal escapes undone. Strings are in the entry itself. */
+struct mounts_entry {
+	uint32_t id, parent_id, major, minor;
+	char root[4096];
+	char point[4096];
+	char fstype[64];
+	char source[1024];
+};
+
+/* size without LF. 0, or -EBADMSG with why. */
+int mounts_parse(const char *text, size_t size, struct mounts_entry *ret, struct why *ret_why);
+
+#endif

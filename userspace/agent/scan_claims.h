@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scan_claims.h: facts about the node's live state as claim lines: kernel command line, release, lockdown, sysctls, modules,
+ * microcode, boot id, sensors. In: /proc and /sys, on start and on schedule. Out: to the sink, only what is new or other than before.
+ */
+#ifndef PLUMB_SCAN_CLAIMS_H
+#define PLUMB_SCAN_CLAIMS_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "clock.h"
+#include "measure.h"
+#include "sensor_bpf.h"
+
+#define SCAN_CLAIMS_MAX 8192	/* claims remembered; beyond it new ones are told as lost */
+
+struct scan_claims;
+
+struct scan_claims_options {
+	const char *const *sysctls;	/* dotted names; NULL: a built-in list; copied */
+	uint32_t n_sysctls;
+	const char *proc;		/* NULL: /proc */
+	const char *sys;		/* NULL: /sys */
+	uint32_t interval_ms;		/* 0: 60000 */
+	const struct clock *clock;	/* borrowed */
+};
+
+/* The first scan is done inside: the sink is called. */
+int scan_claims_open(struct event_base *base, const struct scan_claims_options *o, const struct measure_sink *sink,
+		     struct scan_claims **ret, struct why *ret_why);
+struct scan_claims *scan_claims_free(struct scan_claims *s);
+int scan_claims_now(struct scan_claims *s);	/* number of claims told, or -errno */
+
+/* A claim that somebody else found; told when new or changed. 1 told, 0 same, -errno. */
+int scan_claims_put(struct scan_claims *s, const char *key, const char *value);
+/* "sensor:<name>" = "attached" or "absent <why>". */
+int scan_claims_sensor(struct scan_claims *s, const char *name, bool attached, const char *absent_why);
+/* "sensor:tier" and one claim for each kernel program; bpf NULL: tier "none", with why it is so. */
+int scan_claims_bpf(struct scan_claims *s, const struct sensor_bpf *bpf, const char *absent_why);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sensor_bpf.h: checks every record of the kernel programs and makes measurements of them.
+ * In: records through loader. Out: exec and module lines, per-CPU counters and losses to the sink; the process table is kept.
+ * A start-up canary proves that exec events do arrive: attached programs are no proof.
+ */
+#ifndef PLUMB_SENSOR_BPF_H
+#define PLUMB_SENSOR_BPF_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include "clock.h"
+#include "hash_cache.h"
+#include "loader.h"
+#include "measure.h"
+#include "proctab.h"
+
+struct sensor_bpf;
+
+struct sensor_bpf_options {
+	struct proctab *proctab;	/* borrowed */
+	struct hash_cache *hash_cache;	/* borrowed */
+	struct cgroups *cgroups;	/* borrowed, may be NULL */
+	const struct clock *clock;	/* borrowed */
+	const char *canary;		/* program that is run once; NULL: /bin/true; "": no canary */
+	uint32_t counters_ms;		/* how often counters are read; 0: 1000 */
+	/* Another source of execs to compare with (sensor_netlink_peer()), may be NULL. */
+	void (*exec_seen)(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns);
+	void (*exec_lost)(void *ctx, uint64_t n);
+	void *peer_ctx;
+};
+
+/*
+ * Loads, attaches, scans /proc and waits for the canary (2 s at most): the sink is already called from inside this function.
+ * Failing canary: -ENODATA. Otherwise as loader_open().
+ */
+int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o, const struct measure_sink *sink,
+		    struct sensor_bpf **ret, struct why *ret_why);	/* base borrowed; options and sink copied */
+struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s);
+const struct loader *sensor_bpf_loader(const struct sensor_bpf *s);	/* borrowed: tier, programs, ksess */
+void sensor_bpf_flush(struct sensor_bpf *s);	/* takes what waits in the ring and reads the counters, now */
+
+union sensor_bpf_record {
+	struct plumb_event event;
+	struct plumb_event_exec exec;
+	struct plumb_event_fork fork;
+	struct plumb_event_exit exit;
+	struct plumb_event_module module;
+};
+
+/*
+ * Copies a record after checking size, version, kind and every text. 0; -EBADMSG with why; -ENOTSUP: sound, but a kind or version
+ * that is not known (its header is in *ret).
+ */
+int sensor_bpf_check(const void *data, size_t size, union sensor_bpf_record *ret, struct why *ret_why);
+
+#endif
