@@ -54,14 +54,8 @@ int ledger_head(const struct ledger *l, struct checkpoint *ret);	/* of all appen
 const struct merkle *ledger_tree(const struct ledger *l);		/* borrowed */
 int ledger_anchor(struct ledger *l, const struct ledger_anchor *a);	/* appended and synced */
 int ledger_note(struct ledger *l, uint64_t size, const struct digest *root, const char *note_line, size_t note_size);
-int ledger_rotate(struct ledger *l);			/* closes the segment and starts a new one; compresses the old one */
-/* Deletes closed segments that end at or before size; the caller then appends the `pruned` line. ret_first: the first seq kept. */
-int ledger_prune(struct ledger *l, uint64_t size, uint64_t *ret_first);
+int ledger_rotate(struct ledger *l);			/* closes the segment; the next line begins a new one */
 
-/* Reading back while open: lines [from, to) each with LF, appended to ret; at most max bytes, ret_to: where it stopped (whole lines). */
-int ledger_lines(struct ledger *l, uint64_t from, uint64_t to, size_t max, struct buf *ret, uint64_t *ret_to);
-/* Raw anchor bytes of the records after the `done` whose value is *pcr (the newest such), or from the last epoch record on when there is none. */
-int ledger_anchors_since(struct ledger *l, const struct digest *pcr, size_t max, struct buf *ret);
 int ledger_root_at(struct ledger *l, uint64_t size, struct digest *ret);	/* from tiles */
 int ledger_prove_inclusion(struct ledger *l, uint64_t seq, uint64_t size, struct digest *ret_proof, uint32_t *ret_n);
 int ledger_prove_consistency(struct ledger *l, uint64_t old_size, uint64_t new_size, struct digest *ret_proof, uint32_t *ret_n);

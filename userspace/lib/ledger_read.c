@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ledger_read.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "jsonl.h"
+
+#define MAX_LINE 65535
+#define CHUNK (4 * (MAX_LINE + 1))
+
+int ledger_read_header(const char *line, size_t size, struct ledger_read_segment *ret,
+		       struct why *ret_why)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct digest hashes[MERKLE_MAX_LEVELS];
+	const char *mark, *origin;
+	uint64_t v, first;
+	json_t *frontier, *item;
+	size_t i;
+	int r = jsonl_parse(line, size, MAX_LINE, &o, ret_why);
+
+	if (r < 0)
+		return r;
+	if (jsonl_get_str(o, "plumb", 16, &mark, ret_why) < 0 || strcmp(mark, "segment") != 0)
+		return why_set(ret_why, -EBADMSG, "segment header lacks \"plumb\":\"segment\"");
+	if (jsonl_get_uint(o, "v", 1, &v, ret_why) < 0 ||
+	    jsonl_get_str(o, "origin", CHECKPOINT_MAX_ORIGIN - 1, &origin, ret_why) < 0 ||
+	    jsonl_get_uint(o, "first", INT64_MAX, &first, ret_why) < 0 ||
+	    jsonl_get_array(o, "frontier", MERKLE_MAX_LEVELS, &frontier, ret_why) < 0)
+		return -EBADMSG;
+	json_array_foreach (frontier, i, item) {
+		CLEANUP(buf_done) struct buf b = {0};
+
+		if (!json_is_string(item) ||
+		    digest_from_base64(json_string_value(item), json_string_length(item), &b) < 0 ||
+		    b.size != DIGEST_SIZE)
+			return why_set(ret_why, -EBADMSG,
+				       "segment header: frontier %zu is not 32 bytes in base64", i);
+		memcpy(hashes[i].bytes, b.data, DIGEST_SIZE);
+	}
+	r = merkle_from_frontier(first, hashes, (uint32_t)json_array_size(frontier),
+				 &ret->frontier);
+	if (r < 0)
+		return why_set(ret_why, r, "segment header: frontier does not fit first %" PRIu64,
+			       first);
+	ret->first = first;
+	snprintf(ret->origin, sizeof(ret->origin), "%s", origin);
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int ledger_read_list(const char *dir, uint64_t **ret_firsts, uint32_t *ret_n, struct why *ret_why)
+{
+	uint64_t *firsts = NULL;
+	uint32_t n = 0;
+	DIR *d = opendir(dir);
+	int r = 0;
+
+	if (!d)
+		return why_set(ret_why, -errno, "%s cannot be opened: %s", dir, strerror(errno));
+	for (struct dirent *e = readdir(d); e && r == 0; e = readdir(d)) {
+		uint64_t *more, first;
+		int end = 0;
+
+		if (sscanf(e->d_name, "events-%20" SCNu64 ".jsonl%n", &first, &end) != 1 ||
+		    end != 33 || e->d_name[end])
+			continue;
+		more = n < LEDGER_READ_MAX_SEGMENTS ? realloc(firsts, (n + 1) * sizeof(*firsts))
+						    : NULL;
+		if (!more) {
+			r = -E2BIG;
+			break;
+		}
+		firsts = more;
+		firsts[n++] = first;
+	}
+	closedir(d);
+	if (r < 0) {
+		free(firsts);
+		return why_set(ret_why, r, "%s has too many segments", dir);
+	}
+	if (n > 0)
+		qsort(firsts, n, sizeof(*firsts), compare);
+	*ret_firsts = firsts;
+	*ret_n = n;
+	return 0;
+}
+
+struct walk {
+	const struct fsio *io;
+	const struct ledger_read_calls *c;
+	struct ledger_read_segment s;
+	uint64_t at; /* offset of data[0] in the file */
+	uint64_t n_lines; /* lines read, the header included */
+	size_t held; /* bytes in data */
+	char *data;
+	bool cut; /* the header itself was torn */
+};
+
+static int take_line(struct walk *w, const char *line, size_t size, uint64_t first,
+		     struct why *ret_why)
+{
+	int r;
+
+	if (w->n_lines++ > 0)
+		return w->c->line(w->c->ctx, &w->s, first + w->n_lines - 2, line, size);
+	r = ledger_read_header(line, size, &w->s, ret_why);
+	if (r < 0)
+		return r;
+	if (w->s.first != first)
+		return why_set(ret_why, -EBADMSG, "%s: header says first %" PRIu64, w->s.name,
+			       w->s.first);
+	w->s.header_size = size + 1;
+	return w->c->segment ? w->c->segment(w->c->ctx, &w->s) : 0;
+}
+
+/* Hands on all whole lines in data and moves the rest to the front. */
+static int take_lines(struct walk *w, uint64_t first, struct why *ret_why)
+{
+	size_t from = 0;
+
+	for (;;) {
+		char *end = memchr(w->data + from, '\n', w->held - from);
+		int r;
+
+		if (!end)
+			break;
+		if ((size_t)(end - w->data) - from > MAX_LINE)
+			return why_set(ret_why, -EBADMSG,
+				       "%s: line %" PRIu64 " has more than %d bytes", w->s.name,
+				       w->n_lines, MAX_LINE);
+		r = take_line(w, w->data + from, (size_t)(end - w->data) - from, first, ret_why);
+		if (r != 0)
+			return r;
+		from = (size_t)(end - w->data) + 1;
+	}
+	if (w->held - from > MAX_LINE)
+		return why_set(ret_why, -EBADMSG,
+			       "%s: a line after line %" PRIu64 " has more than %d bytes",
+			       w->s.name, w->n_lines, MAX_LINE);
+	memmove(w->data, w->data + from, w->held - from);
+	w->held -= from;
+	w->at += from;
+	return 0;
+}
+
+int ledger_read_one(const struct fsio *io, const char *dir, uint64_t first,
+		    const struct ledger_read_calls *c, struct why *ret_why)
+{
+	struct walk w = {.io = io, .c = c, .data = malloc(CHUNK)};
+	char path[PATH_MAX];
+	size_t n = 1;
+	int fd, r = 0;
+
+	snprintf(w.s.name, sizeof(w.s.name), "events-%020" PRIu64 ".jsonl", first);
+	if (!w.data)
+		return -ENOMEM;
+	if (snprintf(path, sizeof(path), "%s/%s", dir, w.s.name) >= (int)sizeof(path)) {
+		free(w.data);
+		return -ENAMETOOLONG;
+	}
+	fd = fsio_open(io, path, O_RDONLY, 0);
+	if (fd < 0) {
+		free(w.data);
+		return why_set(ret_why, fd, "%s: %s", path, strerror(-fd));
+	}
+	w.s.first = first;
+	while (r == 0) {
+		r = fsio_read_full(io, fd, w.data + w.held, CHUNK - w.held, w.at + w.held, &n);
+		if (r < 0)
+			why_set(ret_why, r, "%s: %s", path, strerror(-r));
+		if (r < 0 || n == 0)
+			break;
+		w.held += n;
+		r = take_lines(&w, first, ret_why);
+	}
+	if (r == 0 && (w.held > 0 || w.n_lines == 0))
+		r = c->torn ? c->torn(c->ctx, &w.s, w.at, w.held)
+			    : why_set(ret_why, -ENODATA, "%s: the last line has no end", w.s.name);
+	fsio_close(io, fd);
+	free(w.data);
+	return r;
+}
+
+int ledger_read_all(const struct fsio *io, const char *dir, uint64_t from,
+		    const struct ledger_read_calls *c, struct why *ret_why)
+{
+	CLEANUP_FREE uint64_t *firsts = NULL;
+	uint32_t n = 0;
+	int r = ledger_read_list(dir, &firsts, &n, ret_why);
+
+	if (r < 0)
+		return r;
+	if (n == 0)
+		return why_set(ret_why, -ENOENT, "%s has no events-*.jsonl", dir);
+	for (uint32_t i = 0; i < n && r == 0; i++)
+		if (i + 1 == n || firsts[i + 1] > from)
+			r = ledger_read_one(io, dir, firsts[i], c, ret_why);
+	return r;
+}

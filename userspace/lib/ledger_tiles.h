@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ledger_tiles.h: the tree's hashes as tiles of 256 (C2SP tlog-tiles, height 8) under DIR/tiles/<level>/<index>.
+ * In: leaf hashes in order. Out: files, and the hash of any complete subtree. Tiles are derived from the lines: what a crash
+ * took is written again when the ledger is opened.
+ */
+#ifndef PLUMB_LEDGER_TILES_H
+#define PLUMB_LEDGER_TILES_H
+
+#include <stdint.h>
+#include "digest.h"
+#include "fsio.h"
+
+#define LEDGER_TILES_LEVELS 7
+#define LEDGER_TILES_WIDTH 256
+
+struct ledger_tiles;
+
+/* Continues at size leaves; -ENODATA: the files do not reach so far. */
+int ledger_tiles_open(const struct fsio *io, const char *dir, uint64_t size, struct ledger_tiles **ret);
+struct ledger_tiles *ledger_tiles_free(struct ledger_tiles *t);
+int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf);	/* full tiles are written at once */
+int ledger_tiles_flush(struct ledger_tiles *t);			/* the begun tiles too; not synced */
+/* Root of the complete subtree of 2^level leaves, number index; fits merkle_get_fn. Flush first. */
+int ledger_tiles_get(void *tiles, uint32_t level, uint64_t index, struct digest *ret);
+/* Reads a directory without opening it for writing: one hash of level 0. -ENODATA: not there. */
+int ledger_tiles_leaf(const struct fsio *io, const char *dir, uint64_t index, struct digest *ret);
+
+#endif
