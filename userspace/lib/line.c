@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "line.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+
+static void write_actor(struct jsonl *j, const struct line_actor *a)
+{
+	if (!a->known) {
+		jsonl_str(j, "actor", "unknown");
+		return;
+	}
+	jsonl_object(j, "actor");
+	jsonl_uint(j, "pid", a->pid);
+	jsonl_uint(j, "start", a->start_ns);
+	jsonl_uint(j, "ppid", a->ppid);
+	jsonl_uint(j, "uid", a->uid);
+	jsonl_uint(j, "gid", a->gid);
+	if (a->comm)
+		jsonl_path(j, "comm", a->comm);
+	if (a->exe)
+		jsonl_path(j, "exe", a->exe);
+	if (a->cgroup)
+		jsonl_path(j, "cgroup", a->cgroup);
+	jsonl_array(j, "ancestors");
+	for (uint32_t i = 0; i < a->n_ancestors && i < LINE_MAX_ANCESTORS; i++) {
+		jsonl_object(j, NULL);
+		jsonl_uint(j, "pid", a->ancestors[i].pid);
+		if (a->ancestors[i].comm)
+			jsonl_path(j, "comm", a->ancestors[i].comm);
+		if (a->ancestors[i].exe)
+			jsonl_path(j, "exe", a->ancestors[i].exe);
+		jsonl_close(j);
+	}
+	jsonl_close(j);
+	jsonl_close(j);
+}
+
+static void write_optional(struct jsonl *j, const char *key, const char *value)
+{
+	if (value)
+		jsonl_path(j, key, value);
+}
+
+static void write_measurement(struct jsonl *j, const struct line *l)
+{
+	jsonl_str(j, "scope", l->scope);
+	jsonl_path(j, "key", l->key);
+	jsonl_path(j, "found", l->found);
+	write_optional(j, "op", l->op);
+	write_optional(j, "other", l->other);
+	write_optional(j, "before", l->before);
+	write_optional(j, "hash_src", l->hash_src);
+	write_optional(j, "name", l->name);
+	if (l->judgement) {
+		jsonl_str(j, "judge", terms_judgement_name(l->judgement));
+		if (l->judgement == PLUMB_JUDGE_DRIFT)
+			jsonl_path(j, "expected", l->expected);
+		jsonl_uint(j, "jv", l->judge_version);
+		jsonl_uint(j, "bv", l->baseline_version);
+	}
+	if (l->has_actor)
+		write_actor(j, &l->actor);
+}
+
+static void write_envelope(struct jsonl *j, const struct line *l)
+{
+	char text[CLOCK_TEXT_SIZE], ksess[17];
+
+	clock_text(l->utc_ns, text);
+	jsonl_uint(j, "v", 1);
+	jsonl_uint(j, "seq", l->seq);
+	jsonl_str(j, "t", text);
+	jsonl_uint(j, "bt", l->boot_ns);
+	jsonl_str(j, "boot", l->boot);
+	jsonl_str(j, "src", l->src);
+	if (l->has_kernel) {
+		snprintf(ksess, sizeof(ksess), "%016" PRIx64, l->ksess);
+		jsonl_str(j, "ksess", ksess);
+		jsonl_uint(j, "cpu", l->cpu);
+		jsonl_uint(j, "kseq", l->kseq);
+	}
+	jsonl_str(j, "type", l->type_name ? l->type_name : terms_type_name(l->type));
+}
+
+int line_write(const struct line *l, struct buf *ret)
+{
+	bool measured = l->type >= PLUMB_TYPE_EXEC && l->type <= PLUMB_TYPE_CLAIM;
+	size_t start = ret->size;
+	struct jsonl j;
+
+	if (!l->boot || !l->src || (!l->type_name && !terms_type_name(l->type)))
+		return -EINVAL;
+	if (measured && (!l->scope || !l->key || !l->found ||
+			 (l->judgement == PLUMB_JUDGE_DRIFT && !l->expected)))
+		return -EINVAL;
+	jsonl_begin(&j, ret);
+	write_envelope(&j, l);
+	if (measured)
+		write_measurement(&j, l);
+	if (l->body && *l->body) {
+		buf_puts(ret, ",");
+		buf_puts(ret, l->body);
+	}
+	jsonl_end(&j);
+	if (buf_status(ret) < 0)
+		return buf_status(ret);
+	if (ret->size - start > LINE_MAX_SIZE) {
+		ret->size = start;
+		return -EMSGSIZE;
+	}
+	return 0;
+}
+
+static int optional_str(const json_t *o, const char *key, size_t max, const char **ret,
+			struct why *ret_why)
+{
+	int r = json_object_get(o, key) ? jsonl_get_str(o, key, max, ret, ret_why) : 0;
+
+	return r < 0 ? r : 0;
+}
+
+static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *ret_why)
+{
+	uint64_t v;
+	int r = jsonl_get_uint(o, key, UINT32_MAX, &v, ret_why);
+
+	if (r >= 0)
+		*ret = (uint32_t)v;
+	return r;
+}
+
+static int parse_ancestors(const json_t *o, struct line_actor *a, struct why *ret_why)
+{
+	json_t *list, *item;
+	size_t i;
+	int r = jsonl_get_array(o, "ancestors", LINE_MAX_ANCESTORS, &list, ret_why);
+
+	if (r < 0)
+		return r;
+	json_array_foreach (list, i, item) {
+		r = get_u32(item, "pid", &a->ancestors[i].pid, ret_why);
+		if (r >= 0)
+			r = optional_str(item, "comm", 64, &a->ancestors[i].comm, ret_why);
+		if (r >= 0)
+			r = optional_str(item, "exe", LINE_MAX_KEY, &a->ancestors[i].exe, ret_why);
+		if (r < 0)
+			return r;
+	}
+	a->n_ancestors = (uint32_t)json_array_size(list);
+	return 0;
+}
+
+static int parse_actor(const json_t *o, struct line *l, struct why *ret_why)
+{
+	const json_t *v = json_object_get(o, "actor");
+	struct line_actor *a = &l->actor;
+
+	if (!v)
+		return 0;
+	l->has_actor = true;
+	if (json_is_string(v) && strcmp(json_string_value(v), "unknown") == 0)
+		return 0;
+	if (!json_is_object(v))
+		return why_set(ret_why, -EBADMSG, "\"actor\" is neither an object nor \"unknown\"");
+	a->known = true;
+	if (get_u32(v, "pid", &a->pid, ret_why) < 0 || get_u32(v, "ppid", &a->ppid, ret_why) < 0 ||
+	    get_u32(v, "uid", &a->uid, ret_why) < 0 || get_u32(v, "gid", &a->gid, ret_why) < 0 ||
+	    jsonl_get_uint(v, "start", INT64_MAX, &a->start_ns, ret_why) < 0 ||
+	    optional_str(v, "comm", 64, &a->comm, ret_why) < 0 ||
+	    optional_str(v, "exe", LINE_MAX_KEY, &a->exe, ret_why) < 0 ||
+	    optional_str(v, "cgroup", LINE_MAX_KEY, &a->cgroup, ret_why) < 0)
+		return -EBADMSG;
+	return parse_ancestors(v, a, ret_why);
+}
+
+static int parse_kernel(const json_t *o, struct line *l, struct why *ret_why)
+{
+	uint8_t bytes[8];
+
+	if (!json_object_get(o, "ksess"))
+		return 0;
+	if (jsonl_get_hex(o, "ksess", bytes, sizeof(bytes), ret_why) < 0 ||
+	    get_u32(o, "cpu", &l->cpu, ret_why) < 0 ||
+	    jsonl_get_uint(o, "kseq", INT64_MAX, &l->kseq, ret_why) < 0)
+		return -EBADMSG;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		l->ksess = l->ksess << 8 | bytes[i];
+	l->has_kernel = true;
+	return 0;
+}
+
+static int parse_envelope(const json_t *o, struct line *l, struct why *ret_why)
+{
+	const char *t;
+	uint64_t v;
+
+	if (jsonl_get_uint(o, "v", 1, &v, ret_why) < 0 ||
+	    jsonl_get_uint(o, "seq", INT64_MAX, &l->seq, ret_why) < 0 ||
+	    jsonl_get_str(o, "t", CLOCK_TEXT_SIZE, &t, ret_why) < 0 ||
+	    jsonl_get_uint(o, "bt", INT64_MAX, &l->boot_ns, ret_why) < 0 ||
+	    jsonl_get_str(o, "boot", 36, &l->boot, ret_why) < 0 ||
+	    jsonl_get_str(o, "src", 32, &l->src, ret_why) < 0 ||
+	    jsonl_get_str(o, "type", 32, &l->type_name, ret_why) < 0)
+		return -EBADMSG;
+	if (clock_from_text(t, &l->utc_ns) < 0)
+		return why_set(ret_why, -EBADMSG, "\"t\" is no UTC time with nine decimals");
+	l->type = (enum plumb_type)terms_type_from_name(l->type_name);
+	return parse_kernel(o, l, ret_why);
+}
+
+static int parse_judgement(const json_t *o, struct line *l, struct why *ret_why)
+{
+	const char *judge = NULL;
+	int r = optional_str(o, "judge", 16, &judge, ret_why);
+
+	if (r < 0 || !judge)
+		return r;
+	l->judgement = (enum plumb_judgement)terms_judgement_from_name(judge);
+	if (!l->judgement)
+		return why_set(ret_why, -EBADMSG, "\"judge\" is none of ok, drift, unjudged");
+	if (get_u32(o, "jv", &l->judge_version, ret_why) < 0 ||
+	    jsonl_get_uint(o, "bv", INT64_MAX, &l->baseline_version, ret_why) < 0)
+		return -EBADMSG;
+	return l->judgement == PLUMB_JUDGE_DRIFT
+		       ? jsonl_get_str(o, "expected", LINE_MAX_VALUE, &l->expected, ret_why)
+		       : 0;
+}
+
+static int parse_measurement(const json_t *o, struct line *l, struct why *ret_why)
+{
+	if (jsonl_get_str(o, "scope", 256, &l->scope, ret_why) < 0 ||
+	    jsonl_get_str(o, "key", LINE_MAX_KEY * 3, &l->key, ret_why) < 0 ||
+	    jsonl_get_str(o, "found", LINE_MAX_VALUE * 3, &l->found, ret_why) < 0 ||
+	    optional_str(o, "op", 32, &l->op, ret_why) < 0 ||
+	    optional_str(o, "other", LINE_MAX_KEY * 3, &l->other, ret_why) < 0 ||
+	    optional_str(o, "before", LINE_MAX_VALUE * 3, &l->before, ret_why) < 0 ||
+	    optional_str(o, "hash_src", 32, &l->hash_src, ret_why) < 0 ||
+	    optional_str(o, "name", LINE_MAX_KEY * 3, &l->name, ret_why) < 0)
+		return -EBADMSG;
+	if (parse_judgement(o, l, ret_why) < 0)
+		return -EBADMSG;
+	return parse_actor(o, l, ret_why);
+}
+
+int line_parse(const void *data, size_t size, json_t **ret_json, struct line *ret,
+	       struct why *ret_why)
+{
+	struct line l = {.seq = 0};
+	json_t *o = NULL;
+	int r = jsonl_parse(data, size, LINE_MAX_SIZE, &o, ret_why);
+
+	if (r < 0)
+		return r;
+	r = parse_envelope(o, &l, ret_why);
+	if (r >= 0 && l.type >= PLUMB_TYPE_EXEC && l.type <= PLUMB_TYPE_CLAIM)
+		r = parse_measurement(o, &l, ret_why);
+	if (r < 0) {
+		json_decref(o);
+		return r;
+	}
+	*ret_json = o;
+	*ret = l;
+	return 0;
+}
