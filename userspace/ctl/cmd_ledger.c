@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd_ledger.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "jsonl.h"
+#include "ledger_check.h"
+#include "line.h"
+#include "print.h"
+
+static void help(FILE *f)
+{
+	fprintf(f,
+		"Usage: plumbctl ledger show [--drift] [--type=TYPE] [--from=LINE] [--json] DIR\n"
+		"       plumbctl ledger verify [--json] DIR\n\n"
+		"  show     one row a line: line, time, type, judgement, key, found, by whom\n"
+		"  verify   tree, tiles and anchors of a ledger directory; names each line that is "
+		"not what it was\n\n"
+		"Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
+}
+
+struct show {
+	bool json, drift;
+	const char *type;
+	uint64_t from;
+};
+
+static void row(const struct line *l)
+{
+	const char *judge = terms_judgement_name(l->judgement);
+	const char *colour = l->judgement == PLUMB_JUDGE_DRIFT ? print_on(stdout, PRINT_RED) : "";
+	time_t s = (time_t)(l->utc_ns / 1000000000);
+	struct tm tm;
+	char t[24];
+
+	gmtime_r(&s, &tm);
+	strftime(t, sizeof(t), "%Y-%m-%d %H:%M:%S", &tm);
+	printf("%8" PRIu64 "  %s  %-8.8s %s%-8s%s  ", l->seq, t, l->type_name, colour,
+	       judge ? judge : "-", *colour ? print_off(stdout) : "");
+	if (l->key) {
+		print_safe(stdout, l->key, strlen(l->key));
+		fputs("  ", stdout);
+		print_safe(stdout, l->found, strnlen(l->found, 60));
+	}
+	if (l->has_actor && l->actor.known) {
+		const char *exe = l->actor.exe ? l->actor.exe : l->actor.comm ? l->actor.comm : "?";
+
+		fputs("  by ", stdout);
+		print_safe(stdout, exe, strlen(exe));
+		printf(" (%u, uid %u)", l->actor.pid, l->actor.uid);
+	} else if (l->has_actor) {
+		fputs("  by unknown", stdout);
+	}
+	fputc('\n', stdout);
+}
+
+static int show_line(void *ctx, uint64_t seq, const char *text, size_t size)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	const struct show *s = ctx;
+	struct line l;
+	struct why why;
+
+	if (line_parse(text, size, &o, &l, &why) < 0) {
+		print_error(PRINT_NOT_GOOD, "line %" PRIu64 ": %s", seq, why.text);
+		return 0;
+	}
+	if ((s->drift && l.judgement != PLUMB_JUDGE_DRIFT) ||
+	    (s->type && strcmp(s->type, l.type_name) != 0))
+		return 0;
+	if (s->json) {
+		fwrite(text, 1, size, stdout);
+		fputc('\n', stdout);
+	} else {
+		row(&l);
+	}
+	return 0;
+}
+
+static void verify_text(const struct ledger_check_report *r, const char *dir)
+{
+	printf("%s: lines %" PRIu64 " to %" PRIu64 " in %" PRIu64 " segments\n", dir, r->first_seq,
+	       r->first_seq + r->n_lines, r->n_segments);
+	printf("  anchored in the TPM up to  %" PRIu64 "  (%" PRIu64 " extends, %" PRIu64
+	       " foreign)\n",
+	       r->anchored_size, r->n_extends, r->n_foreign);
+	printf("  gaps %" PRIu64 ", quotes %" PRIu64 ", drift %" PRIu64 "\n", r->n_gaps,
+	       r->n_quotes, r->n_drift);
+	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++) {
+		printf("  %sbad%s        ", print_on(stdout, PRINT_RED), print_off(stdout));
+		print_safe(stdout, r->problems[i].text, strlen(r->problems[i].text));
+		fputc('\n', stdout);
+	}
+	if (r->n_problems > LEDGER_CHECK_MAX_PROBLEMS)
+		printf("  and %u more\n", r->n_problems - LEDGER_CHECK_MAX_PROBLEMS);
+	for (uint32_t i = 0; i < r->n_unchecked; i++)
+		printf("  %sunchecked%s  %s\n", print_on(stdout, PRINT_YELLOW), print_off(stdout),
+		       r->unchecked[i]);
+	if (r->n_problems)
+		printf("%snot good%s: %u problems\n", print_on(stdout, PRINT_RED),
+		       print_off(stdout), r->n_problems);
+	else
+		printf("%sgood%s: every line is where and what it was\n",
+		       print_on(stdout, PRINT_GREEN), print_off(stdout));
+}
+
+static void verify_json(const struct ledger_check_report *r)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct jsonl j;
+
+	jsonl_begin(&j, &b);
+	jsonl_bool(&j, "good", r->n_problems == 0);
+	jsonl_uint(&j, "first", r->first_seq);
+	jsonl_uint(&j, "lines", r->n_lines);
+	jsonl_uint(&j, "segments", r->n_segments);
+	jsonl_uint(&j, "extends", r->n_extends);
+	jsonl_uint(&j, "foreign", r->n_foreign);
+	jsonl_uint(&j, "anchored", r->anchored_size);
+	jsonl_uint(&j, "quotes", r->n_quotes);
+	jsonl_uint(&j, "gaps", r->n_gaps);
+	jsonl_uint(&j, "drift", r->n_drift);
+	jsonl_uint(&j, "n_problems", r->n_problems);
+	jsonl_array(&j, "problems");
+	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++) {
+		jsonl_object(&j, NULL);
+		if (r->problems[i].has_line)
+			jsonl_uint(&j, "line", r->problems[i].line);
+		jsonl_str(&j, "text", r->problems[i].text);
+		jsonl_close(&j);
+	}
+	jsonl_close(&j);
+	jsonl_array(&j, "unchecked");
+	for (uint32_t i = 0; i < r->n_unchecked; i++)
+		jsonl_str(&j, NULL, r->unchecked[i]);
+	jsonl_close(&j);
+	jsonl_end(&j);
+	if (buf_status(&b) == 0)
+		puts((char *)b.data);
+}
+
+static int verify(const char *dir, bool json)
+{
+	CLEANUP_FREE struct ledger_check_report *report = calloc(1, sizeof(*report));
+	struct why why;
+
+	if (!report)
+		return print_error(PRINT_UNKNOWN, "no memory");
+	if (ledger_check(fsio_system(), dir, NULL, report, &why) < 0)
+		return print_error(PRINT_UNKNOWN, "%s", why.text);
+	if (json)
+		verify_json(report);
+	else
+		verify_text(report, dir);
+	return report->n_problems ? PRINT_NOT_GOOD : PRINT_GOOD;
+}
+
+int cmd_ledger(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"drift", no_argument, NULL, 'd'},	{"type", required_argument, NULL, 't'},
+		{"from", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+	};
+	struct show s = {.json = false};
+	struct why why = {""};
+	const char *what;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'h') {
+			help(stdout);
+			return PRINT_GOOD;
+		}
+		if (o == '?')
+			return PRINT_USAGE;
+		s.drift |= o == 'd';
+		s.json |= o == 'j';
+		s.type = o == 't' ? optarg : s.type;
+		s.from = o == 'f' ? strtoull(optarg, NULL, 10) : s.from;
+	}
+	if (argc - optind != 2) {
+		help(stderr);
+		return PRINT_USAGE;
+	}
+	what = argv[optind];
+	if (strcmp(what, "verify") == 0)
+		return verify(argv[optind + 1], s.json);
+	if (strcmp(what, "show") != 0)
+		return print_error(PRINT_USAGE, "no command 'ledger %s'", what);
+	if (ledger_check_each(fsio_system(), argv[optind + 1], s.from, show_line, &s, &why) < 0)
+		return print_error(PRINT_UNKNOWN, "%s", why.text);
+	return PRINT_GOOD;
+}

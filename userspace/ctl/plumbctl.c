@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plumbctl.c: the tool of the people around a node. In: a command and its arguments. Out: text or JSON, and an exit code:
+ * 0 good, 1 not good, 2 could not tell, 64 wrong usage.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cmd_baseline.h"
+#include "cmd_ledger.h"
+#include "cmd_policy.h"
+#include "log.h"
+#include "plumb/terms.h"
+#include "print.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{"baseline", cmd_baseline, "capture | show | diff | sign | verify a baseline"},
+	{"ledger", cmd_ledger, "show | verify | export a ledger directory, offline"},
+	{"policy", cmd_policy, "check | test | compile | sign rules"},
+};
+
+static void help(FILE *f)
+{
+	fprintf(f, "Usage: plumbctl COMMAND [ARGUMENT…]\n\n"
+		   "The tool of the people around a Plumbline node.\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fprintf(f, "\n  --help, --version; plumbctl COMMAND --help tells more\n\n"
+		   "Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
+}
+
+int main(int argc, char **argv)
+{
+	log_open("plumbctl", LOG_LEVEL_WARNING, STDERR_FILENO);
+	signal(SIGPIPE, SIG_DFL);
+	if (argc < 2) {
+		help(stderr);
+		return PRINT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		help(stdout);
+		return PRINT_GOOD;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("plumbctl %s\n", PLUMB_VERSION);
+		return PRINT_GOOD;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	return print_error(PRINT_USAGE, "no command '%s'; plumbctl --help lists them", argv[1]);
+}
