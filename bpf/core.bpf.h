@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * core.bpf.h: the few kernel structs that the programs look into, relocated by name on the kernel where they run (CO-RE).
+ * In: nothing. Out: structs. Only fields that are used stand here; their order and offsets mean nothing.
+ * Arguments with a type are read directly where the verifier allows it; BPF_CORE_READ stands where a pointer passes
+ * through a union (struct file since 6.18) or is computed (struct mount from its vfsmount).
+ */
+#ifndef PLUMB_CORE_BPF_H
+#define PLUMB_CORE_BPF_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "plumb/event.h"
+
+/* BPF_PROG() gives each program a ctx that it need not use. */
+#pragma clang diagnostic ignored "-Wunused-parameter"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	__u32 val;
+} core_id; /* kuid_t and kgid_t */
+
+struct core_timespec {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct cred {
+	core_id uid;
+	core_id gid;
+};
+
+struct signal_struct {
+	int group_exit_code;
+};
+
+struct task_struct {
+	int pid;
+	int tgid;
+	int exit_code;
+	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	const struct cred *cred;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
+	struct signal_struct *signal;
+	__u64 start_boottime;
+	char comm[PLUMB_COMM_SIZE];
+};
+
+struct super_block {
+	__u32 s_dev;
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	core_id i_uid;
+	core_id i_gid;
+	unsigned long i_ino;
+	unsigned int i_nlink;
+	__s64 i_size;
+	struct super_block *i_sb;
+	__s64 i_ctime_sec;
+	__u32 i_ctime_nsec;
+};
+
+/* How the change time lay in struct inode: up to 6.5 i_ctime, 6.6 to 6.10 __i_ctime. */
+struct inode___ctime {
+	struct core_timespec i_ctime;
+};
+
+struct inode___private_ctime {
+	struct core_timespec __i_ctime;
+};
+
+struct qstr {
+	__u32 len;
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct inode *d_inode;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+};
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
+};
+
+struct module {
+	char name[56];
+	unsigned long taints;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * maps.bpf.h: the ring, the counters and the settings that all kernel programs share, and how a record is begun and ended.
+ * In: a kind and a size. Out: a record in the ring, or a counted drop. Maps are weak, so that bpftool links all objects into one.
+ */
+#ifndef PLUMB_MAPS_BPF_H
+#define PLUMB_MAPS_BPF_H
+
+#include "core.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* at 2,000 execs a second, 2.8 s of a stalled reader */
+} ring SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct plumb_counters);
+} counters SEC(".maps") __weak;
+
+/* Set before the load, frozen after it. */
+const volatile __u64 plumb_ksess __weak = 0;
+
+/* Place in dropped_by_kind. Constant for each caller, so the verifier sees an index within bounds. */
+static __always_inline __u32 maps_kind_slot(__u16 kind)
+{
+	switch (kind) {
+	case PLUMB_KIND_EXEC:
+		return 0;
+	case PLUMB_KIND_FORK:
+		return 1;
+	case PLUMB_KIND_EXIT:
+		return 2;
+	case PLUMB_KIND_MODULE:
+		return 3;
+	default:
+		return 4;
+	}
+}
+
+/*
+ * The number of the attempt is taken before the place in the ring, so that a drop leaves a hole in the sequence. A plain
+ * add: an atomic add that gives back the old value came with 5.12, and tracepoints are not preempted on their CPU.
+ */
+static __always_inline void *maps_begin(__u16 kind, __u32 size)
+{
+	struct plumb_counters *c;
+	struct plumb_event *e;
+	__u32 zero = 0;
+	__u64 kseq;
+
+	c = bpf_map_lookup_elem(&counters, &zero);
+	if (!c)
+		return 0;
+	kseq = c->attempts + 1;
+	c->attempts = kseq;
+	e = bpf_ringbuf_reserve(&ring, size, 0);
+	if (!e) {
+		c->dropped++;
+		c->dropped_by_kind[maps_kind_slot(kind)]++;
+		return 0;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->size = size;
+	e->kind = kind;
+	e->version = PLUMB_EVENT_VERSION;
+	e->cpu = bpf_get_smp_processor_id();
+	e->kseq = kseq;
+	e->ksess = plumb_ksess;
+	e->boottime_ns = bpf_ktime_get_boot_ns();
+	return e;
+}
+
+static __always_inline void maps_end(void *record)
+{
+	struct plumb_counters *c;
+	__u32 zero = 0;
+
+	c = bpf_map_lookup_elem(&counters, &zero);
+	if (c)
+		c->submitted++;
+	bpf_ringbuf_submit(record, 0);
+}
+
+/* cgroup id and names are read from the task itself, so that the same code serves a task that is not the current one. */
+static __always_inline void maps_task(struct plumb_task *t, struct task_struct *task)
+{
+	t->pid = BPF_CORE_READ(task, tgid);
+	t->tid = BPF_CORE_READ(task, pid);
+	t->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	t->uid = BPF_CORE_READ(task, cred, uid.val);
+	t->gid = BPF_CORE_READ(task, cred, gid.val);
+	t->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	t->pid_ns = BPF_CORE_READ(task, nsproxy, pid_ns_for_children, ns.inum);
+	t->reserved = 0;
+	t->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	t->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
+	t->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	bpf_core_read(&t->comm, sizeof(t->comm), &task->comm);
+}
+
+#endif
