@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hash_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "cleanup.h"
+
+#define NS 1000000000ull
+#define SETTLED_NS \
+	NS /* change times are as coarse as the timer's tick, on some file systems a second or two */
+#define MAGIC_BTRFS 0x9123683eu /* stat's device is that of the subvolume, not the super block's */
+#define MAGIC_OVERLAY 0x794c7630u /* stat's device may be that of a layer */
+
+/* File systems whose server may answer each read as it likes: what was hashed need not be what ran. */
+static const uint32_t unmeasurable[] = {
+	0x65735546, /* FUSE, virtiofs */
+	0x6969, /* NFS */
+	0x01021997, /* 9p */
+	0xff534d42, /* CIFS */
+	0xfe534d42, /* SMB2 */
+};
+
+struct cache_key {
+	uint64_t dev, ino, size, ctime_ns;
+};
+
+struct cache_entry {
+	struct cache_key key;
+	struct digest digest;
+	uint32_t next; /* place + 1 in the chain, 0: end */
+};
+
+struct hash_cache {
+	struct cache_entry *entries;
+	uint32_t *buckets;
+	uint32_t max, n, oldest;
+	uint64_t file_max;
+};
+
+static uint32_t bucket_of(const struct hash_cache *c, const struct cache_key *k)
+{
+	uint64_t h = (k->ino ^ (k->dev << 40) ^ (k->ctime_ns * 3) ^ (k->size << 20)) *
+		     0x9e3779b97f4a7c15ull;
+
+	return (uint32_t)((h >> 32) % c->max);
+}
+
+static bool same_key(const struct cache_key *a, const struct cache_key *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       a->ctime_ns == b->ctime_ns;
+}
+
+static const struct digest *find(const struct hash_cache *c, const struct cache_key *k)
+{
+	for (uint32_t i = c->buckets[bucket_of(c, k)]; i; i = c->entries[i - 1].next) {
+		if (same_key(&c->entries[i - 1].key, k))
+			return &c->entries[i - 1].digest;
+	}
+	return NULL;
+}
+
+static void forget(struct hash_cache *c, uint32_t place)
+{
+	uint32_t *at = &c->buckets[bucket_of(c, &c->entries[place].key)];
+
+	while (*at && *at != place + 1)
+		at = &c->entries[*at - 1].next;
+	if (*at)
+		*at = c->entries[place].next;
+}
+
+static void remember(struct hash_cache *c, const struct cache_key *k, const struct digest *d)
+{
+	struct timespec now;
+	uint32_t place, b = bucket_of(c, k);
+
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || find(c, k) ||
+	    (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec < k->ctime_ns + SETTLED_NS)
+		return;
+	if (c->n < c->max) {
+		place = c->n++;
+	} else {
+		place = c->oldest;
+		c->oldest = (c->oldest + 1) % c->max;
+		forget(c, place);
+	}
+	c->entries[place] = (struct cache_entry){.key = *k, .digest = *d, .next = c->buckets[b]};
+	c->buckets[b] = place + 1;
+}
+
+static struct cache_key key_of(const struct stat *st)
+{
+	return (struct cache_key){
+		.dev = (uint64_t)major(st->st_dev) << 20 | minor(st->st_dev),
+		.ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.ctime_ns = (uint64_t)st->st_ctim.tv_sec * NS + (uint64_t)st->st_ctim.tv_nsec,
+	};
+}
+
+int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret)
+{
+	struct hash_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->max = max ? max : HASH_CACHE_MAX;
+	c->file_max = file_max ? file_max : HASH_CACHE_FILE_MAX;
+	c->entries = calloc(c->max, sizeof(*c->entries));
+	c->buckets = calloc(c->max, sizeof(*c->buckets));
+	if (!c->entries || !c->buckets) {
+		hash_cache_free(c);
+		return -ENOMEM;
+	}
+	*ret = c;
+	return 0;
+}
+
+struct hash_cache *hash_cache_free(struct hash_cache *c)
+{
+	if (!c)
+		return NULL;
+	free(c->entries);
+	free(c->buckets);
+	free(c);
+	return NULL;
+}
+
+int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
+{
+	struct stat before, after;
+	struct cache_key key, key_after;
+	const struct digest *known;
+	struct digest d;
+	int r;
+
+	if (fstat(fd, &before) < 0)
+		return -errno;
+	if (!S_ISREG(before.st_mode))
+		return -EINVAL;
+	key = key_of(&before);
+	known = find(c, &key);
+	if (known) {
+		*ret = *known;
+		*ret_st = before;
+		return 0;
+	}
+	if (key.size > c->file_max)
+		return -EFBIG;
+	r = digest_fd(fd, c->file_max, &d, NULL);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &after) < 0)
+		return -errno;
+	key_after = key_of(&after);
+	if (!same_key(&key, &key_after))
+		return -ESTALE;
+	remember(c, &key, &d);
+	*ret = d;
+	*ret_st = before;
+	return 0;
+}
+
+/* Is fd the file that the kernel saw? 0, -EXDEV: another file, -ESTALE: the same, but changed since. */
+static int same_file(int fd, const struct plumb_file *file)
+{
+	bool odd_dev = file->fs_magic == MAGIC_BTRFS || file->fs_magic == MAGIC_OVERLAY;
+	struct cache_key key;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	key = key_of(&st);
+	if (!S_ISREG(st.st_mode) || key.ino != file->ino || (key.dev != file->dev && !odd_dev))
+		return -EXDEV;
+	return key.size == file->file_size && key.ctime_ns == file->ctime_ns ? 0 : -ESTALE;
+}
+
+static int hash_of(struct hash_cache *c, const char *path, const struct plumb_file *file,
+		   struct digest *ret)
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct digest d;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = same_file(fd, file);
+	if (r < 0)
+		return r;
+	r = hash_cache_fd(c, fd, &d, &st);
+	if (r < 0)
+		return r;
+	/* hash_cache_fd() held the time before against the time after; this holds them against the kernel's. */
+	r = same_file(fd, file);
+	if (r == 0)
+		*ret = d;
+	return r;
+}
+
+int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
+		    const struct plumb_file *file, struct digest *ret, struct why *ret_why)
+{
+	struct cache_key key = {file->dev, file->ino, file->file_size, file->ctime_ns};
+	const struct digest *known = find(c, &key);
+	char exe[64];
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(unmeasurable); i++) {
+		if (file->fs_magic == unmeasurable[i])
+			return why_set(ret_why, -EREMOTE,
+				       "file system 0x%x is not the kernel's own", file->fs_magic);
+	}
+	if (known) {
+		*ret = *known;
+		return 0;
+	}
+	snprintf(exe, sizeof(exe), "/proc/%u/exe", pid);
+	r = hash_of(c, exe, file, ret);
+	/* The process may be gone, or be another program by now. */
+	if ((r == -ENOENT || r == -ESRCH || r == -EXDEV || r == -EACCES) && path && path[0] == '/')
+		r = hash_of(c, path, file, ret);
+	switch (r) {
+	case 0:
+		return 0;
+	case -ENOENT:
+	case -ESRCH:
+	case -ENOTDIR:
+		return why_set(ret_why, -ENOENT, "gone before it was read");
+	case -EXDEV:
+		return why_set(ret_why, r, "another file stands there now");
+	case -ESTALE:
+		return why_set(ret_why, r, "changed since it was executed");
+	case -EFBIG:
+		return why_set(ret_why, r, "larger than %llu bytes",
+			       (unsigned long long)c->file_max);
+	default:
+		return why_set(ret_why, r, "%s", strerrorname_np(-r));
+	}
+}
+
+uint32_t hash_cache_n(const struct hash_cache *c)
+{
+	return c->n;
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proctab.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+#define NS 1000000000ull
+#define NONE UINT32_MAX
+
+/* One text for all processes that came from the same exec by fork. */
+struct proctab_text {
+	uint32_t refs;
+	char text[];
+};
+
+struct entry {
+	uint32_t pid, ppid, uid, gid;
+	uint64_t start_ns, parent_start_ns;
+	uint64_t cgroup_id;
+	uint32_t mnt_ns;
+	bool used, ended;
+	char comm[PLUMB_COMM_SIZE];
+	struct proctab_text *exe; /* NULL: unknown */
+	struct proctab_text *cgroup; /* NULL: by cgroup_id */
+	uint32_t chain; /* next of the same bucket */
+	uint32_t prev, next; /* in the list of its kind (alive or ended), oldest first */
+};
+
+struct list {
+	uint32_t first, last;
+};
+
+struct proctab {
+	struct entry *entries;
+	uint32_t *buckets;
+	uint32_t max, n;
+	struct list alive, ended;
+	struct cgroups *cgroups;
+	uint64_t tick_ns; /* /proc gives start times in these */
+	uint32_t own_mnt_ns;
+};
+
+static struct proctab_text *text_new(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct proctab_text *t = malloc(sizeof(*t) + size);
+
+	if (!t)
+		return NULL;
+	t->refs = 1;
+	memcpy(t->text, text, size);
+	return t;
+}
+
+static void text_drop(struct proctab_text *t)
+{
+	if (t && --t->refs == 0)
+		free(t);
+}
+
+static struct proctab_text *text_share(struct proctab_text *t)
+{
+	if (t)
+		t->refs++;
+	return t;
+}
+
+static void list_remove(struct proctab *p, struct list *l, uint32_t i)
+{
+	struct entry *e = &p->entries[i];
+
+	if (e->prev != NONE)
+		p->entries[e->prev].next = e->next;
+	else
+		l->first = e->next;
+	if (e->next != NONE)
+		p->entries[e->next].prev = e->prev;
+	else
+		l->last = e->prev;
+}
+
+static void list_append(struct proctab *p, struct list *l, uint32_t i)
+{
+	struct entry *e = &p->entries[i];
+
+	e->prev = l->last;
+	e->next = NONE;
+	if (l->last != NONE)
+		p->entries[l->last].next = i;
+	else
+		l->first = i;
+	l->last = i;
+}
+
+static struct list *list_of(struct proctab *p, const struct entry *e)
+{
+	return e->ended ? &p->ended : &p->alive;
+}
+
+static uint32_t *bucket_of(struct proctab *p, uint32_t pid)
+{
+	return &p->buckets[(pid * 2654435761u) % p->max];
+}
+
+/* /proc knows start times by ticks only, so two are the same process when they fall into the same tick. 0 is not known. */
+static bool same_start(const struct proctab *p, uint64_t a, uint64_t b)
+{
+	return a == 0 || b == 0 || a / p->tick_ns == b / p->tick_ns;
+}
+
+/* The one alive is preferred, else the one that was put last. */
+static struct entry *find(struct proctab *p, uint32_t pid, uint64_t start_ns)
+{
+	struct entry *best = NULL;
+
+	for (uint32_t i = *bucket_of(p, pid); i != NONE; i = p->entries[i].chain) {
+		struct entry *e = &p->entries[i];
+
+		if (e->pid != pid || !same_start(p, e->start_ns, start_ns))
+			continue;
+		if (!e->ended)
+			return e;
+		if (!best)
+			best = e;
+	}
+	return best;
+}
+
+static void drop(struct proctab *p, uint32_t i)
+{
+	struct entry *e = &p->entries[i];
+	uint32_t *at = bucket_of(p, e->pid);
+
+	while (*at != NONE && *at != i)
+		at = &p->entries[*at].chain;
+	if (*at == i)
+		*at = e->chain;
+	list_remove(p, list_of(p, e), i);
+	text_drop(e->exe);
+	text_drop(e->cgroup);
+	memset(e, 0, sizeof(*e));
+}
+
+/* A free place; when there is none, the one that ended first, else the one untouched for longest. */
+static uint32_t take_place(struct proctab *p)
+{
+	uint32_t i;
+
+	if (p->n < p->max)
+		return p->n++;
+	i = p->ended.first != NONE ? p->ended.first : p->alive.first;
+	drop(p, i);
+	return i;
+}
+
+static void end(struct proctab *p, struct entry *e, bool ended)
+{
+	uint32_t i = (uint32_t)(e - p->entries);
+
+	list_remove(p, list_of(p, e), i);
+	e->ended = ended;
+	list_append(p, list_of(p, e), i);
+}
+
+/* The entry of (pid, start_ns), alive and newest; a process of the same pid with another start has ended. */
+static struct entry *put(struct proctab *p, uint32_t pid, uint64_t start_ns)
+{
+	struct entry *e = find(p, pid, start_ns);
+	uint32_t i, *bucket;
+
+	if (!e) {
+		struct entry *old = find(p, pid, 0);
+
+		if (old && !old->ended)
+			end(p, old, true);
+		i = take_place(p);
+		e = &p->entries[i];
+		bucket = bucket_of(p, pid);
+		*e = (struct entry){.pid = pid, .used = true, .chain = *bucket};
+		*bucket = i;
+		list_append(p, &p->alive, i);
+	} else {
+		/* An exec by a thread ends the old leader first: the same process goes on. */
+		end(p, e, false);
+	}
+	if (start_ns)
+		e->start_ns = start_ns;
+	return e;
+}
+
+int proctab_open(uint32_t max, struct cgroups *cgroups, struct proctab **ret)
+{
+	struct proctab *p = calloc(1, sizeof(*p));
+	long ticks = sysconf(_SC_CLK_TCK);
+	char ns[64];
+	ssize_t n;
+
+	if (!p)
+		return -ENOMEM;
+	p->max = max ? max : PROCTAB_MAX;
+	p->cgroups = cgroups;
+	p->tick_ns = NS / (uint64_t)(ticks > 0 ? ticks : 100);
+	p->alive = p->ended = (struct list){NONE, NONE};
+	p->entries = calloc(p->max, sizeof(*p->entries));
+	p->buckets = malloc(p->max * sizeof(*p->buckets));
+	if (!p->entries || !p->buckets) {
+		proctab_free(p);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < p->max; i++)
+		p->buckets[i] = NONE;
+	n = readlink("/proc/self/ns/mnt", ns, sizeof(ns) - 1);
+	if (n > 0) {
+		ns[n] = '\0';
+		(void)sscanf(ns, "mnt:[%u]", &p->own_mnt_ns);
+	}
+	*ret = p;
+	return 0;
+}
+
+struct proctab *proctab_free(struct proctab *p)
+{
+	if (!p)
+		return NULL;
+	for (uint32_t i = 0; p->entries && i < p->n; i++) {
+		text_drop(p->entries[i].exe);
+		text_drop(p->entries[i].cgroup);
+	}
+	free(p->entries);
+	free(p->buckets);
+	free(p);
+	return NULL;
+}
+
+static void set_exe(struct entry *e, const char *exe)
+{
+	struct proctab_text *t = exe ? text_new(exe) : NULL;
+
+	text_drop(e->exe);
+	e->exe = t; /* out of memory: unknown */
+}
+
+/*
+ * With cgroup v1 a container's processes sit in the root of v2: then /proc is asked, once, for those that live in another mount
+ * namespace than the agent.
+ */
+static void set_cgroup(struct proctab *p, struct entry *e, uint64_t id, uint32_t mnt_ns)
+{
+	const char *path = p->cgroups ? cgroups_path(p->cgroups, id) : NULL;
+	char v1[PATH_MAX];
+
+	if (e->cgroup && e->cgroup_id == id && e->mnt_ns == mnt_ns)
+		return;
+	e->cgroup_id = id;
+	e->mnt_ns = mnt_ns;
+	text_drop(e->cgroup);
+	e->cgroup = NULL;
+	if (path && strcmp(path, "/") != 0)
+		e->cgroup = text_new(path);
+	else if (mnt_ns != p->own_mnt_ns && cgroups_path_of_pid(e->pid, v1, sizeof(v1)) == 0)
+		e->cgroup = text_new(v1);
+	else if (path)
+		e->cgroup = text_new(path);
+}
+
+static void set_task(struct proctab *p, struct entry *e, const struct plumb_task *t)
+{
+	e->ppid = t->ppid;
+	e->uid = t->uid;
+	e->gid = t->gid;
+	e->parent_start_ns = t->parent_start_ns;
+	memcpy(e->comm, t->comm, sizeof(e->comm));
+	e->comm[sizeof(e->comm) - 1] = '\0';
+	set_cgroup(p, e, t->cgroup_id, t->mnt_ns);
+}
+
+void proctab_exec(struct proctab *p, const struct plumb_task *t, const char *exe)
+{
+	struct entry *e = put(p, t->pid, t->start_ns);
+
+	set_task(p, e, t);
+	set_exe(e, exe);
+}
+
+void proctab_fork(struct proctab *p, const struct plumb_task *parent, uint32_t child_pid,
+		  uint64_t child_start_ns)
+{
+	struct entry *child = put(p, child_pid, child_start_ns);
+	/* Looked for after put(), which may have taken the parent's place. */
+	struct entry *known = find(p, parent->pid, parent->start_ns);
+
+	if (known == child)
+		known = NULL;
+	child->ppid = parent->pid;
+	child->parent_start_ns = parent->start_ns;
+	child->uid = parent->uid;
+	child->gid = parent->gid;
+	child->cgroup_id = parent->cgroup_id;
+	child->mnt_ns = parent->mnt_ns;
+	memcpy(child->comm, parent->comm, sizeof(child->comm));
+	child->comm[sizeof(child->comm) - 1] = '\0';
+	text_drop(child->exe);
+	child->exe = known ? text_share(known->exe) : NULL;
+	text_drop(child->cgroup);
+	child->cgroup =
+		known && known->cgroup_id == parent->cgroup_id ? text_share(known->cgroup) : NULL;
+}
+
+void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns)
+{
+	struct entry *e = find(p, pid, start_ns);
+
+	if (e && !e->ended)
+		end(p, e, true);
+}
+
+static void actor_of(struct proctab *p, const struct entry *e, struct line_actor *ret)
+{
+	ret->known = true;
+	ret->pid = e->pid;
+	ret->ppid = e->ppid;
+	ret->uid = e->uid;
+	ret->gid = e->gid;
+	ret->start_ns = e->start_ns;
+	ret->comm = e->comm;
+	ret->exe = e->exe ? e->exe->text : NULL;
+	ret->cgroup = e->cgroup ? e->cgroup->text : NULL;
+	if (!ret->cgroup && p->cgroups)
+		ret->cgroup = cgroups_path(p->cgroups, e->cgroup_id);
+}
+
+int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct line_actor *ret)
+{
+	const struct entry *e = find(p, pid, start_ns);
+
+	memset(ret, 0, sizeof(*ret));
+	if (!e)
+		return -ENOENT;
+	actor_of(p, e, ret);
+	while (ret->n_ancestors < LINE_MAX_ANCESTORS && e->ppid != 0) {
+		/* A parent's start that is not known would let a reused pid pass for it: then only one alive counts. */
+		const struct entry *above = find(p, e->ppid, e->parent_start_ns);
+
+		if (!above || above == e || (e->parent_start_ns == 0 && above->ended))
+			break;
+		ret->ancestors[ret->n_ancestors].pid = above->pid;
+		ret->ancestors[ret->n_ancestors].comm = above->comm;
+		ret->ancestors[ret->n_ancestors].exe = above->exe ? above->exe->text : NULL;
+		ret->n_ancestors++;
+		e = above;
+	}
+	return 0;
+}
+
+void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[CGROUPS_SCOPE_SIZE])
+{
+	struct line_actor actor;
+
+	(void)proctab_actor(p, pid, start_ns, &actor);
+	cgroups_scope(actor.cgroup, ret);
+}
+
+uint32_t proctab_n(const struct proctab *p)
+{
+	return p->n;
+}
+
+/* Fields 4 (ppid) and 22 (start) of /proc/PID/stat; the name before them may hold anything, so count from its last ')'. */
+static int parse_stat(struct proctab *p, const char *text, struct entry *ret)
+{
+	const char *open = strchr(text, '('), *close = strrchr(text, ')');
+	unsigned long long start;
+	size_t n;
+
+	if (!open || !close || close < open)
+		return -EBADMSG;
+	n = (size_t)(close - open - 1);
+	if (n >= sizeof(ret->comm))
+		n = sizeof(ret->comm) - 1;
+	memcpy(ret->comm, open + 1, n);
+	if (sscanf(close + 1,
+		   " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%llu",
+		   &ret->ppid, &start) != 2)
+		return -EBADMSG;
+	ret->start_ns = start * p->tick_ns;
+	return 0;
+}
+
+static int read_at(int dir_fd, const char *name, char *ret, size_t size)
+{
+	CLEANUP_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, ret, size - 1);
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return 0;
+}
+
+static int scan_one(struct proctab *p, int proc_fd, const char *name, uint32_t pid)
+{
+	CLEANUP_CLOSE int fd = openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct entry seen = {0}, *e;
+	char text[PATH_MAX];
+	const char *at;
+	ssize_t n;
+
+	if (fd < 0 || read_at(fd, "stat", text, sizeof(text)) < 0 || parse_stat(p, text, &seen) < 0)
+		return -ENOENT;
+	if (read_at(fd, "status", text, sizeof(text)) == 0) {
+		at = strstr(text, "\nUid:");
+		if (at)
+			(void)sscanf(at, "\nUid: %u", &seen.uid);
+		at = strstr(text, "\nGid:");
+		if (at)
+			(void)sscanf(at, "\nGid: %u", &seen.gid);
+	}
+	e = find(p, pid, seen.start_ns);
+	if (e && e->exe) /* a record told it already, and better */
+		return 0;
+	e = put(p, pid, e ? e->start_ns : seen.start_ns);
+	e->ppid = seen.ppid;
+	e->uid = seen.uid;
+	e->gid = seen.gid;
+	memcpy(e->comm, seen.comm, sizeof(e->comm));
+	n = readlinkat(fd, "exe", text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	set_exe(e, n > 0 ? text : NULL);
+	if (!e->cgroup && cgroups_path_of_pid(pid, text, sizeof(text)) == 0)
+		e->cgroup = text_new(text);
+	return 0;
+}
+
+int proctab_scan(struct proctab *p, const char *proc)
+{
+	DIR *dir = opendir(proc);
+	int found = 0;
+
+	if (!dir)
+		return -errno;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		char *rest;
+		unsigned long pid = strtoul(e->d_name, &rest, 10);
+
+		if (!isdigit((unsigned char)e->d_name[0]) || *rest || pid == 0 || pid > INT_MAX)
+			continue;
+		if (scan_one(p, dirfd(dir), e->d_name, (uint32_t)pid) == 0)
+			found++;
+	}
+	closedir(dir);
+	return found;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensor_bpf.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "claims.h"
+#include "cleanup.h"
+#include "log.h"
+
+#define CANARY_MS 2000
+#define RECORDS_A_TURN \
+	256 /* others on the loop want their turn; the ring's descriptor stays readable */
+
+extern char **environ;
+
+struct cpu {
+	uint64_t last_kseq;
+	uint64_t received;
+	uint64_t holes; /* numbers that were passed over and not told yet */
+	uint64_t told_received;
+	struct plumb_counters told;
+};
+
+struct sensor_bpf {
+	struct sensor_bpf_options o;
+	struct measure_sink sink;
+	struct loader *loader;
+	struct event *ring_event, *counters_event;
+	struct cpu *cpus;
+	struct plumb_counters *now;
+	uint32_t n_cpus;
+	uint32_t this_turn;
+	uint32_t canary_pid; /* 0: none is awaited */
+	bool canary_seen;
+	uint64_t bad_records;
+	union sensor_bpf_record record; /* the one at work */
+};
+
+static int check_text(const char *text, size_t size, const char *what, struct why *ret_why)
+{
+	if (!memchr(text, '\0', size))
+		return why_set(ret_why, -EBADMSG, "record: %s is not terminated", what);
+	return 0;
+}
+
+static int check_exec(const struct plumb_event_exec *e, struct why *ret_why)
+{
+	if (e->path_size == 0 || e->path_size > sizeof(e->path) ||
+	    e->path[e->path_size - 1] != '\0' || strlen(e->path) != (size_t)e->path_size - 1)
+		return why_set(ret_why, -EBADMSG, "record: path is not %u bytes with its NUL",
+			       e->path_size);
+	if (e->name_size == 0 || e->name_size > sizeof(e->name) ||
+	    e->name[e->name_size - 1] != '\0' || strlen(e->name) != (size_t)e->name_size - 1)
+		return why_set(ret_why, -EBADMSG, "record: name is not %u bytes with its NUL",
+			       e->name_size);
+	return check_text(e->task.comm, sizeof(e->task.comm), "comm", ret_why);
+}
+
+static size_t size_of_kind(uint16_t kind)
+{
+	switch (kind) {
+	case PLUMB_KIND_EXEC:
+		return sizeof(struct plumb_event_exec);
+	case PLUMB_KIND_FORK:
+		return sizeof(struct plumb_event_fork);
+	case PLUMB_KIND_EXIT:
+		return sizeof(struct plumb_event_exit);
+	case PLUMB_KIND_MODULE:
+		return sizeof(struct plumb_event_module);
+	default:
+		return 0;
+	}
+}
+
+int sensor_bpf_check(const void *data, size_t size, union sensor_bpf_record *ret,
+		     struct why *ret_why)
+{
+	union sensor_bpf_record r = {0};
+	size_t expected;
+	int bad;
+
+	if (size < sizeof(r.event))
+		return why_set(ret_why, -EBADMSG, "record: %zu bytes, a header has %zu", size,
+			       sizeof(r.event));
+	memcpy(&r.event, data, sizeof(r.event));
+	if (r.event.size != size)
+		return why_set(ret_why, -EBADMSG, "record: says %u bytes, has %zu", r.event.size,
+			       size);
+	expected = size_of_kind(r.event.kind);
+	if (r.event.version != PLUMB_EVENT_VERSION || expected == 0) {
+		ret->event = r.event;
+		return why_set(ret_why, -ENOTSUP, "record: kind %u version %u is not known",
+			       r.event.kind, r.event.version);
+	}
+	if (size != expected)
+		return why_set(ret_why, -EBADMSG, "record: kind %u has %zu bytes, not %zu",
+			       r.event.kind, expected, size);
+	memcpy(&r, data, size);
+	switch (r.event.kind) {
+	case PLUMB_KIND_EXEC:
+		bad = check_exec(&r.exec, ret_why);
+		break;
+	case PLUMB_KIND_FORK:
+		bad = check_text(r.fork.parent.comm, PLUMB_COMM_SIZE, "comm", ret_why);
+		break;
+	case PLUMB_KIND_EXIT:
+		bad = check_text(r.exit.task.comm, PLUMB_COMM_SIZE, "comm", ret_why);
+		break;
+	default:
+		bad = check_text(r.module.task.comm, PLUMB_COMM_SIZE, "comm", ret_why);
+		if (bad == 0)
+			bad = check_text(r.module.name, sizeof(r.module.name), "module", ret_why);
+		break;
+	}
+	if (bad < 0)
+		return bad;
+	memcpy(ret, &r, size);
+	return 0;
+}
+
+static void tell_loss(struct sensor_bpf *s, uint64_t n, const char *what)
+{
+	log_warning("sensor=bpf lost=%llu what=\"%s\"", (unsigned long long)n, what);
+	s->sink.lost(s->sink.ctx, "bpf", n, what);
+	if (s->o.exec_lost)
+		s->o.exec_lost(s->o.peer_ctx, n);
+}
+
+/* Numbers of one CPU run without holes; records of one CPU lie in the ring in the order of their numbers. */
+static void check_sequence(struct sensor_bpf *s, const struct plumb_event *e)
+{
+	struct cpu *cpu;
+
+	if (e->cpu >= s->n_cpus || e->ksess != loader_ksess(s->loader)) {
+		tell_loss(s, 1, "a record of another session or CPU");
+		return;
+	}
+	cpu = &s->cpus[e->cpu];
+	cpu->received++;
+	if (e->kseq <= cpu->last_kseq)
+		tell_loss(s, 1, "a sequence number came twice or went back");
+	else if (e->kseq > cpu->last_kseq + 1)
+		cpu->holes += e->kseq - cpu->last_kseq - 1;
+	if (e->kseq > cpu->last_kseq)
+		cpu->last_kseq = e->kseq;
+	if (cpu->holes > 0) {
+		tell_loss(s, cpu->holes, "sequence gap");
+		cpu->holes = 0;
+	}
+}
+
+static void begin_line(struct sensor_bpf *s, const struct plumb_event *e,
+		       const struct plumb_task *t, char scope[CGROUPS_SCOPE_SIZE], struct line *l)
+{
+	*l = (struct line){
+		.utc_ns = clock_utc_ns(s->o.clock),
+		.boot_ns = e->boottime_ns,
+		.src = "bpf",
+		.has_kernel = true,
+		.ksess = e->ksess,
+		.cpu = e->cpu,
+		.kseq = e->kseq,
+		.has_actor = true,
+	};
+	(void)proctab_actor(s->o.proctab, t->pid, t->start_ns, &l->actor);
+	cgroups_scope(l->actor.cgroup, scope);
+	l->scope = scope;
+}
+
+static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
+{
+	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
+	char key[PLUMB_PATH_MAX + 16], scope[CGROUPS_SCOPE_SIZE];
+	CLEANUP(buf_done) struct buf found = {0};
+	struct digest digest;
+	struct why why = {""};
+	struct line l;
+	int r;
+
+	proctab_exec(s->o.proctab, &e->task, e->path);
+	if (s->o.exec_seen)
+		s->o.exec_seen(s->o.peer_ctx, e->task.pid, e->task.start_ns, e->event.boottime_ns);
+	if (s->canary_pid && e->task.pid == s->canary_pid)
+		s->canary_seen = true;
+	/* A path in another mount namespace, or without its front, names something else in ours. */
+	r = hash_cache_exec(s->o.hash_cache, e->task.pid, cut ? NULL : e->path, &e->file, &digest,
+			    &why);
+	if (r == 0)
+		r = claims_exec_value(&digest, &found);
+	else
+		buf_printf(&found, "unmeasured %s", why.text);
+	begin_line(s, &e->event, &e->task, scope, &l);
+	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
+	l.type = PLUMB_TYPE_EXEC;
+	l.key = key;
+	l.found = (const char *)found.data;
+	l.hash_src = r == 0 ? "user" : "none";
+	l.name = strcmp(e->name, e->path) != 0 && e->name[0] ? e->name : NULL;
+	if (buf_status(&found) == 0 && found.data)
+		s->sink.measurement(s->sink.ctx, &l);
+	else
+		tell_loss(s, 1, "an exec could not be put into words: out of memory");
+}
+
+static void handle_module(struct sensor_bpf *s, const struct plumb_event_module *e)
+{
+	char key[sizeof(e->name) + 16], scope[CGROUPS_SCOPE_SIZE];
+	struct line l;
+
+	begin_line(s, &e->event, &e->task, scope, &l);
+	snprintf(key, sizeof(key), "module:%s", e->name);
+	l.type = PLUMB_TYPE_MODULE;
+	l.scope = "host"; /* there is one kernel, whoever asks it */
+	l.key = key;
+	l.found = "loaded";
+	l.op = "load";
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+/* A sound record of a kind that this agent does not know is kept, unjudged: a newer program may run under an older agent. */
+static void handle_unknown(struct sensor_bpf *s, const struct plumb_event *e)
+{
+	char key[32], found[64];
+	struct line l = {
+		.utc_ns = clock_utc_ns(s->o.clock),
+		.boot_ns = e->boottime_ns,
+		.src = "bpf",
+		.has_kernel = true,
+		.ksess = e->ksess,
+		.cpu = e->cpu,
+		.kseq = e->kseq,
+		.type = PLUMB_TYPE_UNKNOWN,
+		.type_name = "unknown",
+		.scope = "host",
+		.key = key,
+		.found = found,
+	};
+
+	snprintf(key, sizeof(key), "event:%u", e->kind);
+	snprintf(found, sizeof(found), "unknown kind %u version %u", e->kind, e->version);
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+static int on_record(void *ctx, const void *data, size_t size)
+{
+	struct sensor_bpf *s = ctx;
+	struct why why = {""};
+	int r;
+
+	r = sensor_bpf_check(data, size, &s->record, &why);
+	if (r == -EBADMSG) {
+		s->bad_records++;
+		log_error("sensor=bpf bad_record=%llu why=\"%s\"",
+			  (unsigned long long)s->bad_records, why.text);
+		tell_loss(s, 1, why.text);
+	} else {
+		check_sequence(s, &s->record.event);
+		if (r == -ENOTSUP)
+			handle_unknown(s, &s->record.event);
+		else if (s->record.event.kind == PLUMB_KIND_EXEC)
+			handle_exec(s, &s->record.exec);
+		else if (s->record.event.kind == PLUMB_KIND_FORK)
+			proctab_fork(s->o.proctab, &s->record.fork.parent, s->record.fork.child_pid,
+				     s->record.fork.child_start_ns);
+		else if (s->record.event.kind == PLUMB_KIND_EXIT)
+			proctab_exit(s->o.proctab, s->record.exit.task.pid,
+				     s->record.exit.task.start_ns);
+		else
+			handle_module(s, &s->record.module);
+	}
+	return ++s->this_turn >= RECORDS_A_TURN ? -EAGAIN : 0;
+}
+
+static int take_turn(struct sensor_bpf *s)
+{
+	int r;
+
+	s->this_turn = 0;
+	r = loader_consume(s->loader);
+	return r == -EAGAIN ? (int)s->this_turn : r;
+}
+
+static void on_ring(evutil_socket_t fd, short what, void *ctx)
+{
+	struct sensor_bpf *s = ctx;
+	int r = take_turn(s);
+
+	(void)fd;
+	(void)what;
+	if (r < 0)
+		tell_loss(s, 1, "the ring cannot be read");
+}
+
+static void tell_counters(struct sensor_bpf *s)
+{
+	int r = loader_counters(s->loader, s->now, s->n_cpus);
+
+	if (r < 0) {
+		log_error("sensor=bpf counters=%s next=\"told as lost\"", strerrorname_np(-r));
+		s->sink.lost(s->sink.ctx, "bpf", 0, "the counters cannot be read");
+		return;
+	}
+	for (uint32_t i = 0; i < s->n_cpus; i++) {
+		struct cpu *cpu = &s->cpus[i];
+
+		if (memcmp(&cpu->told, &s->now[i], sizeof(cpu->told)) == 0 &&
+		    cpu->told_received == cpu->received)
+			continue;
+		/* Drops behind the last record make no hole yet; the next record of this CPU will show the same ones. */
+		if (s->now[i].dropped > cpu->told.dropped && s->o.exec_lost)
+			s->o.exec_lost(s->o.peer_ctx, s->now[i].dropped - cpu->told.dropped);
+		cpu->told = s->now[i];
+		cpu->told_received = cpu->received;
+		s->sink.counters(s->sink.ctx, loader_ksess(s->loader), i, &s->now[i],
+				 cpu->received);
+	}
+}
+
+static void on_counters(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	tell_counters(ctx);
+}
+
+static uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static int await_canary(struct sensor_bpf *s)
+{
+	uint64_t until = monotonic_ms() + CANARY_MS;
+
+	while (!s->canary_seen && monotonic_ms() < until) {
+		struct pollfd p = {.fd = loader_fd(s->loader), .events = POLLIN};
+
+		if (poll(&p, 1, 50) < 0 && errno != EINTR)
+			return -errno;
+		if (take_turn(s) < 0)
+			return -EIO;
+	}
+	return s->canary_seen ? 0 : -ENODATA;
+}
+
+/* Runs before the loop does, so waiting is allowed here. */
+static int run_canary(struct sensor_bpf *s, struct why *ret_why)
+{
+	const char *path = s->o.canary ? s->o.canary : "/bin/true";
+	char *argv[] = {(char *)path, NULL};
+	pid_t pid;
+	int r;
+
+	if (path[0] == '\0')
+		return 0;
+	r = posix_spawn(&pid, path, NULL, NULL, argv, environ);
+	if (r != 0)
+		return why_set(ret_why, -r, "canary %s cannot be run: %s", path, strerror(r));
+	s->canary_pid = (uint32_t)pid;
+	r = await_canary(s);
+	s->canary_pid = 0;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (r < 0)
+		return why_set(ret_why, r, "programs are attached, but the exec of %s was not seen",
+			       path);
+	return 0;
+}
+
+static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_why)
+{
+	uint32_t every = s->o.counters_ms ? s->o.counters_ms : 1000;
+	struct timeval tv = {.tv_sec = every / 1000, .tv_usec = every % 1000 * 1000};
+	struct loader_options lo = {.record = on_record, .ctx = s};
+	int r;
+
+	r = loader_open(&lo, &s->loader, ret_why);
+	if (r < 0)
+		return r;
+	s->n_cpus = loader_n_cpus(s->loader);
+	s->cpus = calloc(s->n_cpus, sizeof(*s->cpus));
+	s->now = calloc(s->n_cpus, sizeof(*s->now));
+	if (!s->cpus || !s->now)
+		return -ENOMEM;
+	/* After attaching: who starts during the scan is in one of the two. */
+	r = proctab_scan(s->o.proctab, "/proc");
+	if (r < 0)
+		return why_set(ret_why, r, "/proc cannot be read: %s", strerror(-r));
+	r = run_canary(s, ret_why);
+	if (r < 0)
+		return r;
+	s->ring_event = event_new(base, loader_fd(s->loader), EV_READ | EV_PERSIST, on_ring, s);
+	s->counters_event = event_new(base, -1, EV_PERSIST, on_counters, s);
+	if (!s->ring_event || !s->counters_event || event_add(s->ring_event, NULL) < 0 ||
+	    event_add(s->counters_event, &tv) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o,
+		    const struct measure_sink *sink, struct sensor_bpf **ret, struct why *ret_why)
+{
+	struct sensor_bpf *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->o = *o;
+	s->sink = *sink;
+	r = start(s, base, ret_why);
+	if (r < 0) {
+		sensor_bpf_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s)
+{
+	if (!s)
+		return NULL;
+	if (s->ring_event)
+		event_free(s->ring_event);
+	if (s->counters_event)
+		event_free(s->counters_event);
+	loader_free(s->loader);
+	free(s->cpus);
+	free(s->now);
+	free(s);
+	return NULL;
+}
+
+const struct loader *sensor_bpf_loader(const struct sensor_bpf *s)
+{
+	return s->loader;
+}
+
+void sensor_bpf_flush(struct sensor_bpf *s)
+{
+	/* Bounded: on a busy node the ring may never be empty. */
+	for (int i = 0; i < 64 && take_turn(s) >= RECORDS_A_TURN; i++)
+		;
+	tell_counters(s);
+}
