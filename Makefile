@@ -30,7 +30,7 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lpthread
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wwrite-strings \
 	$(if $(filter 1,$(WERROR)),-Werror)
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(if $(filter 1,$(SAN)),,-D_FORTIFY_SOURCE=2)
-INCLUDES := -Iinclude -Iuserspace/lib -I$(O)/bpf
+INCLUDES := -Iinclude -Iuserspace/lib -Iuserspace/agent -Iuserspace/ctl -Iuserspace/verifier -Itests/fakes -I$(O)/bpf
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) $(INCLUDES) $(PKG_CFLAGS) -MMD -MP
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)

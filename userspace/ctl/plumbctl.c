@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "cmd_baseline.h"
 #include "cmd_ledger.h"
-#include "cmd_policy.h"
 #include "log.h"
 #include "plumb/terms.h"
 #include "print.h"
@@ -21,7 +19,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"baseline", cmd_baseline, "capture | show | diff | sign | verify a baseline"},
-	{"ledger", cmd_ledger, "show | verify | export a ledger directory, offline"},
+	{"ledger", cmd_ledger, "show | verify a ledger directory, offline"},
 	{"policy", cmd_policy, "check | test | compile | sign rules"},
 };
 

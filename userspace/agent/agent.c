@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger_writer.h"
+#include "log.h"
+#include "mounts.h"
+#include "scan_claims.h"
+#include "scan_files.h"
+#include "sensor_bpf.h"
+#include "sensor_netlink.h"
+#include "watch.h"
+
+struct agent {
+	struct ledger_writer *writer;
+	struct cgroups *cgroups;
+	struct proctab *proctab;
+	struct hash_cache *hashes;
+	struct file_set *files;
+	struct sensor_netlink *netlink;
+	struct sensor_bpf *bpf;
+	struct watch *watch;
+	struct mounts *mounts;
+	struct scan_files *scan_files;
+	struct scan_claims *claims;
+};
+
+/* A sensor is there, or the ledger and the log say why not. */
+static void tell_sensor(struct agent *a, const char *name, int r, const struct why *why)
+{
+	if (r < 0)
+		log_warning("sensor=%s absent=\"%s\" next=\"goes on without it; it is a claim in the ledger\"", name, why->text);
+	scan_claims_sensor(a->claims, name, r >= 0, r < 0 ? why->text : "");
+}
+
+static int open_tables(struct agent *a, const struct agent_options *o, struct why *ret_why)
+{
+	const struct file_set_options files = { .paths = o->watch, .n_paths = o->n_watch, .clock = o->clock };
+	struct file_set_options with_hashes = files;
+	struct why why = { "" };
+	int r;
+
+	/* Without cgroup v2 there is a table that knows no id. */
+	cgroups_open(NULL, &a->cgroups, &why);
+	r = proctab_open(0, a->cgroups, &a->proctab);
+	if (r >= 0)
+		r = hash_cache_open(0, 0, &a->hashes);
+	if (r < 0)
+		return why_set(ret_why, r, "tables: %s", strerror(-r));
+	with_hashes.hash_cache = a->hashes;
+	return file_set_open(&with_hashes, ledger_writer_sink(a->writer), &a->files, ret_why);
+}
+
+static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
+{
+	struct sensor_netlink_options netlink = { .proctab = a->proctab, .clock = o->clock, .compare = true };
+	struct sensor_bpf_options bpf = { .proctab = a->proctab, .hash_cache = a->hashes, .cgroups = a->cgroups, .clock = o->clock };
+	const struct measure_sink *sink = ledger_writer_sink(a->writer);
+	struct why bpf_why = { "" }, netlink_why = { "" };
+	int rb, rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
+
+	if (rn >= 0) {
+		bpf.exec_seen = sensor_netlink_exec_seen;
+		bpf.exec_lost = sensor_netlink_exec_lost;
+		bpf.peer_ctx = a->netlink;
+	}
+	rb = sensor_bpf_open(base, &bpf, sink, &a->bpf, &bpf_why);
+	if (rb < 0 && rn >= 0) {
+		/* Nothing to compare with: the connector's execs are then measurements of their own. */
+		a->netlink = sensor_netlink_free(a->netlink);
+		netlink.compare = false;
+		rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
+	}
+	if (rb < 0)
+		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it; it is a claim in the ledger\"", bpf_why.text);
+	scan_claims_bpf(a->claims, rb < 0 ? NULL : a->bpf, bpf_why.text);
+	tell_sensor(a, "proc_connector", rn, &netlink_why);
+	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
+}
+
+static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
+{
+	const struct measure_sink *sink = ledger_writer_sink(a->writer);
+	const struct watch_options watch = { .files = a->files, .proctab = a->proctab };
+	const struct mounts_options mounts = { .files = a->files, .clock = o->clock };
+	const struct scan_files_options scan = { .files = a->files, .clock = o->clock };
+	struct why why = { "" };
+	int r, seen;
+
+	if (o->n_watch == 0)
+		return -ENOENT;
+	/* Marks first, then the first measurement: nothing may change between the two unseen. */
+	seen = watch_open(base, &watch, sink, &a->watch, &why);
+	tell_sensor(a, "fanotify", seen, &why);
+	r = mounts_open(base, &mounts, sink, &a->mounts, &why);
+	tell_sensor(a, "mountinfo", r, &why);
+	r = scan_files_open(base, &scan, &a->scan_files, &why);
+	tell_sensor(a, "rescan", r, &why);
+	return seen < 0 && r < 0 ? -ENOTSUP : 0;
+}
+
+int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret, struct why *ret_why)
+{
+	const struct ledger_writer_options writer = {
+		.io = o->io, .clock = o->clock, .dir = o->ledger_dir, .origin = o->origin, .batch_ms = o->batch_ms, .exec_all = o->exec_all,
+	};
+	const struct scan_claims_options claims = { .interval_ms = o->scan_ms, .clock = o->clock };
+	struct agent *a = calloc(1, sizeof(*a));
+	int r, rx, rf;
+
+	if (!a)
+		return -ENOMEM;
+	r = ledger_writer_open(base, &writer, &a->writer, ret_why);
+	if (r >= 0)
+		r = scan_claims_open(base, &claims, ledger_writer_sink(a->writer), &a->claims, ret_why);
+	if (r >= 0)
+		r = open_tables(a, o, ret_why);
+	if (r >= 0) {
+		rx = open_exec(base, a, o);
+		rf = open_files(base, a, o);
+		if (rx < 0 && rf < 0)
+			r = why_set(ret_why, -ENOTSUP, "no sensor can be attached; run as root on a kernel with BTF, or see the warnings above");
+	}
+	if (r >= 0)
+		r = ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent", "\"phase\":\"ready\"");
+	if (r < 0) {
+		agent_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+int agent_stop(struct agent *a, const char *why)
+{
+	if (a->bpf)
+		sensor_bpf_flush(a->bpf);
+	return ledger_writer_stop(a->writer, why);
+}
+
+struct agent *agent_free(struct agent *a)
+{
+	if (!a)
+		return NULL;
+	scan_claims_free(a->claims);
+	scan_files_free(a->scan_files);
+	mounts_free(a->mounts);
+	watch_free(a->watch);
+	sensor_bpf_free(a->bpf);
+	sensor_netlink_free(a->netlink);
+	file_set_free(a->files);
+	hash_cache_free(a->hashes);
+	proctab_free(a->proctab);
+	cgroups_free(a->cgroups);
+	ledger_writer_free(a->writer);
+	free(a);
+	return NULL;
+}

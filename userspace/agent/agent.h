@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent.h: puts sensors, scans and the ledger writer together on one loop. In: options that main read. Out: a running agent.
+ * A sensor that cannot be had does not stop the others: that it is absent, and why, is a claim in the ledger.
+ */
+#ifndef PLUMB_AGENT_H
+#define PLUMB_AGENT_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "clock.h"
+#include "fsio.h"
+#include "why.h"
+
+#define AGENT_MAX_WATCH 64
+
+struct agent;
+
+struct agent_options {
+	const struct fsio *io;		/* borrowed, as all here */
+	const struct clock *clock;
+	const char *ledger_dir;
+	const char *origin;
+	const char *watch[AGENT_MAX_WATCH];
+	uint32_t n_watch;
+	uint64_t batch_ms;
+	uint32_t scan_ms;		/* claims; 0: 60 s */
+	bool exec_all;
+};
+
+/* -EXDEV: the ledger of another node; -EBADMSG: a corrupt one; -ENOTSUP: nothing can be attached at all. */
+int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret, struct why *ret_why);
+int agent_stop(struct agent *a, const char *why);	/* takes what waits, writes `stop` and syncs */
+struct agent *agent_free(struct agent *a);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ledger_writer.h: writes what the sensors measured into the ledger, and the ledger's own records: log, start, gap, stop, counters, lost.
+ * In: the measure sink, on the loop's thread. Out: lines, synced in batches: at once for what matters, else after 256 lines or 1 s.
+ * A full disk loses nothing that was accepted: lines are kept and written again with back-off; what no longer fits is counted and told.
+ */
+#ifndef PLUMB_LEDGER_WRITER_H
+#define PLUMB_LEDGER_WRITER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include "clock.h"
+#include "ledger_write.h"
+#include "measure.h"
+#include "why.h"
+
+struct ledger_writer;
+
+struct ledger_writer_options {
+	const struct fsio *io;		/* borrowed */
+	const struct clock *clock;	/* borrowed */
+	const char *dir;
+	const char *origin;
+	uint64_t batch_ms;		/* 0: 1000 */
+	bool exec_all;			/* false: each (scope, program, digest) once, counted after that */
+};
+
+/* Opens or recovers the ledger and writes log (line 0), start and gap. Errors as ledger_open(). */
+int ledger_writer_open(struct event_base *base, const struct ledger_writer_options *o, struct ledger_writer **ret, struct why *ret_why);
+struct ledger_writer *ledger_writer_free(struct ledger_writer *w);	/* syncs; logs when that fails */
+const struct measure_sink *ledger_writer_sink(const struct ledger_writer *w);	/* borrowed */
+/* A record of the ledger's own: members as JSON without braces. */
+int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const char *src, const char *members);
+int ledger_writer_stop(struct ledger_writer *w, const char *why);	/* the `stop` line, synced */
+
+#endif
