@@ -5,50 +5,82 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "cleanup.h"
+#include "conf.h"
 #include "digest.h"
 #include "log.h"
-#include "plumb/terms.h"
 
-enum { EXIT_USAGE = 64, EXIT_CORRUPT = 65, EXIT_OTHER_NODE = 66, EXIT_NO_SENSOR = 69, EXIT_REST = 71 };
+enum {
+	EXIT_USAGE = 64,
+	EXIT_CORRUPT = 65,
+	EXIT_OTHER_NODE = 66,
+	EXIT_NO_SENSOR = 69,
+	EXIT_REST = 71
+};
 
-static void help(FILE *f)
-{
-	fprintf(f, "Usage: plumbd [OPTION…]\n\n"
-		   "Measures each exec, module load and change of a watched file on this node into a ledger.\n\n"
-		   "  --ledger-dir=DIR   where the ledger lies (/var/lib/plumbline/ledger)\n"
-		   "  --watch=PATH       a file, or a directory with all below it; may be given %d times\n"
-		   "  --log-name=NAME    first part of the ledger's origin (plumbline.local)\n"
-		   "  --exec=once|all    each program once per digest and scope, or every exec (once)\n"
-		   "  --batch-ms=N       how long lines that can wait do wait, 1 to 60000 (1000)\n"
-		   "  --verbose          log more\n"
-		   "  --help, --version\n",
-		AGENT_MAX_WATCH);
-}
+struct settings {
+	char *ledger_dir;
+	struct conf_list watch;
+	char *log_name;
+	char *exec;
+	uint64_t batch;
+	bool verbose;
+};
+
+#define OPTION(name, type, initial, min, max, help)                                   \
+	{                                                                             \
+#name, type, offsetof(struct settings, name), initial, min, max, help \
+	}
+
+static const struct conf_option options[] = {
+	OPTION(ledger_dir, CONF_STR, "/var/lib/plumbline/ledger", 0, 0, "where the ledger lies"),
+	OPTION(watch, CONF_LIST, NULL, 0, 0,
+	       "a file, or a directory with all below it; 64 at most"),
+	OPTION(log_name, CONF_STR, "plumbline.local", 0, 0, "first part of the ledger's origin"),
+	OPTION(exec, CONF_STR, "once", 0, 0,
+	       "once: each program once per digest and scope; all: every exec"),
+	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
+	       "how long lines that can wait do wait before they are synced"),
+	OPTION(verbose, CONF_BOOL, "false", 0, 0, "log more"),
+};
+
+static const struct conf_table table = {
+	.program = "plumbd",
+	.summary = "Measures each exec, module load and change of a watched file on this node into "
+		   "a ledger.",
+	.usage = "[OPTION…]",
+	.file = "/etc/plumbline/plumbd.yaml",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+};
 
 /* This node's name while no TPM gives it one: the machine id, hashed, since it is not to be handed out as it is. */
-static int make_origin(const struct fsio *io, const char *log_name, char *ret, size_t size, struct why *ret_why)
+static int make_origin(const struct fsio *io, const char *log_name, char *ret, size_t size,
+		       struct why *ret_why)
 {
-	CLEANUP(buf_done) struct buf id = { 0 };
+	CLEANUP(buf_done) struct buf id = {0};
 	char hex[DIGEST_HEX_SIZE];
 	struct digest d;
 	int r = fsio_read_file(io, "/etc/machine-id", 64, &id);
 
 	if (r < 0 || id.size < 32)
-		return why_set(ret_why, r < 0 ? r : -EBADMSG, "/etc/machine-id cannot be read or is too short; systemd-machine-id-setup makes one");
+		return why_set(ret_why, r < 0 ? r : -EBADMSG,
+			       "/etc/machine-id cannot be read or is too short; "
+			       "systemd-machine-id-setup makes one");
 	r = digest_sha256(id.data, 32, &d);
 	if (r < 0)
 		return r;
 	digest_hex(&d, hex);
-	return snprintf(ret, size, "%s/node/%s/0", log_name, hex) < (int)size ? 0 : why_set(ret_why, -E2BIG, "log name is too long");
+	return snprintf(ret, size, "%s/node/%s/0", log_name, hex) < (int)size
+		       ? 0
+		       : why_set(ret_why, -E2BIG, "log name is too long");
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *ctx)
@@ -64,7 +96,7 @@ static int run(const struct agent_options *o)
 	struct event *term = base ? evsignal_new(base, SIGTERM, on_signal, base) : NULL;
 	struct event *interrupt = base ? evsignal_new(base, SIGINT, on_signal, base) : NULL;
 	struct agent *agent = NULL;
-	struct why why = { "" };
+	struct why why = {""};
 	int r = term && interrupt ? 0 : -ENOMEM;
 
 	if (r >= 0) {
@@ -87,7 +119,11 @@ static int run(const struct agent_options *o)
 		event_free(interrupt);
 	if (base)
 		event_base_free(base);
-	return r >= 0 ? 0 : r == -EBADMSG ? EXIT_CORRUPT : r == -EXDEV ? EXIT_OTHER_NODE : r == -ENOTSUP ? EXIT_NO_SENSOR : EXIT_REST;
+	return r >= 0	       ? 0
+	       : r == -EBADMSG ? EXIT_CORRUPT
+	       : r == -EXDEV   ? EXIT_OTHER_NODE
+	       : r == -ENOTSUP ? EXIT_NO_SENSOR
+			       : EXIT_REST;
 }
 
 static int refuse(const char *text)
@@ -96,66 +132,48 @@ static int refuse(const char *text)
 	return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+/* Settings to what the rooms take. 0, or an exit code. */
+static int start(const struct settings *s)
 {
-	static const struct option options[] = {
-		{ "ledger-dir", required_argument, NULL, 'l' }, { "watch", required_argument, NULL, 'w' },
-		{ "log-name", required_argument, NULL, 'n' },	{ "exec", required_argument, NULL, 'e' },
-		{ "batch-ms", required_argument, NULL, 'b' },	{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct agent_options o = { .io = fsio_system(), .clock = clock_system(), .ledger_dir = "/var/lib/plumbline/ledger", .batch_ms = 1000 };
-	const char *log_name = "plumbline.local";
-	enum log_level level = LOG_LEVEL_INFO;
-	struct why why = { "" };
-	char origin[512], *end;
-	int c;
+	struct agent_options o = {.io = fsio_system(),
+				  .clock = clock_system(),
+				  .ledger_dir = s->ledger_dir,
+				  .batch_ms = s->batch};
+	struct why why = {""};
+	char origin[512];
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'l':
-			o.ledger_dir = optarg;
-			break;
-		case 'w':
-			if (o.n_watch == AGENT_MAX_WATCH || optarg[0] != '/')
-				return refuse("--watch wants an absolute path, 64 at most");
-			o.watch[o.n_watch++] = optarg;
-			break;
-		case 'n':
-			log_name = optarg;
-			break;
-		case 'e':
-			if (strcmp(optarg, "all") != 0 && strcmp(optarg, "once") != 0)
-				return refuse("--exec is once or all");
-			o.exec_all = strcmp(optarg, "all") == 0;
-			break;
-		case 'b':
-			o.batch_ms = strtoull(optarg, &end, 10);
-			if (*end || o.batch_ms < 1 || o.batch_ms > 60000)
-				return refuse("--batch-ms is a number from 1 to 60000");
-			break;
-		case 'v':
-			level = LOG_LEVEL_DEBUG;
-			break;
-		case 'h':
-			help(stdout);
-			return 0;
-		case 'V':
-			printf("plumbd %s\n", PLUMB_VERSION);
-			return 0;
-		default:
-			return EXIT_USAGE;
-		}
+	if (strcmp(s->exec, "all") != 0 && strcmp(s->exec, "once") != 0)
+		return refuse("exec is once or all");
+	o.exec_all = strcmp(s->exec, "all") == 0;
+	for (uint32_t i = 0; i < s->watch.n_items; i++) {
+		if (s->watch.items[i][0] != '/')
+			return refuse("watch wants absolute paths");
+		o.watch[o.n_watch++] = s->watch.items[i];
 	}
-	if (optind < argc)
-		return refuse("there are arguments that are no options");
-	log_open("plumbd", level, STDERR_FILENO);
+	log_open("plumbd", s->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, STDERR_FILENO);
 	signal(SIGPIPE, SIG_IGN);
-	if (make_origin(o.io, log_name, origin, sizeof(origin), &why) < 0) {
+	if (make_origin(o.io, s->log_name, origin, sizeof(origin), &why) < 0) {
 		log_error("start=refused error=\"%s\"", why.text);
 		return EXIT_REST;
 	}
 	o.origin = origin;
 	return run(&o);
+}
+
+int main(int argc, char **argv)
+{
+	struct settings s = {.ledger_dir = NULL};
+	struct why why = {""};
+	int rest = argc, code, r = conf_load(&table, argc, argv, &s, &rest, &why);
+
+	if (r < 0)
+		code = refuse(why.text);
+	else if (r > 0)
+		code = 0;
+	else if (rest < argc)
+		code = refuse("there are arguments that are no options");
+	else
+		code = start(&s);
+	conf_done(&table, &s);
+	return code;
 }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The border: a line is read and written again as the very same bytes; broken twins are refused with what is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "claims.h"
+#include "fsio.h"
+#include "line.h"
+
+static void test_example(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line l;
+
+	(void)state;
+	assert_int_equal(fsio_read_file(fsio_system(), "tests/data/line/exec.json", 65536, &text),
+			 0);
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), 0);
+	assert_int_equal(l.type, PLUMB_TYPE_EXEC);
+	assert_int_equal(l.judgement, PLUMB_JUDGE_DRIFT);
+	assert_true(l.has_kernel && l.ksess == 0xdeadbeef && l.kseq == 9);
+	assert_string_equal(l.actor.ancestors[0].exe, "/usr/bin/bash");
+	assert_int_equal(line_write(&l, &again), 0);
+	assert_int_equal(again.size, text.size - 1);
+	assert_memory_equal(again.data, text.data, again.size);
+	json_decref(o);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+static void test_broken(void **state)
+{
+	static const struct {
+		const char *from, *to, *why;
+	} twins[] = {
+		{"\"v\":1", "\"v\":2", "v"},
+		{"\"seq\":7", "\"seq\":-7", "seq"},
+		{"123456789Z", "12345678Z", "t"},
+		{"deadbeef", "DEADBEEF", "ksess"},
+		{"\"judge\":\"drift\"", "\"judge\":\"maybe\"", "judge"},
+		{"\"found\":\"sha256", "\"f\":\"sha256", "found"},
+		{"\"pid\":10", "\"pid\":4294967296", "pid"},
+		{"\"actor\":{", "\"actor\":5,\"x\":{", "actor"},
+	};
+	struct buf text = {0};
+
+	(void)state;
+	assert_int_equal(fsio_read_file(fsio_system(), "tests/data/line/exec.json", 65536, &text),
+			 0);
+	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
+		const char *at = strstr((char *)text.data, twins[i].from);
+		struct why why = {""};
+		json_t *o = NULL;
+		char twin[2048];
+		struct line l;
+		int n;
+
+		assert_non_null(at);
+		n = snprintf(twin, sizeof(twin), "%.*s%s%s", (int)(at - (char *)text.data),
+			     (char *)text.data, twins[i].to, at + strlen(twins[i].from));
+		assert_true(line_parse(twin, (size_t)n - 1, &o, &l, &why) < 0);
+		assert_non_null(strstr(why.text, twins[i].why));
+	}
+	buf_done(&text);
+}
+
+static void test_unknown(void **state)
+{
+	static const char text[] = "{\"v\":1,\"seq\":0,\"t\":\"2026-11-24T00:00:00.000000000Z\","
+				   "\"bt\":1,\"boot\":\"b\",\"src\":\"s\","
+				   "\"type\":\"from_the_future\",\"key\":5}";
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line l;
+
+	(void)state;
+	assert_int_equal(line_parse(text, strlen(text), &o, &l, &why), 0);
+	assert_int_equal(l.type, PLUMB_TYPE_UNKNOWN);
+	assert_string_equal(l.type_name, "from_the_future");
+	json_decref(o);
+}
+
+static void test_write_refuses(void **state)
+{
+	struct line l = {.type = PLUMB_TYPE_EXEC,
+			 .src = "bpf",
+			 .boot = "b",
+			 .scope = "host",
+			 .key = "exec:/x"};
+	static char big[70000];
+	struct buf b = {0};
+
+	(void)state;
+	assert_true(line_write(&l, &b) < 0);
+	l.found = memset(big, 'a', sizeof(big) - 1);
+	assert_true(line_write(&l, &b) < 0);
+	assert_int_equal(b.size, 0);
+	buf_done(&b);
+}
+
+static void test_claims(void **state)
+{
+	struct stat st = {.st_mode = S_IFREG | 04755, .st_uid = 1, .st_gid = 2, .st_size = 3};
+	struct digest d = {{0xab}};
+	struct buf b = {0};
+
+	(void)state;
+	assert_int_equal(claims_file_value(&st, &d, NULL, &b), 0);
+	assert_non_null(strstr((char *)b.data, "reg 4755 1:2 3 sha256:ab00"));
+	buf_clear(&b);
+	assert_int_equal(claims_file_value(&st, NULL, NULL, &b), 0);
+	assert_non_null(strstr((char *)b.data, "unreadable"));
+	buf_clear(&b);
+	assert_int_equal(claims_text_value("  a \t b\n\n", 9, &b), 0);
+	assert_string_equal((char *)b.data, "a b");
+	buf_done(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_example), cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_unknown), cmocka_unit_test(test_write_refuses),
+		cmocka_unit_test(test_claims),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
