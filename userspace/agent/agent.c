@@ -32,15 +32,18 @@ struct agent {
 static void tell_sensor(struct agent *a, const char *name, int r, const struct why *why)
 {
 	if (r < 0)
-		log_warning("sensor=%s absent=\"%s\" next=\"goes on without it; it is a claim in the ledger\"", name, why->text);
+		log_warning("sensor=%s absent=\"%s\" next=\"goes on without it; it is a claim in "
+			    "the ledger\"",
+			    name, why->text);
 	scan_claims_sensor(a->claims, name, r >= 0, r < 0 ? why->text : "");
 }
 
 static int open_tables(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
-	const struct file_set_options files = { .paths = o->watch, .n_paths = o->n_watch, .clock = o->clock };
+	const struct file_set_options files = {
+		.paths = o->watch, .n_paths = o->n_watch, .clock = o->clock};
 	struct file_set_options with_hashes = files;
-	struct why why = { "" };
+	struct why why = {""};
 	int r;
 
 	/* Without cgroup v2 there is a table that knows no id. */
@@ -56,10 +59,14 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
-	struct sensor_netlink_options netlink = { .proctab = a->proctab, .clock = o->clock, .compare = true };
-	struct sensor_bpf_options bpf = { .proctab = a->proctab, .hash_cache = a->hashes, .cgroups = a->cgroups, .clock = o->clock };
+	struct sensor_netlink_options netlink = {
+		.proctab = a->proctab, .clock = o->clock, .compare = true};
+	struct sensor_bpf_options bpf = {.proctab = a->proctab,
+					 .hash_cache = a->hashes,
+					 .cgroups = a->cgroups,
+					 .clock = o->clock};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
-	struct why bpf_why = { "" }, netlink_why = { "" };
+	struct why bpf_why = {""}, netlink_why = {""};
 	int rb, rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
 
 	if (rn >= 0) {
@@ -75,7 +82,9 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 		rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
 	}
 	if (rb < 0)
-		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it; it is a claim in the ledger\"", bpf_why.text);
+		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it; it is a claim in "
+			    "the ledger\"",
+			    bpf_why.text);
 	scan_claims_bpf(a->claims, rb < 0 ? NULL : a->bpf, bpf_why.text);
 	tell_sensor(a, "proc_connector", rn, &netlink_why);
 	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
@@ -84,10 +93,10 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
-	const struct watch_options watch = { .files = a->files, .proctab = a->proctab };
-	const struct mounts_options mounts = { .files = a->files, .clock = o->clock };
-	const struct scan_files_options scan = { .files = a->files, .clock = o->clock };
-	struct why why = { "" };
+	const struct watch_options watch = {.files = a->files, .proctab = a->proctab};
+	const struct mounts_options mounts = {.files = a->files, .clock = o->clock};
+	const struct scan_files_options scan = {.files = a->files, .clock = o->clock};
+	struct why why = {""};
 	int r, seen;
 
 	if (o->n_watch == 0)
@@ -102,12 +111,18 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 	return seen < 0 && r < 0 ? -ENOTSUP : 0;
 }
 
-int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret, struct why *ret_why)
+int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret,
+	       struct why *ret_why)
 {
 	const struct ledger_writer_options writer = {
-		.io = o->io, .clock = o->clock, .dir = o->ledger_dir, .origin = o->origin, .batch_ms = o->batch_ms, .exec_all = o->exec_all,
+		.io = o->io,
+		.clock = o->clock,
+		.dir = o->ledger_dir,
+		.origin = o->origin,
+		.batch_ms = o->batch_ms,
+		.exec_all = o->exec_all,
 	};
-	const struct scan_claims_options claims = { .interval_ms = o->scan_ms, .clock = o->clock };
+	const struct scan_claims_options claims = {.interval_ms = o->scan_ms, .clock = o->clock};
 	struct agent *a = calloc(1, sizeof(*a));
 	int r, rx, rf;
 
@@ -115,17 +130,21 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 		return -ENOMEM;
 	r = ledger_writer_open(base, &writer, &a->writer, ret_why);
 	if (r >= 0)
-		r = scan_claims_open(base, &claims, ledger_writer_sink(a->writer), &a->claims, ret_why);
+		r = scan_claims_open(base, &claims, ledger_writer_sink(a->writer), &a->claims,
+				     ret_why);
 	if (r >= 0)
 		r = open_tables(a, o, ret_why);
 	if (r >= 0) {
 		rx = open_exec(base, a, o);
 		rf = open_files(base, a, o);
 		if (rx < 0 && rf < 0)
-			r = why_set(ret_why, -ENOTSUP, "no sensor can be attached; run as root on a kernel with BTF, or see the warnings above");
+			r = why_set(ret_why, -ENOTSUP,
+				    "no sensor can be attached; run as root on a kernel with BTF, "
+				    "or see the warnings above");
 	}
 	if (r >= 0)
-		r = ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent", "\"phase\":\"ready\"");
+		r = ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent",
+					 "\"phase\":\"ready\"");
 	if (r < 0) {
 		agent_free(a);
 		return r;

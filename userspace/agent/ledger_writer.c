@@ -15,7 +15,7 @@
 #define BATCH_LINES 256
 #define BATCH_MS 1000
 #define MAX_RETRY_MS 30000
-#define SEEN_SIZE 16384		/* executables remembered by `once`; a power of two */
+#define SEEN_SIZE 16384 /* executables remembered by `once`; a power of two */
 
 struct ledger_writer {
 	const struct clock *clock;
@@ -25,14 +25,14 @@ struct ledger_writer {
 	char boot[37];
 	uint64_t batch_ms, retry_ms;
 	bool exec_all, armed;
-	uint64_t dropped;	/* lines that could not be taken since the last `lost` line */
-	uint64_t repeats;	/* execs that `once` did not write since the last `counters` line */
-	uint64_t seen[SEEN_SIZE];	/* hashes of (scope, key, found); 0: free */
+	uint64_t dropped; /* lines that could not be taken since the last `lost` line */
+	uint64_t repeats; /* execs that `once` did not write since the last `counters` line */
+	uint64_t seen[SEEN_SIZE]; /* hashes of (scope, key, found); 0: free */
 };
 
 static void arm(struct ledger_writer *w, uint64_t ms)
 {
-	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
 
 	event_add(w->timer, &tv);
 	w->armed = true;
@@ -51,8 +51,10 @@ static void commit(struct ledger_writer *w)
 	w->retry_ms = w->retry_ms ? w->retry_ms * 2 : 100;
 	if (w->retry_ms > MAX_RETRY_MS)
 		w->retry_ms = MAX_RETRY_MS;
-	log_error("ledger=unwritten error=\"%s\" lines=%" PRIu64 " next_try_ms=%" PRIu64 " cure=\"make room on the ledger's disk\"",
-		  strerror(-r), ledger_next_seq(w->ledger) - ledger_synced_size(w->ledger), w->retry_ms);
+	log_error("ledger=unwritten error=\"%s\" lines=%" PRIu64 " next_try_ms=%" PRIu64
+		  " cure=\"make room on the ledger's disk\"",
+		  strerror(-r), ledger_next_seq(w->ledger) - ledger_synced_size(w->ledger),
+		  w->retry_ms);
 	arm(w, w->retry_ms);
 }
 
@@ -65,7 +67,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 {
-	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(buf_done) struct buf b = {0};
 	int r;
 
 	l->seq = ledger_next_seq(w->ledger);
@@ -78,7 +80,8 @@ static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 		r = ledger_append(w->ledger, b.data, b.size);
 	if (r < 0) {
 		if (w->dropped++ == 0)
-			log_error("ledger=line_refused type=%s error=\"%s\" next=\"counted, told in a lost line\"",
+			log_error("ledger=line_refused type=%s error=\"%s\" next=\"counted, told "
+				  "in a lost line\"",
 				  terms_type_name(l->type), strerror(-r));
 		return r;
 	}
@@ -91,9 +94,10 @@ static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 	return 0;
 }
 
-int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const char *src, const char *members)
+int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const char *src,
+			 const char *members)
 {
-	struct line l = { .type = type, .src = src, .body = members };
+	struct line l = {.type = type, .src = src, .body = members};
 
 	return write_line(w, &l, false);
 }
@@ -105,7 +109,9 @@ static void tell_dropped(struct ledger_writer *w)
 
 	if (n == 0)
 		return;
-	snprintf(members, sizeof(members), "\"of\":\"ledger\",\"n\":%" PRIu64 ",\"what\":\"lines that the ledger refused\"", n);
+	snprintf(members, sizeof(members),
+		 "\"of\":\"ledger\",\"n\":%" PRIu64 ",\"what\":\"lines that the ledger refused\"",
+		 n);
 	w->dropped = 0;
 	if (ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members) < 0)
 		w->dropped = n;
@@ -136,32 +142,38 @@ static void on_measurement(void *ctx, const struct line *l)
 	struct line copy = *l;
 
 	/* What could not be measured is never taken for something seen before. */
-	if (l->type == PLUMB_TYPE_EXEC && !w->exec_all && strncmp(l->found, "sha256:", 7) == 0 && seen_before(w, l)) {
+	if (l->type == PLUMB_TYPE_EXEC && !w->exec_all && strncmp(l->found, "sha256:", 7) == 0 &&
+	    seen_before(w, l)) {
 		w->repeats++;
 		return;
 	}
 	tell_dropped(w);
-	write_line(w, &copy, l->type == PLUMB_TYPE_MODULE || l->type == PLUMB_TYPE_FILE || l->type == PLUMB_TYPE_MOUNT);
+	write_line(w, &copy,
+		   l->type == PLUMB_TYPE_MODULE || l->type == PLUMB_TYPE_FILE ||
+			   l->type == PLUMB_TYPE_MOUNT);
 }
 
-static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c, uint64_t received)
+static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c,
+			uint64_t received)
 {
 	struct ledger_writer *w = ctx;
 	char members[256];
 
 	snprintf(members, sizeof(members),
-		 "\"ksess\":\"%016" PRIx64 "\",\"cpu\":%u,\"attempts\":%" PRIu64 ",\"submitted\":%" PRIu64 ",\"dropped\":%" PRIu64
-		 ",\"received\":%" PRIu64 ",\"exec_repeats\":%" PRIu64,
-		 ksess, cpu, (uint64_t)c->attempts, (uint64_t)c->submitted, (uint64_t)c->dropped, received, w->repeats);
+		 "\"ksess\":\"%016" PRIx64 "\",\"cpu\":%u,\"attempts\":%" PRIu64
+		 ",\"submitted\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"received\":%" PRIu64
+		 ",\"exec_repeats\":%" PRIu64,
+		 ksess, cpu, (uint64_t)c->attempts, (uint64_t)c->submitted, (uint64_t)c->dropped,
+		 received, w->repeats);
 	w->repeats = 0;
 	ledger_writer_record(w, PLUMB_TYPE_COUNTERS, "agent", members);
 }
 
 static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
 {
-	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(buf_done) struct buf b = {0};
 	struct ledger_writer *w = ctx;
-	struct jsonl j = { .buf = &b };
+	struct jsonl j = {.buf = &b};
 
 	jsonl_str(&j, "of", src);
 	jsonl_uint(&j, "n", n);
@@ -173,7 +185,7 @@ static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
 
 static int read_boot_id(char ret[37])
 {
-	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(buf_done) struct buf b = {0};
 	int r = fsio_read_file(fsio_system(), "/proc/sys/kernel/random/boot_id", 256, &b);
 
 	if (r < 0)
@@ -212,14 +224,16 @@ static int last_line(void *ctx, uint64_t seq, const char *text, size_t size)
 
 static int write_log(struct ledger_writer *w, const char *origin)
 {
-	CLEANUP(buf_done) struct buf b = { 0 };
-	struct jsonl j = { .buf = &b };
+	CLEANUP(buf_done) struct buf b = {0};
+	struct jsonl j = {.buf = &b};
 
 	jsonl_str(&j, "origin", origin);
 	jsonl_null(&j, "predecessor");
 	jsonl_str(&j, "agent", PLUMB_VERSION);
 	jsonl_uint(&j, "jv", PLUMB_JUDGE_VERSION);
-	return buf_status(&b) < 0 ? buf_status(&b) : ledger_writer_record(w, PLUMB_TYPE_LOG, "agent", (char *)b.data);
+	return buf_status(&b) < 0
+		       ? buf_status(&b)
+		       : ledger_writer_record(w, PLUMB_TYPE_LOG, "agent", (char *)b.data);
 }
 
 /* From here to there nobody looked: every source was blind, on whoever's word. */
@@ -229,19 +243,22 @@ static int write_gap(struct ledger_writer *w, const struct last *last)
 
 	clock_text(last->utc_ns, from);
 	snprintf(members, sizeof(members),
-		 "\"after\":%" PRIu64 ",\"from\":\"%s\",\"from_bt\":%" PRIu64 ",\"from_boot\":\"%s\",\"stopped\":%s,\"blind\":[\"bpf\",\"fanotify\",\"proc_connector\",\"mountinfo\"]",
+		 "\"after\":%" PRIu64 ",\"from\":\"%s\",\"from_bt\":%" PRIu64
+		 ",\"from_boot\":\"%s\",\"stopped\":%s,\"blind\":[\"bpf\",\"fanotify\",\"proc_"
+		 "connector\",\"mountinfo\"]",
 		 last->seq, from, last->boot_ns, last->boot, last->stopped ? "true" : "false");
 	return ledger_writer_record(w, PLUMB_TYPE_GAP, "agent", members);
 }
 
-static int begin(struct ledger_writer *w, const struct ledger_writer_options *o, const struct ledger_recovery *found,
-		 const struct last *last)
+static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
+		 const struct ledger_recovery *found, const struct last *last)
 {
 	char members[160];
 	int r = ledger_next_seq(w->ledger) == 0 ? write_log(w, o->origin) : 0;
 
-	snprintf(members, sizeof(members), "\"agent\":\"%s\",\"torn_line\":%" PRIu64 ",\"torn_anchor\":%" PRIu64, PLUMB_VERSION,
-		 found->torn_line_bytes, found->torn_anchor_bytes);
+	snprintf(members, sizeof(members),
+		 "\"agent\":\"%s\",\"torn_line\":%" PRIu64 ",\"torn_anchor\":%" PRIu64,
+		 PLUMB_VERSION, found->torn_line_bytes, found->torn_anchor_bytes);
 	if (r >= 0)
 		r = ledger_writer_record(w, PLUMB_TYPE_START, "agent", members);
 	if (r >= 0 && last->any)
@@ -249,11 +266,13 @@ static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 	return r < 0 ? r : ledger_sync(w->ledger);
 }
 
-static int open_ledger(struct ledger_writer *w, const struct ledger_writer_options *o, struct why *ret_why)
+static int open_ledger(struct ledger_writer *w, const struct ledger_writer_options *o,
+		       struct why *ret_why)
 {
-	const struct ledger_options lo = { .io = o->io, .dir = o->dir, .origin = o->origin, .create = true };
+	const struct ledger_options lo = {
+		.io = o->io, .dir = o->dir, .origin = o->origin, .create = true};
 	struct ledger_recovery found;
-	struct last last = { .any = false };
+	struct last last = {.any = false};
 	int r = ledger_open(&lo, &w->ledger, &found, ret_why);
 	uint64_t size;
 
@@ -267,7 +286,8 @@ static int open_ledger(struct ledger_writer *w, const struct ledger_writer_optio
 	return r < 0 ? why_set(ret_why, r, "%s: %s", o->dir, strerror(-r)) : 0;
 }
 
-int ledger_writer_open(struct event_base *base, const struct ledger_writer_options *o, struct ledger_writer **ret, struct why *ret_why)
+int ledger_writer_open(struct event_base *base, const struct ledger_writer_options *o,
+		       struct ledger_writer **ret, struct why *ret_why)
 {
 	struct ledger_writer *w = calloc(1, sizeof(*w));
 	int r;
@@ -277,7 +297,7 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 	w->clock = o->clock;
 	w->batch_ms = o->batch_ms ? o->batch_ms : BATCH_MS;
 	w->exec_all = o->exec_all;
-	w->sink = (struct measure_sink){ w, on_measurement, on_counters, on_lost };
+	w->sink = (struct measure_sink){w, on_measurement, on_counters, on_lost};
 	w->timer = evtimer_new(base, on_timer, w);
 	r = w->timer ? read_boot_id(w->boot) : -ENOMEM;
 	if (r < 0)
@@ -297,7 +317,8 @@ struct ledger_writer *ledger_writer_free(struct ledger_writer *w)
 	if (!w)
 		return NULL;
 	if (w->ledger && ledger_sync(w->ledger) < 0)
-		log_error("ledger=unwritten lines=%" PRIu64 " next=\"they are lost with this process\"",
+		log_error("ledger=unwritten lines=%" PRIu64
+			  " next=\"they are lost with this process\"",
 			  ledger_next_seq(w->ledger) - ledger_synced_size(w->ledger));
 	if (w->timer)
 		event_free(w->timer);

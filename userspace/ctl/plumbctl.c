@@ -18,9 +18,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{"baseline", cmd_baseline, "capture | show | diff | sign | verify a baseline"},
 	{"ledger", cmd_ledger, "show | verify a ledger directory, offline"},
-	{"policy", cmd_policy, "check | test | compile | sign rules"},
 };
 
 static void help(FILE *f)
