@@ -119,6 +119,7 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 		.clock = o->clock,
 		.dir = o->ledger_dir,
 		.origin = o->origin,
+		.baseline = o->baseline,
 		.batch_ms = o->batch_ms,
 		.exec_all = o->exec_all,
 	};

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "baseline.h"
 #include "clock.h"
 #include "fsio.h"
 #include "why.h"
@@ -22,6 +23,7 @@ struct agent_options {
 	const struct clock *clock;
 	const char *ledger_dir;
 	const char *origin;
+	const struct baseline *baseline;	/* NULL: nothing is judged */
 	const char *watch[AGENT_MAX_WATCH];
 	uint32_t n_watch;
 	uint64_t batch_ms;

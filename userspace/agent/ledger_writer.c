@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "judge.h"
 #include "ledger_check.h"
 #include "line.h"
 #include "log.h"
@@ -19,6 +20,7 @@
 
 struct ledger_writer {
 	const struct clock *clock;
+	const struct baseline *baseline;
 	struct ledger *ledger;
 	struct measure_sink sink;
 	struct event *timer;
@@ -139,6 +141,7 @@ static bool seen_before(struct ledger_writer *w, const struct line *l)
 static void on_measurement(void *ctx, const struct line *l)
 {
 	struct ledger_writer *w = ctx;
+	struct judge_result judged = {.judgement = 0};
 	struct line copy = *l;
 
 	/* What could not be measured is never taken for something seen before. */
@@ -148,9 +151,16 @@ static void on_measurement(void *ctx, const struct line *l)
 		return;
 	}
 	tell_dropped(w);
+	if (w->baseline &&
+	    judge_measurement(w->baseline, l->type, l->scope, l->key, l->found, &judged) >= 0) {
+		copy.judgement = judged.judgement;
+		copy.expected = judged.expected;
+		copy.judge_version = PLUMB_JUDGE_VERSION;
+		copy.baseline_version = baseline_info(w->baseline)->version;
+	}
 	write_line(w, &copy,
-		   l->type == PLUMB_TYPE_MODULE || l->type == PLUMB_TYPE_FILE ||
-			   l->type == PLUMB_TYPE_MOUNT);
+		   copy.judgement == PLUMB_JUDGE_DRIFT || l->type == PLUMB_TYPE_MODULE ||
+			   l->type == PLUMB_TYPE_FILE || l->type == PLUMB_TYPE_MOUNT);
 }
 
 static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c,
@@ -250,6 +260,18 @@ static int write_gap(struct ledger_writer *w, const struct last *last)
 	return ledger_writer_record(w, PLUMB_TYPE_GAP, "agent", members);
 }
 
+static int write_baseline(struct ledger_writer *w)
+{
+	const struct baseline_info *info = baseline_info(w->baseline);
+	char hex[DIGEST_HEX_SIZE], members[320];
+
+	digest_hex(&info->document, hex);
+	snprintf(members, sizeof(members),
+		 "\"version\":%" PRIu64 ",\"sha256\":\"%s\",\"signer\":\"%s\",\"count\":%" PRIu64,
+		 info->version, hex, info->signer, info->count);
+	return ledger_writer_record(w, PLUMB_TYPE_BASELINE, "agent", members);
+}
+
 static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 		 const struct ledger_recovery *found, const struct last *last)
 {
@@ -263,6 +285,8 @@ static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 		r = ledger_writer_record(w, PLUMB_TYPE_START, "agent", members);
 	if (r >= 0 && last->any)
 		r = write_gap(w, last);
+	if (r >= 0 && o->baseline)
+		r = write_baseline(w);
 	return r < 0 ? r : ledger_sync(w->ledger);
 }
 
@@ -295,6 +319,7 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 	if (!w)
 		return -ENOMEM;
 	w->clock = o->clock;
+	w->baseline = o->baseline;
 	w->batch_ms = o->batch_ms ? o->batch_ms : BATCH_MS;
 	w->exec_all = o->exec_all;
 	w->sink = (struct measure_sink){w, on_measurement, on_counters, on_lost};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ledger_writer.h: writes what the sensors measured into the ledger, and the ledger's own records: log, start, gap, stop, counters, lost.
+ * ledger_writer.h: judges what the sensors measured, writes it into the ledger, and the ledger's own records: log, start, gap, stop, counters, lost.
  * In: the measure sink, on the loop's thread. Out: lines, synced in batches: at once for what matters, else after 256 lines or 1 s.
  * A full disk loses nothing that was accepted: lines are kept and written again with back-off; what no longer fits is counted and told.
  */
@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include "baseline.h"
 #include "clock.h"
 #include "ledger_write.h"
 #include "measure.h"
@@ -21,6 +22,7 @@ struct ledger_writer_options {
 	const struct clock *clock;	/* borrowed */
 	const char *dir;
 	const char *origin;
+	const struct baseline *baseline;	/* borrowed; NULL: nothing is judged */
 	uint64_t batch_ms;		/* 0: 1000 */
 	bool exec_all;			/* false: each (scope, program, digest) once, counted after that */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plumbd.c: the agent of a node. In: options. Out: a ledger. Exit codes: 0 stopped in order, 64 wrong usage, 65 corrupt ledger,
- * 66 ledger of another node, 69 nothing can be attached, 71 the rest.
+ * 66 ledger of another node, 67 baseline refused, 69 nothing can be attached, 71 the rest.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -12,15 +12,18 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "baseline.h"
 #include "cleanup.h"
 #include "conf.h"
 #include "digest.h"
 #include "log.h"
+#include "sign.h"
 
 enum {
 	EXIT_USAGE = 64,
 	EXIT_CORRUPT = 65,
 	EXIT_OTHER_NODE = 66,
+	EXIT_BASELINE = 67,
 	EXIT_NO_SENSOR = 69,
 	EXIT_REST = 71
 };
@@ -29,6 +32,8 @@ struct settings {
 	char *ledger_dir;
 	struct conf_list watch;
 	char *log_name;
+	char *baseline;
+	struct conf_list baseline_keys;
 	char *exec;
 	uint64_t batch;
 	bool verbose;
@@ -44,6 +49,9 @@ static const struct conf_option options[] = {
 	OPTION(watch, CONF_LIST, NULL, 0, 0,
 	       "a file, or a directory with all below it; 64 at most"),
 	OPTION(log_name, CONF_STR, "plumbline.local", 0, 0, "first part of the ledger's origin"),
+	OPTION(baseline, CONF_STR, NULL, 0, 0,
+	       "signed baseline to judge by; none: nothing is judged"),
+	OPTION(baseline_keys, CONF_LIST, NULL, 0, 0, "PEM files of the keys that may sign it"),
 	OPTION(exec, CONF_STR, "once", 0, 0,
 	       "once: each program once per digest and scope; all: every exec"),
 	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
@@ -132,6 +140,32 @@ static int refuse(const char *text)
 	return EXIT_USAGE;
 }
 
+/* Opens the baseline with the keys that may sign it. Without a key nothing that is signed can be believed. */
+static int open_baseline(const struct settings *s, struct baseline **ret, struct why *ret_why)
+{
+	struct sign_key *keys[CONF_MAX_LIST] = {NULL};
+	uint32_t n = 0;
+	int r = s->baseline_keys.n_items ? 0
+					 : why_set(ret_why, -EKEYREJECTED,
+						   "baseline is given without baseline_keys");
+
+	for (; r >= 0 && n < s->baseline_keys.n_items; n++) {
+		CLEANUP(buf_done) struct buf pem = {0};
+
+		r = fsio_read_file(fsio_system(), s->baseline_keys.items[n], 65536, &pem);
+		if (r < 0)
+			why_set(ret_why, r, "%.200s: %s", s->baseline_keys.items[n], strerror(-r));
+		else
+			r = sign_key_from_pem((const char *)pem.data, pem.size, &keys[n], ret_why);
+	}
+	if (r >= 0)
+		r = baseline_open(fsio_system(), s->baseline, (const struct sign_key *const *)keys,
+				  n, 0, ret, ret_why);
+	for (uint32_t i = 0; i < n; i++)
+		sign_key_free(keys[i]);
+	return r;
+}
+
 /* Settings to what the rooms take. 0, or an exit code. */
 static int start(const struct settings *s)
 {
@@ -157,7 +191,14 @@ static int start(const struct settings *s)
 		return EXIT_REST;
 	}
 	o.origin = origin;
-	return run(&o);
+	if (s->baseline && open_baseline(s, &baseline, &why) < 0) {
+		log_error("start=refused error=\"%s\"", why.text);
+		return EXIT_BASELINE;
+	}
+	o.baseline = baseline;
+	r = run(&o);
+	baseline_free(baseline);
+	return r;
 }
 
 int main(int argc, char **argv)

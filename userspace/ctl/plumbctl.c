@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "cmd_baseline.h"
 #include "cmd_ledger.h"
 #include "log.h"
 #include "plumb/terms.h"
@@ -18,6 +19,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{"baseline", cmd_baseline, "capture | show | diff | sign | verify what may be on a node"},
 	{"ledger", cmd_ledger, "show | verify a ledger directory, offline"},
 };
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "judge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int give(struct judge_result *ret, enum plumb_judgement judgement, const char *expected)
+{
+	ret->judgement = judgement;
+	snprintf(ret->expected, sizeof(ret->expected), "%s", expected);
+	return 0;
+}
+
+static int judge_exec(const struct baseline *b, const char *scope, const char *found,
+		      struct judge_result *ret)
+{
+	char key[128];
+
+	/* Only a digest can be listed: "unmeasured …" and anything else never is. */
+	if (strncmp(found, "sha256:", 7) == 0 &&
+	    snprintf(key, sizeof(key), "exec:%s", found) < (int)sizeof(key) &&
+	    baseline_expected(b, scope, key))
+		return give(ret, PLUMB_JUDGE_OK, "");
+	if (baseline_is_closed(b, "exec:"))
+		return give(ret, PLUMB_JUDGE_DRIFT, "listed");
+	return give(ret, PLUMB_JUDGE_UNJUDGED, "");
+}
+
+int judge_measurement(const struct baseline *b, enum plumb_type type, const char *scope,
+		      const char *key, const char *found, struct judge_result *ret)
+{
+	const char *expected;
+
+	if (!b || !baseline_has_scope(b, scope))
+		return give(ret, PLUMB_JUDGE_UNJUDGED, "");
+	if (type == PLUMB_TYPE_EXEC)
+		return judge_exec(b, scope, found, ret);
+	expected = baseline_expected(b, scope, key);
+	if (expected)
+		return strcmp(expected, found) == 0 ? give(ret, PLUMB_JUDGE_OK, "")
+						    : give(ret, PLUMB_JUDGE_DRIFT, expected);
+	if (!baseline_is_closed(b, key))
+		return give(ret, PLUMB_JUDGE_UNJUDGED, "");
+	return strcmp(found, "absent") == 0 ? give(ret, PLUMB_JUDGE_OK, "")
+					    : give(ret, PLUMB_JUDGE_DRIFT, "absent");
+}
