@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file_set.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "claims.h"
+#include "cleanup.h"
+#include "log.h"
+
+#define FILE_SET_DEPTH 64
+#define NONE UINT32_MAX
+
+struct member {
+	char *path;
+	char *value; /* NULL: not measured yet */
+	uint32_t chain;
+};
+
+struct file_set {
+	struct file_set_options o;
+	struct measure_sink sink;
+	struct member *members;
+	uint32_t *buckets;
+	uint32_t n, room, max;
+	char **roots;
+	uint32_t n_roots;
+	bool full_told;
+	void (*want)(void *ctx);
+	void *want_ctx;
+};
+
+static uint32_t hash_path(const char *path)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *path; path++)
+		h = (h ^ (uint8_t)*path) * 16777619u;
+	return h;
+}
+
+static uint32_t *bucket_of(const struct file_set *f, const char *path)
+{
+	return &f->buckets[hash_path(path) % f->max];
+}
+
+static struct member *find(const struct file_set *f, const char *path)
+{
+	for (uint32_t i = *bucket_of(f, path); i != NONE; i = f->members[i].chain) {
+		if (strcmp(f->members[i].path, path) == 0)
+			return &f->members[i];
+	}
+	return NULL;
+}
+
+/* 1 added, 0 was there, -ENOSPC, -ENOMEM. */
+static int add(struct file_set *f, const char *path)
+{
+	uint32_t *bucket = bucket_of(f, path);
+	struct member *grown;
+	char *copy;
+
+	if (find(f, path))
+		return 0;
+	if (f->n == f->max)
+		return -ENOSPC;
+	if (f->n == f->room) {
+		uint32_t room = f->room ? f->room * 2 : 256;
+
+		room = room > f->max ? f->max : room;
+		grown = reallocarray(f->members, room, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		f->members = grown;
+		f->room = room;
+	}
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	f->members[f->n] = (struct member){.path = copy, .chain = *bucket};
+	*bucket = f->n++;
+	return 1;
+}
+
+/* A full set must be seen: from here on new files are not watched. */
+static int add_told(struct file_set *f, const char *path)
+{
+	int r = add(f, path);
+
+	if (r < 0) {
+		if (!f->full_told)
+			log_error(
+				"files=%u path=\"%s\" error=%s next=\"not watched, told as lost\"",
+				f->n, path, strerrorname_np(-r));
+		f->full_told = true;
+		f->sink.lost(f->sink.ctx, "fanotify", 1, "a file is not watched: the set is full");
+	}
+	return r;
+}
+
+static bool below(const char *path, const char *above)
+{
+	size_t n = strlen(above);
+
+	return strncmp(path, above, n) == 0 &&
+	       (path[n] == '\0' || path[n] == '/' || (n == 1 && above[0] == '/'));
+}
+
+bool file_set_covers(const struct file_set *f, const char *path)
+{
+	for (uint32_t i = 0; i < f->n_roots; i++) {
+		if (below(path, f->roots[i]))
+			return true;
+	}
+	return false;
+}
+
+bool file_set_touches(const struct file_set *f, const char *path)
+{
+	for (uint32_t i = 0; i < f->n_roots; i++) {
+		if (below(path, f->roots[i]) || below(f->roots[i], path))
+			return true;
+	}
+	return false;
+}
+
+static int discover_below(struct file_set *f, int dir_fd, const char *path, dev_t dev,
+			  uint32_t depth);
+
+static int discover_one(struct file_set *f, int at_fd, const char *name, const char *path,
+			dev_t *dev, uint32_t depth)
+{
+	struct stat st;
+	int fd, r, more = 0;
+
+	if (fstatat(at_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = add_told(f, path);
+	if (r < 0 || !S_ISDIR(st.st_mode) || (dev && st.st_dev != *dev))
+		return r;
+	fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		more = discover_below(f, fd, path, st.st_dev, depth + 1);
+	return more < 0 ? more : r + more;
+}
+
+static int discover_below(struct file_set *f, int dir_fd, const char *path, dev_t dev,
+			  uint32_t depth)
+{
+	CLEANUP_FREE char *full = malloc(PATH_MAX);
+	DIR *dir = fdopendir(dir_fd); /* takes dir_fd */
+	int found = 0, r = 0;
+
+	if (!dir || !full) {
+		if (dir)
+			closedir(dir);
+		else
+			close(dir_fd);
+		return -ENOMEM;
+	}
+	for (struct dirent *e = readdir(dir); e && r != -ENOSPC; e = readdir(dir)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (depth > FILE_SET_DEPTH ||
+		    snprintf(full, PATH_MAX, "%s/%s", strcmp(path, "/") == 0 ? "" : path,
+			     e->d_name) >= PATH_MAX) {
+			f->sink.lost(f->sink.ctx, "fanotify", 1, "a path too long or too deep");
+			continue;
+		}
+		r = discover_one(f, dirfd(dir), e->d_name, full, &dev, depth);
+		found += r > 0 ? r : 0;
+	}
+	closedir(dir);
+	return r == -ENOSPC ? r : found;
+}
+
+int file_set_discover(struct file_set *f, const char *path)
+{
+	if (!file_set_covers(f, path))
+		return -ENOENT;
+	return discover_one(f, AT_FDCWD, path, path, NULL, 0);
+}
+
+static int check_root(const char *path, struct why *ret_why)
+{
+	size_t n = strlen(path);
+
+	if (path[0] != '/' || n >= PATH_MAX || (n > 1 && path[n - 1] == '/') ||
+	    strstr(path, "//") || strstr(path, "/../") || strstr(path, "/./"))
+		return why_set(ret_why, -EINVAL,
+			       "watched path \"%s\": must be absolute and plain (no //, . or ..)",
+			       path);
+	return 0;
+}
+
+static int start(struct file_set *f, const struct file_set_options *o, struct why *ret_why)
+{
+	int r;
+
+	f->buckets = malloc(f->max * sizeof(*f->buckets));
+	f->roots = calloc(o->n_paths + 1, sizeof(*f->roots));
+	if (!f->buckets || !f->roots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < f->max; i++)
+		f->buckets[i] = NONE;
+	for (uint32_t i = 0; i < o->n_paths; i++) {
+		r = check_root(o->paths[i], ret_why);
+		if (r < 0)
+			return r;
+		f->roots[i] = strdup(o->paths[i]);
+		if (!f->roots[i])
+			return -ENOMEM;
+		f->n_roots = i + 1;
+	}
+	for (uint32_t i = 0; i < f->n_roots; i++) {
+		r = add(f, f->roots[i]); /* also one that is absent */
+		if (r >= 0)
+			r = file_set_discover(f, f->roots[i]);
+		if (r == -ENOSPC)
+			return why_set(ret_why, r, "watched path \"%s\": more than %u files in all",
+				       f->roots[i], f->max);
+		if (r == -ENOMEM)
+			return r;
+	}
+	return 0;
+}
+
+int file_set_open(const struct file_set_options *o, const struct measure_sink *sink,
+		  struct file_set **ret, struct why *ret_why)
+{
+	struct file_set *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	f->o = *o;
+	f->o.paths = NULL;
+	f->sink = *sink;
+	f->max = o->max ? o->max : FILE_SET_MAX;
+	r = start(f, o, ret_why);
+	if (r < 0) {
+		file_set_free(f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+struct file_set *file_set_free(struct file_set *f)
+{
+	if (!f)
+		return NULL;
+	for (uint32_t i = 0; i < f->n; i++) {
+		free(f->members[i].path);
+		free(f->members[i].value);
+	}
+	for (uint32_t i = 0; i < f->n_roots; i++)
+		free(f->roots[i]);
+	free(f->members);
+	free(f->buckets);
+	free(f->roots);
+	free(f);
+	return NULL;
+}
+
+static int measure_link(const char *path, const struct stat *st, struct buf *ret)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return claims_unreadable(errno, ret);
+	target[n] = '\0';
+	return claims_file_value(st, NULL, target, ret);
+}
+
+static int measure_regular(struct file_set *f, const char *path, struct buf *ret)
+{
+	/* O_NONBLOCK: should it become a pipe in between, the loop must not hang on it. */
+	CLEANUP_CLOSE int fd =
+		open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct digest digest;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? claims_absent(ret) : claims_unreadable(errno, ret);
+	r = hash_cache_fd(f->o.hash_cache, fd, &digest, &st);
+	if (r == -ESTALE) /* it is being written: once more, then say that it could not be read */
+		r = hash_cache_fd(f->o.hash_cache, fd, &digest, &st);
+	if (r < 0)
+		return claims_unreadable(-r, ret);
+	return claims_file_value(&st, &digest, NULL, ret);
+}
+
+static int measure(struct file_set *f, const char *path, struct buf *ret)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? claims_absent(ret)
+							   : claims_unreadable(errno, ret);
+	if (S_ISLNK(st.st_mode))
+		return measure_link(path, &st, ret);
+	if (S_ISREG(st.st_mode))
+		return measure_regular(f, path, ret);
+	return claims_file_value(&st, NULL, NULL, ret);
+}
+
+static void tell(struct file_set *f, const struct member *m, const char *value, bool first,
+		 const struct file_set_deed *deed)
+{
+	char key[LINE_MAX_KEY];
+	struct line l = {
+		.utc_ns = clock_utc_ns(f->o.clock),
+		.boot_ns = clock_boot_ns(f->o.clock),
+		.src = deed->src,
+		.type = first ? PLUMB_TYPE_CLAIM : PLUMB_TYPE_FILE,
+		.scope = deed->scope ? deed->scope : "host",
+		.key = key,
+		.found = value,
+		.op = first ? NULL : deed->op,
+		.other = deed->other,
+		.before = first ? NULL : m->value,
+		.hash_src = strstr(value, "sha256:") ? "user" : NULL,
+	};
+
+	snprintf(key, sizeof(key), "file:%s", m->path);
+	if (!first) {
+		l.has_actor = true; /* not known: "unknown" is said */
+		if (deed->actor)
+			l.actor = *deed->actor;
+	}
+	f->sink.measurement(f->sink.ctx, &l);
+}
+
+int file_set_check(struct file_set *f, const char *path, const struct file_set_deed *deed)
+{
+	CLEANUP(buf_done) struct buf value = {0};
+	bool rescan = strcmp(deed->op, "rescan") == 0;
+	struct member *m = find(f, path);
+	bool first, changed;
+	char *copy;
+	int r;
+
+	if (!m && !file_set_covers(f, path))
+		return -ENOENT;
+	if (!m) {
+		r = add_told(f, path);
+		if (r < 0)
+			return r;
+		m = find(f, path);
+		/* Made since the start: told as the deed that it is, not as a first claim. */
+		m->value = strdup("absent");
+	}
+	r = measure(f, path, &value);
+	if (r >= 0)
+		r = buf_status(&value);
+	if (r < 0)
+		return r;
+	first = m->value == NULL;
+	changed = !first && strcmp(m->value, (const char *)value.data) != 0;
+	if (!first && !changed && rescan)
+		return 0;
+	/* A name that came and went before we looked left nothing to tell but itself; it is told all the same. */
+	tell(f, m, (const char *)value.data, first, deed);
+	copy = buf_take(&value);
+	if (!copy)
+		return -ENOMEM;
+	free(m->value);
+	m->value = copy;
+	return changed;
+}
+
+const char *file_set_value(const struct file_set *f, const char *path)
+{
+	const struct member *m = find(f, path);
+
+	return m ? m->value : NULL;
+}
+
+uint32_t file_set_n(const struct file_set *f)
+{
+	return f->n;
+}
+
+const char *file_set_path_at(const struct file_set *f, uint32_t i)
+{
+	return i < f->n ? f->members[i].path : NULL;
+}
+
+uint32_t file_set_n_roots(const struct file_set *f)
+{
+	return f->n_roots;
+}
+
+const char *file_set_root_at(const struct file_set *f, uint32_t i)
+{
+	return i < f->n_roots ? f->roots[i] : NULL;
+}
+
+void file_set_want_scan(struct file_set *f)
+{
+	if (f->want)
+		f->want(f->want_ctx);
+}
+
+void file_set_on_want(struct file_set *f, void (*want)(void *ctx), void *ctx)
+{
+	f->want = want;
+	f->want_ctx = ctx;
+}
