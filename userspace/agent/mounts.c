@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "claims.h"
+#include "cleanup.h"
+#include "log.h"
+
+#define MOUNTS_MAX \
+	65536 /* lines of mountinfo that are looked at; a kernel allows 100,000 mounts a namespace */
+
+struct seen {
+	char *point;
+	char *value; /* "<fstype> <source> <root>" */
+	uint32_t id;
+	bool still_there;
+};
+
+struct mounts {
+	struct mounts_options o;
+	struct measure_sink sink;
+	char *path;
+	int fd;
+	struct event *event, *timer;
+	struct seen *seen;
+	uint32_t n, room;
+	bool started;
+};
+
+/* Copies a field up to the next blank, with \ooo undone (the kernel escapes blank, tab, LF and backslash). */
+static int take_field(struct buf_reader *r, char *ret, size_t room, const char *what,
+		      struct why *ret_why)
+{
+	size_t n = 0;
+	uint8_t c;
+
+	while (buf_left(r) > 0 && r->data[r->at] != ' ') {
+		c = r->data[r->at++];
+		if (c == '\0')
+			return why_set(ret_why, -EBADMSG, "mountinfo: NUL in %s", what);
+		if (c == '\\') {
+			const uint8_t *d = r->data + r->at;
+
+			if (buf_left(r) < 3 || d[0] < '0' || d[0] > '3' || d[1] < '0' ||
+			    d[1] > '7' || d[2] < '0' || d[2] > '7')
+				return why_set(ret_why, -EBADMSG, "mountinfo: bad escape in %s",
+					       what);
+			c = (uint8_t)((d[0] - '0') << 6 | (d[1] - '0') << 3 | (d[2] - '0'));
+			if (c == '\0')
+				return why_set(ret_why, -EBADMSG, "mountinfo: NUL in %s", what);
+			r->at += 3;
+		}
+		if (n + 1 >= room)
+			return why_set(ret_why, -EBADMSG, "mountinfo: %s has more than %zu bytes",
+				       what, room - 1);
+		ret[n++] = (char)c;
+	}
+	if (n == 0)
+		return why_set(ret_why, -EBADMSG, "mountinfo: no %s", what);
+	ret[n] = '\0';
+	if (buf_left(r) > 0)
+		r->at++; /* the blank */
+	return 0;
+}
+
+static int take_number(struct buf_reader *r, char end, uint32_t *ret, const char *what,
+		       struct why *ret_why)
+{
+	size_t begin = r->at;
+	uint64_t v = 0;
+
+	while (buf_left(r) > 0 && r->data[r->at] >= '0' && r->data[r->at] <= '9' && v <= UINT32_MAX)
+		v = v * 10 + (uint64_t)(r->data[r->at++] - '0');
+	if (r->at == begin || v > UINT32_MAX || buf_left(r) == 0 || r->data[r->at] != (uint8_t)end)
+		return why_set(ret_why, -EBADMSG, "mountinfo: %s is no number", what);
+	r->at++;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+/* 36 35 98:0 /root /point options [optional …] - fstype source super-options */
+int mounts_parse(const char *text, size_t size, struct mounts_entry *ret, struct why *ret_why)
+{
+	struct buf_reader r = buf_reader_of(text, size);
+	char skipped[8192] = "";
+	int bad;
+
+	memset(ret, 0, sizeof(*ret));
+	bad = take_number(&r, ' ', &ret->id, "mount id", ret_why);
+	if (bad == 0)
+		bad = take_number(&r, ' ', &ret->parent_id, "parent id", ret_why);
+	if (bad == 0)
+		bad = take_number(&r, ':', &ret->major, "major", ret_why);
+	if (bad == 0)
+		bad = take_number(&r, ' ', &ret->minor, "minor", ret_why);
+	if (bad == 0)
+		bad = take_field(&r, ret->root, sizeof(ret->root), "root", ret_why);
+	if (bad == 0)
+		bad = take_field(&r, ret->point, sizeof(ret->point), "mount point", ret_why);
+	while (bad == 0 && strcmp(skipped, "-") != 0)
+		bad = take_field(&r, skipped, sizeof(skipped), "separator", ret_why);
+	if (bad == 0)
+		bad = take_field(&r, ret->fstype, sizeof(ret->fstype), "file system", ret_why);
+	if (bad < 0)
+		return bad;
+	/* A mount may have an empty source: two blanks. */
+	if (buf_left(&r) > 0 && r.data[r.at] == ' ') {
+		snprintf(ret->source, sizeof(ret->source), "none");
+		return 0;
+	}
+	return take_field(&r, ret->source, sizeof(ret->source), "source", ret_why);
+}
+
+static struct seen *find(struct mounts *m, const struct mounts_entry *e, const char *value)
+{
+	for (uint32_t i = 0; i < m->n; i++) {
+		if (m->seen[i].id == e->id && strcmp(m->seen[i].point, e->point) == 0 &&
+		    strcmp(m->seen[i].value, value) == 0)
+			return &m->seen[i];
+	}
+	return NULL;
+}
+
+static void tell(struct mounts *m, const char *point, const char *value, const char *op)
+{
+	char key[LINE_MAX_KEY];
+	struct line l = {
+		.utc_ns = clock_utc_ns(m->o.clock),
+		.boot_ns = clock_boot_ns(m->o.clock),
+		.src = "mountinfo",
+		.type = m->started ? PLUMB_TYPE_MOUNT : PLUMB_TYPE_CLAIM,
+		.scope = "host",
+		.key = key,
+		.found = value,
+		.op = m->started ? op : NULL,
+		.has_actor = m->started, /* mountinfo names nobody: "unknown" */
+	};
+
+	snprintf(key, sizeof(key), "mount:%s", point);
+	m->sink.measurement(m->sink.ctx, &l);
+}
+
+static int add(struct mounts *m, const struct mounts_entry *e, const char *value)
+{
+	struct seen *grown;
+	char *point, *copy;
+
+	if (m->n == m->room) {
+		grown = reallocarray(m->seen, m->room ? m->room * 2 : 32, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		m->seen = grown;
+		m->room = m->room ? m->room * 2 : 32;
+	}
+	point = strdup(e->point);
+	copy = strdup(value);
+	if (!point || !copy) {
+		free(point);
+		free(copy);
+		return -ENOMEM;
+	}
+	m->seen[m->n++] = (struct seen){
+		.point = point,
+		.value = copy,
+		.id = e->id,
+		.still_there = true,
+	};
+	return 0;
+}
+
+/* 1: something new was told, 0: nothing, -errno. */
+static int look_at(struct mounts *m, const char *text, size_t size)
+{
+	struct mounts_entry e;
+	CLEANUP(buf_done) struct buf raw = {0}, value = {0};
+	struct why why = {""};
+	struct seen *s;
+	int r;
+
+	r = mounts_parse(text, size, &e, &why);
+	if (r < 0) {
+		log_error("mounts why=\"%s\" next=\"told as lost\"", why.text);
+		m->sink.lost(m->sink.ctx, "mountinfo", 1, why.text);
+		return 0;
+	}
+	if (!file_set_touches(m->o.files, e.point))
+		return 0;
+	buf_printf(&raw, "%s %s %s", e.fstype, e.source, e.root);
+	if (buf_status(&raw) < 0)
+		return -ENOMEM;
+	r = claims_text_value((const char *)raw.data, raw.size, &value);
+	if (r < 0 || buf_status(&value) < 0)
+		return r < 0 ? r : -ENOMEM;
+	s = find(m, &e, (const char *)value.data);
+	if (s) {
+		s->still_there = true;
+		return 0;
+	}
+	r = add(m, &e, (const char *)value.data);
+	if (r < 0)
+		return r;
+	tell(m, e.point, (const char *)value.data, "mount");
+	return 1;
+}
+
+static void forget(struct mounts *m, uint32_t i)
+{
+	free(m->seen[i].point);
+	free(m->seen[i].value);
+	m->seen[i] = m->seen[--m->n];
+}
+
+/* What lies there once a mount is gone: the one below it, which its own line named, or none. */
+static int tell_gone(struct mounts *m)
+{
+	int told = 0;
+
+	for (uint32_t i = 0; i < m->n;) {
+		const char *left = "absent";
+
+		if (m->seen[i].still_there) {
+			i++;
+			continue;
+		}
+		for (uint32_t k = 0; k < m->n; k++) {
+			if (m->seen[k].still_there &&
+			    strcmp(m->seen[k].point, m->seen[i].point) == 0)
+				left = m->seen[k].value;
+		}
+		tell(m, m->seen[i].point, left, "umount");
+		forget(m, i);
+		told++;
+	}
+	return told;
+}
+
+static int read_all(struct mounts *m, struct buf *ret)
+{
+	uint8_t chunk[16384];
+	uint64_t at = 0;
+	ssize_t n;
+
+	do {
+		n = pread(m->fd, chunk, sizeof(chunk), (off_t)at);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			buf_put(ret, chunk, (size_t)n);
+			at += (uint64_t)n;
+		}
+	} while (n != 0 && buf_status(ret) == 0);
+	return buf_status(ret);
+}
+
+int mounts_check(struct mounts *m)
+{
+	CLEANUP(buf_done) struct buf text;
+	const char *at, *end;
+	uint32_t lines = 0;
+	int r, told = 0;
+
+	buf_init(&text, MOUNTS_MAX_SIZE);
+	r = read_all(m, &text);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < m->n; i++)
+		m->seen[i].still_there = false;
+	at = (const char *)text.data;
+	end = at + text.size;
+	while (at && at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		size_t size = (size_t)((stop ? stop : end) - at);
+
+		if (++lines > MOUNTS_MAX)
+			return -E2BIG;
+		r = look_at(m, at, size);
+		if (r < 0)
+			return r;
+		told += r;
+		at += size + 1;
+	}
+	told += tell_gone(m);
+	if (told > 0 && m->started)
+		file_set_want_scan(m->o.files);
+	return told;
+}
+
+static void check_told(struct mounts *m)
+{
+	int r = mounts_check(m);
+
+	if (r < 0) {
+		log_error("mounts path=%s error=%s next=\"told as lost\"", m->path,
+			  strerrorname_np(-r));
+		m->sink.lost(m->sink.ctx, "mountinfo", 1, "mountinfo cannot be read");
+	}
+}
+
+/*
+ * mountinfo is always readable; that it changed comes as POLLERR and POLLPRI, once per reader. epoll gives that edge-triggered,
+ * so a libevent EV_READ|EV_ET event wakes on it.
+ */
+static void on_change(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	check_told(ctx);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct mounts *m = ctx;
+	struct pollfd p = {.fd = m->fd, .events = POLLPRI};
+
+	(void)fd;
+	(void)what;
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLPRI | POLLERR)))
+		check_told(m);
+}
+
+static int start(struct mounts *m, struct event_base *base, struct why *ret_why)
+{
+	const struct timeval every = {5, 0};
+	int r;
+
+	m->fd = open(m->path, O_RDONLY | O_CLOEXEC);
+	if (m->fd < 0)
+		return why_set(ret_why, -errno, "%s: %s", m->path, strerror(errno));
+	/* Watched before it is read: a mount in between is then read twice, not missed. */
+	m->event = event_new(base, m->fd, EV_READ | EV_ET | EV_PERSIST, on_change, m);
+	if (m->event && event_add(m->event, NULL) < 0) {
+		/* A regular file (tests) cannot be polled. */
+		event_free(m->event);
+		m->event = NULL;
+	}
+	/* In case this libevent does not poll edge-triggered. */
+	m->timer = event_new(base, -1, EV_PERSIST, on_timer, m);
+	if (!m->timer || event_add(m->timer, &every) < 0)
+		return -ENOMEM;
+	r = mounts_check(m);
+	if (r < 0)
+		return why_set(ret_why, r, "%s: %s", m->path, strerror(-r));
+	m->started = true;
+	return 0;
+}
+
+int mounts_open(struct event_base *base, const struct mounts_options *o,
+		const struct measure_sink *sink, struct mounts **ret, struct why *ret_why)
+{
+	struct mounts *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	m->o = *o;
+	m->sink = *sink;
+	m->fd = -1;
+	m->path = strdup(o->path ? o->path : "/proc/self/mountinfo");
+	r = m->path ? start(m, base, ret_why) : -ENOMEM;
+	if (r < 0) {
+		mounts_free(m);
+		return r;
+	}
+	*ret = m;
+	return 0;
+}
+
+struct mounts *mounts_free(struct mounts *m)
+{
+	if (!m)
+		return NULL;
+	if (m->event)
+		event_free(m->event);
+	if (m->timer)
+		event_free(m->timer);
+	if (m->fd >= 0)
+		close(m->fd);
+	while (m->n > 0)
+		forget(m, m->n - 1);
+	free(m->seen);
+	free(m->path);
+	free(m);
+	return NULL;
+}
