@@ -170,7 +170,7 @@ static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct pl
 	char members[256];
 
 	snprintf(members, sizeof(members),
-		 "\"ksess\":\"%016" PRIx64 "\",\"cpu\":%u,\"attempts\":%" PRIu64
+		 "\"session\":\"%016" PRIx64 "\",\"on_cpu\":%u,\"attempts\":%" PRIu64
 		 ",\"submitted\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"received\":%" PRIu64
 		 ",\"exec_repeats\":%" PRIu64,
 		 ksess, cpu, (uint64_t)c->attempts, (uint64_t)c->submitted, (uint64_t)c->dropped,

@@ -173,8 +173,10 @@ static int start(const struct settings *s)
 				  .clock = clock_system(),
 				  .ledger_dir = s->ledger_dir,
 				  .batch_ms = s->batch};
+	struct baseline *baseline = NULL;
 	struct why why = {""};
 	char origin[512];
+	int r;
 
 	if (strcmp(s->exec, "all") != 0 && strcmp(s->exec, "once") != 0)
 		return refuse("exec is once or all");

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensor_netlink.h"
+
+#include <errno.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "log.h"
+
+#define CPUS_MAX 8192
+#define PENDING_MAX 4096 /* execs that wait for their twin */
+#define MESSAGES_A_TURN 64
+#define ACK_MS 1000
+#define NS_PER_MS 1000000ull
+
+enum source { SOURCE_BPF = 1, SOURCE_CONNECTOR = 2 };
+
+struct pending {
+	enum source source;
+	uint32_t pid;
+	uint64_t start_ns; /* 0: not known (the connector does not say) */
+	uint64_t at_ns; /* boot time of the exec */
+	uint64_t came_ns; /* boot time of its arrival */
+};
+
+struct sensor_netlink {
+	struct sensor_netlink_options o;
+	struct measure_sink sink;
+	struct nl_sock *sock;
+	struct event *event, *timer;
+	struct pending pending[PENDING_MAX];
+	uint32_t n_pending;
+	uint64_t
+		compare_from_ns; /* boot time of the first exec that the other source told; 0: none yet */
+	uint64_t
+		quiet_until_ns; /* after a loss on either side nothing follows from a missing twin */
+	uint64_t window_ns;
+	bool acknowledged;
+	int ack_error;
+	bool seq_known[CPUS_MAX];
+	uint32_t next_seq[CPUS_MAX];
+};
+
+/* Fields lie in the machine's byte order at the places of struct proc_event; copied, since nothing promises their alignment. */
+int sensor_netlink_parse(const void *data, size_t size, struct sensor_netlink_event *ret,
+			 struct why *ret_why)
+{
+	const size_t head = offsetof(struct proc_event, event_data);
+	struct sensor_netlink_event e = {0};
+	struct cn_msg cn;
+	struct proc_event p;
+
+	if (size < sizeof(cn))
+		return why_set(ret_why, -EBADMSG, "connector: %zu bytes, a header has %zu", size,
+			       sizeof(cn));
+	memcpy(&cn, data, sizeof(cn));
+	if (cn.id.idx != CN_IDX_PROC || cn.id.val != CN_VAL_PROC)
+		return why_set(ret_why, -EBADMSG, "connector: id %u/%u is not that of processes",
+			       cn.id.idx, cn.id.val);
+	if (cn.len > size - sizeof(cn))
+		return why_set(ret_why, -EBADMSG, "connector: says %u bytes, has %zu", cn.len,
+			       size - sizeof(cn));
+	if (cn.len < head)
+		return why_set(ret_why, -EBADMSG, "connector: %u bytes, an event has %zu", cn.len,
+			       head);
+	memset(&p, 0, sizeof(p));
+	memcpy(&p, (const uint8_t *)data + sizeof(cn), cn.len < sizeof(p) ? cn.len : sizeof(p));
+	e.cpu = p.cpu;
+	e.seq = cn.seq;
+	e.monotonic_ns = p.timestamp_ns;
+	if (p.what == PROC_EVENT_NONE && cn.len >= head + sizeof(p.event_data.ack)) {
+		e.what = SENSOR_NETLINK_ACK;
+		e.error = p.event_data.ack.err;
+	} else if (p.what == PROC_EVENT_EXEC) {
+		if (cn.len < head + sizeof(p.event_data.exec) ||
+		    p.event_data.exec.process_tgid <= 0)
+			return why_set(ret_why, -EBADMSG, "connector: an exec without its process");
+		e.what = SENSOR_NETLINK_EXEC;
+		e.pid = (uint32_t)p.event_data.exec.process_tgid;
+	}
+	*ret = e;
+	return 0;
+}
+
+static void tell_loss(struct sensor_netlink *s, uint64_t n, const char *what)
+{
+	log_warning("sensor=proc_connector lost=%llu what=\"%s\"", (unsigned long long)n, what);
+	s->sink.lost(s->sink.ctx, "proc_connector", n, what);
+	s->quiet_until_ns = clock_boot_ns(s->o.clock) + 2 * s->window_ns;
+	s->n_pending = 0;
+}
+
+static void check_sequence(struct sensor_netlink *s, const struct sensor_netlink_event *e)
+{
+	uint32_t gap;
+
+	if (e->cpu >= CPUS_MAX)
+		return;
+	gap = e->seq - s->next_seq[e->cpu];
+	s->next_seq[e->cpu] = e->seq + 1;
+	if (!s->seq_known[e->cpu])
+		s->seq_known[e->cpu] = true;
+	else if (gap != 0)
+		tell_loss(s, gap < 0x80000000u ? gap : 1, "sequence gap");
+}
+
+static void tell_divergence(struct sensor_netlink *s, const struct pending *p)
+{
+	const char *src = p->source == SOURCE_BPF ? "bpf" : "proc_connector";
+	char found[128], scope[CGROUPS_SCOPE_SIZE];
+	struct line l = {
+		.utc_ns = clock_utc_ns(s->o.clock),
+		.boot_ns = p->at_ns,
+		.src = "proc_connector",
+		.type = PLUMB_TYPE_CLAIM,
+		.scope = scope,
+		.key = "sensor:exec_divergence",
+		.found = found,
+		.has_actor = true,
+	};
+
+	snprintf(found, sizeof(found), "only %s saw pid %u start %llu", src, p->pid,
+		 (unsigned long long)p->start_ns);
+	(void)proctab_actor(s->o.proctab, p->pid, p->start_ns, &l.actor);
+	proctab_scope(s->o.proctab, p->pid, p->start_ns, scope);
+	log_warning("sensor=proc_connector divergence=\"%s\"", found);
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+/* The twin of the other source, same process (pid, and start where both know it), within the window; the earliest. */
+static struct pending *find_twin(struct sensor_netlink *s, const struct pending *p)
+{
+	for (uint32_t i = 0; i < s->n_pending; i++) {
+		struct pending *t = &s->pending[i];
+		uint64_t apart = t->at_ns > p->at_ns ? t->at_ns - p->at_ns : p->at_ns - t->at_ns;
+
+		if (t->source != p->source && t->pid == p->pid && apart <= s->window_ns &&
+		    (t->start_ns == 0 || p->start_ns == 0 || t->start_ns == p->start_ns))
+			return t;
+	}
+	return NULL;
+}
+
+static void pending_remove(struct sensor_netlink *s, struct pending *p)
+{
+	size_t after = s->n_pending - (size_t)(p - s->pending) - 1;
+
+	/* The order of arrival is kept: the earliest twin is the right one. */
+	memmove(p, p + 1, after * sizeof(*p));
+	s->n_pending--;
+}
+
+static void note(struct sensor_netlink *s, enum source source, uint32_t pid, uint64_t start_ns,
+		 uint64_t at_ns)
+{
+	struct pending p = {
+		.source = source,
+		.pid = pid,
+		.start_ns = start_ns,
+		.at_ns = at_ns,
+		.came_ns = clock_boot_ns(s->o.clock),
+	};
+	struct pending *twin;
+
+	if (p.came_ns < s->quiet_until_ns)
+		return;
+	twin = find_twin(s, &p);
+	if (twin) {
+		pending_remove(s, twin);
+		return;
+	}
+	if (s->n_pending == PENDING_MAX) {
+		tell_loss(s, PENDING_MAX, "too many execs to compare");
+		return;
+	}
+	s->pending[s->n_pending++] = p;
+}
+
+void sensor_netlink_exec_seen(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns)
+{
+	struct sensor_netlink *s = ctx;
+
+	if (!s->o.compare)
+		return;
+	if (s->compare_from_ns == 0)
+		s->compare_from_ns = boot_ns;
+	note(s, SOURCE_BPF, pid, start_ns, boot_ns);
+}
+
+void sensor_netlink_exec_lost(void *ctx, uint64_t n)
+{
+	struct sensor_netlink *s = ctx;
+
+	(void)n; /* that source told it itself */
+	s->quiet_until_ns = clock_boot_ns(s->o.clock) + 2 * s->window_ns;
+	s->n_pending = 0;
+}
+
+static uint64_t boot_of_monotonic(struct sensor_netlink *s, uint64_t monotonic_ns)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+		return monotonic_ns;
+	/* They differ by the time spent in suspend. */
+	return monotonic_ns + clock_boot_ns(s->o.clock) -
+	       ((uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec);
+}
+
+/* The only source there is: the exec is told, and that its bytes were not measured. */
+static void tell_exec(struct sensor_netlink *s, uint32_t pid, uint64_t at_ns)
+{
+	char link[64], path[4096], key[LINE_MAX_KEY], scope[CGROUPS_SCOPE_SIZE];
+	struct line l = {
+		.utc_ns = clock_utc_ns(s->o.clock),
+		.boot_ns = at_ns,
+		.src = "proc_connector",
+		.type = PLUMB_TYPE_EXEC,
+		.scope = scope,
+		.key = key,
+		.found = "unmeasured seen by the process connector alone",
+		.hash_src = "none",
+		.has_actor = true,
+	};
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%u/exe", pid);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	snprintf(key, sizeof(key), "exec:%s", n > 0 ? path : "unknown");
+	(void)proctab_actor(s->o.proctab, pid, 0, &l.actor);
+	proctab_scope(s->o.proctab, pid, 0, scope);
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+static void handle(struct sensor_netlink *s, const struct sensor_netlink_event *e)
+{
+	uint64_t at_ns;
+
+	if (e->what == SENSOR_NETLINK_ACK) {
+		s->acknowledged = true;
+		s->ack_error = (int)e->error;
+		return;
+	}
+	check_sequence(s, e);
+	if (e->what != SENSOR_NETLINK_EXEC)
+		return;
+	at_ns = boot_of_monotonic(s, e->monotonic_ns);
+	if (!s->o.compare)
+		tell_exec(s, e->pid, at_ns);
+	else if (s->compare_from_ns != 0 && at_ns >= s->compare_from_ns + NS_PER_MS)
+		note(s, SOURCE_CONNECTOR, e->pid, 0, at_ns);
+}
+
+/*
+ * Connector messages have the type NLMSG_DONE, which libnl takes for the end of a dump: so they are taken as they come in, before
+ * it looks at the type.
+ */
+static int on_message(struct nl_msg *msg, void *ctx)
+{
+	struct sensor_netlink *s = ctx;
+	struct nlmsghdr *h = nlmsg_hdr(msg);
+	struct sensor_netlink_event e;
+	struct why why = {""};
+	int r;
+
+	if (nlmsg_get_src(msg)->nl_pid != 0) /* not from the kernel */
+		return NL_SKIP;
+	r = sensor_netlink_parse(nlmsg_data(h), (size_t)nlmsg_datalen(h), &e, &why);
+	if (r < 0)
+		tell_loss(s, 1, why.text);
+	else
+		handle(s, &e);
+	return NL_SKIP;
+}
+
+/* One reading of the socket. 1: something came, 0: nothing waits. */
+static int take_one(struct sensor_netlink *s)
+{
+	int r = nl_recvmsgs_default(s->sock);
+
+	if (r == -NLE_AGAIN)
+		return 0;
+	if (r ==
+	    -NLE_NOMEM) /* ENOBUFS: the kernel threw some away; how many, the sequence numbers will say */
+		tell_loss(s, 0, "the socket's buffer was full");
+	else if (r < 0 && r != -NLE_INTR && r != -NLE_DUMP_INTR) {
+		tell_loss(s, 0, nl_geterror(r));
+		return 0;
+	}
+	return 1;
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < MESSAGES_A_TURN && take_one(ctx) > 0; i++)
+		;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct sensor_netlink *s = ctx;
+	uint64_t now = clock_boot_ns(s->o.clock);
+
+	(void)fd;
+	(void)what;
+	/* Ordered by arrival. Twice the window: both streams had their turn on the loop. */
+	while (s->n_pending > 0 && now > s->pending[0].came_ns + 2 * s->window_ns) {
+		struct pending p = s->pending[0];
+
+		pending_remove(s, &s->pending[0]);
+		if (p.source == SOURCE_CONNECTOR || s->acknowledged)
+			tell_divergence(s, &p);
+	}
+}
+
+static int listen_to(struct sensor_netlink *s)
+{
+	uint8_t data[sizeof(struct cn_msg) + sizeof(uint32_t)] = {0};
+	uint32_t op = PROC_CN_MCAST_LISTEN;
+	struct cn_msg cn = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof(op)};
+
+	memcpy(data, &cn, sizeof(cn));
+	memcpy(data + sizeof(cn), &op, sizeof(op));
+	return nl_send_simple(s->sock, NLMSG_DONE, 0, data, sizeof(data));
+}
+
+/* Only an answer proves that somebody will tell. Before the loop runs, so waiting is allowed. */
+static int await_ack(struct sensor_netlink *s, struct why *ret_why)
+{
+	struct pollfd p = {.fd = nl_socket_get_fd(s->sock), .events = POLLIN};
+	uint64_t until = clock_boot_ns(s->o.clock) + ACK_MS * NS_PER_MS;
+
+	while (!s->acknowledged && clock_boot_ns(s->o.clock) < until) {
+		if (poll(&p, 1, 50) > 0)
+			(void)take_one(s);
+	}
+	if (!s->acknowledged)
+		return why_set(ret_why, -ENOTSUP, "the kernel's process connector does not answer");
+	if (s->ack_error)
+		return why_set(ret_why, s->ack_error == EPERM ? -EPERM : -ENOTSUP,
+			       "process connector: %s", strerror(s->ack_error));
+	return 0;
+}
+
+static int connect_sock(struct sensor_netlink *s, struct why *ret_why)
+{
+	int size = (int)(s->o.receive_size ? s->o.receive_size : 4u << 20);
+	int r;
+
+	s->sock = nl_socket_alloc();
+	if (!s->sock)
+		return -ENOMEM;
+	nl_socket_disable_seq_check(s->sock);
+	nl_socket_disable_auto_ack(s->sock);
+	r = nl_connect(s->sock, NETLINK_CONNECTOR);
+	if (r < 0)
+		return why_set(ret_why, r == -NLE_PERM ? -EPERM : -ENOTSUP, "process connector: %s",
+			       nl_geterror(r));
+	/* Past net.core.rmem_max needs CAP_NET_ADMIN, as the rest does. */
+	(void)setsockopt(nl_socket_get_fd(s->sock), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			 sizeof(size));
+	r = nl_socket_add_memberships(s->sock, CN_IDX_PROC, 0);
+	if (r == 0)
+		r = nl_socket_set_nonblocking(s->sock);
+	if (r == 0)
+		r = nl_socket_modify_cb(s->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, on_message, s);
+	if (r == 0)
+		r = listen_to(s);
+	if (r < 0)
+		return why_set(ret_why, -EPERM, "process connector: %s", nl_geterror(r));
+	return await_ack(s, ret_why);
+}
+
+int sensor_netlink_open(struct event_base *base, const struct sensor_netlink_options *o,
+			const struct measure_sink *sink, struct sensor_netlink **ret,
+			struct why *ret_why)
+{
+	const struct timeval every = {0, 250000};
+	struct sensor_netlink *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->o = *o;
+	s->sink = *sink;
+	s->window_ns = (o->window_ms ? o->window_ms : 1000) * NS_PER_MS;
+	r = connect_sock(s, ret_why);
+	if (r < 0) {
+		sensor_netlink_free(s);
+		return r;
+	}
+	s->event = event_new(base, nl_socket_get_fd(s->sock), EV_READ | EV_PERSIST, on_socket, s);
+	s->timer = event_new(base, -1, EV_PERSIST, on_timer, s);
+	if (!s->event || !s->timer || event_add(s->event, NULL) < 0 ||
+	    event_add(s->timer, &every) < 0) {
+		sensor_netlink_free(s);
+		return -ENOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct sensor_netlink *sensor_netlink_free(struct sensor_netlink *s)
+{
+	if (!s)
+		return NULL;
+	if (s->event)
+		event_free(s->event);
+	if (s->timer)
+		event_free(s->timer);
+	if (s->sock)
+		nl_socket_free(s->sock);
+	free(s);
+	return NULL;
+}
