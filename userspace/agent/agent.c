@@ -11,6 +11,7 @@
 #include "scan_claims.h"
 #include "scan_files.h"
 #include "sensor_bpf.h"
+#include "sensor_netlink.h"
 #include "watch.h"
 
 struct agent {
@@ -19,6 +20,7 @@ struct agent {
 	struct proctab *proctab;
 	struct hash_cache *hashes;
 	struct file_set *files;
+	struct sensor_netlink *netlink;
 	struct sensor_bpf *bpf;
 	struct watch *watch;
 	struct mounts *mounts;
@@ -57,22 +59,35 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
-	const struct sensor_bpf_options bpf = {
-		.proctab = a->proctab,
-		.hash_cache = a->hashes,
-		.cgroups = a->cgroups,
-		.clock = o->clock,
-	};
-	struct why why = {""};
-	int r = sensor_bpf_open(base, &bpf, ledger_writer_sink(a->writer), &a->bpf, &why);
+	struct sensor_netlink_options netlink = {
+		.proctab = a->proctab, .clock = o->clock, .compare = true};
+	struct sensor_bpf_options bpf = {.proctab = a->proctab,
+					 .hash_cache = a->hashes,
+					 .cgroups = a->cgroups,
+					 .clock = o->clock};
+	const struct measure_sink *sink = ledger_writer_sink(a->writer);
+	struct why bpf_why = {""}, netlink_why = {""};
+	int rb, rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
 
-	if (r < 0)
-		log_warning(
-			"sensor=bpf absent=\"%s\" next=\"goes on without it; it is a claim in the "
-			"ledger\"",
-			why.text);
-	scan_claims_bpf(a->claims, r < 0 ? NULL : a->bpf, why.text);
-	return r < 0 ? -ENOTSUP : 0;
+	if (rn >= 0) {
+		bpf.exec_seen = sensor_netlink_exec_seen;
+		bpf.exec_lost = sensor_netlink_exec_lost;
+		bpf.peer_ctx = a->netlink;
+	}
+	rb = sensor_bpf_open(base, &bpf, sink, &a->bpf, &bpf_why);
+	if (rb < 0 && rn >= 0) {
+		/* Nothing to compare with: the connector's execs are then measurements of their own. */
+		a->netlink = sensor_netlink_free(a->netlink);
+		netlink.compare = false;
+		rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
+	}
+	if (rb < 0)
+		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it; it is a claim in "
+			    "the ledger\"",
+			    bpf_why.text);
+	scan_claims_bpf(a->claims, rb < 0 ? NULL : a->bpf, bpf_why.text);
+	tell_sensor(a, "proc_connector", rn, &netlink_why);
+	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
 }
 
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
@@ -155,6 +170,7 @@ struct agent *agent_free(struct agent *a)
 	mounts_free(a->mounts);
 	watch_free(a->watch);
 	sensor_bpf_free(a->bpf);
+	sensor_netlink_free(a->netlink);
 	file_set_free(a->files);
 	hash_cache_free(a->hashes);
 	proctab_free(a->proctab);
