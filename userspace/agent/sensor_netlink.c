@@ -24,15 +24,17 @@
 #define MESSAGES_A_TURN 64
 #define ACK_MS 1000
 #define NS_PER_MS 1000000ull
+#define TICK_MS 250
+#define SLACK_NS (10 * NS_PER_MS)
 
 enum source { SOURCE_BPF = 1, SOURCE_CONNECTOR = 2 };
 
 struct pending {
 	enum source source;
 	uint32_t pid;
+	uint32_t came; /* the timer's tick of its arrival */
 	uint64_t start_ns; /* 0: not known (the connector does not say) */
 	uint64_t at_ns; /* boot time of the exec */
-	uint64_t came_ns; /* boot time of its arrival */
 };
 
 struct sensor_netlink {
@@ -42,11 +44,13 @@ struct sensor_netlink {
 	struct event *event, *timer;
 	struct pending pending[PENDING_MAX];
 	uint32_t n_pending;
-	uint64_t
-		compare_from_ns; /* boot time of the first exec that the other source told; 0: none yet */
-	uint64_t
-		quiet_until_ns; /* after a loss on either side nothing follows from a missing twin */
+	/*
+	 * Execs from this boot time on are compared. Before the other source told its first one, and for a while after a loss on
+	 * either side, nothing follows from a missing twin.
+	 */
+	uint64_t compare_from_ns;
 	uint64_t window_ns;
+	uint32_t tick, patience; /* an exec waits for so many ticks, and so turns of the loop */
 	bool acknowledged;
 	int ack_error;
 	bool seq_known[CPUS_MAX];
@@ -98,8 +102,7 @@ static void tell_loss(struct sensor_netlink *s, uint64_t n, const char *what)
 {
 	log_warning("sensor=proc_connector lost=%llu what=\"%s\"", (unsigned long long)n, what);
 	s->sink.lost(s->sink.ctx, "proc_connector", n, what);
-	s->quiet_until_ns = clock_boot_ns(s->o.clock) + 2 * s->window_ns;
-	s->n_pending = 0;
+	sensor_netlink_exec_lost(s, n);
 }
 
 static void check_sequence(struct sensor_netlink *s, const struct sensor_netlink_event *e)
@@ -170,11 +173,13 @@ static void note(struct sensor_netlink *s, enum source source, uint32_t pid, uin
 		.pid = pid,
 		.start_ns = start_ns,
 		.at_ns = at_ns,
-		.came_ns = clock_boot_ns(s->o.clock),
+		.came = s->tick,
 	};
+	/* Of a pair that lies across the border the connector's may seem the earlier one: its clock is converted. */
+	uint64_t slack_ns = source == SOURCE_CONNECTOR ? SLACK_NS : 0;
 	struct pending *twin;
 
-	if (p.came_ns < s->quiet_until_ns)
+	if (at_ns < s->compare_from_ns && s->compare_from_ns - at_ns > slack_ns)
 		return;
 	twin = find_twin(s, &p);
 	if (twin) {
@@ -194,7 +199,7 @@ void sensor_netlink_exec_seen(void *ctx, uint32_t pid, uint64_t start_ns, uint64
 
 	if (!s->o.compare)
 		return;
-	if (s->compare_from_ns == 0)
+	if (s->compare_from_ns == UINT64_MAX)
 		s->compare_from_ns = boot_ns;
 	note(s, SOURCE_BPF, pid, start_ns, boot_ns);
 }
@@ -204,7 +209,8 @@ void sensor_netlink_exec_lost(void *ctx, uint64_t n)
 	struct sensor_netlink *s = ctx;
 
 	(void)n; /* that source told it itself */
-	s->quiet_until_ns = clock_boot_ns(s->o.clock) + 2 * s->window_ns;
+	if (s->compare_from_ns != UINT64_MAX)
+		s->compare_from_ns = clock_boot_ns(s->o.clock) + 2 * s->window_ns;
 	s->n_pending = 0;
 }
 
@@ -260,7 +266,7 @@ static void handle(struct sensor_netlink *s, const struct sensor_netlink_event *
 	at_ns = boot_of_monotonic(s, e->monotonic_ns);
 	if (!s->o.compare)
 		tell_exec(s, e->pid, at_ns);
-	else if (s->compare_from_ns != 0 && at_ns >= s->compare_from_ns + NS_PER_MS)
+	else
 		note(s, SOURCE_CONNECTOR, e->pid, 0, at_ns);
 }
 
@@ -314,16 +320,17 @@ static void on_socket(evutil_socket_t fd, short what, void *ctx)
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct sensor_netlink *s = ctx;
-	uint64_t now = clock_boot_ns(s->o.clock);
 
 	(void)fd;
 	(void)what;
-	/* Ordered by arrival. Twice the window: both streams had their turn on the loop. */
-	while (s->n_pending > 0 && now > s->pending[0].came_ns + 2 * s->window_ns) {
+	s->tick++;
+	/* Ordered by arrival. */
+	while (s->n_pending > 0 && s->tick - s->pending[0].came > s->patience) {
 		struct pending p = s->pending[0];
 
 		pending_remove(s, &s->pending[0]);
-		if (p.source == SOURCE_CONNECTOR || s->acknowledged)
+		/* The connector's first ones may have a twin from before the border. */
+		if (p.source == SOURCE_BPF || p.at_ns >= s->compare_from_ns + s->window_ns)
 			tell_divergence(s, &p);
 	}
 }
@@ -390,7 +397,7 @@ int sensor_netlink_open(struct event_base *base, const struct sensor_netlink_opt
 			const struct measure_sink *sink, struct sensor_netlink **ret,
 			struct why *ret_why)
 {
-	const struct timeval every = {0, 250000};
+	const struct timeval every = {0, TICK_MS * 1000};
 	struct sensor_netlink *s = calloc(1, sizeof(*s));
 	int r;
 
@@ -399,6 +406,8 @@ int sensor_netlink_open(struct event_base *base, const struct sensor_netlink_opt
 	s->o = *o;
 	s->sink = *sink;
 	s->window_ns = (o->window_ms ? o->window_ms : 1000) * NS_PER_MS;
+	s->patience = (uint32_t)(2 * s->window_ns / NS_PER_MS / TICK_MS) + 2;
+	s->compare_from_ns = UINT64_MAX;
 	r = connect_sock(s, ret_why);
 	if (r < 0) {
 		sensor_netlink_free(s);
