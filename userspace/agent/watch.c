@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +68,11 @@ static int mark(struct watch *w, const char *path)
 	return 0;
 }
 
-static const struct marked *find(const struct watch *w, const struct file_handle *h)
+static const struct marked *find(const struct watch *w, const void *handle, size_t size)
 {
-	size_t size = sizeof(*h) + h->handle_bytes;
-
 	for (uint32_t i = 0; i < w->n; i++)
-		if (w->marked[i].handle_size == size && memcmp(w->marked[i].handle, h, size) == 0)
+		if (w->marked[i].handle_size == size &&
+		    memcmp(w->marked[i].handle, handle, size) == 0)
 			return &w->marked[i];
 	return NULL;
 }
@@ -143,53 +143,92 @@ static void look(struct watch *w, const char *path, uint64_t mask, pid_t pid)
 	file_set_check(w->files, path, &deed);
 }
 
-static void take_event(struct watch *w, const struct fanotify_event_metadata *e)
+static void look_at(struct watch *w, const struct marked *m, const char *name, uint64_t mask,
+		    pid_t pid)
 {
-	const uint8_t *p = (const uint8_t *)(e + 1), *end = (const uint8_t *)e + e->event_len;
+	char path[PATH_MAX];
+	int n;
 
-	if (e->mask & FAN_Q_OVERFLOW) {
+	if (strcmp(name, ".") == 0)
+		n = snprintf(path, sizeof(path), "%s", m->path);
+	else
+		n = snprintf(path, sizeof(path), "%s%s%s", m->path,
+			     strcmp(m->path, "/") == 0 ? "" : "/", name);
+	if (n >= (int)sizeof(path))
+		w->sink.lost(w->sink.ctx, "fanotify", 1, "a path that is too long");
+	else
+		look(w, path, mask, pid);
+}
+
+/* Every record between p and end; its place in the buffer need not be aligned, so what is read is copied first. */
+static void take_infos(struct watch *w, uint64_t mask, pid_t pid, const uint8_t *p,
+		       const uint8_t *end)
+{
+	while (end - p >= (ptrdiff_t)sizeof(struct fanotify_event_info_header)) {
+		struct fanotify_event_info_fid info;
+		struct file_handle h;
+		struct fanotify_event_info_header hdr;
+		const struct marked *m;
+		const char *name;
+		size_t handle;
+
+		memcpy(&hdr, p, sizeof(hdr));
+		if (hdr.len < sizeof(info) + sizeof(h) || hdr.len > end - p)
+			return;
+		memcpy(&info, p, sizeof(info));
+		memcpy(&h, p + sizeof(info), sizeof(h));
+		if (h.handle_bytes > hdr.len - sizeof(info) - sizeof(h))
+			return;
+		handle = sizeof(h) + h.handle_bytes;
+		name = (const char *)p + sizeof(info) + handle;
+		m = hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME
+			    ? find(w, p + sizeof(info), handle)
+			    : NULL;
+		if (m && memchr(name, 0, hdr.len - sizeof(info) - handle))
+			look_at(w, m, name, mask, pid);
+		p += hdr.len;
+	}
+}
+
+/* Takes the first event in the buffer; its size, 0 when it is not whole or of another version. */
+static size_t take_event(struct watch *w, const uint8_t *data, size_t size)
+{
+	struct fanotify_event_metadata e;
+
+	if (size < sizeof(e))
+		return 0;
+	memcpy(&e, data, sizeof(e));
+	if (e.vers != FANOTIFY_METADATA_VERSION || e.metadata_len < sizeof(e) ||
+	    e.event_len < e.metadata_len || e.event_len > size)
+		return 0;
+	if (e.mask & FAN_Q_OVERFLOW) {
 		w->sink.lost(w->sink.ctx, "fanotify", 1,
 			     "queue overflow; all files are read again");
 		file_set_want_scan(w->files);
-		return;
+	} else {
+		take_infos(w, e.mask, e.pid, data + e.metadata_len, data + e.event_len);
 	}
-	while (p + sizeof(struct fanotify_event_info_header) <= end) {
-		const struct fanotify_event_info_fid *info =
-			(const struct fanotify_event_info_fid *)p;
-		const struct file_handle *h = (const struct file_handle *)info->handle;
-		const struct marked *m;
-		char path[PATH_MAX];
-
-		if (info->hdr.len < sizeof(*info) + sizeof(*h) || p + info->hdr.len > end ||
-		    h->handle_bytes > info->hdr.len - sizeof(*info) - sizeof(*h))
-			return;
-		if (info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME &&
-		    (m = find(w, h)) != NULL) {
-			const char *name = (const char *)h->f_handle + h->handle_bytes;
-
-			if (strcmp(name, ".") == 0)
-				snprintf(path, sizeof(path), "%s", m->path);
-			else
-				snprintf(path, sizeof(path), "%s%s%s", m->path,
-					 strcmp(m->path, "/") == 0 ? "" : "/", name);
-			look(w, path, e->mask, e->pid);
-		}
-		p += info->hdr.len;
-	}
+	return e.event_len;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
-	static _Alignas(struct fanotify_event_metadata) uint8_t data[READ_SIZE];
+	uint8_t data[READ_SIZE];
 	struct watch *w = ctx;
-	ssize_t n;
+	ssize_t n = read(fd, data, sizeof(data));
+	size_t at = 0, took;
 
 	(void)what;
-	n = read(fd, data, sizeof(data));
-	for (struct fanotify_event_metadata *e = (void *)data; n > 0 && FAN_EVENT_OK(e, n);
-	     e = FAN_EVENT_NEXT(e, n))
-		if (e->vers == FANOTIFY_METADATA_VERSION)
-			take_event(w, e);
+	while (n > 0 && at < (size_t)n) {
+		took = take_event(w, data + at, (size_t)n - at);
+		if (took == 0) {
+			w->sink.lost(w->sink.ctx, "fanotify", 1,
+				     "an event that is malformed; all files are read again");
+			file_set_want_scan(w->files);
+			return;
+		}
+		at += took;
+	}
 }
 
 int watch_open(struct event_base *base, const struct watch_options *o,

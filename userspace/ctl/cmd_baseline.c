@@ -82,8 +82,7 @@ static int capture(const struct arguments *a)
 static int sign(const struct arguments *a, const char *path)
 {
 	CLEANUP(buf_done)
-	struct buf document = {.max = MAX_DOCUMENT},
-		   key = {0}, out = {.max = MAX_DOCUMENT};
+	struct buf document = {.max = MAX_DOCUMENT}, key = {0}, out = {.max = MAX_DOCUMENT};
 	struct why why = {""};
 	int r;
 
