@@ -102,6 +102,8 @@ int checkpoint_key_id(enum checkpoint_sig type, const char *name, const struct s
 	struct digest d;
 	int r;
 
+	if (sign_key_kind(key) != (type == CHECKPOINT_SIG_P256 ? SIGN_P256 : SIGN_ED25519))
+		return -EKEYREJECTED;
 	/* C2SP signed-note: ECDSA keys are named by their SPKI alone. */
 	if (type == CHECKPOINT_SIG_P256) {
 		r = sign_key_id(key, &d);
