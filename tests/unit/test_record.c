@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The border: record.json is read and written again as the same bytes; each broken twin is refused by the name of what is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "fsio.h"
+#include "record.h"
+
+static void read_example(struct buf *ret)
+{
+	assert_int_equal(fsio_read_file(fsio_system(), "tests/data/record/record.json", 65536, ret),
+			 0);
+}
+
+static void test_example(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct record r;
+
+	(void)state;
+	read_example(&text);
+	assert_int_equal(record_parse(text.data, text.size, &r, &why), 0);
+	assert_int_equal(r.incarnation, 1);
+	assert_int_equal(r.pcr_index, 15);
+	assert_string_equal(r.label, "worker-7");
+	assert_int_equal(r.ek_cert.size, 0);
+	assert_memory_equal(r.ak_public.data, "ak public", 9);
+	assert_int_equal(r.n_baseline_keys, 1);
+	assert_int_equal(r.predecessor_size, 9);
+	assert_int_equal(r.enrolled_ns % 1000000000, 123456789);
+	assert_int_equal(record_write(&r, &again), 0);
+	assert_int_equal(again.size, text.size);
+	assert_memory_equal(again.data, text.data, text.size);
+	record_done(&r);
+	assert_null(r.ak_public.data);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+static void test_first_incarnation(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct record r, back;
+
+	(void)state;
+	read_example(&text);
+	assert_int_equal(record_parse(text.data, text.size, &r, NULL), 0);
+	r.predecessor_origin[0] = 0;
+	assert_int_equal(record_write(&r, &again), 0);
+	assert_non_null(strstr((char *)again.data, "\"predecessor\":null"));
+	assert_int_equal(record_parse(again.data, again.size, &back, NULL), 0);
+	assert_string_equal(back.predecessor_origin, "");
+	assert_int_equal(back.predecessor_size, 0);
+	record_done(&r);
+	record_done(&back);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+static void test_broken(void **state)
+{
+	static const struct {
+		const char *from, *to, *why;
+	} twins[] = {
+		{"\"v\":1", "\"v\":2", "\"v\""},
+		{"\"v\":1,", "", "\"v\""},
+		{"\"node\":\"5e", "\"node\":\"5E", "\"node\""},
+		{"\"node\":\"5e", "\"node\":\"", "\"node\""},
+		{"\"incarnation\":1", "\"incarnation\":-1", "\"incarnation\""},
+		{"\"incarnation\":1", "\"incarnation\":1.0", "integer"},
+		{"\"origin\":\"plumb", "\"origin\":\"pl umb", "\"origin\""},
+		{"\"origin\":\"plumb", "\"origin\":\"pl\\numb", "\"origin\""},
+		{"\"pcr_index\":15", "\"pcr_index\":24", "\"pcr_index\""},
+		{"\"ek_public\":\"ZW", "\"ek_public\":\"ZW.", "\"ek_public\""},
+		{"\"ak_public\":\"YWsgcHVibGlj\"", "\"ak_public\":\"\"", "\"ak_public\""},
+		{"\"order_key\":", "\"order_kez\":", "\"order_key\""},
+		{"\"baseline_keys\":[", "\"baseline_keys\":[5,", "\"baseline_keys\"[0]"},
+		{"\"baseline_keys\":[",
+		 "\"baseline_keys\":[\"QQ==\",\"QQ==\",\"QQ==\",\"QQ==\",\"QQ==\",\"QQ==\",\"QQ=="
+		 "\",\"QQ==\",",
+		 "\"baseline_keys\""},
+		{"\"predecessor\":{", "\"predecessor\":{\"origin\":\"x\",", "uplicate"},
+		{"\"size\":9", "\"size\":\"9\"", "\"size\""},
+		{"\"enrolled\":\"2026-11-23T", "\"enrolled\":\"2026-11-31T", "\"enrolled\""},
+		{"\"label\":\"worker-7", "\"label\":\"\\u0000", ""},
+	};
+	struct buf text = {0};
+
+	(void)state;
+	read_example(&text);
+	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
+		const char *at = strstr((char *)text.data, twins[i].from);
+		struct buf twin = {0};
+		struct why why = {""};
+		struct record r;
+
+		assert_non_null(at);
+		buf_put(&twin, text.data, (size_t)(at - (char *)text.data));
+		buf_puts(&twin, twins[i].to);
+		buf_puts(&twin, at + strlen(twins[i].from));
+		assert_int_equal(record_parse(twin.data, twin.size, &r, &why), -EBADMSG);
+		if (!strstr(why.text, twins[i].why))
+			fail_msg("%s: %s", twins[i].to, why.text);
+		buf_done(&twin);
+	}
+	for (size_t n = 0; n < text.size - 1; n++) {
+		struct record r;
+
+		assert_true(record_parse(text.data, n, &r, NULL) < 0);
+	}
+	buf_done(&text);
+}
+
+/* Known values come from another implementation. */
+static void test_transcript(void **state)
+{
+	const struct buf_view ek = {(const uint8_t *)"ek public", 9},
+			      ak = {(const uint8_t *)"ak public", 9},
+			      event = {(const uint8_t *)"event public", 12};
+	char session[65] = "", hex[DIGEST_HEX_SIZE];
+	struct digest client, d;
+
+	(void)state;
+	for (int i = 0; i < 32; i++)
+		memcpy(session + 2 * i, "ab", 3);
+	assert_int_equal(digest_sha256("client", 6, &client), 0);
+	assert_int_equal(record_transcript(session, &ek, &ak, &event, &client, "worker-7", &d), 0);
+	digest_hex(&d, hex);
+	assert_string_equal(hex,
+			    "fab851df961244f88e73d725ce5949e1b86312673c6ed53a141b316535412984");
+	assert_int_equal(record_certify_data(&ak, &event, &d), 0);
+	digest_hex(&d, hex);
+	assert_string_equal(hex,
+			    "9f904d05367220deb99fd6d02d2b3f996ff677a81349e7bcc9ea471c674caffd");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_first_incarnation),
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_transcript),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
