@@ -17,6 +17,7 @@
 
 #define FILE_SET_DEPTH 64
 #define NONE UINT32_MAX
+#define LISTENERS_MAX 4
 
 struct member {
 	char *path;
@@ -33,8 +34,11 @@ struct file_set {
 	char **roots;
 	uint32_t n_roots;
 	bool full_told;
-	void (*want)(void *ctx);
-	void *want_ctx;
+	bool started; /* what is added from now on was not there before */
+	struct {
+		void (*want)(void *ctx);
+		void *ctx;
+	} listeners[LISTENERS_MAX];
 };
 
 static uint32_t hash_path(const char *path)
@@ -84,7 +88,11 @@ static int add(struct file_set *f, const char *path)
 	copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
-	f->members[f->n] = (struct member){.path = copy, .chain = *bucket};
+	f->members[f->n] = (struct member){
+		.path = copy,
+		.value = f->started ? strdup("absent") : NULL,
+		.chain = *bucket,
+	};
 	*bucket = f->n++;
 	return 1;
 }
@@ -249,6 +257,7 @@ int file_set_open(const struct file_set_options *o, const struct measure_sink *s
 		file_set_free(f);
 		return r;
 	}
+	f->started = true;
 	*ret = f;
 	return 0;
 }
@@ -357,8 +366,6 @@ int file_set_check(struct file_set *f, const char *path, const struct file_set_d
 		if (r < 0)
 			return r;
 		m = find(f, path);
-		/* Made since the start: told as the deed that it is, not as a first claim. */
-		m->value = strdup("absent");
 	}
 	r = measure(f, path, &value);
 	if (r >= 0)
@@ -408,12 +415,20 @@ const char *file_set_root_at(const struct file_set *f, uint32_t i)
 
 void file_set_want_scan(struct file_set *f)
 {
-	if (f->want)
-		f->want(f->want_ctx);
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
+		if (f->listeners[i].want)
+			f->listeners[i].want(f->listeners[i].ctx);
+	}
 }
 
-void file_set_on_want(struct file_set *f, void (*want)(void *ctx), void *ctx)
+int file_set_on_want(struct file_set *f, void (*want)(void *ctx), void *ctx)
 {
-	f->want = want;
-	f->want_ctx = ctx;
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
+		if (want ? f->listeners[i].want != NULL : f->listeners[i].ctx != ctx)
+			continue;
+		f->listeners[i].want = want;
+		f->listeners[i].ctx = want ? ctx : NULL;
+		return 0;
+	}
+	return want ? -ENOSPC : 0;
 }

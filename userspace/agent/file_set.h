@@ -52,8 +52,8 @@ const char *file_set_path_at(const struct file_set *f, uint32_t i);
 uint32_t file_set_n_roots(const struct file_set *f);
 const char *file_set_root_at(const struct file_set *f, uint32_t i);	/* configured paths */
 
-/* A full rescan is wanted (events were lost, something was mounted). scan_files listens. */
+/* A full rescan is wanted (events were lost, something was mounted): scan_files and watch listen. want NULL: ctx listens no more. */
 void file_set_want_scan(struct file_set *f);
-void file_set_on_want(struct file_set *f, void (*want)(void *ctx), void *ctx);
+int file_set_on_want(struct file_set *f, void (*want)(void *ctx), void *ctx);	/* -ENOSPC: more than four */
 
 #endif

@@ -121,7 +121,7 @@ int scan_files_open(struct event_base *base, const struct scan_files_options *o,
 		scan_files_free(s);
 		return why_set(ret_why, -ENOMEM, "no timer for the scan of files");
 	}
-	file_set_on_want(s->o.files, on_want, s);
+	(void)file_set_on_want(s->o.files, on_want, s);
 	if (o->first_now) {
 		begin(s);
 		while (!slice(s, UINT64_MAX))
@@ -138,7 +138,7 @@ struct scan_files *scan_files_free(struct scan_files *s)
 {
 	if (!s)
 		return NULL;
-	file_set_on_want(s->o.files, NULL, NULL);
+	(void)file_set_on_want(s->o.files, NULL, s);
 	if (s->slice_event)
 		event_free(s->slice_event);
 	if (s->pass_event)
