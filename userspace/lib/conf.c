@@ -325,7 +325,8 @@ static int read_file(const struct conf_table *t, const char *given, void *target
 
 /* The command line. */
 
-enum { ARG_REST = -1, ARG_CONFIG = -2, ARG_HELP = -3, ARG_VERSION = -4 };
+/* What next_argument() found when it is no option of the table; no errno looks like these. */
+enum { ARG_REST = -10001, ARG_CONFIG, ARG_HELP, ARG_VERSION };
 
 /* Option's name, its length up to '=', with - as _. */
 static int find_argument(const struct conf_table *t, const char *name, size_t size)
