@@ -105,24 +105,23 @@ unit: $(UNIT) ## unit tests only
 fuzz: ## fuzz every parser for SECONDS= (default 30) each with libFuzzer
 	$(Q)O=build/fuzz tests/fuzz/run $(or $(SECONDS_EACH),30)
 
-flow: all ## whole programs against a software TPM on loopback
+flow: all ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow
 
 vmtest: all ## a real kernel in QEMU; KERNELS="6.1 …"
 	$(Q)O=$(O) tests/run vm
 
 bench: all $(BENCH) ## measure, ratios A B A B; writes build/bench.json
-	$(Q)O=$(O) tests/bench/run
+	$(Q)[ -x tests/bench/run ] && O=$(O) tests/bench/run || { echo "bench: there is none yet"; exit 1; }
 
 demo: deps ## the whole path on this machine; KEEP=1 leaves it running
 	$(Q)$(MAKE) -j$$(nproc) all && O=$(O) tests/demo
 
 install: all ## into DESTDIR/PREFIX
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/plumbline/policies
-	install -m 755 $(O)/plumbd $(O)/plumb-verifier $(DESTDIR)$(PREFIX)/sbin/
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(O)/plumbd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(O)/plumbctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -m 644 $(wildcard policies/*.yaml) $(DESTDIR)$(PREFIX)/share/plumbline/policies/
 
 clean: ## remove build/
 	rm -rf build
