@@ -327,7 +327,7 @@ static int parse(const json_t *o, struct evidence *e, struct why *ret_why)
 int evidence_parse(const void *body, size_t size, struct evidence *ret, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	const uint8_t *lf = size ? memchr(body, '\n', size) : NULL;
+	const uint8_t *lf;
 	struct evidence *e;
 	size_t head;
 	int r;
@@ -335,6 +335,7 @@ int evidence_parse(const void *body, size_t size, struct evidence *ret, struct w
 	if (size > WIRE_MAX_EVIDENCE_BODY)
 		return why_set(ret_why, -E2BIG, "evidence of %zu bytes, at most %u are allowed",
 			       size, WIRE_MAX_EVIDENCE_BODY);
+	lf = size ? memchr(body, '\n', size) : NULL;
 	if (!lf)
 		return why_set(ret_why, -EBADMSG, "evidence has no header line");
 	head = (size_t)(lf - (const uint8_t *)body);

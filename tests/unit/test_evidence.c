@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The border: bodies of the evidence routes are read and written again as the same bytes; broken twins are refused by name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "evidence.h"
+#include "fsio.h"
+
+static void read_data(const char *name, struct buf *ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "tests/data/evidence/%s", name);
+	assert_int_equal(fsio_read_file(fsio_system(), path, 65536, ret), 0);
+}
+
+static void assert_same(const struct buf *a, const struct buf *b)
+{
+	assert_int_equal(a->size, b->size);
+	assert_memory_equal(a->data, b->data, a->size);
+}
+
+static void test_evidence(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence e;
+
+	(void)state;
+	read_data("evidence.txt", &text);
+	assert_int_equal(evidence_parse(text.data, text.size, &e, &why), 0);
+	assert_false(e.provisional);
+	assert_int_equal(e.checkpoint.size, 12);
+	assert_int_equal(e.from, 10);
+	assert_int_equal(e.n_lines, 2);
+	assert_int_equal(e.n_notes, 1);
+	assert_int_equal(e.pcr_index, 15);
+	assert_int_equal(e.pcrs.mask, 1u | 1u << 7 | 1u << 15);
+	assert_memory_equal(e.attest.data, "attest", 6);
+	assert_memory_equal(e.anchors.data, "anchor records", 14);
+	assert_int_equal(e.ima_cursor, 42);
+	assert_int_equal(e.baseline_version, 2);
+	assert_int_equal(e.last_order, 3);
+	assert_string_equal(e.agent_version, "0.1.0");
+	assert_int_equal(e.sent_ns % 1000000000, 1);
+	/* Borrowed from the body, byte for byte. */
+	assert_ptr_equal(e.lines.data, text.data + text.size - e.lines.size);
+	assert_memory_equal(e.lines.data, "{\"v\":1,\"seq\":10}\n{\"v\":1,\"seq\":11}\n",
+			    e.lines.size);
+	assert_int_equal(evidence_write(&e, &again), 0);
+	assert_same(&again, &text);
+	evidence_done(&e);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+static void test_provisional(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence e;
+
+	(void)state;
+	read_data("provisional.txt", &text);
+	assert_int_equal(evidence_parse(text.data, text.size, &e, &why), 0);
+	assert_true(e.provisional);
+	assert_int_equal(e.n_notes, 0);
+	assert_int_equal(e.pcrs.mask, 0);
+	assert_int_equal(evidence_write(&e, &again), 0);
+	assert_same(&again, &text);
+	evidence_done(&e);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+static void test_answer(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence_answer a;
+
+	(void)state;
+	read_data("answer.json", &text);
+	assert_int_equal(evidence_answer_parse(text.data, text.size, &a, &why), 0);
+	assert_int_equal(a.result, PLUMB_RESULT_ACCEPTED);
+	assert_int_equal(a.size, 12);
+	assert_int_equal(a.confirmed_size, 12);
+	assert_string_equal(a.state, "trusted");
+	assert_int_equal(a.n_orders, 1);
+	assert_int_equal(evidence_answer_write(&a, &again), 0);
+	assert_same(&again, &text);
+	evidence_answer_done(&a);
+	assert_null(a.orders[0].data);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+static void test_nonce(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence_nonce n;
+
+	(void)state;
+	read_data("nonce.json", &text);
+	assert_int_equal(evidence_nonce_parse(text.data, text.size, &n, &why), 0);
+	assert_true(n.has_base);
+	assert_int_equal(n.base_reset, 4);
+	assert_int_equal(n.base_restart, 1);
+	assert_int_equal(n.life_ms, 10000);
+	assert_int_equal(n.size, 10);
+	assert_int_equal(evidence_nonce_write(&n, &again), 0);
+	assert_same(&again, &text);
+	n.has_base = false;
+	buf_clear(&again);
+	assert_int_equal(evidence_nonce_write(&n, &again), 0);
+	assert_non_null(strstr((char *)again.data, "\"base\":null"));
+	assert_int_equal(evidence_nonce_parse(again.data, again.size, &n, &why), 0);
+	assert_false(n.has_base);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+enum body { EVIDENCE, PROVISIONAL, ANSWER, NONCE };
+
+static int parse(enum body body, const void *data, size_t size, struct why *why)
+{
+	struct evidence_nonce n;
+	struct evidence_answer a;
+	struct evidence e;
+	int r;
+
+	if (body == NONCE)
+		return evidence_nonce_parse(data, size, &n, why);
+	if (body == ANSWER) {
+		r = evidence_answer_parse(data, size, &a, why);
+		if (r >= 0)
+			evidence_answer_done(&a);
+		return r;
+	}
+	r = evidence_parse(data, size, &e, why);
+	if (r >= 0)
+		evidence_done(&e);
+	return r;
+}
+
+static const char *const files[] = {"evidence.txt", "provisional.txt", "answer.json", "nonce.json"};
+
+static void test_broken(void **state)
+{
+	static const struct {
+		enum body body;
+		const char *from, *to, *why;
+	} twins[] = {
+		{EVIDENCE, "\"v\":1", "\"v\":2", "\"v\""},
+		{EVIDENCE, "\"kind\":\"evidence", "\"kind\":\"proof", "\"kind\""},
+		{EVIDENCE, "\"kind\":\"evidence", "\"kind\":\"provisional", "\"nonce\""},
+		{PROVISIONAL, "\"kind\":\"provisional", "\"kind\":\"evidence", "\"nonce\""},
+		{PROVISIONAL, "\"baseline\"", "\"anchors\":\"\",\"baseline\"", "\"anchors\""},
+		{EVIDENCE, "\"node\":\"5e", "\"node\":\"5E", "\"node\""},
+		{EVIDENCE, "\\u000a12\\u000a", "\\u000a012\\u000a", "checkpoint"},
+		{EVIDENCE, "\\u000a12\\u000a", "\\u000a13\\u000a", "checkpoint's size"},
+		{EVIDENCE, "\"from\":10", "\"from\":9", "checkpoint's size"},
+		{EVIDENCE, "\"n\":2", "\"n\":3", "checkpoint's size"},
+		{EVIDENCE, "\"n\":2", "\"n\":50001", "\"n\""},
+		{EVIDENCE, "\"notes\":[", "\"notes\":[7,", "\"notes\"[0]"},
+		{EVIDENCE, "\"notes\":[", "\"notes\":[\"\",\"\",\"\",\"\",", "\"notes\""},
+		{EVIDENCE, "\"nonce\":\"", "\"nonce\":\"AAAA", "\"nonce\""},
+		{EVIDENCE, "\"pcr_index\":15", "\"pcr_index\":24", "\"pcr_index\""},
+		{EVIDENCE, "\"pcr_index\":15", "\"pcr_index\":14", "lacks PCR 14"},
+		{EVIDENCE, "\"7\":\"", "\"07\":\"", "\"07\" is no PCR"},
+		{EVIDENCE, "\"7\":\"", "\"24\":\"", "\"24\" is no PCR"},
+		{EVIDENCE, "\"7\":\"", "\"\":\"", "is no PCR"},
+		{EVIDENCE, "\"7\":\"", "\"7\":\"0", "\"7\""},
+		{EVIDENCE, "\"attest\":\"YX", "\"attest\":\"Y", "\"attest\""},
+		{EVIDENCE, "\"boot_log\":\"", "\"boot_log\":\"00", "\"boot_log\""},
+		{EVIDENCE, "\"ima_cursor\":42,", "", "\"ima_cursor\""},
+		{EVIDENCE, "\"leaving\":false", "\"leaving\":0", "\"leaving\""},
+		{EVIDENCE, "\"judge\":1", "\"judge\":4294967296", "\"judge\""},
+		{EVIDENCE, "\"agent\":\"0.1.0", "\"agent\":\"01234567890123456789012345678901",
+		 "\"agent\""},
+		{EVIDENCE, "\"sent\":\"2026", "\"sent\":\"1926", "\"sent\""},
+		{EVIDENCE, ":11}\n", ":11}", "line 11 is cut short"},
+		{EVIDENCE, ":11}\n", ":11}\n\n", "3 lines"},
+		{EVIDENCE, "{\"v\":1,\"seq\":11}\n", "", "1 lines"},
+		{EVIDENCE, "Z\"}\n", "Z\"}", ""},
+		{ANSWER, "\"accepted\"", "\"good\"", "\"result\""},
+		{ANSWER, "\"accepted\"", "1", "\"result\""},
+		{ANSWER, "\"size\":12", "\"size\":-1", "\"size\""},
+		{ANSWER, "\"orders\":[", "\"orders\":[\"x\",", "\"orders\"[0]"},
+		{ANSWER, "\"state\":", "\"stat\":", "\"state\""},
+		{NONCE, "\"nonce\":\"", "\"nonce\":\"AAAA", "\"nonce\""},
+		{NONCE, "\"reset\":4", "\"reset\":4294967296", "\"reset\""},
+		{NONCE, "\"base\":", "\"bass\":", "\"base\""},
+		{NONCE, "\"pcr\":\"", "\"pcr\":\"zz", "\"pcr\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
+		struct buf text = {0}, twin = {0};
+		struct why why = {""};
+		const char *at;
+
+		read_data(files[twins[i].body], &text);
+		at = strstr((char *)text.data, twins[i].from);
+		assert_non_null(at);
+		buf_put(&twin, text.data, (size_t)(at - (char *)text.data));
+		buf_puts(&twin, twins[i].to);
+		buf_puts(&twin, at + strlen(twins[i].from));
+		assert_int_equal(parse(twins[i].body, twin.data, twin.size, &why), -EBADMSG);
+		if (!strstr(why.text, twins[i].why))
+			fail_msg("%s: %s", twins[i].to, why.text);
+		buf_done(&text);
+		buf_done(&twin);
+	}
+}
+
+static void test_cut_short(void **state)
+{
+	(void)state;
+	for (int i = EVIDENCE; i <= NONCE; i++) {
+		struct buf text = {0};
+
+		read_data(files[i], &text);
+		for (size_t n = 0; n < text.size; n++)
+			assert_int_equal(parse((enum body)i, text.data, n, NULL), -EBADMSG);
+		assert_int_equal(parse((enum body)i, text.data, text.size, NULL), 0);
+		buf_done(&text);
+	}
+}
+
+/* A line of the greatest size passes, one byte more does not; nor does a body over its bound. */
+static void test_bounds(void **state)
+{
+	struct buf text = {0}, lines = {0}, body = {0};
+	struct why why = {""};
+	struct evidence e;
+
+	(void)state;
+	read_data("provisional.txt", &text);
+	assert_int_equal(evidence_parse(text.data, text.size, &e, &why), 0);
+	for (size_t i = 0; i < WIRE_MAX_LINE; i++)
+		buf_puts(&lines, "x");
+	buf_puts(&lines, "\n\n");
+	e.lines = (struct buf_view){lines.data, lines.size};
+	assert_int_equal(evidence_write(&e, &body), 0);
+	assert_int_equal(parse(PROVISIONAL, body.data, body.size, &why), 0);
+	lines.data[WIRE_MAX_LINE] = 'x';
+	lines.data[WIRE_MAX_LINE + 1] = '\n';
+	e.n_lines = 1;
+	e.from = 11;
+	buf_clear(&body);
+	assert_int_equal(evidence_write(&e, &body), 0);
+	assert_int_equal(parse(PROVISIONAL, body.data, body.size, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "line 11 has more than 65535 bytes"));
+	assert_int_equal(parse(PROVISIONAL, body.data, WIRE_MAX_EVIDENCE_BODY + 1u, &why), -E2BIG);
+	e.n_lines = WIRE_MAX_EVIDENCE_LINES + 1;
+	assert_int_equal(evidence_write(&e, &body), -E2BIG);
+	evidence_done(&e);
+	buf_done(&text);
+	buf_done(&lines);
+	buf_done(&body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_evidence), cmocka_unit_test(test_provisional),
+		cmocka_unit_test(test_answer),	 cmocka_unit_test(test_nonce),
+		cmocka_unit_test(test_broken),	 cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
