@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz_event.c: records of the kernel programs, as the agent checks them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../userspace/agent/sensor_bpf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	union sensor_bpf_record r;
+	struct why why = {""};
+	int result;
+
+	memset(&r, 0xa5, sizeof(r));
+	result = sensor_bpf_check(data, size, &r, &why);
+	if (result == 0) {
+		/* What is accepted can be used as text without a further look. */
+		if (r.event.size != size || r.event.version != PLUMB_EVENT_VERSION)
+			abort();
+		if (r.event.kind == PLUMB_KIND_EXEC &&
+		    (strlen(r.exec.path) >= sizeof(r.exec.path) ||
+		     strlen(r.exec.name) >= sizeof(r.exec.name) ||
+		     strlen(r.exec.task.comm) >= PLUMB_COMM_SIZE))
+			abort();
+	} else if ((result != -EBADMSG && result != -ENOTSUP) || why.text[0] == '\0') {
+		abort();
+	}
+	return 0;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_sensor_bpf.c: records byte for byte as on file, their broken twins, and (where the kernel lets us) the real thing:
+ * programs loaded, the canary seen, an exec measured with the digest of its file.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../userspace/agent/sensor_bpf.h"
+
+static size_t load(const char *name, void *ret, size_t room)
+{
+	char path[256];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "tests/data/event/%s-v1.bin", name);
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	n = fread(ret, 1, room, f);
+	fclose(f);
+	return n;
+}
+
+static struct plumb_event_exec sample(void)
+{
+	struct plumb_event_exec e = {
+		.event = {.size = sizeof(e),
+			  .kind = PLUMB_KIND_EXEC,
+			  .version = 1,
+			  .cpu = 1,
+			  .kseq = 42,
+			  .ksess = 0x1122334455667788ull,
+			  .boottime_ns = 9479342012490ull},
+		.task = {.pid = 17330,
+			 .tid = 17330,
+			 .ppid = 17317,
+			 .uid = 1000,
+			 .gid = 1001,
+			 .mnt_ns = 4026531841u,
+			 .pid_ns = 4026531836u,
+			 .start_ns = 9479341507867ull,
+			 .parent_start_ns = 9478000000000ull,
+			 .cgroup_id = 12,
+			 .comm = "true"},
+		.file = {.ino = 131090,
+			 .file_size = 35664,
+			 .ctime_ns = 1700000000123456789ull,
+			 .dev = 8u << 20 | 1,
+			 .mode = 0100755,
+			 .nlink = 1,
+			 .fs_magic = 0xef53},
+		.old_pid = 17330,
+		.path_size = 14,
+		.name_size = 10,
+		.path = "/usr/bin/true",
+		.name = "/bin/true",
+	};
+
+	return e;
+}
+
+static void exec_is_as_on_file(void **state)
+{
+	struct plumb_event_exec e = sample();
+	union sensor_bpf_record r;
+	struct why why = {""};
+	uint8_t data[2048];
+
+	(void)state;
+	assert_int_equal(load("exec", data, sizeof(data)), sizeof(e));
+	assert_memory_equal(data, &e, sizeof(e));
+	assert_int_equal(sensor_bpf_check(data, sizeof(e), &r, &why), 0);
+	assert_memory_equal(&r.exec, &e, sizeof(e));
+}
+
+static void other_kinds_are_as_on_file(void **state)
+{
+	union sensor_bpf_record r;
+	struct why why = {""};
+	uint8_t data[2048];
+	size_t n;
+
+	(void)state;
+	n = load("fork", data, sizeof(data));
+	assert_int_equal(sensor_bpf_check(data, n, &r, &why), 0);
+	assert_int_equal(r.fork.child_pid, 17331);
+	assert_int_equal(r.fork.child_start_ns, 9479350000000ull);
+	n = load("exit", data, sizeof(data));
+	assert_int_equal(sensor_bpf_check(data, n, &r, &why), 0);
+	assert_int_equal(r.exit.exit_code, 256);
+	n = load("module", data, sizeof(data));
+	assert_int_equal(sensor_bpf_check(data, n, &r, &why), 0);
+	assert_string_equal(r.module.name, "nf_tables");
+}
+
+static void refused(const void *data, size_t size, int expected, const char *says)
+{
+	union sensor_bpf_record r;
+	struct why why = {""};
+
+	assert_int_equal(sensor_bpf_check(data, size, &r, &why), expected);
+	if (!strstr(why.text, says))
+		fail_msg("\"%s\" does not say \"%s\"", why.text, says);
+}
+
+static void short_records_are_refused(void **state)
+{
+	struct plumb_event_exec e = sample();
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(e); n++)
+		refused(&e, n, -EBADMSG, "bytes");
+	/* Also when the header agrees with the cut. */
+	e.event.size = sizeof(e) - 1;
+	refused(&e, sizeof(e) - 1, -EBADMSG, "kind 1 has");
+}
+
+static void wrong_sizes_are_refused(void **state)
+{
+	struct {
+		struct plumb_event_exec e;
+		uint8_t more[8];
+	} big = {.e = sample()};
+
+	(void)state;
+	big.e.event.size = UINT32_MAX;
+	refused(&big, sizeof(big.e), -EBADMSG, "says 4294967295");
+	big.e.event.size = sizeof(big);
+	refused(&big, sizeof(big), -EBADMSG, "kind 1 has");
+	big.e = sample();
+	refused(&big, sizeof(big), -EBADMSG, "says");
+	/* A sound record under another kind's number. */
+	big.e.event.kind = PLUMB_KIND_FORK;
+	refused(&big, sizeof(big.e), -EBADMSG, "kind 2 has");
+}
+
+static void unknown_versions_and_kinds_are_told_apart(void **state)
+{
+	struct plumb_event_exec e = sample();
+
+	(void)state;
+	e.event.version = 2;
+	refused(&e, sizeof(e), -ENOTSUP, "version 2");
+	e = sample();
+	e.event.kind = 99;
+	refused(&e, sizeof(e), -ENOTSUP, "kind 99");
+}
+
+static void broken_texts_are_refused(void **state)
+{
+	struct plumb_event_exec e = sample();
+
+	(void)state;
+	memset(e.path, 'a', sizeof(e.path));
+	e.path_size = sizeof(e.path);
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e = sample();
+	e.path_size = 0;
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e.path_size = 15; /* past the NUL */
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e.path_size = 5; /* before it */
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e.path_size = UINT16_MAX;
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e = sample();
+	e.name_size = 257;
+	refused(&e, sizeof(e), -EBADMSG, "name");
+	e = sample();
+	memset(e.task.comm, 'c', sizeof(e.task.comm));
+	refused(&e, sizeof(e), -EBADMSG, "comm");
+}
+
+struct bench {
+	char program[64];
+	char found[128], src[8];
+	bool seen, actor_known;
+	uint64_t received, attempts, submitted, dropped, lost;
+	uint32_t ppid;
+	char parent_exe[256];
+};
+
+static void on_line(void *ctx, const struct line *l)
+{
+	struct bench *b = ctx;
+
+	if (l->type != PLUMB_TYPE_EXEC || strncmp(l->key, "exec:", 5) != 0 ||
+	    strcmp(l->key + 5, b->program) != 0)
+		return;
+	b->seen = true;
+	snprintf(b->found, sizeof(b->found), "%s", l->found);
+	snprintf(b->src, sizeof(b->src), "%s", l->hash_src);
+	b->actor_known = l->actor.known;
+	b->ppid = l->actor.ppid;
+	if (l->actor.n_ancestors > 0 && l->actor.ancestors[0].exe)
+		snprintf(b->parent_exe, sizeof(b->parent_exe), "%s", l->actor.ancestors[0].exe);
+}
+
+static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c,
+			uint64_t received)
+{
+	struct bench *b = ctx;
+
+	(void)ksess;
+	(void)cpu;
+	b->attempts += c->attempts;
+	b->submitted += c->submitted;
+	b->dropped += c->dropped;
+	b->received += received;
+	assert_int_equal(c->attempts, c->submitted + c->dropped);
+}
+
+static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
+{
+	struct bench *b = ctx;
+
+	(void)src;
+	(void)what;
+	b->lost += n;
+}
+
+static void copy_program(const char *to)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp /bin/sleep %s && chmod 755 %s", to, to);
+	assert_int_equal(system(command), 0);
+}
+
+/* A program of its own name runs for a moment; its exec must come with the digest of its file. */
+static void real_exec_is_measured(void **state)
+{
+	struct bench b = {.program = "/tmp/plumb-test-exec-XXXXXX"};
+	const struct measure_sink sink = {&b, on_line, on_counters, on_lost};
+	struct sensor_bpf_options o = {.clock = clock_system()};
+	struct event_base *base = event_base_new();
+	struct sensor_bpf *s = NULL;
+	struct why why = {""};
+	char expected[128] = "sha256:", exe[256] = "";
+	struct digest d;
+	int fd, r;
+	pid_t pid;
+
+	(void)state;
+	fd = mkstemp(b.program);
+	assert_true(fd >= 0);
+	close(fd);
+	copy_program(b.program);
+	assert_int_equal(proctab_open(0, NULL, &o.proctab), 0);
+	assert_int_equal(hash_cache_open(0, 0, &o.hash_cache), 0);
+	r = sensor_bpf_open(base, &o, &sink, &s, &why);
+	if (r < 0) {
+		print_message("# %s\n", why.text);
+		unlink(b.program);
+		skip();
+	}
+	assert_string_equal(loader_tier(sensor_bpf_loader(s)), "observe");
+	pid = fork();
+	if (pid == 0) {
+		execl(b.program, b.program, "0.5", NULL);
+		_exit(127);
+	}
+	for (int i = 0; i < 40 && !b.seen; i++) {
+		struct timeval tv = {0, 50000};
+
+		event_base_loopexit(base, &tv);
+		event_base_dispatch(base);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	b.attempts = b.submitted = b.dropped = b.received = 0;
+	sensor_bpf_flush(s);
+	assert_true(b.seen);
+	fd = open(b.program, O_RDONLY);
+	assert_int_equal(digest_fd(fd, 0, &d, NULL), 0);
+	close(fd);
+	digest_hex(&d, expected + 7);
+	assert_string_equal(b.found, expected);
+	assert_string_equal(b.src, "user");
+	assert_true(b.actor_known);
+	assert_int_equal(b.ppid, getpid());
+	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
+	assert_string_equal(b.parent_exe, exe);
+	assert_int_equal(b.lost, 0);
+	unlink(b.program);
+	sensor_bpf_free(s);
+	proctab_free(o.proctab);
+	hash_cache_free(o.hash_cache);
+	event_base_free(base);
+}
+
+static void canary_that_is_not_seen_fails_the_start(void **state)
+{
+	struct bench b = {.program = "none"};
+	const struct measure_sink sink = {&b, on_line, on_counters, on_lost};
+	struct sensor_bpf_options o = {.clock = clock_system(), .canary = "/nonexistent/true"};
+	struct event_base *base = event_base_new();
+	struct sensor_bpf *s = NULL;
+	struct why why = {""};
+	int r;
+
+	(void)state;
+	assert_int_equal(proctab_open(0, NULL, &o.proctab), 0);
+	assert_int_equal(hash_cache_open(0, 0, &o.hash_cache), 0);
+	r = sensor_bpf_open(base, &o, &sink, &s, &why);
+	proctab_free(o.proctab);
+	hash_cache_free(o.hash_cache);
+	event_base_free(base);
+	assert_null(s);
+	assert_true(r < 0);
+	if (r == -EPERM || r == -ENOTSUP)
+		skip();
+	assert_non_null(strstr(why.text, "canary"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exec_is_as_on_file),
+		cmocka_unit_test(other_kinds_are_as_on_file),
+		cmocka_unit_test(short_records_are_refused),
+		cmocka_unit_test(wrong_sizes_are_refused),
+		cmocka_unit_test(unknown_versions_and_kinds_are_told_apart),
+		cmocka_unit_test(broken_texts_are_refused),
+		cmocka_unit_test(real_exec_is_measured),
+		cmocka_unit_test(canary_that_is_not_seen_fails_the_start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
