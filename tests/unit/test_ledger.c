@@ -273,6 +273,24 @@ static void test_anchor_changed(void **state)
 	check(1);
 }
 
+/* A torn end that is longer than what is written over it must not show through. */
+static void test_torn_long(void **state)
+{
+	struct ledger_recovery found;
+	struct ledger *l = NULL;
+
+	(void)state;
+	fill();
+	shell("f=$(ls events-*.jsonl | tail -n 1) && head -c 2000 /dev/zero | tr '\\0' x >>$f");
+	assert_int_equal(open_at(fsio_system(), &l, &found), 0);
+	assert_int_equal(found.torn_line_bytes, 2000);
+	assert_int_equal(append(l), 0);
+	assert_int_equal(ledger_sync(l), 0);
+	ledger_free(l);
+	check(0);
+	assert_int_equal(report.n_lines, 41);
+}
+
 static void test_other_node(void **state)
 {
 	struct ledger_options o = {
@@ -298,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_anchor_changed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_torn_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_node, setup, teardown),
 	};
 
