@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evidence.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void same(const struct buf *a, const struct buf *b)
+{
+	if (a->size != b->size || memcmp(a->data, b->data, a->size) != 0)
+		__builtin_trap();
+}
+
+static void try_evidence(const uint8_t *data, size_t size)
+{
+	static struct evidence e, back;
+	struct buf once = {0}, twice = {0};
+	struct why why;
+
+	if (evidence_parse(data, size, &e, &why) < 0)
+		return;
+	/* The lines are the body's end, and as many as it says. */
+	if (e.lines.data + e.lines.size != data + size || e.from + e.n_lines != e.checkpoint.size ||
+	    (e.n_lines == 0) != (e.lines.size == 0))
+		__builtin_trap();
+	if (evidence_write(&e, &once) < 0 ||
+	    evidence_parse(once.data, once.size, &back, &why) < 0 ||
+	    evidence_write(&back, &twice) < 0)
+		__builtin_trap();
+	same(&once, &twice);
+	evidence_done(&e);
+	evidence_done(&back);
+	buf_done(&once);
+	buf_done(&twice);
+}
+
+static void try_answer(const uint8_t *data, size_t size)
+{
+	static struct evidence_answer a, back;
+	struct buf once = {0}, twice = {0};
+	struct why why;
+
+	if (evidence_answer_parse(data, size, &a, &why) < 0)
+		return;
+	if (evidence_answer_write(&a, &once) < 0 ||
+	    evidence_answer_parse(once.data, once.size, &back, &why) < 0 ||
+	    evidence_answer_write(&back, &twice) < 0)
+		__builtin_trap();
+	same(&once, &twice);
+	evidence_answer_done(&a);
+	evidence_answer_done(&back);
+	buf_done(&once);
+	buf_done(&twice);
+}
+
+static void try_nonce(const uint8_t *data, size_t size)
+{
+	struct evidence_nonce n, back;
+	struct buf once = {0}, twice = {0};
+	struct why why;
+
+	if (evidence_nonce_parse(data, size, &n, &why) < 0)
+		return;
+	if (evidence_nonce_write(&n, &once) < 0 ||
+	    evidence_nonce_parse(once.data, once.size, &back, &why) < 0 ||
+	    evidence_nonce_write(&back, &twice) < 0)
+		__builtin_trap();
+	same(&once, &twice);
+	buf_done(&once);
+	buf_done(&twice);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	try_evidence(data, size);
+	try_answer(data, size);
+	try_nonce(data, size);
+	return 0;
+}
