@@ -16,6 +16,11 @@
 
 #define POLICY_MAX_RULES 512u
 #define POLICY_MAX_ID 64u
+#define POLICY_MAX_TITLE 200u
+#define POLICY_MAX_PATTERN 512u	/* bytes of a text in a condition */
+#define POLICY_MAX_SCORE 1000u
+#define POLICY_MAX_VALUE 127u
+#define POLICY_MAX_GRACE_MS (7u * 24 * 3600 * 1000)
 
 enum policy_release { POLICY_RELEASE_CLAIM = 1, POLICY_RELEASE_ACK = 2, POLICY_RELEASE_REBOOT = 3 };	/* "claim" "ack" "reboot" */
 enum policy_mode { POLICY_MODE_REPORT = 1, POLICY_MODE_ARMED = 2 };
@@ -56,5 +61,13 @@ const struct digest *policy_digest(const struct policy *p);
 const struct policy_rule *policy_match(const struct policy *p, const struct policy_subject *s);
 uint32_t policy_n_rules(const struct policy *p);
 const struct policy_rule *policy_rule(const struct policy *p, uint32_t i);
+
+/* Words of the bundle. Names are borrowed, static; NULL or 0 for what is none. */
+const char *policy_release_name(enum policy_release v);
+const char *policy_mode_name(enum policy_mode v);
+enum policy_release policy_release_from_name(const char *name);
+enum policy_mode policy_mode_from_name(const char *name);
+bool policy_is_claim(const char *name);
+bool policy_is_id(const char *id);
 
 #endif
