@@ -216,6 +216,7 @@ static bool is_id(const char *text)
 static const char *container_in(const char *component, size_t size)
 {
 	const char *id;
+	size_t after;
 
 	if (size < CONTAINER_ID || strncmp(component, "crio-conmon-", 12) == 0 ||
 	    strncmp(component, "libpod-conmon-", 14) == 0)
@@ -226,7 +227,8 @@ static const char *container_in(const char *component, size_t size)
 		id = component + i + 1;
 		if ((component[i] != '-' && component[i] != ':') || !is_id(id))
 			continue;
-		if (i + 1 + CONTAINER_ID == size || strncmp(id + CONTAINER_ID, ".scope", 6) == 0)
+		after = size - i - 1 - CONTAINER_ID;
+		if (after == 0 || (after == 6 && strncmp(id + CONTAINER_ID, ".scope", 6) == 0))
 			return id;
 	}
 	return NULL;

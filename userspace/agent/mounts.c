@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "claims.h"
@@ -328,6 +330,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 static int start(struct mounts *m, struct event_base *base, struct why *ret_why)
 {
 	const struct timeval every = {5, 0};
+	struct statfs fs;
 	int r;
 
 	m->fd = open(m->path, O_RDONLY | O_CLOEXEC);
@@ -335,11 +338,10 @@ static int start(struct mounts *m, struct event_base *base, struct why *ret_why)
 		return why_set(ret_why, -errno, "%s: %s", m->path, strerror(errno));
 	/* Watched before it is read: a mount in between is then read twice, not missed. */
 	m->event = event_new(base, m->fd, EV_READ | EV_ET | EV_PERSIST, on_change, m);
-	if (m->event && event_add(m->event, NULL) < 0) {
-		/* A regular file (tests) cannot be polled. */
-		event_free(m->event);
-		m->event = NULL;
-	}
+	/* A plain file in place of the kernel's (tests) cannot be polled, and never changes by itself. */
+	if (!m->event || (fstatfs(m->fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+			  event_add(m->event, NULL) < 0))
+		return -ENOMEM;
 	/* In case this libevent does not poll edge-triggered. */
 	m->timer = event_new(base, -1, EV_PERSIST, on_timer, m);
 	if (!m->timer || event_add(m->timer, &every) < 0)

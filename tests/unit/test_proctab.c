@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_proctab.c: who is who, from records and from /proc; what is not known stays unknown, also when the table is full. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../userspace/agent/proctab.h"
+
+#define S 1000000000ull
+
+static struct plumb_task task(uint32_t pid, uint64_t start_ns, uint32_t ppid,
+			      uint64_t parent_start_ns, const char *comm)
+{
+	struct plumb_task t = {
+		.pid = pid,
+		.tid = pid,
+		.ppid = ppid,
+		.uid = 7,
+		.gid = 8,
+		.start_ns = start_ns,
+		.parent_start_ns = parent_start_ns,
+	};
+
+	snprintf(t.comm, sizeof(t.comm), "%s", comm);
+	return t;
+}
+
+static struct proctab *table(uint32_t max)
+{
+	struct proctab *p = NULL;
+
+	assert_int_equal(proctab_open(max, NULL, &p), 0);
+	return p;
+}
+
+static void exec_fork_exit_are_followed(void **state)
+{
+	struct proctab *p = table(16);
+	struct plumb_task init = task(1, 1 * S, 0, 0, "init");
+	struct plumb_task shell = task(10, 5 * S, 1, 1 * S, "sh");
+	struct line_actor a;
+
+	(void)state;
+	proctab_exec(p, &init, "/sbin/init");
+	proctab_exec(p, &shell, "/bin/sh");
+	proctab_fork(p, &shell, 11, 6 * S);
+	assert_int_equal(proctab_actor(p, 11, 6 * S, &a), 0);
+	assert_true(a.known);
+	assert_string_equal(a.exe, "/bin/sh");
+	assert_string_equal(a.comm, "sh");
+	assert_int_equal(a.ppid, 10);
+	assert_int_equal(a.uid, 7);
+	assert_int_equal(a.n_ancestors, 2);
+	assert_int_equal(a.ancestors[0].pid, 10);
+	assert_string_equal(a.ancestors[1].exe, "/sbin/init");
+	/* The child becomes another program; the parent does not. */
+	proctab_exec(p,
+		     &(struct plumb_task){
+			     .pid = 11, .ppid = 10, .start_ns = 6 * S, .parent_start_ns = 5 * S},
+		     "/bin/true");
+	assert_int_equal(proctab_actor(p, 11, 0, &a), 0);
+	assert_string_equal(a.exe, "/bin/true");
+	assert_string_equal(a.ancestors[0].exe, "/bin/sh");
+	/* An ended one is still known: its last deeds may be on their way. */
+	proctab_exit(p, 11, 6 * S);
+	assert_int_equal(proctab_actor(p, 11, 0, &a), 0);
+	proctab_free(p);
+}
+
+static void unknown_stays_unknown(void **state)
+{
+	struct proctab *p = table(16);
+	struct plumb_task t = task(10, 5 * S, 9, 4 * S, "x");
+	struct line_actor a = {.known = true};
+
+	(void)state;
+	assert_int_equal(proctab_actor(p, 10, 0, &a), -ENOENT);
+	assert_false(a.known);
+	proctab_exec(p, &t, NULL);
+	assert_int_equal(proctab_actor(p, 10, 5 * S, &a), 0);
+	assert_null(a.exe);
+	assert_int_equal(a.n_ancestors, 0);
+	/* Another process that had this pid once. */
+	assert_int_equal(proctab_actor(p, 10, 3 * S, &a), -ENOENT);
+	proctab_exit(p, 99, 0);
+	proctab_free(p);
+}
+
+static void reused_pid_is_another_process(void **state)
+{
+	struct proctab *p = table(16);
+	struct plumb_task old = task(10, 5 * S, 1, 1 * S, "old");
+	struct plumb_task new = task(10, 50 * S, 1, 1 * S, "new");
+	struct plumb_task child = task(11, 6 * S, 10, 5 * S, "child");
+	struct line_actor a;
+
+	(void)state;
+	proctab_exec(p, &old, "/old");
+	proctab_exec(p, &child, "/child");
+	proctab_exec(p, &new, "/new"); /* the exit of the old one was lost */
+	assert_int_equal(proctab_actor(p, 10, 0, &a), 0);
+	assert_string_equal(a.exe, "/new");
+	assert_int_equal(proctab_actor(p, 10, 5 * S, &a), 0);
+	assert_string_equal(a.exe, "/old");
+	assert_int_equal(proctab_actor(p, 11, 0, &a), 0);
+	assert_string_equal(a.ancestors[0].exe, "/old");
+	proctab_free(p);
+}
+
+static void exec_by_a_thread_revives(void **state)
+{
+	struct proctab *p = table(16);
+	struct plumb_task t = task(10, 5 * S, 1, 1 * S, "x");
+	struct plumb_task other = task(12, 5 * S, 1, 1 * S, "y");
+	struct line_actor a;
+
+	(void)state;
+	proctab_exec(p, &t, "/before");
+	proctab_exit(p, 10, 5 * S); /* the old leader */
+	proctab_exec(p, &t, "/after");
+	for (int i = 0; i < 20; i++) { /* enough to push out what has ended */
+		other.pid = 100 + (uint32_t)i;
+		proctab_exec(p, &other, "/other");
+		proctab_exit(p, other.pid, other.start_ns);
+	}
+	assert_int_equal(proctab_actor(p, 10, 0, &a), 0);
+	assert_string_equal(a.exe, "/after");
+	proctab_free(p);
+}
+
+static void full_table_forgets_the_ended_first(void **state)
+{
+	struct proctab *p = table(8);
+	struct line_actor a;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 8; i++) {
+		struct plumb_task t = task(i, i * S, 0, 0, "p");
+
+		proctab_exec(p, &t, "/p");
+	}
+	proctab_exit(p, 5, 5 * S);
+	for (uint32_t i = 100; i < 102; i++) {
+		struct plumb_task t = task(i, i * S, 0, 0, "q");
+
+		proctab_exec(p, &t, "/q");
+	}
+	assert_int_equal(proctab_n(p), 8);
+	assert_int_equal(proctab_actor(p, 5, 0, &a), -ENOENT); /* ended */
+	assert_int_equal(proctab_actor(p, 1, 0, &a), -ENOENT); /* untouched for longest */
+	assert_int_equal(proctab_actor(p, 2, 0, &a), 0);
+	assert_int_equal(proctab_actor(p, 101, 0, &a), 0);
+	proctab_free(p);
+}
+
+static void ancestry_is_bounded_and_ends_in_circles(void **state)
+{
+	struct proctab *p = table(32);
+	struct line_actor a;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 20; i++) {
+		struct plumb_task t = task(i, i * S, i - 1, (i - 1) * S, "p");
+
+		proctab_exec(p, &t, "/p");
+	}
+	assert_int_equal(proctab_actor(p, 20, 0, &a), 0);
+	assert_int_equal(a.n_ancestors, LINE_MAX_ANCESTORS);
+	/* Records that say that each is the other's parent. */
+	struct plumb_task x = task(30, 30 * S, 31, 31 * S, "x");
+	struct plumb_task y = task(31, 31 * S, 30, 30 * S, "y");
+
+	proctab_exec(p, &x, "/x");
+	proctab_exec(p, &y, "/y");
+	assert_int_equal(proctab_actor(p, 30, 0, &a), 0);
+	assert_true(a.n_ancestors <= LINE_MAX_ANCESTORS);
+	proctab_free(p);
+}
+
+static void scan_finds_us(void **state)
+{
+	struct proctab *p = table(0);
+	struct line_actor a;
+	char exe[512] = "";
+
+	(void)state;
+	assert_true(proctab_scan(p, "/proc") > 1);
+	assert_int_equal(proctab_actor(p, (uint32_t)getpid(), 0, &a), 0);
+	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
+	assert_string_equal(a.exe, exe);
+	assert_int_equal(a.ppid, getppid());
+	assert_int_equal(a.uid, getuid());
+	assert_true(a.start_ns > 0);
+	assert_true(a.n_ancestors > 0);
+	assert_int_equal(proctab_scan(p, "/nonexistent"), -ENOENT);
+	proctab_free(p);
+}
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void scope_is_read_from_the_cgroup(void **state)
+{
+	static const struct {
+		const char *path, *scope;
+	} rows[] = {
+		{NULL, "host"},
+		{"/", "host"},
+		{"/system.slice/ssh.service", "host"},
+		{"/system.slice/docker-" ID ".scope", "container:" ID},
+		{"/docker/" ID, "container:" ID},
+		{"/docker/" ID "/inner.slice", "container:" ID},
+		{"/kubepods.slice/kubepods-pod1.slice/cri-containerd-" ID ".scope",
+		 "container:" ID},
+		{"/kubepods/besteffort/pod12/" ID, "container:" ID},
+		{"/kubepods.slice/crio-" ID ".scope", "container:" ID},
+		{"/kubepods.slice/crio-conmon-" ID ".scope", "host"},
+		{"/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" ID,
+		 "container:" ID},
+		/* one digit more or less, or something else around it, is no id */
+		{"/docker/" ID "0", "host"},
+		{"/docker/x" ID, "host"},
+		{"/docker-" ID ".scopes", "host"},
+		{"/docker/0123456789abcdef", "host"},
+		{"/docker/0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF",
+		 "host"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char scope[CGROUPS_SCOPE_SIZE];
+
+		cgroups_scope(rows[i].path, scope);
+		if (strcmp(scope, rows[i].scope) != 0)
+			fail_msg("%s is %s, not %s", rows[i].path, scope, rows[i].scope);
+	}
+}
+
+static void cgroup_ids_become_paths(void **state)
+{
+	char top[] = "/tmp/plumb-test-cgroups-XXXXXX", path[128];
+	struct cgroups *c = NULL;
+	struct why why = {""};
+	struct stat st;
+
+	(void)state;
+	/* A plain tree stands for the mount: an id is the inode number of a directory. */
+	assert_non_null(mkdtemp(top));
+	snprintf(path, sizeof(path), "%s/a.slice", top);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(cgroups_open(top, &c, &why), 0);
+	assert_null(cgroups_path(c, 0));
+	assert_null(cgroups_path(c, 1));
+	assert_int_equal(stat(path, &st), 0);
+	assert_string_equal(cgroups_path(c, st.st_ino), "/a.slice");
+	assert_int_equal(stat(top, &st), 0);
+	assert_string_equal(cgroups_path(c, st.st_ino), "/");
+	/* One that is made later is found when it is asked for, and stays known when it is gone. */
+	strcat(path, "/b.scope");
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_string_equal(cgroups_path(c, st.st_ino), "/a.slice/b.scope");
+	assert_int_equal(rmdir(path), 0);
+	assert_string_equal(cgroups_path(c, st.st_ino), "/a.slice/b.scope");
+	cgroups_free(c);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(top), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exec_fork_exit_are_followed),
+		cmocka_unit_test(unknown_stays_unknown),
+		cmocka_unit_test(reused_pid_is_another_process),
+		cmocka_unit_test(exec_by_a_thread_revives),
+		cmocka_unit_test(full_table_forgets_the_ended_first),
+		cmocka_unit_test(ancestry_is_bounded_and_ends_in_circles),
+		cmocka_unit_test(scan_finds_us),
+		cmocka_unit_test(scope_is_read_from_the_cgroup),
+		cmocka_unit_test(cgroup_ids_become_paths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
