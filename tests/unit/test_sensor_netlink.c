@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_sensor_netlink.c: connector messages, and (where permitted) real execs compared with what another source says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../userspace/agent/sensor_netlink.h"
+
+struct message {
+	struct cn_msg cn;
+	struct proc_event event;
+};
+
+static void sample(struct message *ret, uint32_t what)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->cn.id.idx = CN_IDX_PROC;
+	ret->cn.id.val = CN_VAL_PROC;
+	ret->cn.seq = 9;
+	ret->cn.len = sizeof(ret->event);
+	ret->event.what = what;
+	ret->event.cpu = 3;
+	ret->event.timestamp_ns = 77;
+	ret->event.event_data.exec.process_pid = 12;
+	ret->event.event_data.exec.process_tgid = 11;
+}
+
+static void messages_are_read(void **state)
+{
+	struct message m;
+	struct sensor_netlink_event e;
+	struct why why = {""};
+	size_t size = sizeof(m.cn) + sizeof(m.event);
+	uint8_t data[256];
+
+	(void)state;
+	sample(&m, PROC_EVENT_EXEC);
+	memcpy(data, &m.cn, sizeof(m.cn));
+	memcpy(data + sizeof(m.cn), &m.event, sizeof(m.event));
+	assert_int_equal(sensor_netlink_parse(data, size, &e, &why), 0);
+	assert_int_equal(e.what, SENSOR_NETLINK_EXEC);
+	assert_int_equal(e.pid, 11);
+	assert_int_equal(e.cpu, 3);
+	assert_int_equal(e.seq, 9);
+	assert_int_equal(e.monotonic_ns, 77);
+	for (size_t n = 0; n < size; n++)
+		assert_int_equal(sensor_netlink_parse(data, n, &e, &why), -EBADMSG);
+	data[0] ^= 2; /* another connector */
+	assert_int_equal(sensor_netlink_parse(data, size, &e, &why), -EBADMSG);
+	data[0] ^= 2;
+	m.cn.len = UINT16_MAX;
+	memcpy(data, &m.cn, sizeof(m.cn));
+	assert_int_equal(sensor_netlink_parse(data, size, &e, &why), -EBADMSG);
+	m.cn.len = offsetof(struct proc_event, event_data) + 4; /* an exec without its process */
+	memcpy(data, &m.cn, sizeof(m.cn));
+	assert_int_equal(sensor_netlink_parse(data, size, &e, &why), -EBADMSG);
+}
+
+struct bench {
+	struct event_base *base;
+	struct proctab *proctab;
+	struct sensor_netlink *sensor;
+	uint32_t divergences, execs;
+	char found[128], exec_key[256], exec_found[128];
+};
+
+static void on_line(void *ctx, const struct line *l)
+{
+	struct bench *b = ctx;
+
+	if (strcmp(l->key, "sensor:exec_divergence") == 0) {
+		b->divergences++;
+		snprintf(b->found, sizeof(b->found), "%s", l->found);
+	} else if (strstr(l->key, "/sleep") || strstr(l->key, "coreutils")) {
+		b->execs++;
+		snprintf(b->exec_key, sizeof(b->exec_key), "%s", l->key);
+		snprintf(b->exec_found, sizeof(b->exec_found), "%s", l->found);
+	}
+}
+
+static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
+{
+	(void)ctx;
+	print_message("# lost %s %llu %s\n", src, (unsigned long long)n, what);
+}
+
+static void begin(struct bench *b, bool compare)
+{
+	const struct measure_sink sink = {b, on_line, NULL, on_lost};
+	const struct sensor_netlink_options o = {
+		.clock = clock_system(),
+		.compare = compare,
+		.window_ms = 250,
+	};
+	struct sensor_netlink_options with_table = o;
+	struct why why = {""};
+	int r;
+
+	memset(b, 0, sizeof(*b));
+	b->base = event_base_new();
+	assert_int_equal(proctab_open(0, NULL, &b->proctab), 0);
+	with_table.proctab = b->proctab;
+	r = sensor_netlink_open(b->base, &with_table, &sink, &b->sensor, &why);
+	if (r < 0) {
+		print_message("# %s\n", why.text);
+		proctab_free(b->proctab);
+		event_base_free(b->base);
+		skip();
+	}
+}
+
+static void run_ms(struct bench *b, int ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	event_base_loopexit(b->base, &tv);
+	event_base_dispatch(b->base);
+}
+
+static void end(struct bench *b)
+{
+	sensor_netlink_free(b->sensor);
+	proctab_free(b->proctab);
+	event_base_free(b->base);
+}
+
+static pid_t run_sleep(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sleep", "sleep", "0.3", NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void exec_that_only_the_other_saw_is_told(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	begin(&b, true);
+	sensor_netlink_exec_seen(b.sensor, 4000000, 5, clock_boot_ns(clock_system()));
+	run_ms(&b, 2000);
+	/* Other processes of this machine that exec now are told too: nobody else says them. */
+	assert_true(b.divergences >= 1);
+	assert_non_null(strstr(b.found, "only "));
+	end(&b);
+}
+
+static void twins_are_not_told(void **state)
+{
+	struct bench b;
+	pid_t pid;
+	char text[64];
+
+	(void)state;
+	begin(&b, true);
+	pid = run_sleep();
+	usleep(20000);
+	sensor_netlink_exec_seen(b.sensor, (uint32_t)pid, 0,
+				 clock_boot_ns(clock_system()) - 20000000);
+	run_ms(&b, 2000);
+	snprintf(text, sizeof(text), "pid %d ", (int)pid);
+	assert_null(strstr(b.found, text));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	end(&b);
+}
+
+static void loss_silences_the_comparison(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	begin(&b, true);
+	sensor_netlink_exec_seen(b.sensor, 4000000, 5, clock_boot_ns(clock_system()));
+	sensor_netlink_exec_lost(b.sensor, 1);
+	run_ms(&b, 700);
+	assert_int_equal(b.divergences, 0);
+	end(&b);
+}
+
+static void alone_it_tells_execs_as_unmeasured(void **state)
+{
+	struct bench b;
+	pid_t pid;
+
+	(void)state;
+	begin(&b, false);
+	pid = run_sleep();
+	run_ms(&b, 200);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(b.execs >= 1);
+	assert_memory_equal(b.exec_found, "unmeasured ", 11);
+	end(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_are_read),
+		cmocka_unit_test(exec_that_only_the_other_saw_is_told),
+		cmocka_unit_test(twins_are_not_told),
+		cmocka_unit_test(loss_silences_the_comparison),
+		cmocka_unit_test(alone_it_tells_execs_as_unmeasured),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
