@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "cleanup.h"
 #include "judge.h"
@@ -29,6 +30,7 @@ struct ledger_writer {
 	bool exec_all, armed;
 	uint64_t dropped; /* lines that could not be taken since the last `lost` line */
 	uint64_t repeats; /* execs that `once` did not write since the last `counters` line */
+	uint64_t seed; /* random, so that nobody can choose two programs that look the same here */
 	uint64_t seen[SEEN_SIZE]; /* hashes of (scope, key, found); 0: free */
 };
 
@@ -129,7 +131,7 @@ static uint64_t mix(uint64_t h, const char *text)
 /* True when this executable was written before. A slot that another took means only that one more line is written. */
 static bool seen_before(struct ledger_writer *w, const struct line *l)
 {
-	uint64_t h = mix(mix(mix(0xcbf29ce484222325ull, l->scope), l->key), l->found);
+	uint64_t h = mix(mix(mix(w->seed, l->scope), l->key), l->found);
 	uint64_t *slot = &w->seen[(h ^ h >> 32) & (SEEN_SIZE - 1)];
 
 	if (*slot == h)
@@ -322,6 +324,10 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 	w->baseline = o->baseline;
 	w->batch_ms = o->batch_ms ? o->batch_ms : BATCH_MS;
 	w->exec_all = o->exec_all;
+	if (getrandom(&w->seed, sizeof(w->seed), 0) != sizeof(w->seed)) {
+		free(w);
+		return why_set(ret_why, -EIO, "no random numbers");
+	}
 	w->sink = (struct measure_sink){w, on_measurement, on_counters, on_lost};
 	w->timer = evtimer_new(base, on_timer, w);
 	r = w->timer ? read_boot_id(w->boot) : -ENOMEM;
