@@ -28,6 +28,14 @@ void buf_clear(struct buf *b)
 		b->data[0] = 0;
 }
 
+void buf_cut(struct buf *b, size_t size)
+{
+	if (size >= b->size)
+		return;
+	b->size = size;
+	b->data[size] = 0;
+}
+
 int buf_status(const struct buf *b)
 {
 	return b->error;
@@ -42,6 +50,9 @@ static int reserve(struct buf *b, size_t size)
 
 	if (b->error)
 		return b->error;
+	/* A quarter of the address space, so that neither the NUL nor doubling can overflow. */
+	if (max > SIZE_MAX / 4)
+		max = SIZE_MAX / 4;
 	if (size > max || b->size > max - size) {
 		b->error = -E2BIG;
 		return b->error;

@@ -27,6 +27,7 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b);			/* frees; b can be used again. Usable with CLEANUP(buf_done) */
 void buf_clear(struct buf *b);			/* size 0, error 0, memory kept */
+void buf_cut(struct buf *b, size_t size);	/* back to size bytes, when it has more: undoes what was put since */
 int buf_status(const struct buf *b);
 void buf_put(struct buf *b, const void *data, size_t size);
 void buf_puts(struct buf *b, const char *text);

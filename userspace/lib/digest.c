@@ -192,7 +192,7 @@ static int decode(const char *text, size_t size, const char *alphabet, struct bu
 				k < n && text[i + k] ? strchr(alphabet, text[i + k]) : NULL;
 
 			if (k < n && !at) {
-				b->size = start;
+				buf_cut(b, start);
 				return -EBADMSG;
 			}
 			v = v << 6 | (at ? (uint32_t)(at - alphabet) : 0);
@@ -202,11 +202,13 @@ static int decode(const char *text, size_t size, const char *alphabet, struct bu
 		three[2] = (uint8_t)v;
 		/* Bits that no byte holds must be zero: one text for one value. */
 		if ((n == 2 && (v & 0xffff)) || (n == 3 && (v & 0xff))) {
-			b->size = start;
+			buf_cut(b, start);
 			return -EBADMSG;
 		}
 		buf_put(b, three, n - 1);
 	}
+	if (buf_status(b) < 0)
+		buf_cut(b, start);
 	return buf_status(b);
 }
 

@@ -11,7 +11,7 @@
 
 static int sys_open(void *ctx, const char *path, int flags, mode_t mode)
 {
-	int fd = open(path, flags | O_CLOEXEC, mode);
+	int fd = TEMP_FAILURE_RETRY(open(path, flags | O_CLOEXEC, mode));
 
 	(void)ctx;
 	return fd < 0 ? -errno : fd;
@@ -36,13 +36,13 @@ static ssize_t sys_pread(void *ctx, int fd, void *data, size_t size, uint64_t at
 static int sys_sync(void *ctx, int fd)
 {
 	(void)ctx;
-	return fdatasync(fd) < 0 ? -errno : 0;
+	return TEMP_FAILURE_RETRY(fdatasync(fd)) < 0 ? -errno : 0;
 }
 
 static int sys_truncate(void *ctx, int fd, uint64_t size)
 {
 	(void)ctx;
-	return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	return TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)size)) < 0 ? -errno : 0;
 }
 
 static int sys_rename(void *ctx, const char *from, const char *to)
@@ -70,7 +70,7 @@ static int sys_sync_dir(void *ctx, const char *path)
 	(void)ctx;
 	if (fd < 0)
 		return -errno;
-	r = fsync(fd) < 0 ? -errno : 0;
+	r = TEMP_FAILURE_RETRY(fsync(fd)) < 0 ? -errno : 0;
 	close(fd);
 	return r;
 }
@@ -108,7 +108,8 @@ int fsio_write_all(const struct fsio *io, int fd, const void *data, size_t size,
 			continue;
 		if (n < 0)
 			return (int)n;
-		if (n == 0)
+		/* Without progress it would never end; more than was asked is a door that lies. */
+		if (n == 0 || (size_t)n > size)
 			return -EIO;
 		p += n;
 		at += (uint64_t)n;
@@ -132,6 +133,8 @@ int fsio_read_full(const struct fsio *io, int fd, void *data, size_t size, uint6
 			return (int)n;
 		if (n == 0)
 			break;
+		if ((size_t)n > size - done)
+			return -EIO;
 		done += (size_t)n;
 	}
 	*ret_size = done;
@@ -163,6 +166,22 @@ int fsio_sync_dir(const struct fsio *io, const char *path)
 	return io->ops->sync_dir(io->ctx, path);
 }
 
+/* A new name outlives a power cut once its parent is synced. path is changed and changed back. */
+static int make_dir(const struct fsio *io, char *path, mode_t mode)
+{
+	char *slash = strrchr(path, '/');
+	int r = io->ops->mkdir(io->ctx, path, mode);
+
+	if (r < 0)
+		return r == -EEXIST ? 0 : r;
+	if (!slash || slash == path)
+		return fsio_sync_dir(io, slash ? "/" : ".");
+	*slash = 0;
+	r = fsio_sync_dir(io, path);
+	*slash = '/';
+	return r;
+}
+
 int fsio_mkdir_all(const struct fsio *io, const char *path, mode_t mode)
 {
 	char part[PATH_MAX];
@@ -178,8 +197,8 @@ int fsio_mkdir_all(const struct fsio *io, const char *path, mode_t mode)
 		if (c && c != '/')
 			continue;
 		*p = 0;
-		r = io->ops->mkdir(io->ctx, part, mode);
-		if (r < 0 && r != -EEXIST)
+		r = make_dir(io, part, mode);
+		if (r < 0)
 			return r;
 		if (!c)
 			return 0;
@@ -209,8 +228,23 @@ int fsio_read_file(const struct fsio *io, const char *path, size_t max, struct b
 	} while (r >= 0 && n > 0);
 	fsio_close(io, fd);
 	if (r < 0)
-		ret->size = start;
+		buf_cut(ret, start);
 	return r;
+}
+
+/*
+ * What a crash left behind goes first: truncated instead, it would lend the new file its mode and owner, and through a hard
+ * link the new bytes would land in somebody else's file.
+ */
+static int open_new(const struct fsio *io, const char *path, mode_t mode)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+	int fd = fsio_open(io, path, flags, mode), r;
+
+	if (fd != -EEXIST)
+		return fd;
+	r = fsio_unlink(io, path);
+	return r < 0 ? r : fsio_open(io, path, flags, mode);
 }
 
 int fsio_replace_file(const struct fsio *io, const char *path, const void *data, size_t size,
@@ -218,7 +252,7 @@ int fsio_replace_file(const struct fsio *io, const char *path, const void *data,
 {
 	char temp[PATH_MAX], dir[PATH_MAX];
 	char *slash;
-	int fd, r;
+	int fd, r, closed;
 
 	if (snprintf(temp, sizeof(temp), "%s.new", path) >= (int)sizeof(temp))
 		return -ENAMETOOLONG;
@@ -226,13 +260,15 @@ int fsio_replace_file(const struct fsio *io, const char *path, const void *data,
 	slash = strrchr(dir, '/');
 	if (slash)
 		*(slash == dir ? slash + 1 : slash) = 0;
-	fd = fsio_open(io, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+	fd = open_new(io, temp, mode);
 	if (fd < 0)
 		return fd;
 	r = fsio_write_all(io, fd, data, size, 0);
 	if (r >= 0)
 		r = fsio_sync(io, fd);
-	fsio_close(io, fd);
+	closed = fsio_close(io, fd);
+	if (r >= 0)
+		r = closed;
 	if (r >= 0)
 		r = io->ops->rename(io->ctx, temp, path);
 	if (r < 0) {

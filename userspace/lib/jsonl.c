@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "digest.h"
@@ -117,9 +118,14 @@ void jsonl_path(struct jsonl *j, const char *key, const char *value)
 	char name[64];
 
 	jsonl_str(j, key, value);
-	if (!value || is_utf8(value, strlen(value)))
+	/* Inside an array there is no name for a second value. */
+	if (!key || !value || is_utf8(value, strlen(value)))
 		return;
-	snprintf(name, sizeof(name), "%s_b64", key);
+	if (snprintf(name, sizeof(name), "%s_b64", key) >= (int)sizeof(name)) {
+		if (!j->buf->error)
+			j->buf->error = -E2BIG;
+		return;
+	}
 	jsonl_base64(j, name, value, strlen(value));
 }
 
@@ -319,13 +325,24 @@ int jsonl_get_array(const json_t *o, const char *key, size_t max, json_t **ret, 
 int jsonl_get_base64(const json_t *o, const char *key, size_t max, struct buf *ret,
 		     struct why *ret_why)
 {
+	size_t start = ret->size;
 	const char *text;
-	int r = jsonl_get_str(o, key, (max + 2) / 3 * 4, &text, ret_why);
+	int r = jsonl_get_str(o, key, max < SIZE_MAX / 4 ? (max + 2) / 3 * 4 : SIZE_MAX, &text,
+			      ret_why);
 
 	if (r < 0)
 		return r;
 	r = digest_from_base64(text, strlen(text), ret);
-	return r < 0 ? why_set(ret_why, r, "\"%s\" is not base64", key) : 0;
+	if (r == -EBADMSG)
+		return why_set(ret_why, r, "\"%s\" is not base64", key);
+	if (r < 0)
+		return why_set(ret_why, r, "\"%s\" cannot be taken in: %s", key, strerror(-r));
+	/* Four digits hold one to three bytes: the length of the text was only the coarse bound. */
+	if (ret->size - start > max) {
+		buf_cut(ret, start);
+		return why_set(ret_why, -EBADMSG, "\"%s\" has more than %zu bytes", key, max);
+	}
+	return 0;
 }
 
 int jsonl_get_hex(const json_t *o, const char *key, uint8_t *ret, size_t size, struct why *ret_why)

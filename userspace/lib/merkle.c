@@ -2,7 +2,6 @@
 #include "merkle.h"
 
 #include <errno.h>
-#include <string.h>
 
 void merkle_init(struct merkle *m)
 {
@@ -71,7 +70,8 @@ int merkle_from_frontier(uint64_t size, const struct digest *hashes, uint32_t n_
 		return -EBADMSG;
 	ret->size = size;
 	ret->n_hashes = n_hashes;
-	memcpy(ret->hashes, hashes, n_hashes * sizeof(*hashes));
+	for (uint32_t i = 0; i < n_hashes; i++)
+		ret->hashes[i] = hashes[i];
 	return 0;
 }
 
