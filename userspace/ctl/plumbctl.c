@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "cmd_baseline.h"
 #include "cmd_ledger.h"
+#include "cmd_policy.h"
 #include "log.h"
 #include "plumb/terms.h"
 #include "print.h"
@@ -21,6 +22,7 @@ static const struct command {
 } commands[] = {
 	{"baseline", cmd_baseline, "capture | show | diff | sign | verify what may be on a node"},
 	{"ledger", cmd_ledger, "show | verify a ledger directory, offline"},
+	{"policy", cmd_policy, "check | test | compile | sign the rules that say what a drift means"},
 };
 
 static void help(FILE *f)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every shipped policy compiles, its own tests pass and reach every rule, it acts on nothing until it is armed, and silence never cuts off. */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "fsio.h"
+#include "policy_compile.h"
+#include "policy_test.h"
+
+static void tested(void *ctx, const struct policy_test_result *t)
+{
+	if (!t->good)
+		print_error("%s:%u: %s: %s, expected %s\n", (const char *)ctx, t->line, t->name,
+			    t->found, t->expected);
+}
+
+static void unreached(void *ctx, const struct policy_rule *rule)
+{
+	print_error("%s: no test reaches rule %s\n", (const char *)ctx, rule->id);
+}
+
+static void judge(char *path)
+{
+	const struct policy_subject silence = {.finding = PLUMB_FINDING_SILENT,
+					       .key = "finding:silent"};
+	const struct policy_test_calls calls = {
+		.tested = tested, .unreached = unreached, .ctx = path};
+	struct buf text = {0}, bundle = {0};
+	struct policy_test_report report;
+	const struct policy_rule *rule;
+	struct policy_yaml *y = NULL;
+	struct policy *p = NULL;
+	struct why why = {""};
+
+	assert_int_equal(fsio_read_file(fsio_system(), path, POLICY_YAML_MAX_SIZE, &text), 0);
+	if (policy_yaml_open(path, text.data, text.size, &y, &why) < 0 ||
+	    policy_compile(y, &bundle, &p, &why) < 0 ||
+	    policy_test(y, p, &calls, &report, &why) < 0)
+		fail_msg("%s", why.text);
+	assert_true(report.n_tests > 0);
+	assert_int_equal(report.n_failed, 0);
+	assert_int_equal(report.n_unreached, 0);
+	for (uint32_t i = 0; i < policy_n_rules(p); i++)
+		assert_int_equal(policy_rule(p, i)->mode, POLICY_MODE_REPORT);
+	rule = policy_match(p, &silence);
+	assert_true(!rule || rule->action < PLUMB_ACTION_QUARANTINE);
+	policy_free(p);
+	policy_yaml_free(y);
+	buf_done(&text);
+	buf_done(&bundle);
+}
+
+static void test_shipped(void **state)
+{
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob("policies/*.yaml", 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 2);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		judge(found.gl_pathv[i]);
+	globfree(&found);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_shipped)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
