@@ -36,6 +36,49 @@ static void test_example(void **state)
 	buf_done(&again);
 }
 
+/* The bytes that the kernel gave are what is judged, on both sides, and not what people are shown of them. */
+static void test_not_utf8(void **state)
+{
+	static const char *const twins[][2] = {
+		{"\"key\":\"file:/srv/caf", "\"key\":\"file:/srv/tea"}, /* shown as another */
+		{"\"key_b64\":\"Zml", "\"key_b64\":\"Zmm"},
+		{"\"key_b64\":\"Zml", "\"key_b64\":\"?ml"},
+		{"Zuk=\"", "ZgA=\""}, /* a NUL at the end */
+		{"\"other\":",
+		 "\"other_b64\":\"ZmlsZTovc3J2L3BsYWlu\",\"other\":"}, /* needs none */
+	};
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line l;
+
+	(void)state;
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/line/not_utf8.json", 65536, &text), 0);
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), 0);
+	assert_string_equal(l.key, "file:/srv/caf\xe9");
+	assert_string_equal(l.found, "link 0:0 -> \xff\xfe");
+	assert_int_equal(line_write(&l, &again), 0);
+	assert_int_equal(again.size, text.size - 1);
+	assert_memory_equal(again.data, text.data, again.size);
+	json_decref(o);
+	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
+		const char *at = strstr((char *)text.data, twins[i][0]);
+
+		assert_non_null(at);
+		buf_clear(&again);
+		buf_put(&again, text.data, (size_t)(at - (char *)text.data));
+		buf_puts(&again, twins[i][1]);
+		buf_puts(&again, at + strlen(twins[i][0]));
+		o = NULL;
+		if (line_parse(again.data, again.size - 1, &o, &l, &why) >= 0)
+			fail_msg("%s was taken", twins[i][1]);
+		assert_non_null(strstr(why.text, "_b64"));
+	}
+	buf_done(&text);
+	buf_done(&again);
+}
+
 static void test_broken(void **state)
 {
 	static const struct {
@@ -127,9 +170,9 @@ static void test_claims(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example), cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_unknown), cmocka_unit_test(test_write_refuses),
-		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_example),	      cmocka_unit_test(test_not_utf8),
+		cmocka_unit_test(test_broken),	      cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_write_refuses), cmocka_unit_test(test_claims),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 
 #define MAX_HEADER (256u * 1024)
 #define MAX_LINE 65536u
+#define MAX_TEXT 8192u /* bytes of a key or a value */
 #define CHUNK (4 * MAX_LINE)
 #define MAX_SCOPES 64u
 
@@ -142,8 +143,8 @@ static int read_entry(struct reading *g, const char *line, size_t size)
 	if (r < 0)
 		return r;
 	if (jsonl_get_str(o, "s", 256, &s, g->why) < 0 ||
-	    jsonl_get_str(o, "k", 16384, &k, g->why) < 0 ||
-	    jsonl_get_str(o, "x", 16384, &x, g->why) < 0)
+	    jsonl_get_path(o, "k", MAX_TEXT, &k, g->why) < 0 ||
+	    jsonl_get_path(o, "x", MAX_TEXT, &x, g->why) < 0)
 		return -EBADMSG;
 	if (b->n >= b->info.count)
 		return why_set(g->why, -EBADMSG, "more entries than the header's %" PRIu64,

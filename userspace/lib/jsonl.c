@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "digest.h"
 
 #define MAX_DEPTH 32
@@ -268,6 +269,52 @@ int jsonl_get_str(const json_t *o, const char *key, size_t max, const char **ret
 		return r;
 	if (json_string_length(v) > max)
 		return why_set(ret_why, -EBADMSG, "\"%s\" has more than %zu bytes", key, max);
+	*ret = json_string_value(v);
+	return 0;
+}
+
+/* Is lossy what put_text makes of these bytes? One that needs no second form must not have one. */
+static bool is_lossy_form(const struct buf *raw, const char *lossy)
+{
+	bool replaced = false;
+
+	for (size_t i = 0; i < raw->size;) {
+		size_t n = utf8_size(raw->data + i, raw->size - i);
+		const void *expected = n ? (const void *)(raw->data + i) : "\xef\xbf\xbd";
+		size_t size = n ? n : 3;
+
+		if (strncmp(lossy, expected, size) != 0)
+			return false;
+		replaced |= n == 0;
+		lossy += size;
+		i += n ? n : 1;
+	}
+	return replaced && !*lossy;
+}
+
+int jsonl_get_path(json_t *o, const char *key, size_t max, const char **ret, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf raw = {0};
+	const char *text;
+	char name[64];
+	json_t *v;
+	int r;
+
+	snprintf(name, sizeof(name), "%s_b64", key);
+	if (!json_object_get(o, name))
+		return jsonl_get_str(o, key, max, ret, ret_why);
+	r = jsonl_get_str(o, key, 3 * max, &text, ret_why);
+	if (r >= 0)
+		r = jsonl_get_base64(o, name, max, &raw, ret_why);
+	if (r < 0)
+		return r;
+	if (raw.size == 0 || memchr(raw.data, 0, raw.size) || !is_lossy_form(&raw, text))
+		return why_set(ret_why, -EBADMSG, "\"%s\" and \"%s\" disagree", key, name);
+	/* In memory only: jansson would not write such text, and nobody asks it to. */
+	v = json_stringn_nocheck((const char *)raw.data, raw.size);
+	if (!v || json_object_set_new_nocheck(o, key, v) < 0)
+		return -ENOMEM;
+	json_object_del(o, name);
 	*ret = json_string_value(v);
 	return 0;
 }

@@ -116,10 +116,10 @@ int line_write(const struct line *l, struct buf *ret)
 	return 0;
 }
 
-static int optional_str(const json_t *o, const char *key, size_t max, const char **ret,
+static int optional_str(json_t *o, const char *key, size_t max, const char **ret,
 			struct why *ret_why)
 {
-	int r = json_object_get(o, key) ? jsonl_get_str(o, key, max, ret, ret_why) : 0;
+	int r = json_object_get(o, key) ? jsonl_get_path(o, key, max, ret, ret_why) : 0;
 
 	return r < 0 ? r : 0;
 }
@@ -134,7 +134,7 @@ static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *
 	return r;
 }
 
-static int parse_ancestors(const json_t *o, struct line_actor *a, struct why *ret_why)
+static int parse_ancestors(json_t *o, struct line_actor *a, struct why *ret_why)
 {
 	json_t *list, *item;
 	size_t i;
@@ -155,9 +155,9 @@ static int parse_ancestors(const json_t *o, struct line_actor *a, struct why *re
 	return 0;
 }
 
-static int parse_actor(const json_t *o, struct line *l, struct why *ret_why)
+static int parse_actor(json_t *o, struct line *l, struct why *ret_why)
 {
-	const json_t *v = json_object_get(o, "actor");
+	json_t *v = json_object_get(o, "actor");
 	struct line_actor *a = &l->actor;
 
 	if (!v)
@@ -213,7 +213,7 @@ static int parse_envelope(const json_t *o, struct line *l, struct why *ret_why)
 	return parse_kernel(o, l, ret_why);
 }
 
-static int parse_judgement(const json_t *o, struct line *l, struct why *ret_why)
+static int parse_judgement(json_t *o, struct line *l, struct why *ret_why)
 {
 	const char *judge = NULL;
 	int r = optional_str(o, "judge", 16, &judge, ret_why);
@@ -227,15 +227,15 @@ static int parse_judgement(const json_t *o, struct line *l, struct why *ret_why)
 	    jsonl_get_uint(o, "bv", INT64_MAX, &l->baseline_version, ret_why) < 0)
 		return -EBADMSG;
 	return l->judgement == PLUMB_JUDGE_DRIFT
-		       ? jsonl_get_str(o, "expected", LINE_MAX_VALUE, &l->expected, ret_why)
+		       ? jsonl_get_path(o, "expected", LINE_MAX_VALUE, &l->expected, ret_why)
 		       : 0;
 }
 
-static int parse_measurement(const json_t *o, struct line *l, struct why *ret_why)
+static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 {
 	if (jsonl_get_str(o, "scope", 256, &l->scope, ret_why) < 0 ||
-	    jsonl_get_str(o, "key", LINE_MAX_KEY * 3, &l->key, ret_why) < 0 ||
-	    jsonl_get_str(o, "found", LINE_MAX_VALUE * 3, &l->found, ret_why) < 0 ||
+	    jsonl_get_path(o, "key", LINE_MAX_KEY * 3, &l->key, ret_why) < 0 ||
+	    jsonl_get_path(o, "found", LINE_MAX_VALUE * 3, &l->found, ret_why) < 0 ||
 	    optional_str(o, "op", 32, &l->op, ret_why) < 0 ||
 	    optional_str(o, "other", LINE_MAX_KEY * 3, &l->other, ret_why) < 0 ||
 	    optional_str(o, "before", LINE_MAX_VALUE * 3, &l->before, ret_why) < 0 ||
