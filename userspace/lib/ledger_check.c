@@ -35,6 +35,7 @@ struct check {
 	struct mark *marks; /* sorted by size */
 	uint32_t n_marks, at_mark;
 	bool no_tiles;
+	struct ledger_tiles_cache tiles;
 };
 
 static void __attribute__((format(printf, 4, 5)))
@@ -155,7 +156,7 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 	if (r < 0)
 		return r;
 	c->report->n_lines++;
-	if (!c->no_tiles && ledger_tiles_leaf(c->io, c->dir, seq, &tile) < 0) {
+	if (!c->no_tiles && ledger_tiles_leaf(c->io, c->dir, &c->tiles, seq, &tile) < 0) {
 		c->no_tiles = true;
 		unchecked(c->report, "tiles/ is absent or short: a changed line is known only as "
 				     "far as its checkpoint");

@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "ledger_zst.h"
 
 #define MAX_LINE 65535
 #define CHUNK (4 * (MAX_LINE + 1))
@@ -63,6 +64,17 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A crash while one was packed leaves a plain file and a .zst. */
+static uint32_t each_once(uint64_t *firsts, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (kept == 0 || firsts[kept - 1] != firsts[i])
+			firsts[kept++] = firsts[i];
+	return kept;
+}
+
 int ledger_read_list(const char *dir, uint64_t **ret_firsts, uint32_t *ret_n, struct why *ret_why)
 {
 	uint64_t *firsts = NULL;
@@ -77,7 +89,7 @@ int ledger_read_list(const char *dir, uint64_t **ret_firsts, uint32_t *ret_n, st
 		int end = 0;
 
 		if (sscanf(e->d_name, "events-%20" SCNu64 ".jsonl%n", &first, &end) != 1 ||
-		    end != 33 || e->d_name[end])
+		    end != 33 || (e->d_name[end] && strcmp(e->d_name + end, ".zst") != 0))
 			continue;
 		more = n < LEDGER_READ_MAX_SEGMENTS ? realloc(firsts, (n + 1) * sizeof(*firsts))
 						    : NULL;
@@ -96,7 +108,7 @@ int ledger_read_list(const char *dir, uint64_t **ret_firsts, uint32_t *ret_n, st
 	if (n > 0)
 		qsort(firsts, n, sizeof(*firsts), compare);
 	*ret_firsts = firsts;
-	*ret_n = n;
+	*ret_n = each_once(firsts, n);
 	return 0;
 }
 
@@ -104,11 +116,14 @@ struct walk {
 	const struct fsio *io;
 	const struct ledger_read_calls *c;
 	struct ledger_read_segment s;
-	uint64_t at; /* offset of data[0] in the file */
+	struct ledger_zst_reader *zst; /* NULL: plain */
+	int fd;
+	uint64_t at; /* offset of data[0] */
 	uint64_t n_lines; /* lines read, the header included */
 	size_t held; /* bytes in data */
+	uint64_t
+		passed; /* bytes of a line too long to be held, which may still prove to be a torn end */
 	char *data;
-	bool cut; /* the header itself was torn */
 };
 
 static int take_line(struct walk *w, const char *line, size_t size, uint64_t first,
@@ -149,49 +164,97 @@ static int take_lines(struct walk *w, uint64_t first, struct why *ret_why)
 		from = (size_t)(end - w->data) + 1;
 	}
 	if (w->held - from > MAX_LINE)
-		return why_set(ret_why, -EBADMSG,
-			       "%s: a line after line %" PRIu64 " has more than %d bytes",
-			       w->s.name, w->n_lines, MAX_LINE);
-	memmove(w->data, w->data + from, w->held - from);
-	w->held -= from;
+		w->passed = w->held - from;
+	else
+		memmove(w->data, w->data + from, w->held - from);
+	w->held = w->passed ? 0 : w->held - from;
 	w->at += from;
 	return 0;
+}
+
+/* A power cut can leave more zeros at the end than a line may have bytes: torn when no LF follows, else a line too long. */
+static int pass(struct walk *w, size_t n, struct why *ret_why)
+{
+	if (!w->c->torn || memchr(w->data, '\n', n))
+		return why_set(ret_why, -EBADMSG, "%s: line %" PRIu64 " has more than %d bytes",
+			       w->s.name, w->n_lines, MAX_LINE);
+	w->passed += n;
+	return 0;
+}
+
+static int read_more(struct walk *w, size_t *ret_n)
+{
+	if (w->zst)
+		return ledger_zst_reader_read(w->zst, w->data + w->held, CHUNK - w->held, ret_n);
+	return fsio_read_full(w->io, w->fd, w->data + w->held, CHUNK - w->held,
+			      w->at + w->passed + w->held, ret_n);
+}
+
+static int walk(struct walk *w, uint64_t first, struct why *ret_why)
+{
+	size_t n;
+	int r = 0;
+
+	while (r == 0) {
+		r = read_more(w, &n);
+		if (r < 0)
+			return why_set(ret_why, r, "%s: %s", w->s.name,
+				       r == -EBADMSG ? "is damaged or cut short (zstd)"
+						     : strerror(-r));
+		if (n == 0)
+			break;
+		if (w->passed) {
+			r = pass(w, n, ret_why);
+			continue;
+		}
+		w->held += n;
+		r = take_lines(w, first, ret_why);
+	}
+	if (r == 0 && (w->held > 0 || w->passed > 0 || w->n_lines == 0))
+		r = w->c->torn
+			    ? w->c->torn(w->c->ctx, &w->s, w->at, w->held + w->passed)
+			    : why_set(ret_why, -ENODATA, "%s: the last line has no end", w->s.name);
+	return r;
+}
+
+static int open_segment(struct walk *w, const char *dir, uint64_t first, struct why *ret_why)
+{
+	char path[PATH_MAX];
+	int r;
+
+	for (int packed = 0; packed < 2; packed++) {
+		w->s.packed = packed;
+		snprintf(w->s.name, sizeof(w->s.name), "events-%020" PRIu64 ".jsonl%s", first,
+			 packed ? ".zst" : "");
+		r = snprintf(path, sizeof(path), "%s/%s", dir, w->s.name);
+		if (r >= (int)sizeof(path))
+			return -ENAMETOOLONG;
+		w->fd = fsio_open(w->io, path, O_RDONLY, 0);
+		if (w->fd != -ENOENT)
+			break;
+	}
+	if (w->fd < 0)
+		return why_set(ret_why, w->fd, "%s: %s", path, strerror(-w->fd));
+	r = w->s.packed ? ledger_zst_reader_open(w->io, w->fd, &w->zst) : 0;
+	if (r < 0)
+		fsio_close(w->io, w->fd);
+	return r;
 }
 
 int ledger_read_one(const struct fsio *io, const char *dir, uint64_t first,
 		    const struct ledger_read_calls *c, struct why *ret_why)
 {
 	struct walk w = {.io = io, .c = c, .data = malloc(CHUNK)};
-	char path[PATH_MAX];
-	size_t n = 1;
-	int fd, r = 0;
+	int r = w.data ? open_segment(&w, dir, first, ret_why) : -ENOMEM;
 
-	snprintf(w.s.name, sizeof(w.s.name), "events-%020" PRIu64 ".jsonl", first);
-	if (!w.data)
-		return -ENOMEM;
-	if (snprintf(path, sizeof(path), "%s/%s", dir, w.s.name) >= (int)sizeof(path)) {
+	if (r < 0) {
 		free(w.data);
-		return -ENAMETOOLONG;
-	}
-	fd = fsio_open(io, path, O_RDONLY, 0);
-	if (fd < 0) {
-		free(w.data);
-		return why_set(ret_why, fd, "%s: %s", path, strerror(-fd));
+		return r;
 	}
 	w.s.first = first;
-	while (r == 0) {
-		r = fsio_read_full(io, fd, w.data + w.held, CHUNK - w.held, w.at + w.held, &n);
-		if (r < 0)
-			why_set(ret_why, r, "%s: %s", path, strerror(-r));
-		if (r < 0 || n == 0)
-			break;
-		w.held += n;
-		r = take_lines(&w, first, ret_why);
-	}
-	if (r == 0 && (w.held > 0 || w.n_lines == 0))
-		r = c->torn ? c->torn(c->ctx, &w.s, w.at, w.held)
-			    : why_set(ret_why, -ENODATA, "%s: the last line has no end", w.s.name);
-	fsio_close(io, fd);
+	r = walk(&w, first, ret_why);
+	ledger_zst_reader_free(w.zst);
+	fsio_close(io, w.fd);
 	free(w.data);
 	return r;
 }

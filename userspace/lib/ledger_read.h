@@ -6,6 +6,7 @@
 #ifndef PLUMB_LEDGER_READ_H
 #define PLUMB_LEDGER_READ_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "checkpoint.h"
 #include "fsio.h"
@@ -16,6 +17,7 @@
 
 struct ledger_read_segment {
 	char name[64];				/* in the directory */
+	bool packed;				/* .zst */
 	char origin[CHECKPOINT_MAX_ORIGIN];	/* as its header says */
 	uint64_t first;
 	struct merkle frontier;
@@ -27,12 +29,13 @@ struct ledger_read_calls {
 	/* Both return 0 to go on, else the walk ends with that. */
 	int (*segment)(void *ctx, const struct ledger_read_segment *s);	/* may be NULL */
 	int (*line)(void *ctx, const struct ledger_read_segment *s, uint64_t seq, const char *line, size_t size);	/* without LF */
-	/* Bytes after the last LF of a segment. NULL: an error, -ENODATA. at: offset in the file. */
+	/* Bytes after the last LF of a segment, or nothing at all (size 0). NULL: an error, -ENODATA. at: offset of the first. */
 	int (*torn)(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size);
 };
 
-/* First numbers of all segments, sorted; caller frees. */
+/* First numbers of all segments, sorted, each once; caller frees. */
 int ledger_read_list(const char *dir, uint64_t **ret_firsts, uint32_t *ret_n, struct why *ret_why);
+/* The plain file where there are both, else the .zst. */
 int ledger_read_one(const struct fsio *io, const char *dir, uint64_t first, const struct ledger_read_calls *c, struct why *ret_why);
 /* All segments that may hold lines from `from` on. -ENOENT: no segment at all. */
 int ledger_read_all(const struct fsio *io, const char *dir, uint64_t from, const struct ledger_read_calls *c, struct why *ret_why);

@@ -18,10 +18,19 @@ struct tile {
 	struct digest hashes[LEDGER_TILES_WIDTH];
 };
 
+/* A tile that is complete and waits for its file. */
+struct full {
+	struct full *next;
+	uint32_t level;
+	struct tile tile;
+};
+
 struct ledger_tiles {
 	const struct fsio *io;
 	char dir[PATH_MAX - 64];
 	struct tile level[LEDGER_TILES_LEVELS];
+	struct full *first, **end;
+	uint32_t n_waiting;
 };
 
 static int tile_path(const char *dir, uint32_t level, uint64_t index, char ret[PATH_MAX])
@@ -31,8 +40,9 @@ static int tile_path(const char *dir, uint32_t level, uint64_t index, char ret[P
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int read_hashes(const struct fsio *io, const char *dir, uint32_t level, uint64_t index,
-		       uint32_t from, uint32_t n, struct digest *ret)
+/* Up to n hashes; ret_n says how many the file has. No file: none. */
+static int read_some(const struct fsio *io, const char *dir, uint32_t level, uint64_t index,
+		     uint32_t from, uint32_t n, struct digest *ret, uint32_t *ret_n)
 {
 	char path[PATH_MAX];
 	size_t size = 0;
@@ -40,14 +50,23 @@ static int read_hashes(const struct fsio *io, const char *dir, uint32_t level, u
 
 	if (r < 0)
 		return r;
+	*ret_n = 0;
 	fd = fsio_open(io, path, O_RDONLY, 0);
 	if (fd < 0)
-		return fd == -ENOENT ? -ENODATA : fd;
+		return fd == -ENOENT ? 0 : fd;
 	r = fsio_read_full(io, fd, ret, n * sizeof(*ret), (uint64_t)from * DIGEST_SIZE, &size);
 	fsio_close(io, fd);
-	if (r < 0)
-		return r;
-	return size == n * sizeof(*ret) ? 0 : -ENODATA;
+	*ret_n = (uint32_t)(size / sizeof(*ret));
+	return r;
+}
+
+static int read_hashes(const struct fsio *io, const char *dir, uint32_t level, uint64_t index,
+		       uint32_t from, uint32_t n, struct digest *ret)
+{
+	uint32_t found;
+	int r = read_some(io, dir, level, index, from, n, ret, &found);
+
+	return r < 0 ? r : found == n ? 0 : -ENODATA;
 }
 
 /* Root of n hashes, n a power of two; destroys them. */
@@ -63,9 +82,20 @@ static int fold(struct digest *h, uint32_t n)
 	return 0;
 }
 
-static int write_tile(struct ledger_tiles *t, uint32_t level)
+static int open_tile(struct ledger_tiles *t, uint32_t level, const char *path)
 {
-	struct tile *e = &t->level[level];
+	int fd = fsio_open(t->io, path, O_WRONLY | O_CREAT, 0600), r;
+	char dir[PATH_MAX];
+
+	if (fd != -ENOENT)
+		return fd;
+	snprintf(dir, sizeof(dir), "%s/tiles/%u", t->dir, level);
+	r = fsio_mkdir_all(t->io, dir, 0700);
+	return r < 0 ? r : fsio_open(t->io, path, O_WRONLY | O_CREAT, 0600);
+}
+
+static int write_tile(struct ledger_tiles *t, uint32_t level, struct tile *e)
+{
 	char path[PATH_MAX];
 	int fd, r;
 
@@ -74,16 +104,7 @@ static int write_tile(struct ledger_tiles *t, uint32_t level)
 	r = tile_path(t->dir, level, e->index, path);
 	if (r < 0)
 		return r;
-	fd = fsio_open(t->io, path, O_WRONLY | O_CREAT, 0600);
-	if (fd == -ENOENT) {
-		char dir[PATH_MAX];
-
-		snprintf(dir, sizeof(dir), "%s/tiles/%u", t->dir, level);
-		r = fsio_mkdir_all(t->io, dir, 0700);
-		if (r < 0)
-			return r;
-		fd = fsio_open(t->io, path, O_WRONLY | O_CREAT, 0600);
-	}
+	fd = open_tile(t, level, path);
 	if (fd < 0)
 		return fd;
 	r = fsio_write_all(t->io, fd, e->hashes + e->written,
@@ -93,6 +114,16 @@ static int write_tile(struct ledger_tiles *t, uint32_t level)
 	if (r >= 0)
 		e->written = e->n;
 	return r;
+}
+
+/* Recovery adds all lines again: what stands in the file already is not written again. */
+static bool stands(struct ledger_tiles *t, const struct full *f)
+{
+	struct digest h[LEDGER_TILES_WIDTH];
+
+	return f->tile.written == 0 &&
+	       read_hashes(t->io, t->dir, f->level, f->tile.index, 0, LEDGER_TILES_WIDTH, h) == 0 &&
+	       memcmp(h, f->tile.hashes, sizeof(h)) == 0;
 }
 
 int ledger_tiles_open(const struct fsio *io, const char *dir, uint64_t size,
@@ -105,6 +136,7 @@ int ledger_tiles_open(const struct fsio *io, const char *dir, uint64_t size,
 	if (!t)
 		return -ENOMEM;
 	t->io = io;
+	t->end = &t->first;
 	snprintf(t->dir, sizeof(t->dir), "%s", dir);
 	for (uint32_t level = 0; level < LEDGER_TILES_LEVELS && r >= 0;
 	     level++, n /= LEDGER_TILES_WIDTH) {
@@ -124,45 +156,98 @@ int ledger_tiles_open(const struct fsio *io, const char *dir, uint64_t size,
 	return 0;
 }
 
+static void free_list(struct full *f)
+{
+	while (f) {
+		struct full *next = f->next;
+
+		free(f);
+		f = next;
+	}
+}
+
 struct ledger_tiles *ledger_tiles_free(struct ledger_tiles *t)
 {
+	if (t)
+		free_list(t->first);
 	free(t);
 	return NULL;
 }
 
+/* The tiles that one more leaf completes, lowest first; d becomes the hash that goes into the first level that is not full. */
+static int complete(const struct ledger_tiles *t, struct digest *d, struct full **ret)
+{
+	struct digest h[LEDGER_TILES_WIDTH];
+	struct full **end = ret;
+	int r = 0;
+
+	for (uint32_t level = 0; t->level[level].n == LEDGER_TILES_WIDTH - 1 && r >= 0; level++) {
+		struct full *f = level + 1 < LEDGER_TILES_LEVELS ? calloc(1, sizeof(*f)) : NULL;
+
+		if (!f)
+			return level + 1 < LEDGER_TILES_LEVELS ? -ENOMEM : -ERANGE;
+		f->level = level;
+		f->tile = t->level[level];
+		f->tile.hashes[f->tile.n++] = *d;
+		*end = f;
+		end = &f->next;
+		memcpy(h, f->tile.hashes, sizeof(h));
+		r = fold(h, LEDGER_TILES_WIDTH);
+		*d = h[0];
+	}
+	return r;
+}
+
 int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf)
 {
+	struct full *done = NULL;
 	struct digest d = *leaf;
+	uint32_t level = 0;
+	struct tile *e;
+	int r = complete(t, &d, &done);
 
-	for (uint32_t level = 0; level < LEDGER_TILES_LEVELS; level++) {
-		struct tile *e = &t->level[level];
-		int r;
-
-		e->hashes[e->n++] = d;
-		if (e->n < LEDGER_TILES_WIDTH)
-			return 0;
-		r = write_tile(t, level);
-		if (r >= 0)
-			r = fold(e->hashes, LEDGER_TILES_WIDTH);
-		if (r < 0) {
-			e->n--;
-			return r;
-		}
-		d = e->hashes[0];
+	if (r < 0) {
+		free_list(done);
+		return r;
+	}
+	*t->end = done;
+	for (; done; done = done->next, level++) {
+		e = &t->level[level];
 		e->index++;
 		e->n = 0;
 		e->written = 0;
+		t->end = &done->next;
+		t->n_waiting++;
 	}
-	return -ERANGE;
+	e = &t->level[level];
+	e->hashes[e->n++] = d;
+	return 0;
 }
 
 int ledger_tiles_flush(struct ledger_tiles *t)
 {
 	int r = 0;
 
+	while (t->first) {
+		struct full *f = t->first;
+
+		r = stands(t, f) ? 0 : write_tile(t, f->level, &f->tile);
+		if (r < 0)
+			return r;
+		t->first = f->next;
+		if (!t->first)
+			t->end = &t->first;
+		t->n_waiting--;
+		free(f);
+	}
 	for (uint32_t level = 0; level < LEDGER_TILES_LEVELS && r >= 0; level++)
-		r = write_tile(t, level);
+		r = write_tile(t, level, &t->level[level]);
 	return r;
+}
+
+uint32_t ledger_tiles_waiting(const struct ledger_tiles *t)
+{
+	return t->n_waiting;
 }
 
 int ledger_tiles_get(void *tiles, uint32_t level, uint64_t index, struct digest *ret)
@@ -184,8 +269,25 @@ int ledger_tiles_get(void *tiles, uint32_t level, uint64_t index, struct digest 
 	return r;
 }
 
-int ledger_tiles_leaf(const struct fsio *io, const char *dir, uint64_t index, struct digest *ret)
+int ledger_tiles_leaf(const struct fsio *io, const char *dir, struct ledger_tiles_cache *c,
+		      uint64_t seq, struct digest *ret)
 {
-	return read_hashes(io, dir, 0, index / LEDGER_TILES_WIDTH,
-			   (uint32_t)(index % LEDGER_TILES_WIDTH), 1, ret);
+	static const struct digest zero;
+	uint32_t at = (uint32_t)(seq % LEDGER_TILES_WIDTH);
+	int r;
+
+	/* An agent may be writing: what is beyond what was read is read anew. */
+	if (!c->filled || c->index != seq / LEDGER_TILES_WIDTH || at >= c->n) {
+		c->filled = false;
+		c->index = seq / LEDGER_TILES_WIDTH;
+		r = read_some(io, dir, 0, c->index, 0, LEDGER_TILES_WIDTH, c->hashes, &c->n);
+		if (r < 0)
+			return r;
+		c->filled = true;
+	}
+	/* Zeros are what a power cut leaves where a tile was not synced. */
+	if (at >= c->n || memcmp(&c->hashes[at], &zero, sizeof(zero)) == 0)
+		return -ENODATA;
+	*ret = c->hashes[at];
+	return 0;
 }

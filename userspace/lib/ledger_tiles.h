@@ -7,6 +7,7 @@
 #ifndef PLUMB_LEDGER_TILES_H
 #define PLUMB_LEDGER_TILES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "digest.h"
 #include "fsio.h"
@@ -19,11 +20,20 @@ struct ledger_tiles;
 /* Continues at size leaves; -ENODATA: the files do not reach so far. */
 int ledger_tiles_open(const struct fsio *io, const char *dir, uint64_t size, struct ledger_tiles **ret);
 struct ledger_tiles *ledger_tiles_free(struct ledger_tiles *t);
-int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf);	/* full tiles are written at once */
-int ledger_tiles_flush(struct ledger_tiles *t);			/* the begun tiles too; not synced */
+int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf);	/* memory only; after an error nothing was added */
+/* Writes what was added, not synced. Only after the lines are synced: so a tile that differs from its line means that the line was changed. */
+int ledger_tiles_flush(struct ledger_tiles *t);
+uint32_t ledger_tiles_waiting(const struct ledger_tiles *t);	/* full tiles not written yet, 8 KiB each */
 /* Root of the complete subtree of 2^level leaves, number index; fits merkle_get_fn. Flush first. */
 int ledger_tiles_get(void *tiles, uint32_t level, uint64_t index, struct digest *ret);
-/* Reads a directory without opening it for writing: one hash of level 0. -ENODATA: not there. */
-int ledger_tiles_leaf(const struct fsio *io, const char *dir, uint64_t index, struct digest *ret);
+
+/* Reading only: the hash of line seq, through a cache of one tile (zero-initialised). -ENODATA: not there, or never written. */
+struct ledger_tiles_cache {
+	uint64_t index;
+	uint32_t n;
+	bool filled;
+	struct digest hashes[LEDGER_TILES_WIDTH];
+};
+int ledger_tiles_leaf(const struct fsio *io, const char *dir, struct ledger_tiles_cache *c, uint64_t seq, struct digest *ret);
 
 #endif

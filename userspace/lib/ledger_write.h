@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "fsio.h"
 #include "ledger_dir.h"
+#include "ledger_recover.h"
 #include "merkle.h"
 #include "why.h"
 
@@ -23,22 +24,8 @@ struct ledger_options {
 	const struct fsio *io;		/* borrowed */
 	const char *dir;
 	const char *origin;		/* a directory of another origin is refused: -EXDEV */
-	uint64_t segment_size;		/* bytes after which a segment closes and is compressed; 0: 64 MiB */
+	uint64_t segment_size;		/* bytes after which a segment closes and is packed; 0: 64 MiB; at most 512 MiB */
 	bool create;			/* make the directory when there is none; else -ENOENT */
-};
-
-/* What was found on opening: recovery synced every segment it read, cut only a torn last line or record, and re-made tiles. */
-struct ledger_recovery {
-	uint64_t torn_line_bytes;	/* cut from the last segment */
-	uint64_t torn_anchor_bytes;
-	bool has_pending;		/* an extend record without done after it */
-	uint64_t pending_size;
-	struct digest pending_root;
-	bool has_epoch;			/* the last epoch record, and the fold of everything after it */
-	struct ledger_anchor epoch;
-	struct digest fold;		/* PCR expected with all done extends (and foreign records) applied */
-	struct digest fold_pending;	/* and with the pending one as well, when has_pending */
-	uint64_t anchored_size;		/* of the last done extend of this epoch; 0: none */
 };
 
 /* -EBADMSG: corrupt (why says file and line), -EXDEV: another node's, -ENOENT, -ENOSPC, … */
@@ -48,7 +35,7 @@ struct ledger *ledger_free(struct ledger *l);		/* closes; does not sync */
 uint64_t ledger_next_seq(const struct ledger *l);
 /* The line must carry "seq" == ledger_next_seq(). Not durable before ledger_sync(). After an error nothing was appended. */
 int ledger_append(struct ledger *l, const void *line, size_t size);
-int ledger_sync(struct ledger *l);			/* lines and tiles durable */
+int ledger_sync(struct ledger *l);			/* lines durable; then tiles, and a step of packing a closed segment */
 uint64_t ledger_synced_size(const struct ledger *l);
 int ledger_head(const struct ledger *l, struct checkpoint *ret);	/* of all appended lines */
 const struct merkle *ledger_tree(const struct ledger *l);		/* borrowed */
@@ -56,7 +43,8 @@ int ledger_anchor(struct ledger *l, const struct ledger_anchor *a);	/* appended 
 int ledger_note(struct ledger *l, uint64_t size, const struct digest *root, const char *note_line, size_t note_size);
 int ledger_rotate(struct ledger *l);			/* closes the segment; the next line begins a new one */
 
-int ledger_root_at(struct ledger *l, uint64_t size, struct digest *ret);	/* from tiles */
+/* From tiles; these sync first what is not synced. */
+int ledger_root_at(struct ledger *l, uint64_t size, struct digest *ret);
 int ledger_prove_inclusion(struct ledger *l, uint64_t seq, uint64_t size, struct digest *ret_proof, uint32_t *ret_n);
 int ledger_prove_consistency(struct ledger *l, uint64_t old_size, uint64_t new_size, struct digest *ret_proof, uint32_t *ret_n);
 
