@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store.h: the verifier's memory as a table of functions; store_sqlite fills it. Rows are plain data.
- * In: rows. Out: rows. Errors: -ENOENT no such row, -EEXIST, -ESTALE the row changed since it was read, -EIO. Strings in rows are
- * fixed arrays or owned bufs (store_*_done). Every change happens between begin and commit; commit is durable (synchronous=FULL).
+ * In: rows. Out: rows. Errors: -ENOENT no such row, -EEXIST, -ESTALE the row changed since it was read, -EPROTO a change outside begin
+ * and commit, -EBUSY another process writes, -ERANGE a number above 2^63-1, -ENOSPC, -EIO. Strings in rows are fixed arrays or owned
+ * bufs (store_*_done). commit is durable (synchronous=FULL). After rollback, rows put since begin must be read again.
  */
 #ifndef PLUMB_STORE_H
 #define PLUMB_STORE_H
@@ -45,12 +46,12 @@ struct store_node {
 	uint64_t prov_size;		/* 0: none */
 	struct digest prov_root;
 	uint64_t prov_since_ns;
-	bool prov_binding;		/* the event key signed it */
+	bool prov_binding;		/* the event key signed it; one that is not binding is never stored here */
 	bool has_base;			/* a quote was accepted */
 	uint64_t base_size;		/* confirmed size */
 	struct merkle base_frontier;
 	struct digest base_pcr;
-	uint32_t base_reset, base_restart;
+	uint32_t base_reset, base_restart;	/* before the first quote: as the enrolment's TPM2_Certify had them */
 	uint64_t base_clock_ms;
 	bool forked;
 	uint32_t findings;		/* bit 1 << enum plumb_finding, of the last appraisal */
@@ -62,7 +63,7 @@ struct store_node {
 };
 void store_node_done(struct store_node *n);
 
-/* A drift or finding of a node: one case per (node, rule or "", key). */
+/* A drift or finding of a node: one open case per (node, rule or "", scope, key). */
 struct store_case {
 	uint64_t id;			/* 0: assigned by case_put */
 	char node[65];
@@ -97,6 +98,7 @@ struct store_operator {
 	uint64_t added_ns;
 	bool revoked;
 };
+void store_operator_done(struct store_operator *o);
 
 struct store_message {			/* webhook outbox */
 	uint64_t id;
@@ -106,9 +108,10 @@ struct store_message {			/* webhook outbox */
 	uint32_t tries;
 	uint64_t next_ns;
 };
+void store_message_done(struct store_message *m);
 
 struct store_ops {
-	int (*begin)(void *ctx);
+	int (*begin)(void *ctx);			/* takes the write lock: what is read after it holds until commit */
 	int (*commit)(void *ctx);
 	void (*rollback)(void *ctx);
 
@@ -116,7 +119,9 @@ struct store_ops {
 	int (*node_put)(void *ctx, struct store_node *n);		/* version 0: insert */
 	int (*node_each)(void *ctx, int (*fn)(void *fn_ctx, const struct store_node *n), void *fn_ctx);
 
+	/* from must be the end of those stored (any number when there are none): -EEXIST before it, -ENOENT beyond it. */
 	int (*lines_put)(void *ctx, const char *node, uint64_t incarnation, uint64_t from, const void *lines, size_t size, uint64_t n);	/* each ends with LF */
+	/* [from, to), without LF. -ENOENT when one of them is not there. fn, here and below, returns 0 to go on. */
 	int (*lines_each)(void *ctx, const char *node, uint64_t incarnation, uint64_t from, uint64_t to,
 			  int (*fn)(void *fn_ctx, uint64_t seq, const char *line, size_t size), void *fn_ctx);
 	int (*blob_put)(void *ctx, const char *kind, const char *name, const void *data, size_t size);	/* baselines, policies, anchors, notes; replaces */
@@ -124,7 +129,8 @@ struct store_ops {
 	int (*blob_append)(void *ctx, const char *kind, const char *name, const void *data, size_t size);
 
 	int (*case_put)(void *ctx, struct store_case *c);
-	int (*case_find)(void *ctx, const char *node, const char *rule, const char *key, struct store_case *ret);	/* open ones */
+	int (*case_find)(void *ctx, const char *node, const char *rule, const char *scope, const char *key,
+			 struct store_case *ret);	/* an open one */
 	int (*case_get)(void *ctx, uint64_t id, struct store_case *ret);
 	int (*case_each)(void *ctx, const char *node, bool open_only, int (*fn)(void *fn_ctx, const struct store_case *c), void *fn_ctx);	/* node NULL: all */
 
