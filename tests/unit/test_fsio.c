@@ -201,6 +201,7 @@ static void test_no_progress(void **state)
 	bad_init(&d);
 	d.lies = true;
 	assert_int_equal(fsio_write_all(&d.io, fd, "abc", 3, 0), -EIO);
+	assert_int_equal(d.calls, 1);
 	assert_int_equal(fsio_read_full(&d.io, fd, got, 4, 0, &size), -EIO);
 	assert_int_equal(size, 99);
 	bad_init(&d);

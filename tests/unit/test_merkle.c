@@ -266,6 +266,24 @@ static void test_consistency(void **state)
 		}
 }
 
+/* A good proof towards 6 leaves, said to be of a tree of 9 or more: the hashes agree, the size is a lie. */
+static void test_size_lie(void **state)
+{
+	struct digest proof[2 * MERKLE_MAX_LEVELS];
+	uint32_t n_proof;
+
+	(void)state;
+	assert_int_equal(merkle_prove_consistency(4, 6, get, NULL, proof, &n_proof), 0);
+	assert_int_equal(n_proof, 1);
+	for (uint64_t n = 9; n < 2000; n++)
+		no_consistency(4, n, &roots[4], &roots[6], proof, n_proof);
+	no_consistency(4, UINT64_MAX, &roots[4], &roots[6], proof, n_proof);
+	assert_int_equal(merkle_prove_inclusion(0, 6, get, NULL, proof, &n_proof), 0);
+	for (uint64_t n = 9; n < 2000; n++)
+		no_inclusion(0, n, &leaves[0], proof, n_proof, &roots[6]);
+	no_inclusion(0, UINT64_MAX, &leaves[0], proof, n_proof, &roots[6]);
+}
+
 static int refuse(void *ctx, uint32_t level, uint64_t index, struct digest *ret)
 {
 	(void)ctx;
@@ -367,10 +385,11 @@ static void test_frontier(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known),	    cmocka_unit_test(test_known_proofs),
-		cmocka_unit_test(test_roots),	    cmocka_unit_test(test_inclusion),
-		cmocka_unit_test(test_consistency), cmocka_unit_test(test_out_of_range),
-		cmocka_unit_test(test_huge),	    cmocka_unit_test(test_frontier),
+		cmocka_unit_test(test_known),	     cmocka_unit_test(test_known_proofs),
+		cmocka_unit_test(test_roots),	     cmocka_unit_test(test_inclusion),
+		cmocka_unit_test(test_consistency),  cmocka_unit_test(test_size_lie),
+		cmocka_unit_test(test_out_of_range), cmocka_unit_test(test_huge),
+		cmocka_unit_test(test_frontier),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
