@@ -351,6 +351,28 @@ static void test_csr(void **state)
 	buf_done(&out);
 }
 
+/* Somebody else's key in a request that is signed by one's own: nobody gets a certificate for a key that is not theirs. */
+static void test_csr_stolen(void **state)
+{
+	struct pki *p = *state;
+	X509_REQ *q = X509_REQ_new();
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct sign_key *k = NULL;
+	struct why why = {""};
+	char *data;
+	long size;
+
+	X509_REQ_set_pubkey(q, sign_key_evp(p->ca_key));
+	assert_true(X509_REQ_sign(q, sign_key_evp(p->key), EVP_sha256()) > 0);
+	assert_int_equal(PEM_write_bio_X509_REQ(bio, q), 1);
+	size = BIO_get_mem_data(bio, &data);
+	assert_int_equal(cert_csr_key(data, (size_t)size, &k, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "own signature"));
+	assert_null(k);
+	BIO_free(bio);
+	X509_REQ_free(q);
+}
+
 static void test_not_pem(void **state)
 {
 	struct pki *p = *state;
@@ -375,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_requests),
 		cmocka_unit_test(test_wrong_identities),
 		cmocka_unit_test(test_csr),
+		cmocka_unit_test(test_csr_stolen),
 		cmocka_unit_test(test_not_pem),
 	};
 

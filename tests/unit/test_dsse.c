@@ -158,6 +158,10 @@ static void test_forms(void **state)
 	assert_int_equal(dsse_open(env.data, env.size, 100, "t", keys, 1, &out, NULL, &why), 0);
 	assert_int_equal(out.size, sizeof(payload));
 	assert_memory_equal(out.data, payload, sizeof(payload));
+	/* As long in base64 as four bytes are, but five. */
+	assert_int_equal(dsse_open(env.data, env.size, 4, "t", keys, 1, &out, NULL, &why),
+			 -EBADMSG);
+	assert_non_null(strstr(why.text, "more than 4 bytes"));
 
 	buf_clear(&env);
 	buf_puts(&env, "{\"payload\":\"AA==\",\"payloadType\":\"t\",\"signatures\":[]}");

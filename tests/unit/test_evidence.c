@@ -155,55 +155,56 @@ static int parse(enum body body, const void *data, size_t size, struct why *why)
 
 static const char *const files[] = {"evidence.txt", "provisional.txt", "answer.json", "nonce.json"};
 
+static const struct {
+	enum body body;
+	const char *from, *to, *why;
+} twins[] = {
+	{EVIDENCE, "\"v\":1", "\"v\":2", "\"v\""},
+	{EVIDENCE, "\"kind\":\"evidence", "\"kind\":\"proof", "\"kind\""},
+	{EVIDENCE, "\"kind\":\"evidence", "\"kind\":\"provisional", "\"nonce\""},
+	{PROVISIONAL, "\"kind\":\"provisional", "\"kind\":\"evidence", "\"nonce\""},
+	{PROVISIONAL, "\"baseline\"", "\"anchors\":\"\",\"baseline\"", "\"anchors\""},
+	{EVIDENCE, "\"node\":\"5e", "\"node\":\"5E", "\"node\""},
+	{EVIDENCE, "\\u000a12\\u000a", "\\u000a012\\u000a", "checkpoint"},
+	{EVIDENCE, "\\u000a12\\u000a", "\\u000a13\\u000a", "checkpoint's size"},
+	{EVIDENCE, "\"from\":10", "\"from\":9", "checkpoint's size"},
+	{EVIDENCE, "\"n\":2", "\"n\":3", "checkpoint's size"},
+	{EVIDENCE, "\"n\":2", "\"n\":50001", "\"n\""},
+	{EVIDENCE, "\"notes\":[", "\"notes\":[7,", "\"notes\"[0]"},
+	{EVIDENCE, "\"notes\":[", "\"notes\":[\"\",\"\",\"\",\"\",", "\"notes\""},
+	{EVIDENCE, "\"nonce\":\"", "\"nonce\":\"AAAA", "\"nonce\""},
+	{EVIDENCE, "\"nonce\":\"", "\"nonce\":\"AAAA\",\"x\":\"", "\"nonce\" has 3 bytes"},
+	{EVIDENCE, "\"pcr_index\":15", "\"pcr_index\":24", "\"pcr_index\""},
+	{EVIDENCE, "\"pcr_index\":15", "\"pcr_index\":14", "lacks PCR 14"},
+	{EVIDENCE, "\"7\":\"", "\"07\":\"", "\"07\" is no PCR"},
+	{EVIDENCE, "\"7\":\"", "\"24\":\"", "\"24\" is no PCR"},
+	{EVIDENCE, "\"7\":\"", "\"\":\"", "is no PCR"},
+	{EVIDENCE, "\"7\":\"", "\"7\":\"0", "\"7\""},
+	{EVIDENCE, "\"attest\":\"YX", "\"attest\":\"Y", "\"attest\""},
+	{EVIDENCE, "\"boot_log\":\"", "\"boot_log\":\"00", "\"boot_log\""},
+	{EVIDENCE, "\"ima_cursor\":42,", "", "\"ima_cursor\""},
+	{EVIDENCE, "\"leaving\":false", "\"leaving\":0", "\"leaving\""},
+	{EVIDENCE, "\"judge\":1", "\"judge\":4294967296", "\"judge\""},
+	{EVIDENCE, "\"agent\":\"0.1.0", "\"agent\":\"01234567890123456789012345678901",
+	 "\"agent\""},
+	{EVIDENCE, "\"sent\":\"2026", "\"sent\":\"1926", "\"sent\""},
+	{EVIDENCE, ":11}\n", ":11}", "line 11 is cut short"},
+	{EVIDENCE, ":11}\n", ":11}\n\n", "3 lines"},
+	{EVIDENCE, "{\"v\":1,\"seq\":11}\n", "", "1 lines"},
+	{EVIDENCE, "Z\"}\n", "Z\"}", ""},
+	{ANSWER, "\"accepted\"", "\"good\"", "\"result\""},
+	{ANSWER, "\"accepted\"", "1", "\"result\""},
+	{ANSWER, "\"size\":12", "\"size\":-1", "\"size\""},
+	{ANSWER, "\"orders\":[", "\"orders\":[\"x\",", "\"orders\"[0]"},
+	{ANSWER, "\"state\":", "\"stat\":", "\"state\""},
+	{NONCE, "\"nonce\":\"", "\"nonce\":\"AAAA", "\"nonce\""},
+	{NONCE, "\"reset\":4", "\"reset\":4294967296", "\"reset\""},
+	{NONCE, "\"base\":", "\"bass\":", "\"base\""},
+	{NONCE, "\"pcr\":\"", "\"pcr\":\"zz", "\"pcr\""},
+};
+
 static void test_broken(void **state)
 {
-	static const struct {
-		enum body body;
-		const char *from, *to, *why;
-	} twins[] = {
-		{EVIDENCE, "\"v\":1", "\"v\":2", "\"v\""},
-		{EVIDENCE, "\"kind\":\"evidence", "\"kind\":\"proof", "\"kind\""},
-		{EVIDENCE, "\"kind\":\"evidence", "\"kind\":\"provisional", "\"nonce\""},
-		{PROVISIONAL, "\"kind\":\"provisional", "\"kind\":\"evidence", "\"nonce\""},
-		{PROVISIONAL, "\"baseline\"", "\"anchors\":\"\",\"baseline\"", "\"anchors\""},
-		{EVIDENCE, "\"node\":\"5e", "\"node\":\"5E", "\"node\""},
-		{EVIDENCE, "\\u000a12\\u000a", "\\u000a012\\u000a", "checkpoint"},
-		{EVIDENCE, "\\u000a12\\u000a", "\\u000a13\\u000a", "checkpoint's size"},
-		{EVIDENCE, "\"from\":10", "\"from\":9", "checkpoint's size"},
-		{EVIDENCE, "\"n\":2", "\"n\":3", "checkpoint's size"},
-		{EVIDENCE, "\"n\":2", "\"n\":50001", "\"n\""},
-		{EVIDENCE, "\"notes\":[", "\"notes\":[7,", "\"notes\"[0]"},
-		{EVIDENCE, "\"notes\":[", "\"notes\":[\"\",\"\",\"\",\"\",", "\"notes\""},
-		{EVIDENCE, "\"nonce\":\"", "\"nonce\":\"AAAA", "\"nonce\""},
-		{EVIDENCE, "\"pcr_index\":15", "\"pcr_index\":24", "\"pcr_index\""},
-		{EVIDENCE, "\"pcr_index\":15", "\"pcr_index\":14", "lacks PCR 14"},
-		{EVIDENCE, "\"7\":\"", "\"07\":\"", "\"07\" is no PCR"},
-		{EVIDENCE, "\"7\":\"", "\"24\":\"", "\"24\" is no PCR"},
-		{EVIDENCE, "\"7\":\"", "\"\":\"", "is no PCR"},
-		{EVIDENCE, "\"7\":\"", "\"7\":\"0", "\"7\""},
-		{EVIDENCE, "\"attest\":\"YX", "\"attest\":\"Y", "\"attest\""},
-		{EVIDENCE, "\"boot_log\":\"", "\"boot_log\":\"00", "\"boot_log\""},
-		{EVIDENCE, "\"ima_cursor\":42,", "", "\"ima_cursor\""},
-		{EVIDENCE, "\"leaving\":false", "\"leaving\":0", "\"leaving\""},
-		{EVIDENCE, "\"judge\":1", "\"judge\":4294967296", "\"judge\""},
-		{EVIDENCE, "\"agent\":\"0.1.0", "\"agent\":\"01234567890123456789012345678901",
-		 "\"agent\""},
-		{EVIDENCE, "\"sent\":\"2026", "\"sent\":\"1926", "\"sent\""},
-		{EVIDENCE, ":11}\n", ":11}", "line 11 is cut short"},
-		{EVIDENCE, ":11}\n", ":11}\n\n", "3 lines"},
-		{EVIDENCE, "{\"v\":1,\"seq\":11}\n", "", "1 lines"},
-		{EVIDENCE, "Z\"}\n", "Z\"}", ""},
-		{ANSWER, "\"accepted\"", "\"good\"", "\"result\""},
-		{ANSWER, "\"accepted\"", "1", "\"result\""},
-		{ANSWER, "\"size\":12", "\"size\":-1", "\"size\""},
-		{ANSWER, "\"orders\":[", "\"orders\":[\"x\",", "\"orders\"[0]"},
-		{ANSWER, "\"state\":", "\"stat\":", "\"state\""},
-		{NONCE, "\"nonce\":\"", "\"nonce\":\"AAAA", "\"nonce\""},
-		{NONCE, "\"reset\":4", "\"reset\":4294967296", "\"reset\""},
-		{NONCE, "\"base\":", "\"bass\":", "\"base\""},
-		{NONCE, "\"pcr\":\"", "\"pcr\":\"zz", "\"pcr\""},
-	};
-
 	(void)state;
 	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
 		struct buf text = {0}, twin = {0};

@@ -84,6 +84,7 @@ static void test_broken(void **state)
 		{"\"ak_public\":\"YWsgcHVibGlj\"", "\"ak_public\":\"\"", "\"ak_public\""},
 		{"\"order_key\":", "\"order_kez\":", "\"order_key\""},
 		{"\"baseline_keys\":[", "\"baseline_keys\":[5,", "\"baseline_keys\"[0]"},
+		{"\"baseline_keys\":[", "\"baseline_keys\":[\"\",", "\"baseline_keys\"[0]"},
 		{"\"baseline_keys\":[",
 		 "\"baseline_keys\":[\"QQ==\",\"QQ==\",\"QQ==\",\"QQ==\",\"QQ==\",\"QQ==\",\"QQ=="
 		 "\",\"QQ==\",",
