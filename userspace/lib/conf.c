@@ -507,8 +507,8 @@ void conf_done(const struct conf_table *t, void *target)
 void conf_help(const struct conf_table *t, struct buf *ret)
 {
 	static const char *const forms[] = {
-		[CONF_STR] = "=TEXT",	[CONF_UINT] = "=N",	      [CONF_BOOL] = "[=false]",
-		[CONF_LIST] = "=TEXT…", [CONF_DURATION_MS] = "=TIME", [CONF_SIZE] = "=SIZE"};
+		[CONF_STR] = "=TEXT",	  [CONF_UINT] = "=N",		[CONF_BOOL] = "[=false]",
+		[CONF_LIST] = "=TEXT...", [CONF_DURATION_MS] = "=TIME", [CONF_SIZE] = "=SIZE"};
 
 	buf_printf(ret, "Usage: %s %s\n%s\n\n", t->program, t->usage ? t->usage : "[OPTION…]",
 		   t->summary ? t->summary : "");
