@@ -22,7 +22,8 @@ static const struct command {
 } commands[] = {
 	{"baseline", cmd_baseline, "capture | show | diff | sign | verify what may be on a node"},
 	{"ledger", cmd_ledger, "show | verify a ledger directory, offline"},
-	{"policy", cmd_policy, "check | test | compile | sign the rules that say what a drift means"},
+	{"policy", cmd_policy,
+	 "check | test | compile | sign the rules that say what a drift means"},
 };
 
 static void help(FILE *f)

@@ -23,7 +23,6 @@ struct ekcert_anchors {
 };
 
 DEFINE_CLEANUP(X509 *, X509_free);
-DEFINE_CLEANUP(struct ekcert_anchors *, ekcert_anchors_free);
 
 /* A password is never asked for. */
 static int no_password(char *out, int size, int writing, void *ctx)
@@ -78,30 +77,37 @@ static int add_file(const struct fsio *io, const char *path, X509_STORE *store, 
 	return r;
 }
 
-int ekcert_anchors_open(const struct fsio *io, const char *const *vendor_files, uint32_t n_files,
-			const char *emulated_file, struct ekcert_anchors **ret, struct why *ret_why)
+static int fill_anchors(struct ekcert_anchors *a, const struct fsio *io,
+			const char *const *vendor_files, uint32_t n_files,
+			const char *emulated_file, struct why *ret_why)
 {
-	CLEANUP(ekcert_anchors_free_p) struct ekcert_anchors *a = calloc(1, sizeof(*a));
-	int r;
+	int r = 0;
 
-	if (!a)
-		return -ENOMEM;
 	a->vendors = X509_STORE_new();
 	a->emulated = emulated_file ? X509_STORE_new() : NULL;
 	if (!a->vendors || (emulated_file && !a->emulated))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n_files; i++) {
+	for (uint32_t i = 0; i < n_files && r >= 0; i++)
 		r = add_file(io, vendor_files[i], a->vendors, ret_why);
-		if (r < 0)
-			return r;
-	}
-	if (emulated_file) {
+	if (r >= 0 && emulated_file)
 		r = add_file(io, emulated_file, a->emulated, ret_why);
-		if (r < 0)
-			return r;
+	return r;
+}
+
+int ekcert_anchors_open(const struct fsio *io, const char *const *vendor_files, uint32_t n_files,
+			const char *emulated_file, struct ekcert_anchors **ret, struct why *ret_why)
+{
+	struct ekcert_anchors *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	r = fill_anchors(a, io, vendor_files, n_files, emulated_file, ret_why);
+	if (r < 0) {
+		ekcert_anchors_free(a);
+		return r;
 	}
 	*ret = a;
-	a = NULL;
 	return 0;
 }
 
