@@ -286,8 +286,10 @@ static int check_signature(const void *attest, size_t size, const void *sig, siz
 	r = key_of(&p, &k, ret_why);
 	if (r < 0)
 		return r;
-	if (p.scheme != (sign_key_kind(k) == SIGN_RSA ? TPM_PUBLIC_RSASSA : TPM_PUBLIC_ECDSA))
-		return why_set(ret_why, -EKEYREJECTED, "AK: scheme %#x", p.scheme);
+	if (p.scheme != (sign_key_kind(k) == SIGN_RSA ? TPM_PUBLIC_RSASSA : TPM_PUBLIC_ECDSA) ||
+	    p.scheme_hash != TPM_PUBLIC_SHA256)
+		return why_set(ret_why, -EKEYREJECTED, "AK: scheme %#x with hash %#x", p.scheme,
+			       p.scheme_hash);
 	r = signature_bytes(sig, sig_size, p.scheme, &bytes, ret_why);
 	if (r < 0)
 		return r;
