@@ -10,30 +10,38 @@
 
 #include "baseline.h"
 #include "capture.h"
+#include "capture_sign.h"
 #include "cleanup.h"
+#include "clock.h"
+#include "jsonl.h"
 #include "print.h"
 
 #define MAX_PATHS 64
-#define MAX_DOCUMENT (512u * 1024 * 1024)
+#define BAR 40 /* characters */
 
 struct arguments {
 	const char *name, *output, *key;
 	uint64_t version;
 	const char *exec[MAX_PATHS], *files[MAX_PATHS];
 	uint32_t n_exec, n_files;
+	bool claims, modules, json;
 };
 
 static void help(FILE *f)
 {
 	fprintf(f,
 		"Usage: plumbctl baseline capture --name=NAME [--version=N] [--exec=DIR…] "
-		"[--file=PATH…] -o FILE\n"
+		"[--file=PATH…]\n"
+		"                        [--claims] [--modules] -o FILE\n"
 		"       plumbctl baseline sign --key=PRIVATE.pem FILE\n"
-		"       plumbctl baseline verify --key=PUBLIC.pem FILE\n"
-		"       plumbctl baseline show FILE\n"
-		"       plumbctl baseline diff OLD NEW\n\n"
-		"  capture  the executables below --exec, and the files below --file, as they are "
-		"now\n"
+		"       plumbctl baseline verify --key=PUBLIC.pem [--json] FILE\n"
+		"       plumbctl baseline show [--json] FILE\n"
+		"       plumbctl baseline diff [--json] OLD NEW\n\n"
+		"  capture  what is on this machine now:\n"
+		"           --exec     executables below it, by their content; others may not run\n"
+		"           --file     the file, or all below it; others may not appear there\n"
+		"           --claims   command line, release, lockdown, sysctls, microcode\n"
+		"           --modules  kernel modules that are loaded; others may not be\n"
 		"  sign     signs the header in place; the entries are covered by the SHA-256 in "
 		"it\n"
 		"  verify   signature, count, SHA-256 and order\n"
@@ -41,16 +49,58 @@ static void help(FILE *f)
 		"Exit codes: 0 good, 1 not good or different, 2 could not tell, 64 wrong usage.\n");
 }
 
-static void progress(void *ctx, uint64_t n)
+static void progress(void *ctx, uint64_t n_done, uint64_t n)
 {
-	(void)ctx;
-	if (print_is_terminal(stderr))
-		fprintf(stderr, "\r  %" PRIu64 " entries ", n);
+	unsigned int *last = ctx, done = n ? (unsigned int)(n_done * 1000 / n) : 1000;
+
+	if (done == *last || !print_is_terminal(stderr))
+		return;
+	*last = done;
+	fprintf(stderr, "\r  [%-*.*s] %3u %%  %" PRIu64 " of %" PRIu64 " ", BAR,
+		(int)(done * BAR / 1000), "########################################", done / 10,
+		n_done, n);
 }
 
-static int capture(const struct arguments *a)
+static void tell_json(const struct baseline *b, struct buf *ret)
 {
-	CLEANUP(buf_done) struct buf document = {.max = MAX_DOCUMENT};
+	const struct baseline_info *i = baseline_info(b);
+	char created[CLOCK_TEXT_SIZE];
+	struct jsonl j;
+
+	clock_text(i->created_ns, created);
+	jsonl_begin(&j, ret);
+	jsonl_str(&j, "name", i->name);
+	jsonl_uint(&j, "version", i->version);
+	jsonl_str(&j, "created", created);
+	jsonl_uint(&j, "count", i->count);
+	jsonl_hex(&j, "digest", i->document.bytes, DIGEST_SIZE);
+	if (i->signer[0])
+		jsonl_str(&j, "signer", i->signer);
+	else
+		jsonl_null(&j, "signer");
+	jsonl_end(&j);
+}
+
+static void tell(const struct arguments *a, const struct baseline *b, const char *path)
+{
+	CLEANUP(buf_done) struct buf text = {0};
+	const struct baseline_info *i = baseline_info(b);
+
+	if (a->json) {
+		tell_json(b, &text);
+		if (buf_status(&text) == 0)
+			puts((char *)text.data);
+		return;
+	}
+	printf("%s: ", path);
+	print_safe(stdout, i->name, strlen(i->name));
+	printf(" version %" PRIu64 ", %" PRIu64 " entries, %s%s\n", i->version, i->count,
+	       i->signer[0] ? "signed by " : "signature not checked", i->signer);
+}
+
+static int capture(const struct arguments *a, char **paths)
+{
+	unsigned int last = 1001;
 	const struct capture_options o = {
 		.name = a->name,
 		.version = a->version,
@@ -58,66 +108,80 @@ static int capture(const struct arguments *a)
 		.n_exec = a->n_exec,
 		.files = a->files,
 		.n_files = a->n_files,
-		.progress = progress,
+		.claims = a->claims,
+		.modules = a->modules,
+		.progress = {progress, &last},
 	};
 	struct why why = {""};
 	uint64_t count;
 	int r;
 
-	if (!a->name || !a->output || a->n_exec + a->n_files == 0)
-		return print_error(PRINT_USAGE,
-				   "capture wants --name, -o, and at least one --exec or --file");
-	r = capture_make(&o, &document, &count, &why);
+	(void)paths;
+	if (!a->name || !a->output || (!a->n_exec && !a->n_files && !a->claims && !a->modules))
+		return print_error(PRINT_USAGE, "capture wants --name, -o, and at least one of "
+						"--exec, --file, --claims, --modules");
+	if (strlen(a->name) >= sizeof(((struct baseline_info *)0)->name))
+		return print_error(PRINT_USAGE, "--name is too long");
+	r = capture_make(fsio_system(), &o, a->output, &count, &why);
 	if (print_is_terminal(stderr))
 		fputs("\r\033[K", stderr);
-	if (r >= 0)
-		r = fsio_replace_file(fsio_system(), a->output, document.data, document.size, 0644);
 	if (r < 0)
 		return print_error(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : strerror(-r));
-	printf("%s: %" PRIu64 " entries, not signed yet; plumbctl baseline sign --key=KEY %s\n",
-	       a->output, count, a->output);
+	if (a->json)
+		printf("{\"count\":%" PRIu64 "}\n", count);
+	else
+		printf("%s: %" PRIu64
+		       " entries, not signed yet; plumbctl baseline sign --key=KEY %s\n",
+		       a->output, count, a->output);
 	return PRINT_GOOD;
 }
 
-static int sign(const struct arguments *a, const char *path)
+static int read_key(const char *path, struct sign_key **ret)
 {
-	CLEANUP(buf_done)
-	struct buf document = {.max = MAX_DOCUMENT}, key = {0}, out = {.max = MAX_DOCUMENT};
+	CLEANUP(buf_done) struct buf pem = {0};
+	struct why why = {""};
+	int r = fsio_read_file(fsio_system(), path, 65536, &pem);
+
+	if (r >= 0)
+		r = sign_key_from_pem((char *)pem.data, pem.size, ret, &why);
+	if (pem.data)
+		OPENSSL_cleanse(pem.data, pem.size);
+	return r < 0 ? print_error(PRINT_UNKNOWN, "%s: %s", path,
+				   why.text[0] ? why.text : strerror(-r))
+		     : PRINT_GOOD;
+}
+
+/* Broken or not signed by that key is "not good"; anything else could not be told. */
+static int exit_of(int r)
+{
+	return r == -EBADMSG || r == -EKEYREJECTED || r == -ESTALE ? PRINT_NOT_GOOD : PRINT_UNKNOWN;
+}
+
+static int sign(const struct arguments *a, char **paths)
+{
+	struct sign_key *key = NULL;
 	struct why why = {""};
 	int r;
 
 	if (!a->key)
 		return print_error(PRINT_USAGE, "sign wants --key");
-	r = fsio_read_file(fsio_system(), a->key, 65536, &key);
+	r = read_key(a->key, &key);
+	if (r != PRINT_GOOD)
+		return r;
+	if (!sign_key_is_private(key))
+		r = print_error(PRINT_UNKNOWN, "%s: has no private part", a->key);
+	else
+		r = capture_sign(fsio_system(), paths[0], key, &why);
+	sign_key_free(key);
 	if (r < 0)
-		return print_error(PRINT_UNKNOWN, "%s: %s", a->key, strerror(-r));
-	r = fsio_read_file(fsio_system(), path, MAX_DOCUMENT, &document);
-	if (r >= 0)
-		r = capture_sign(document.data, document.size, (char *)key.data, key.size, &out,
-				 &why);
-	OPENSSL_cleanse(key.data, key.size);
-	if (r >= 0)
-		r = fsio_replace_file(fsio_system(), path, out.data, out.size, 0644);
-	if (r < 0)
-		return print_error(PRINT_UNKNOWN, "%s: %s", path,
-				   why.text[0] ? why.text : strerror(-r));
-	printf("%s: signed\n", path);
-	return PRINT_GOOD;
+		return print_error(exit_of(r), "%s", why.text[0] ? why.text : strerror(-r));
+	if (r == PRINT_GOOD && !a->json)
+		printf("%s: signed\n", paths[0]);
+	return r;
 }
 
-static void tell(const struct baseline *b, const char *path)
+static int verify(const struct arguments *a, char **paths)
 {
-	const struct baseline_info *i = baseline_info(b);
-
-	printf("%s: ", path);
-	print_safe(stdout, i->name, strlen(i->name));
-	printf(" version %" PRIu64 ", %" PRIu64 " entries, %s%s\n", i->version, i->count,
-	       i->signer[0] ? "signed by " : "signature not checked", i->signer);
-}
-
-static int verify(const struct arguments *a, const char *path)
-{
-	CLEANUP(buf_done) struct buf pem = {0};
 	struct baseline *b = NULL;
 	struct sign_key *key = NULL;
 	struct why why = {""};
@@ -125,20 +189,15 @@ static int verify(const struct arguments *a, const char *path)
 
 	if (!a->key)
 		return print_error(PRINT_USAGE, "verify wants --key");
-	r = fsio_read_file(fsio_system(), a->key, 65536, &pem);
-	if (r >= 0)
-		r = sign_key_from_pem((char *)pem.data, pem.size, &key, &why);
-	if (r < 0)
-		return print_error(PRINT_UNKNOWN, "%s: %s", a->key,
-				   why.text[0] ? why.text : strerror(-r));
-	r = baseline_open(fsio_system(), path, (const struct sign_key *const *)&key, 1, 0, &b,
+	r = read_key(a->key, &key);
+	if (r != PRINT_GOOD)
+		return r;
+	r = baseline_open(fsio_system(), paths[0], (const struct sign_key *const *)&key, 1, 0, &b,
 			  &why);
 	sign_key_free(key);
 	if (r < 0)
-		return print_error(r == -EBADMSG || r == -EKEYREJECTED ? PRINT_NOT_GOOD
-								       : PRINT_UNKNOWN,
-				   "%s", why.text);
-	tell(b, path);
+		return print_error(exit_of(r), "%s", why.text);
+	tell(a, b, paths[0]);
 	baseline_free(b);
 	return PRINT_GOOD;
 }
@@ -148,39 +207,68 @@ static int open_plain(const char *path, struct baseline **ret)
 	struct why why = {""};
 	int r = baseline_open(fsio_system(), path, NULL, 0, 0, ret, &why);
 
-	return r < 0 ? print_error(PRINT_UNKNOWN, "%s", why.text) : 0;
+	return r < 0 ? print_error(exit_of(r), "%s", why.text) : 0;
 }
 
-static void entry(const char *mark, const char *scope, const char *key, const char *value)
+/* One entry; in JSON a line as in the baseline itself, with what became of it in a difference. */
+struct row {
+	const char *mark; /* "-", "+", "~"; NULL outside of a difference */
+	const char *scope, *key, *value, *now;
+};
+
+static void print_row(const struct arguments *a, const struct row *e)
 {
-	printf("%s%s  ", mark, scope);
-	print_safe(stdout, key, strlen(key));
+	CLEANUP(buf_done) struct buf text = {0};
+	struct jsonl j;
+
+	if (a->json) {
+		jsonl_begin(&j, &text);
+		if (e->mark)
+			jsonl_str(&j, "mark", e->mark);
+		jsonl_str(&j, "s", e->scope);
+		jsonl_path(&j, "k", e->key);
+		jsonl_path(&j, "x", e->value);
+		if (e->now)
+			jsonl_path(&j, "now", e->now);
+		jsonl_end(&j);
+		if (buf_status(&text) == 0)
+			puts((char *)text.data);
+		return;
+	}
+	printf("%s %s  ", e->mark ? e->mark : " ", e->scope);
+	print_safe(stdout, e->key, strlen(e->key));
 	fputs("  ", stdout);
-	print_safe(stdout, value, strlen(value));
+	print_safe(stdout, e->value, strlen(e->value));
+	if (e->now) {
+		fputs("\n    now  ", stdout);
+		print_safe(stdout, e->now, strlen(e->now));
+	}
 	fputc('\n', stdout);
 }
 
 static int show_entry(void *ctx, const char *scope, const char *key, const char *expected)
 {
-	(void)ctx;
-	entry("  ", scope, key, expected);
+	const struct row e = {.scope = scope, .key = key, .value = expected};
+
+	print_row(ctx, &e);
 	return 0;
 }
 
-static int show(const char *path)
+static int show(const struct arguments *a, char **paths)
 {
 	struct baseline *b = NULL;
-	int r = open_plain(path, &b);
+	int r = open_plain(paths[0], &b);
 
 	if (r != 0)
 		return r;
-	tell(b, path);
-	baseline_each(b, show_entry, NULL);
+	tell(a, b, paths[0]);
+	baseline_each(b, show_entry, (void *)a);
 	baseline_free(b);
 	return PRINT_GOOD;
 }
 
 struct diff {
+	const struct arguments *a;
 	const struct baseline *other;
 	const char *mark;
 	bool changed; /* tell entries that differ, too */
@@ -191,36 +279,38 @@ static int diff_entry(void *ctx, const char *scope, const char *key, const char 
 {
 	struct diff *d = ctx;
 	const char *other = baseline_expected(d->other, scope, key);
+	struct row e = {.mark = d->mark, .scope = scope, .key = key, .value = expected};
 
-	if (!other) {
-		entry(d->mark, scope, key, expected);
-		d->n++;
-	} else if (d->changed && strcmp(other, expected) != 0) {
-		entry("~ ", scope, key, expected);
-		entry("    now ", scope, key, other);
-		d->n++;
+	if (other && d->changed && strcmp(other, expected) != 0) {
+		e.mark = "~";
+		e.now = other;
+	} else if (other) {
+		return 0;
 	}
+	print_row(d->a, &e);
+	d->n++;
 	return 0;
 }
 
-static int diff(const char *old_path, const char *new_path)
+static int diff(const struct arguments *a, char **paths)
 {
 	struct baseline *old = NULL, *new = NULL;
-	struct diff gone = {.mark = "- ", .changed = true}, come = {.mark = "+ "};
-	int r = open_plain(old_path, &old);
+	struct diff gone = {.a = a, .mark = "-", .changed = true}, come = {.a = a, .mark = "+"};
+	int r = open_plain(paths[0], &old);
 
 	if (r == 0)
-		r = open_plain(new_path, &new);
-	if (r == 0) {
-		gone.other = new;
-		come.other = old;
-		baseline_each(old, diff_entry, &gone);
-		baseline_each(new, diff_entry, &come);
-		r = gone.n + come.n ? PRINT_NOT_GOOD : PRINT_GOOD;
+		r = open_plain(paths[1], &new);
+	if (r != 0) {
+		baseline_free(old);
+		return PRINT_UNKNOWN;
 	}
+	gone.other = new;
+	come.other = old;
+	baseline_each(old, diff_entry, &gone);
+	baseline_each(new, diff_entry, &come);
 	baseline_free(old);
 	baseline_free(new);
-	return r;
+	return gone.n + come.n ? PRINT_NOT_GOOD : PRINT_GOOD;
 }
 
 static int take(struct arguments *a, int o)
@@ -237,9 +327,18 @@ static int take(struct arguments *a, int o)
 		a->exec[a->n_exec++] = optarg;
 	else if (o == 'f' && a->n_files < MAX_PATHS)
 		a->files[a->n_files++] = optarg;
+	else if (o == 'c')
+		a->claims = true;
+	else if (o == 'm')
+		a->modules = true;
+	else if (o == 'j')
+		a->json = true;
 	else if (o == 'v') {
+		errno = 0;
 		a->version = strtoull(optarg, &end, 10);
-		return *end || !a->version ? -EINVAL : 0;
+		return *end || errno || !a->version || a->version > INT64_MAX || *optarg == '-'
+			       ? -EINVAL
+			       : 0;
 	} else
 		return -EINVAL;
 	return 0;
@@ -248,14 +347,29 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'}, {"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'}, {"file", required_argument, NULL, 'f'},
-		{"key", required_argument, NULL, 'k'},	{"output", required_argument, NULL, 'o'},
-		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},
+		{"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},
+		{"file", required_argument, NULL, 'f'},
+		{"key", required_argument, NULL, 'k'},
+		{"output", required_argument, NULL, 'o'},
+		{"claims", no_argument, NULL, 'c'},
+		{"modules", no_argument, NULL, 'm'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
+	static const struct {
+		const char *name;
+		int n_paths;
+		int (*run)(const struct arguments *a, char **paths);
+	} kinds[] = {{"capture", 0, capture},
+		     {"sign", 1, sign},
+		     {"verify", 1, verify},
+		     {"show", 1, show},
+		     {"diff", 2, diff}};
 	struct arguments a = {.version = 1};
-	const char *what;
-	int o, n;
+	int o;
 
 	while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (o == 'h') {
@@ -266,18 +380,10 @@ int cmd_baseline(int argc, char **argv)
 			return print_error(PRINT_USAGE,
 					   "plumbctl baseline --help tells the options");
 	}
-	n = argc - optind;
-	what = n > 0 ? argv[optind] : "";
-	if (strcmp(what, "capture") == 0 && n == 1)
-		return capture(&a);
-	if (strcmp(what, "sign") == 0 && n == 2)
-		return sign(&a, argv[optind + 1]);
-	if (strcmp(what, "verify") == 0 && n == 2)
-		return verify(&a, argv[optind + 1]);
-	if (strcmp(what, "show") == 0 && n == 2)
-		return show(argv[optind + 1]);
-	if (strcmp(what, "diff") == 0 && n == 3)
-		return diff(argv[optind + 1], argv[optind + 2]);
+	for (size_t i = 0; optind < argc && i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(argv[optind], kinds[i].name) == 0 &&
+		    argc - optind - 1 == kinds[i].n_paths)
+			return kinds[i].run(&a, argv + optind + 1);
 	help(stderr);
 	return PRINT_USAGE;
 }
