@@ -1,14 +1,30 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks a Plumbline ledger directory with Python's standard library alone: plumb-ledger-check.py DIR
+"""Checks a Plumbline ledger directory with none of Plumbline's code: plumb-ledger-check.py DIR [RECORD]
 
-Tree (RFC 6962) over the exact bytes of the lines, segment frontiers, tiles, anchors and their PCR replay, what is not anchored.
-Exit code: 0 good, 1 not good, 2 could not tell. The formats: docs/ledger.md."""
-import base64, hashlib, json, pathlib, struct, sys
+Python's standard library; the openssl command for signatures, the zstd command for packed segments. Tree (RFC 6962) over the exact
+bytes of the lines, segment headers, tiles, anchors and their PCR replay, quotes, notes by the node's event key and by the witness, and
+what is not anchored. RECORD is the enrolment record, DIR/record.json when not given; keep a copy of your own, for root on the node can
+replace the one in DIR. Exit code: 0 good, 1 not good, 2 could not tell. The formats: docs/ledger.md."""
+import base64, hashlib, json, pathlib, struct, subprocess, sys, tempfile
+
+problems, unchecked = [], []
 
 
 def h(*parts):
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+def b64(text):
+    return base64.b64decode(text, validate=True)
+
+
+def u64(number):
+    return struct.pack(">Q", number)
+
+
+def sized(*fields):
+    return b"".join(struct.pack(">I", len(f)) + f for f in fields)
 
 
 class Tree:
@@ -35,96 +51,304 @@ def checkpoint(origin, size, root):
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
 
 
-def anchors(path, origin, problems):
-    """Replays the PCR; gives {size: root} of all that was extended, and the size that is anchored."""
-    data, extended, anchored, pcr, pending = path.read_bytes(), {}, 0, bytes(32), None
+# Keys and signatures
+
+
+def der_int(data):
+    data = data.lstrip(b"\0") or b"\0"
+    data = b"\0" + data if data[0] & 128 else data
+    return bytes([2, len(data)]) + data
+
+
+class Reader:
+    """TPM structures: big-endian numbers; a TPM2B has its size in 16 bits before it."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def take(self, n):
+        if n > len(self.data):
+            raise ValueError("a TPM structure is cut short")
+        part, self.data = self.data[:n], self.data[n:]
+        return part
+
+    def u(self, n):
+        return int.from_bytes(self.take(n), "big")
+
+    def tpm2b(self):
+        return self.take(self.u(2))
+
+
+def tpm_key(public):
+    """TPM2B_PUBLIC of a P-256 key -> SubjectPublicKeyInfo."""
+    area = Reader(Reader(public).tpm2b())
+    if area.u(2) != 0x23:
+        raise ValueError("a TPM key is not ECC")
+    area.take(6), area.tpm2b()
+    area.take(0 if area.u(2) == 0x10 else 4)
+    area.take(0 if area.u(2) == 0x10 else 2)
+    if area.u(2) != 3 or area.u(2) != 0x10:
+        raise ValueError("a TPM key is not on the curve P-256")
+    point = area.tpm2b().rjust(32, b"\0") + area.tpm2b().rjust(32, b"\0")
+    return bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + point
+
+
+def tpm_signature(data):
+    """TPMT_SIGNATURE, ECDSA with SHA-256 -> DER."""
+    r = Reader(data)
+    if r.u(2) != 0x18 or r.u(2) != 0x0B:
+        raise ValueError("a TPM signature is not ECDSA with SHA-256")
+    body = der_int(r.tpm2b()) + der_int(r.tpm2b())
+    return bytes([0x30, len(body)]) + body
+
+
+def verify(spki, data, signature, ed25519=False):
+    with tempfile.TemporaryDirectory() as name:
+        d = pathlib.Path(name)
+        pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(spki) + b"-----END PUBLIC KEY-----\n"
+        for name, part in (("key", pem), ("data", data), ("sig", signature)):
+            (d / name).write_bytes(part)
+        how = ["dgst", "-sha256", "-verify", d / "key", "-signature", d / "sig", d / "data"]
+        if ed25519:
+            how = ["pkeyutl", "-verify", "-pubin", "-inkey", d / "key", "-sigfile", d / "sig", "-rawin", "-in", d / "data"]
+        return subprocess.run(["openssl", *how], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def attest(data, signature, ak, kind, qualifying):
+    """A TPMS_ATTEST after its head; nothing is read before the attestation key's signature holds."""
+    if not verify(tpm_key(ak), data, tpm_signature(signature)):
+        raise ValueError("the attestation key did not sign it")
+    r = Reader(data)
+    if r.u(4) != 0xFF544347 or r.u(2) != kind:
+        raise ValueError("it is another kind of attestation")
+    r.tpm2b()
+    if r.tpm2b() != qualifying:
+        raise ValueError("it does not bind what the line says")
+    r.take(8)
+    r.reset, r.restart = r.u(4), r.u(4)
+    r.take(9)
+    return r
+
+
+class Record:
+    """The enrolment record: whose key is whose."""
+
+    def __init__(self, path):
+        self.o = json.loads(path.read_bytes())
+        self.ak, event = b64(self.o["ak_public"]), b64(self.o["event_public"])
+        said = attest(b64(self.o["event_attest"]), b64(self.o["event_sig"]), self.ak, 0x8017,
+                      h(b"plumb-event-key-v1", sized(self.ak, event)))
+        if said.tpm2b() != b"\0\x0b" + h(Reader(event).tpm2b()):
+            raise ValueError("the attestation key certified another event key")
+        self.event, self.witness = tpm_key(event), b64(self.o["witness_key"])
+
+    def note(self, name, blob, text):
+        """Whose signature it is: event, witness, false, or None when the key is not known."""
+        if name == self.o["origin"] and blob[:4] == h(self.event)[:4]:
+            return "event" if verify(self.event, text, blob[4:]) else "false"
+        if name == self.o["witness_name"] and blob[:4] == h(name.encode(), b"\n\4", self.witness[-32:])[:4]:
+            text = b"cosignature/v1\ntime %d\n" % struct.unpack(">Q", blob[4:12]) + text
+            return "witness" if verify(self.witness, text, blob[12:], True) else "false"
+        return None
+
+    def quote(self, q, extends):
+        """Signature, what it binds, PCR values; and the runtime PCR must be what the anchors replay to."""
+        bound = sized(b64(q["nonce"]), self.o["node"].encode(), u64(self.o["incarnation"]), q["checkpoint"].encode(),
+                      bytes.fromhex(q["boot_log"]), u64(q["ima_cursor"]), u64(q["baseline"]), u64(q["order"]), bytes.fromhex(q["client_key"]))
+        r = attest(b64(q["attest"]), b64(q["sig"]), self.ak, 0x8018, h(b"plumb-quote-v1", bound))
+        if (r.u(4), r.u(2), r.u(1)) != (1, 0x0B, 3):
+            raise ValueError("it is not over SHA-256 PCRs alone")
+        if int.from_bytes(r.take(3), "little") != sum(1 << int(i) for i in q["pcrs"]) or q["pcr_index"] != self.o["pcr_index"]:
+            raise ValueError("it covers other PCRs than it should")
+        if r.tpm2b() != h(*(bytes.fromhex(q["pcrs"][i]) for i in sorted(q["pcrs"], key=int))):
+            raise ValueError("the PCR values are not those quoted")
+        want = (q["checkpoint"].encode(), q["size"], bytes.fromhex(q["pcrs"][str(q["pcr_index"])]), q["pcr_index"], r.reset, r.restart)
+        if want not in [(checkpoint(self.o["origin"], e["size"], e["root"]), e["size"], e["pcr"], *e["epoch"]) for e in extends if e["pcr"]]:
+            raise ValueError(f"the anchors do not replay to its PCR {q['pcr_index']} at {q['size']} with its reset and restart counts")
+
+
+# The files
+
+
+def read_anchors(path, origin):
+    """Replays the PCR; gives all extends in order, each with the PCR's value after it once it is done."""
+    data, extends, at, pcr, epoch, pending = path.read_bytes(), [], 17, bytes(32), (None, None, None), None
     if not data.startswith(b"plumb-anchors-v1\n"):
         problems.append("anchors: does not start with plumb-anchors-v1")
-        return extended, anchored
-    at = 17
+        return extends
     while at < len(data):
-        (size,) = struct.unpack(">I", data[at:at + 4]) if at + 4 <= len(data) else (0,)
+        here, size = at, struct.unpack(">I", data[at:at + 4])[0] if at + 4 <= len(data) else 0
         body = data[at + 4:at + 4 + size]
         if size < 6 or len(body) < size or h(body[:-4])[:4] != body[-4:]:
             problems.append(f"anchors: byte {at}: record is cut short or changed")
             break
         (kind,), body, at = struct.unpack(">H", body[:2]), body[2:-4], at + 4 + size
-        if kind == 1 and body[25] != 2:
-            pcr = body[26:58]
+        after = h(pcr, h(checkpoint(origin, pending["size"], pending["root"]))) if pending else None
+        if kind == 1:
+            counts, index, base, found = struct.unpack(">II", body[16:24]), body[24], body[25], body[26:58]
+            if base == 1 and found != bytes(32) or base == 2 and found not in (pcr, after):
+                problems.append(f"anchors: byte {here}: the epoch's first PCR value is not what it says")
+            if base == 4 or base != 2 and counts == epoch[1:]:
+                unchecked.append(f"anchors: byte {here}: the PCR's first value is unproven; what was anchored before it proves nothing here")
+            if base != 2:
+                pcr, extends = found, [{**e, "old": True} for e in extends]
+            epoch = (index, *counts)
         elif kind == 2:
-            pending = (struct.unpack(">Q", body[:8])[0], body[8:40])
-            extended[pending[0]] = pending[1]
+            pending = {"size": struct.unpack(">Q", body[:8])[0], "root": body[8:40], "epoch": epoch, "pcr": None, "old": False}
+            extends.append(pending)
         elif kind == 3:
-            if pending is None or h(pcr, h(checkpoint(origin, *pending))) != body:
-                problems.append(f"anchors: byte {at}: PCR does not replay")
-            pcr, anchored, pending = body, pending[0] if pending else anchored, None
+            if after != body:
+                problems.append(f"anchors: byte {here}: PCR does not replay")
+            elif pending is extends[-1]:
+                pending["pcr"] = body
+            pcr, pending = body, None
         elif kind == 4:
+            unchecked.append(f"anchors: byte {here}: somebody else extended the PCR; what was anchored before it proves nothing here")
             pcr = body[32:64]
-    return extended, anchored
+        else:
+            problems.append(f"anchors: byte {here}: unknown kind {kind}")
+    return extends
+
+
+def read_notes(path, origin, record):
+    """(size, root, who, time) of each signature line; who is None where the key is not known."""
+    found = []
+    for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1):
+        try:
+            size, root, name, blob = line.split(" ")
+            size, root, blob = int(size), b64(root), b64(blob)
+            who = record.note(name, blob, checkpoint(origin, size, root)) if record else None
+        except (ValueError, struct.error):
+            problems.append(f"notes: line {number} is malformed")
+            continue
+        if who == "false":
+            problems.append(f"notes: line {number}: signature by {name} is false")
+        elif who is None and record:
+            unchecked.append(f"notes: line {number}: the key of {name} is not in the record")
+        found.append((size, root, who, struct.unpack(">Q", blob[4:12])[0] if who == "witness" else 0))
+    return found
+
+
+def read_segment(path):
+    if path.suffix != ".zst":
+        return path.read_bytes()
+    with subprocess.Popen(["zstd", "-dcq", "--memory=8MB", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as zstd:
+        data = zstd.stdout.read(1 << 30)
+    return data if zstd.returncode == 0 else b""
 
 
 def tile_leaf(directory, seq, cache={}):
     tile = directory / "tiles" / "0" / f"{seq // 256:012d}"
-    if cache.get("path") != tile:
+    if cache.get("path") != tile or len(cache["data"]) <= seq % 256 * 32:
         cache["path"], cache["data"] = tile, tile.read_bytes() if tile.exists() else b""
     leaf = cache["data"][seq % 256 * 32:seq % 256 * 32 + 32]
-    return leaf if len(leaf) == 32 else None
+    return leaf if len(leaf) == 32 and leaf != bytes(32) else None
 
 
-def check(directory):
-    problems, tree, origin, lines, tiles = [], None, None, 0, True
-    segments = sorted(directory.glob("events-*.jsonl"))
+def check_header(path, line, tree, origin):
+    try:
+        head = json.loads(line)
+        first, frontier = head["first"], [b64(x) for x in head["frontier"]]
+        if len(frontier) != bin(first).count("1") or head["origin"] != origin or path.name[7:27] != f"{first:020d}":
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        problems.append(f"{path.name}: its header is damaged or of another ledger")
+        return tree or Tree()
+    if tree and (first != tree.size or frontier != tree.hashes):
+        problems.append(f"{path.name}: does not go on from line {tree.size}")
+    return Tree(first, frontier)
+
+
+def check_segment(path, directory, tree, origin, roots, quotes, newest):
+    head, *lines = read_segment(path).split(b"\n")
+    torn, short = lines.pop() if lines else b"", False
+    tree = check_header(path, head, tree, origin)
+    for line in lines:
+        seq, leaf = tree.size, h(b"\0", line)
+        tile = tile_leaf(directory, seq)
+        short = short or tile is None
+        if tile not in (None, leaf):
+            problems.append(f"{path.name}: line {seq} was changed: its hash is not the one in tiles/")
+        try:
+            o = json.loads(line)
+            if o["seq"] != seq:
+                problems.append(f"{path.name}: line {seq} says that it is another")
+            if o["type"] == "quote":
+                quotes.append((seq, o))
+        except (ValueError, KeyError, TypeError):
+            problems.append(f"{path.name}: line {seq} is no JSON object with a seq")
+        tree.add(leaf)
+        for root, what in roots.pop(tree.size, []):
+            if root != tree.root():
+                problems.append(f"line {seq} or one before it is not what was {what} at {tree.size}")
+    if torn:
+        (unchecked if newest else problems).append(f"{path.name}: line {tree.size} has no end")
+    return tree, short
+
+
+def check(directory, record_path):
+    segments = {p.name[:33]: p for p in sorted(directory.glob("events-*.jsonl*"), reverse=True) if p.suffix in (".jsonl", ".zst")}
+    segments = [segments[name] for name in sorted(segments)]
     if not segments:
         print(f"error: {directory} has no events-*.jsonl")
         return 2
-    origin = json.loads(segments[0].open("rb").readline())["origin"]
-    path = directory / "anchors"
-    extended, anchored = anchors(path, origin, problems) if path.exists() else ({}, 0)
+    origin, record = None, None
     for segment in segments:
-        with segment.open("rb") as f:
-            head = json.loads(f.readline())
-            frontier = [base64.b64decode(x) for x in head["frontier"]]
-            if tree and (head["first"] != tree.size or frontier != tree.hashes):
-                problems.append(f"{segment.name}: does not go on from line {tree.size}")
-            if len(frontier) != bin(head["first"]).count("1") or head["origin"] != origin:
-                problems.append(f"{segment.name}: its header is malformed or of another ledger")
-            tree = Tree(head["first"], frontier)
-            for line in f:
-                seq, leaf = tree.size, h(b"\0", line[:-1])
-                if not line.endswith(b"\n"):
-                    problems.append(f"{segment.name}: line {seq} has no end")
-                    break
-                tile = tile_leaf(directory, seq)
-                tiles = tiles and tile is not None
-                if tile not in (None, leaf):
-                    problems.append(f"{segment.name}: line {seq} was changed: its hash is not the one in tiles/")
-                try:
-                    if json.loads(line)["seq"] != seq:
-                        problems.append(f"{segment.name}: line {seq} says that it is another")
-                except (ValueError, KeyError, TypeError):
-                    problems.append(f"{segment.name}: line {seq} is no JSON object with a seq")
-                tree.add(leaf)
-                lines += 1
-                if extended.get(tree.size, tree.root() if tree.size in extended else None) != (tree.root() if tree.size in extended else None):
-                    problems.append(f"line {seq} or one before it is not what was anchored at {tree.size}")
-    problems += [f"line {tree.size} and those after it are missing: {size} was anchored" for size in extended if size > tree.size]
-    print(f"{directory}: {lines} lines, head {tree.size}, root {base64.b64encode(tree.root()).decode()}, anchored up to {anchored}")
+        try:
+            origin = origin or json.loads(read_segment(segment).split(b"\n", 1)[0])["origin"]
+        except (ValueError, KeyError):
+            pass  # told when it is its turn
+    if origin is None:
+        print(f"error: {directory} has no segment with a header")
+        return 2
+    if record_path.exists():
+        record = Record(record_path)
+        if record.o["origin"] != origin:
+            problems.append(f"{record_path}: is the record of another ledger, {record.o['origin']}")
+    else:
+        unchecked.append("record.json is absent: signatures and quotes cannot be checked")
+    extends = read_anchors(directory / "anchors", origin) if (directory / "anchors").exists() else []
+    notes = read_notes(directory / "notes", origin, record) if (directory / "notes").exists() else []
+    roots, tree, quotes, short, quoted = {}, None, [], False, 0
+    for size, root, what in [(e["size"], e["root"], "anchored") for e in extends] + [(n[0], n[1], "signed") for n in notes]:
+        roots.setdefault(size, []).append((root, what))
+    for segment in segments:
+        tree, no_tile = check_segment(segment, directory, tree, origin, roots, quotes, segment == segments[-1])
+        short = short or no_tile
+    problems.extend(f"line {tree.size} and those after it are missing: {size} was {what}" for size in sorted(roots)
+                    for _, what in roots[size] if size > tree.size)
+    if tile_leaf(directory, tree.size):
+        problems.append(f"line {tree.size} is missing: tiles/ has its hash")
+    for seq, q in quotes if record else []:
+        try:
+            record.quote(q, extends)
+            quoted = max(quoted, q["size"])
+        except (ValueError, KeyError, TypeError, struct.error) as error:
+            problems.append(f"line {seq}: its quote does not hold: {error}")
+    anchored = max((e["size"] for e in extends if e["pcr"] and not e["old"]), default=0)
+    unchecked.extend(["tiles/ is absent or short: a changed line is known only as far as its checkpoint"] if short else [])
+    unchecked.extend([] if quoted else ["no quote that holds: nothing ties the anchors to a TPM"])
+    signed = max((n[0] for n in notes if n[2] == "event"), default=0)
+    cosigned = max(((n[0], n[3]) for n in notes if n[2] == "witness"), default=(0, 0))
+    print(f"{directory}: head {tree.size}, root {base64.b64encode(tree.root()).decode()}")
+    print(f"  anchored up to {anchored}, quoted up to {quoted}, signed up to {signed}, cosigned up to {cosigned[0]} (time {cosigned[1]})")
     if anchored < tree.size:
         print(f"  unanchored: lines {anchored} to {tree.size - 1}")
-    if not tiles:
-        print("  unchecked: tiles/ is absent or short")
-    for problem in problems:
-        print(f"  bad: {problem}")
+    for text in unchecked:
+        print(f"  unchecked: {text}")
+    for text in problems:
+        print(f"  bad: {text}")
     print("not good" if problems else "good")
     return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         print(__doc__, file=sys.stderr)
         sys.exit(64)
+    where = pathlib.Path(sys.argv[1])
     try:
-        sys.exit(check(pathlib.Path(sys.argv[1])))
-    except (OSError, ValueError, KeyError, struct.error) as error:
+        sys.exit(check(where, pathlib.Path(sys.argv[2]) if len(sys.argv) == 3 else where / "record.json"))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

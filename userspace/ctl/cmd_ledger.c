@@ -17,10 +17,13 @@ static void help(FILE *f)
 {
 	fprintf(f,
 		"Usage: plumbctl ledger show [--drift] [--type=TYPE] [--from=LINE] [--json] DIR\n"
-		"       plumbctl ledger verify [--json] DIR\n\n"
+		"       plumbctl ledger verify [--record=FILE] [--json] DIR\n\n"
 		"  show     one row a line: line, time, type, judgement, key, found, by whom\n"
-		"  verify   tree, tiles and anchors of a ledger directory; names each line that is "
-		"not what it was\n\n"
+		"  verify   tree, tiles, anchors, quotes and signatures of a ledger directory; "
+		"names each\n"
+		"           line that is not what it was. --record: an enrolment record kept "
+		"elsewhere,\n"
+		"           for root on the node can replace the one in DIR\n\n"
 		"Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
 }
 
@@ -82,15 +85,41 @@ static int show_line(void *ctx, uint64_t seq, const char *text, size_t size)
 	return 0;
 }
 
+/* Names from foreign files stand in it. */
+static void verify_unchecked(const char *text)
+{
+	printf("  %sunchecked%s  ", print_on(stdout, PRINT_YELLOW), print_off(stdout));
+	print_safe(stdout, text, strlen(text));
+	fputc('\n', stdout);
+}
+
+static void covered(const char *what, uint64_t size, uint64_t head, const char *more)
+{
+	printf("  %-26s %8" PRIu64 "%s%s\n", what, size, more, size < head ? "" : "  all of it");
+}
+
 static void verify_text(const struct ledger_check_report *r, const char *dir)
 {
+	uint64_t head = r->first_seq + r->n_lines;
+	char more[64] = "";
+	time_t t = (time_t)r->cosigned_time_s;
+	struct tm tm;
+
 	printf("%s: lines %" PRIu64 " to %" PRIu64 " in %" PRIu64 " segments\n", dir, r->first_seq,
-	       r->first_seq + r->n_lines, r->n_segments);
-	printf("  anchored in the TPM up to  %" PRIu64 "  (%" PRIu64 " extends, %" PRIu64
-	       " foreign)\n",
-	       r->anchored_size, r->n_extends, r->n_foreign);
-	printf("  gaps %" PRIu64 ", quotes %" PRIu64 ", drift %" PRIu64 "\n", r->n_gaps,
-	       r->n_quotes, r->n_drift);
+	       head, r->n_segments);
+	if (r->cosigned_size && gmtime_r(&t, &tm))
+		strftime(more, sizeof(more), "  at %Y-%m-%d %H:%M:%SZ", &tm);
+	covered("anchored in the PCR up to", r->anchored_size, head, "");
+	covered("quoted by the TPM up to", r->quoted_size, head, "");
+	covered("signed by the node up to", r->signed_size, head, "");
+	covered("cosigned by witness up to", r->cosigned_size, head, more);
+	printf("  extends %" PRIu64 ", foreign %" PRIu64 ", epochs %" PRIu64 ", gaps %" PRIu64
+	       ", quotes %" PRIu64 ", drift %" PRIu64 "\n",
+	       r->n_extends, r->n_foreign, r->n_epochs, r->n_gaps, r->n_quotes, r->n_drift);
+	if (r->anchored_size > 0 && r->anchored_size < head)
+		printf("  %sunanchored%s lines %" PRIu64 " to %" PRIu64 "\n",
+		       print_on(stdout, PRINT_YELLOW), print_off(stdout), r->anchored_size,
+		       head - 1);
 	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++) {
 		printf("  %sbad%s        ", print_on(stdout, PRINT_RED), print_off(stdout));
 		print_safe(stdout, r->problems[i].text, strlen(r->problems[i].text));
@@ -99,8 +128,7 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 	if (r->n_problems > LEDGER_CHECK_MAX_PROBLEMS)
 		printf("  and %u more\n", r->n_problems - LEDGER_CHECK_MAX_PROBLEMS);
 	for (uint32_t i = 0; i < r->n_unchecked; i++)
-		printf("  %sunchecked%s  %s\n", print_on(stdout, PRINT_YELLOW), print_off(stdout),
-		       r->unchecked[i]);
+		verify_unchecked(r->unchecked[i]);
 	if (r->n_problems)
 		printf("%snot good%s: %u problems\n", print_on(stdout, PRINT_RED),
 		       print_off(stdout), r->n_problems);
@@ -122,6 +150,10 @@ static void verify_json(const struct ledger_check_report *r)
 	jsonl_uint(&j, "extends", r->n_extends);
 	jsonl_uint(&j, "foreign", r->n_foreign);
 	jsonl_uint(&j, "anchored", r->anchored_size);
+	jsonl_uint(&j, "quoted", r->quoted_size);
+	jsonl_uint(&j, "signed", r->signed_size);
+	jsonl_uint(&j, "cosigned", r->cosigned_size);
+	jsonl_uint(&j, "cosigned_time", r->cosigned_time_s);
 	jsonl_uint(&j, "quotes", r->n_quotes);
 	jsonl_uint(&j, "gaps", r->n_gaps);
 	jsonl_uint(&j, "drift", r->n_drift);
@@ -144,14 +176,14 @@ static void verify_json(const struct ledger_check_report *r)
 		puts((char *)b.data);
 }
 
-static int verify(const char *dir, bool json)
+static int verify(const char *dir, const char *record, bool json)
 {
 	CLEANUP_FREE struct ledger_check_report *report = calloc(1, sizeof(*report));
 	struct why why;
 
 	if (!report)
 		return print_error(PRINT_UNKNOWN, "no memory");
-	if (ledger_check(fsio_system(), dir, NULL, report, &why) < 0)
+	if (ledger_check(fsio_system(), dir, record, report, &why) < 0)
 		return print_error(PRINT_UNKNOWN, "%s", why.text);
 	if (json)
 		verify_json(report);
@@ -163,13 +195,17 @@ static int verify(const char *dir, bool json)
 int cmd_ledger(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"drift", no_argument, NULL, 'd'},	{"type", required_argument, NULL, 't'},
-		{"from", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+		{"drift", no_argument, NULL, 'd'},
+		{"type", required_argument, NULL, 't'},
+		{"from", required_argument, NULL, 'f'},
+		{"json", no_argument, NULL, 'j'},
+		{"record", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	struct show s = {.json = false};
 	struct why why = {""};
-	const char *what;
+	const char *what, *record = NULL;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -182,6 +218,7 @@ int cmd_ledger(int argc, char **argv)
 		s.drift |= o == 'd';
 		s.json |= o == 'j';
 		s.type = o == 't' ? optarg : s.type;
+		record = o == 'r' ? optarg : record;
 		s.from = o == 'f' ? strtoull(optarg, NULL, 10) : s.from;
 	}
 	if (argc - optind != 2) {
@@ -190,7 +227,7 @@ int cmd_ledger(int argc, char **argv)
 	}
 	what = argv[optind];
 	if (strcmp(what, "verify") == 0)
-		return verify(argv[optind + 1], s.json);
+		return verify(argv[optind + 1], record, s.json);
 	if (strcmp(what, "show") != 0)
 		return print_error(PRINT_USAGE, "no command 'ledger %s'", what);
 	if (ledger_check_each(fsio_system(), argv[optind + 1], s.from, show_line, &s, &why) < 0)

@@ -13,16 +13,20 @@
 #include "cleanup.h"
 #include "ledger_dir.h"
 #include "ledger_read.h"
+#include "ledger_replay.h"
 #include "ledger_tiles.h"
+#include "ledger_vouch.h"
 #include "line.h"
 
-#define MAX_ANCHORS (256u * 1024 * 1024)
-#define MAX_MARKS 4000000u
+#define MAX_FILE (256u * 1024 * 1024)
+#define MAX_RECORD (64u * 1024)
+#define MAX_MARKS (2 * LEDGER_REPLAY_MAX)
 
 /* A size whose root somebody vouched for. */
 struct mark {
 	uint64_t size;
 	struct digest root;
+	const char *what; /* anchored, signed */
 };
 
 struct check {
@@ -32,8 +36,11 @@ struct check {
 	struct merkle tree;
 	bool begun;
 	char origin[CHECKPOINT_MAX_ORIGIN];
+	char newest[64]; /* name of the last segment */
 	struct mark *marks; /* sorted by size */
 	uint32_t n_marks, at_mark;
+	struct ledger_replay replay;
+	struct ledger_vouch *vouch; /* NULL: no record */
 	bool no_tiles;
 	struct ledger_tiles_cache tiles;
 };
@@ -54,13 +61,19 @@ problem(struct check *c, bool has_line, uint64_t line, const char *format, ...)
 	r->n_problems++;
 }
 
+/* The last place says that there is more. */
 static void unchecked(struct ledger_check_report *r, const char *text)
 {
-	if (r->n_unchecked < ARRAY_SIZE(r->unchecked))
-		snprintf(r->unchecked[r->n_unchecked++], sizeof(r->unchecked[0]), "%s", text);
+	uint32_t last = ARRAY_SIZE(r->unchecked) - 1,
+		 at = r->n_unchecked < last ? r->n_unchecked : last;
+
+	snprintf(r->unchecked[at], sizeof(r->unchecked[0]), "%s",
+		 r->n_unchecked > last ? "and more that could not be checked" : text);
+	if (r->n_unchecked <= last)
+		r->n_unchecked++;
 }
 
-static int add_mark(struct check *c, uint64_t size, const struct digest *root)
+static int add_mark(struct check *c, uint64_t size, const struct digest *root, const char *what)
 {
 	struct mark *more;
 
@@ -73,7 +86,7 @@ static int add_mark(struct check *c, uint64_t size, const struct digest *root)
 			return -ENOMEM;
 		c->marks = more;
 	}
-	c->marks[c->n_marks++] = (struct mark){size, *root};
+	c->marks[c->n_marks++] = (struct mark){size, *root, what};
 	return 0;
 }
 
@@ -82,6 +95,13 @@ static int compare_marks(const void *a, const void *b)
 	const struct mark *x = a, *y = b;
 
 	return x->size < y->size ? -1 : x->size > y->size;
+}
+
+static int sort_marks(struct check *c)
+{
+	if (c->n_marks > 0)
+		qsort(c->marks, c->n_marks, sizeof(*c->marks), compare_marks);
+	return 0;
 }
 
 /* The roots that were extended or signed, for the size that the tree has now. */
@@ -101,9 +121,9 @@ static int check_marks(struct check *c)
 		if (!digest_equal(&root, &m->root))
 			problem(c, true, m->size - 1,
 				"line %" PRIu64
-				" or one before it is not what was anchored: checkpoint %" PRIu64
+				" or one before it is not what was %s: checkpoint %" PRIu64
 				" has another root",
-				m->size - 1, m->size);
+				m->size - 1, m->what, m->size);
 	}
 	return 0;
 }
@@ -118,8 +138,7 @@ static int on_segment(void *ctx, const struct ledger_read_segment *s)
 		c->begun = true;
 		c->tree = s->frontier;
 		r->first_seq = s->first;
-		snprintf(c->origin, sizeof(c->origin), "%s", s->origin);
-		return 0;
+		return check_marks(c);
 	}
 	if (strcmp(c->origin, s->origin) != 0)
 		problem(c, false, 0, "%s: is of another ledger, %s", s->name, s->origin);
@@ -135,12 +154,67 @@ static int on_segment(void *ctx, const struct ledger_read_segment *s)
 	return 0;
 }
 
-static void count_line(struct ledger_check_report *r, const struct line *l)
+/* The runtime PCR that a TPM signed must be one that the anchors replay to, at that checkpoint and with those counts. */
+static bool replays_to(const struct check *c, const struct ledger_vouch_quote *q)
 {
+	for (uint32_t i = c->replay.n_extends; i-- > 0;) {
+		const struct ledger_replay_extend *e = &c->replay.extends[i];
+
+		if (e->done && e->size == q->checkpoint.size &&
+		    digest_equal(&e->root, &q->checkpoint.root) && digest_equal(&e->pcr, &q->pcr) &&
+		    e->pcr_index == ledger_vouch_record(c->vouch)->pcr_index &&
+		    e->reset_count == q->reset_count && e->restart_count == q->restart_count)
+			return true;
+	}
+	return false;
+}
+
+static void check_quote(struct check *c, uint64_t seq, const json_t *o)
+{
+	struct ledger_vouch_quote q;
+	struct why why = {""};
+
+	if (!c->vouch)
+		return;
+	if (ledger_vouch_quote(c->vouch, o, &q, &why) < 0)
+		problem(c, true, seq, "line %" PRIu64 ": its quote does not hold: %s", seq,
+			why.text);
+	else if (!replays_to(c, &q))
+		problem(c, true, seq,
+			"line %" PRIu64 ": its quote does not hold: the anchors do not replay to "
+			"its PCR at %" PRIu64 " with its reset and restart counts",
+			seq, q.checkpoint.size);
+	else if (q.checkpoint.size > c->report->quoted_size)
+		c->report->quoted_size = q.checkpoint.size;
+}
+
+static void take_line(struct check *c, const struct line *l, const json_t *o)
+{
+	struct ledger_check_report *r = c->report;
+
 	r->n_epochs += l->type == PLUMB_TYPE_EPOCH;
 	r->n_quotes += l->type == PLUMB_TYPE_QUOTE;
 	r->n_gaps += l->type == PLUMB_TYPE_GAP;
 	r->n_drift += l->judgement == PLUMB_JUDGE_DRIFT;
+	if (l->type == PLUMB_TYPE_QUOTE)
+		check_quote(c, l->seq, o);
+}
+
+static void check_tile(struct check *c, const char *name, uint64_t seq, const struct digest *leaf)
+{
+	struct digest tile;
+
+	if (c->no_tiles)
+		return;
+	if (ledger_tiles_leaf(c->io, c->dir, &c->tiles, seq, &tile) < 0) {
+		c->no_tiles = true;
+		unchecked(c->report, "tiles/ is absent or short: a changed line is known only as "
+				     "far as its checkpoint");
+	} else if (!digest_equal(leaf, &tile)) {
+		problem(c, true, seq,
+			"%s: line %" PRIu64 " was changed: its hash is not the one in tiles/", name,
+			seq);
+	}
 }
 
 static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq, const char *text,
@@ -148,23 +222,15 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct check *c = ctx;
-	struct digest leaf, tile;
+	struct digest leaf;
 	struct line l;
-	struct why why;
+	struct why why = {""};
 	int r = merkle_leaf(text, size, &leaf);
 
 	if (r < 0)
 		return r;
 	c->report->n_lines++;
-	if (!c->no_tiles && ledger_tiles_leaf(c->io, c->dir, &c->tiles, seq, &tile) < 0) {
-		c->no_tiles = true;
-		unchecked(c->report, "tiles/ is absent or short: a changed line is known only as "
-				     "far as its checkpoint");
-	} else if (!c->no_tiles && !digest_equal(&leaf, &tile)) {
-		problem(c, true, seq,
-			"%s: line %" PRIu64 " was changed: its hash is not the one in tiles/",
-			s->name, seq);
-	}
+	check_tile(c, s->name, seq, &leaf);
 	r = line_parse(text, size, &o, &l, &why);
 	if (r < 0)
 		problem(c, true, seq, "%s: line %" PRIu64 ": %s", s->name, seq, why.text);
@@ -172,101 +238,234 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 		problem(c, true, seq, "%s: line %" PRIu64 " says that it is %" PRIu64, s->name, seq,
 			l.seq);
 	else
-		count_line(c->report, &l);
+		take_line(c, &l, o);
 	r = merkle_add(&c->tree, &leaf);
 	return r < 0 ? r : check_marks(c);
 }
 
+/* The end of the newest segment may be what an agent is writing just now, or what a crash left. Anywhere else lines are gone. */
 static int on_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
 {
 	struct check *c = ctx;
+	char text[192];
 
 	(void)size;
-	problem(c, true, c->tree.size, "%s: byte %" PRIu64 ": line %" PRIu64 " has no end", s->name,
-		at, c->tree.size);
+	snprintf(text, sizeof(text), "%s: byte %" PRIu64 ": line %" PRIu64 " has no end", s->name,
+		 at, c->tree.size);
+	if (!s->packed && strncmp(s->name, c->newest, 33) == 0)
+		unchecked(c->report, text);
+	else
+		problem(c, true, c->tree.size, "%s", text);
 	return 0;
 }
 
-/* The PCR's value replays from these records alone. */
-static int replay_anchors(struct check *c, const struct buf *b)
+static void on_replay(void *ctx, bool bad, const char *text)
 {
-	struct buf_reader reader = buf_reader_of(b->data, b->size);
-	struct ledger_check_report *r = c->report;
-	struct checkpoint pending = {.size = 0};
-	struct digest fold = {{0}}, d;
-	struct ledger_anchor a;
-	struct buf_view magic;
-	bool has_pending = false;
-	struct why why;
-	int e;
+	struct check *c = ctx;
 
-	if (buf_read_bytes(&reader, strlen(LEDGER_ANCHORS_MAGIC), &magic) < 0 ||
-	    memcmp(magic.data, LEDGER_ANCHORS_MAGIC, magic.size) != 0) {
-		problem(c, false, 0, "anchors: does not start with plumb-anchors-v1");
-		return 0;
-	}
-	snprintf(pending.origin, sizeof(pending.origin), "%s", c->origin);
-	while ((e = ledger_dir_anchor_read(&reader, &a, &why)) > 0) {
-		if (a.kind == LEDGER_ANCHOR_EPOCH && a.epoch.base != LEDGER_BASE_CONTINUES) {
-			fold = a.epoch.found;
-		} else if (a.kind == LEDGER_ANCHOR_EXTEND) {
-			pending.size = a.extend.size;
-			pending.root = a.extend.root;
-			has_pending = true;
-			r->n_extends++;
-			e = add_mark(c, a.extend.size, &a.extend.root);
-		} else if (a.kind == LEDGER_ANCHOR_FOREIGN) {
-			fold = a.foreign.found;
-			r->n_foreign++;
-		} else if (a.kind == LEDGER_ANCHOR_DONE) {
-			e = checkpoint_digest(&pending, &d);
-			if (e >= 0 && has_pending)
-				e = checkpoint_fold(&fold, &d);
-			if (e >= 0 && (!has_pending || !digest_equal(&fold, &a.done.pcr)))
-				problem(c, false, 0,
-					"anchors: byte %zu: PCR after checkpoint %" PRIu64
-					" does not replay",
-					reader.at, pending.size);
-			fold = a.done.pcr;
-			r->anchored_size = pending.size;
-			has_pending = false;
-		}
-		if (e < 0)
-			return e;
-	}
-	if (e < 0)
-		problem(c, false, 0, "%s", why.text);
-	return 0;
+	if (bad)
+		problem(c, false, 0, "%s", text);
+	else
+		unchecked(c->report, text);
+}
+
+static int read_file(const struct check *c, const char *path, const char *name, size_t max,
+		     struct buf *ret)
+{
+	char joined[PATH_MAX];
+
+	if (!path && snprintf(joined, sizeof(joined), "%s/%s", c->dir, name) >= (int)sizeof(joined))
+		return -ENAMETOOLONG;
+	return fsio_read_file(c->io, path ? path : joined, max, ret);
 }
 
 static int check_anchors(struct check *c)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	char path[PATH_MAX];
-	int r;
+	struct ledger_check_report *report = c->report;
+	int r = read_file(c, NULL, "anchors", MAX_FILE, &b);
 
-	if (snprintf(path, sizeof(path), "%s/anchors", c->dir) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	r = fsio_read_file(c->io, path, MAX_ANCHORS, &b);
 	if (r == -ENOENT) {
-		unchecked(c->report,
+		unchecked(report,
 			  "anchors is absent: nothing says that these lines were ever in a TPM");
 		return 0;
 	}
 	if (r >= 0)
-		r = replay_anchors(c, &b);
-	if (r >= 0 && c->n_marks > 0)
-		qsort(c->marks, c->n_marks, sizeof(*c->marks), compare_marks);
+		r = ledger_replay(b.data, b.size, c->origin, on_replay, c, &c->replay);
+	for (uint32_t i = 0; i < c->replay.n_extends && r >= 0; i++)
+		r = add_mark(c, c->replay.extends[i].size, &c->replay.extends[i].root, "anchored");
+	report->n_extends = c->replay.n_extends;
+	report->n_foreign = c->replay.n_foreign;
+	report->anchored_size = c->replay.anchored_size;
 	return r;
 }
 
-/* The origin stands in the first header; the anchors are needed before the lines, so it is read ahead. */
-static int first_header(void *ctx, const struct ledger_read_segment *s)
+static void note_counts(struct ledger_check_report *r, enum ledger_vouch_who who, uint64_t size,
+			uint64_t time_s)
+{
+	if (who == LEDGER_VOUCH_EVENT_KEY && size > r->signed_size)
+		r->signed_size = size;
+	if (who == LEDGER_VOUCH_WITNESS && size >= r->cosigned_size) {
+		r->cosigned_size = size;
+		r->cosigned_time_s = time_s;
+	}
+}
+
+static int check_note(struct check *c, uint32_t number, const char *text, size_t size)
+{
+	enum ledger_vouch_who who = LEDGER_VOUCH_NOBODY;
+	struct checkpoint point = {.size = 0};
+	struct ledger_note n;
+	uint64_t time_s = 0;
+	struct why why = {""};
+	int r = ledger_dir_note_read(text, size, &n, &why);
+
+	if (r < 0) {
+		problem(c, false, 0, "notes: line %u: %s", number, why.text);
+		return 0;
+	}
+	snprintf(point.origin, sizeof(point.origin), "%s", c->origin);
+	point.size = n.size;
+	point.root = n.root;
+	if (c->vouch) {
+		r = ledger_vouch_note(c->vouch, &point, n.line, n.line_size, &who, &time_s, &why);
+		if (r < 0)
+			problem(c, false, 0, "notes: line %u: %s", number, why.text);
+		else if (who == LEDGER_VOUCH_NOBODY)
+			unchecked(c->report, "notes: there are signatures by keys that are not in "
+					     "the record");
+		if (r >= 0)
+			note_counts(c->report, who, n.size, time_s);
+	}
+	return add_mark(c, n.size, &n.root, "signed");
+}
+
+static int check_notes(struct check *c)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	int r = read_file(c, NULL, "notes", MAX_FILE, &b);
+	const char *at, *end, *stop;
+	uint32_t number = 1;
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	at = (const char *)b.data;
+	stop = at + b.size;
+	for (; at < stop && r >= 0; at = end + 1, number++) {
+		end = memchr(at, '\n', (size_t)(stop - at));
+		if (!end) {
+			unchecked(c->report, "notes: the last line has no end");
+			break;
+		}
+		r = check_note(c, number, at, (size_t)(end - at));
+	}
+	return r;
+}
+
+static int open_record(struct check *c, const char *path, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	int r = read_file(c, path, "record.json", MAX_RECORD, &b);
+
+	if (r == -ENOENT && !path) {
+		unchecked(c->report,
+			  "record.json is absent: signatures and quotes cannot be checked");
+		return 0;
+	}
+	if (r >= 0)
+		r = ledger_vouch_open(b.data, b.size, &c->vouch, ret_why);
+	if (r < 0) {
+		struct why inner = *ret_why;
+
+		return why_set(ret_why, -EKEYREJECTED, "%s: %s", path ? path : "record.json",
+			       inner.text[0] ? inner.text : strerror(-r));
+	}
+	if (strcmp(ledger_vouch_record(c->vouch)->origin, c->origin) != 0)
+		problem(c, false, 0, "%s: is the record of another ledger, %s",
+			path ? path : "record.json", ledger_vouch_record(c->vouch)->origin);
+	return 0;
+}
+
+/* The origin stands in the headers; anchors and notes need it before the lines are read. */
+static int any_header(void *ctx, const struct ledger_read_segment *s)
 {
 	struct check *c = ctx;
 
 	snprintf(c->origin, sizeof(c->origin), "%s", s->origin);
 	return 1;
+}
+
+/* A running agent may be in the middle of its last line. */
+static int nothing_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
+{
+	(void)ctx;
+	(void)s;
+	(void)at;
+	(void)size;
+	return 0;
+}
+
+static int look_ahead(struct check *c, uint64_t **ret_firsts, uint32_t *ret_n, struct why *ret_why)
+{
+	const struct ledger_read_calls ahead = {c, any_header, NULL, nothing_torn};
+	int r = ledger_read_list(c->dir, ret_firsts, ret_n, ret_why);
+
+	if (r < 0)
+		return r;
+	if (*ret_n == 0)
+		return why_set(ret_why, -ENOENT, "%s has no events-*.jsonl", c->dir);
+	snprintf(c->newest, sizeof(c->newest), "events-%020" PRIu64 ".jsonl",
+		 (*ret_firsts)[*ret_n - 1]);
+	/* A header that is damaged is told when it is its turn. */
+	for (uint32_t i = 0; i < *ret_n && !c->origin[0]; i++)
+		r = ledger_read_one(c->io, c->dir, (*ret_firsts)[i], &ahead, ret_why);
+	if (!c->origin[0])
+		return r < 0 ? r
+			     : why_set(ret_why, -EBADMSG, "%s: no segment has a header", c->dir);
+	return 0;
+}
+
+/* A file that cannot be read as a ledger is a problem of the ledger; one that cannot be read at all is ours. */
+static int check_lines(struct check *c, const uint64_t *firsts, uint32_t n, struct why *ret_why)
+{
+	const struct ledger_read_calls calls = {c, on_segment, on_line, on_torn};
+	int r = 0;
+
+	for (uint32_t i = 0; i < n && r >= 0; i++) {
+		ret_why->text[0] = 0;
+		r = ledger_read_one(c->io, c->dir, firsts[i], &calls, ret_why);
+		if (r != -EBADMSG && r != -EFBIG)
+			continue;
+		problem(c, true, c->tree.size, "%s (at line %" PRIu64 ")", ret_why->text,
+			c->tree.size);
+		r = 0;
+	}
+	return r;
+}
+
+static int one_more(void *ctx, uint64_t seq, const char *line, size_t size)
+{
+	(void)seq;
+	(void)line;
+	(void)size;
+	*(bool *)ctx = true;
+	return 1;
+}
+
+/* A hash in tiles/ without its line: lines were cut off, unless an agent wrote on while we read. */
+static void check_tile_after(struct check *c)
+{
+	uint64_t next = c->tree.size;
+	struct digest tile;
+	bool more = false;
+
+	if (ledger_tiles_leaf(c->io, c->dir, &c->tiles, next, &tile) < 0)
+		return;
+	ledger_check_each(c->io, c->dir, next, one_more, &more, NULL);
+	if (!more)
+		problem(c, true, next, "line %" PRIu64 " is missing: tiles/ has its hash", next);
 }
 
 static void say_what_is_open(struct check *c)
@@ -276,45 +475,46 @@ static void say_what_is_open(struct check *c)
 	if (r->anchored_size == 0)
 		unchecked(r, "no TPM anchor: that lines are missing at the end, or that all were "
 			     "rewritten, cannot be told");
-	if (r->n_quotes == 0)
-		unchecked(r, "no quote: nothing ties the anchors to a TPM");
-	else
-		unchecked(r,
-			  "quotes are counted, their signatures are not checked by this version");
+	if (r->quoted_size == 0)
+		unchecked(r, "no quote that holds: nothing ties the anchors to a TPM");
 	for (; c->at_mark < c->n_marks; c->at_mark++)
 		if (c->marks[c->at_mark].size > c->tree.size)
 			problem(c, true, c->tree.size,
 				"line %" PRIu64
-				" and those after it are missing: checkpoint %" PRIu64
-				" was anchored",
-				c->tree.size, c->marks[c->at_mark].size);
+				" and those after it are missing: checkpoint %" PRIu64 " was %s",
+				c->tree.size, c->marks[c->at_mark].size, c->marks[c->at_mark].what);
+	check_tile_after(c);
 }
 
 int ledger_check(const struct fsio *io, const char *dir, const char *record_path,
 		 struct ledger_check_report *ret, struct why *ret_why)
 {
-	struct check c = {.io = io, .dir = dir, .report = ret};
-	const struct ledger_read_calls ahead = {&c, first_header, NULL, on_torn};
-	const struct ledger_read_calls calls = {&c, on_segment, on_line, on_torn};
+	CLEANUP_FREE uint64_t *firsts = NULL;
+	CLEANUP_FREE struct check *c = calloc(1, sizeof(*c));
+	uint32_t n = 0;
 	int r;
 
-	(void)record_path;
+	if (!c)
+		return why_set(ret_why, -ENOMEM, "no memory");
+	*c = (struct check){.io = io, .dir = dir, .report = ret};
 	*ret = (struct ledger_check_report){0};
 	ret_why->text[0] = 0;
-	r = ledger_read_all(io, dir, 0, &ahead, ret_why);
+	r = look_ahead(c, &firsts, &n, ret_why);
 	if (r >= 0)
-		r = check_anchors(&c);
+		r = open_record(c, record_path, ret_why);
 	if (r >= 0)
-		r = ledger_read_all(io, dir, 0, &calls, ret_why);
-	/* A file that cannot be read as a ledger is a problem of the ledger; one that cannot be read at all is ours. */
-	if (r == -EBADMSG) {
-		problem(&c, true, c.tree.size, "%s (at line %" PRIu64 ")", ret_why->text,
-			c.tree.size);
-		r = 0;
-	}
+		r = check_anchors(c);
 	if (r >= 0)
-		say_what_is_open(&c);
-	free(c.marks);
+		r = check_notes(c);
+	if (r >= 0)
+		r = sort_marks(c);
+	if (r >= 0)
+		r = check_lines(c, firsts, n, ret_why);
+	if (r >= 0)
+		say_what_is_open(c);
+	free(c->marks);
+	ledger_replay_done(&c->replay);
+	ledger_vouch_free(c->vouch);
 	if (r < 0 && !ret_why->text[0])
 		why_set(ret_why, r, "%s: %s", dir, strerror(-r));
 	return r < 0 ? r : 0;
@@ -335,22 +535,12 @@ static int each_line(void *ctx, const struct ledger_read_segment *s, uint64_t se
 	return seq < e->from ? 0 : e->fn(e->ctx, seq, line, size);
 }
 
-/* A running agent may be in the middle of its last line. */
-static int each_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
-{
-	(void)ctx;
-	(void)s;
-	(void)at;
-	(void)size;
-	return 0;
-}
-
 int ledger_check_each(const struct fsio *io, const char *dir, uint64_t from,
 		      int (*fn)(void *ctx, uint64_t seq, const char *line, size_t size), void *ctx,
 		      struct why *ret_why)
 {
 	struct each e = {from, fn, ctx};
-	const struct ledger_read_calls calls = {&e, NULL, each_line, each_torn};
+	const struct ledger_read_calls calls = {&e, NULL, each_line, nothing_torn};
 
 	return ledger_read_all(io, dir, from, &calls, ret_why);
 }
