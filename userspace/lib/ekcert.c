@@ -121,14 +121,16 @@ struct ekcert_anchors *ekcert_anchors_free(struct ekcert_anchors *a)
 	return NULL;
 }
 
-static bool in_store(X509_STORE *store, const X509 *cert)
+/* By its key: the same root is about in more than one encoding. */
+static bool in_store(X509_STORE *store, X509 *cert)
 {
 	STACK_OF(X509_OBJECT) *all = store ? X509_STORE_get0_objects(store) : NULL;
 
 	for (int i = 0; all && i < sk_X509_OBJECT_num(all); i++) {
-		const X509 *other = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+		X509 *other = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
 
-		if (other && X509_cmp(other, cert) == 0)
+		if (other &&
+		    X509_PUBKEY_eq(X509_get_X509_PUBKEY(other), X509_get_X509_PUBKEY(cert)) == 1)
 			return true;
 	}
 	return false;
@@ -187,7 +189,8 @@ static int check_usage(X509 *cert, EVP_PKEY *pkey, struct why *ret_why)
 
 	if (flags & EXFLAG_INVALID)
 		return why_set(ret_why, -EKEYREJECTED, "EK certificate: an extension is malformed");
-	if (X509_check_ca(cert) != 0 || flags & (EXFLAG_SS | EXFLAG_SI))
+	/* X509_check_ca() alone says no when the key usage says no. */
+	if (X509_check_ca(cert) != 0 || flags & (EXFLAG_CA | EXFLAG_SS | EXFLAG_SI))
 		return why_set(ret_why, -EKEYREJECTED, "EK certificate: is a CA's");
 	if (!(flags & EXFLAG_KUSAGE))
 		return why_set(ret_why, -EKEYREJECTED, "EK certificate: has no key usage");
