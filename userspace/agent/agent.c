@@ -10,12 +10,17 @@
 #include "mounts.h"
 #include "scan_claims.h"
 #include "scan_files.h"
+#include "self_quote.h"
 #include "sensor_bpf.h"
 #include "sensor_netlink.h"
 #include "watch.h"
 
 struct agent {
+	struct event_base *base;
+	const struct clock *clock;
+	struct tpm_queue *queue;
 	struct ledger_writer *writer;
+	struct self_quote *self_quote;
 	struct cgroups *cgroups;
 	struct proctab *proctab;
 	struct hash_cache *hashes;
@@ -111,38 +116,82 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 	return seen < 0 && r < 0 ? -ENOTSUP : 0;
 }
 
-int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret,
-	       struct why *ret_why)
+static void on_anchored(void *ctx, const struct checkpoint *head)
 {
-	const struct ledger_writer_options writer = {
+	struct agent *a = ctx;
+
+	(void)head;
+	if (a->self_quote)
+		self_quote_anchored(a->self_quote);
+}
+
+static int open_ledger(struct agent *a, const struct agent_options *o, struct why *ret_why)
+{
+	struct ledger_writer_options writer = {
 		.io = o->io,
 		.clock = o->clock,
 		.dir = o->ledger_dir,
-		.origin = o->origin,
+		.origin = o->identity->origin,
 		.baseline = o->baseline,
 		.batch_ms = o->batch_ms,
 		.exec_all = o->exec_all,
+		.anchored = on_anchored,
+		.ctx = a,
 	};
+	struct self_quote_options quote = {.identity = o->identity, .interval_ms = o->quote_ms};
+	int r;
+
+	if (!o->identity->tpm)
+		return ledger_writer_open(a->base, &writer, &a->writer, ret_why);
+	r = tpm_queue_open(a->base, o->identity->tpm, &a->queue);
+	if (r < 0)
+		return why_set(ret_why, r, "the TPM's thread: %s", strerror(-r));
+	writer.queue = a->queue;
+	writer.now = &o->identity->now;
+	writer.event_key = o->identity->event_key;
+	r = ledger_writer_open(a->base, &writer, &a->writer, ret_why);
+	if (r < 0)
+		return r;
+	quote.queue = a->queue;
+	quote.writer = a->writer;
+	quote.baseline_version = o->baseline ? baseline_info(o->baseline)->version : 0;
+	return self_quote_open(a->base, &quote, &a->self_quote);
+}
+
+static int open_sensors(struct agent *a, const struct agent_options *o, struct why *ret_why)
+{
 	const struct scan_claims_options claims = {.interval_ms = o->scan_ms, .clock = o->clock};
+	int rx, rf,
+		r = scan_claims_open(a->base, &claims, ledger_writer_sink(a->writer), &a->claims,
+				     ret_why);
+
+	if (r >= 0)
+		r = open_tables(a, o, ret_why);
+	if (r < 0)
+		return r;
+	scan_claims_sensor(a->claims, "tpm", o->identity->tpm != NULL, o->tpm_absent);
+	rx = open_exec(a->base, a, o);
+	rf = open_files(a->base, a, o);
+	return rx < 0 && rf < 0
+		       ? why_set(ret_why, -ENOTSUP,
+				 "no sensor can be attached; run as root on a kernel with BTF, "
+				 "or see the warnings above")
+		       : 0;
+}
+
+int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret,
+	       struct why *ret_why)
+{
 	struct agent *a = calloc(1, sizeof(*a));
-	int r, rx, rf;
+	int r;
 
 	if (!a)
 		return -ENOMEM;
-	r = ledger_writer_open(base, &writer, &a->writer, ret_why);
+	a->base = base;
+	a->clock = o->clock;
+	r = open_ledger(a, o, ret_why);
 	if (r >= 0)
-		r = scan_claims_open(base, &claims, ledger_writer_sink(a->writer), &a->claims,
-				     ret_why);
-	if (r >= 0)
-		r = open_tables(a, o, ret_why);
-	if (r >= 0) {
-		rx = open_exec(base, a, o);
-		rf = open_files(base, a, o);
-		if (rx < 0 && rf < 0)
-			r = why_set(ret_why, -ENOTSUP,
-				    "no sensor can be attached; run as root on a kernel with BTF, "
-				    "or see the warnings above");
-	}
+		r = open_sensors(a, o, ret_why);
 	if (r >= 0)
 		r = ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent",
 					 "\"phase\":\"ready\"");
@@ -150,31 +199,64 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 		agent_free(a);
 		return r;
 	}
+	if (a->self_quote)
+		self_quote_now(a->self_quote);
 	*ret = a;
 	return 0;
 }
 
+static void free_sensors(struct agent *a)
+{
+	a->claims = scan_claims_free(a->claims);
+	a->scan_files = scan_files_free(a->scan_files);
+	a->mounts = mounts_free(a->mounts);
+	a->watch = watch_free(a->watch);
+	a->bpf = sensor_bpf_free(a->bpf);
+	a->netlink = sensor_netlink_free(a->netlink);
+}
+
+/* Lets the loop run until all is anchored, quoted and signed, or the time is over: what the TPM does not do now it does at the next start. */
+static void settle(struct agent *a, uint64_t until_ns)
+{
+	const struct timeval tick = {0, 10000};
+	const struct commit *c = ledger_writer_commit(a->writer);
+
+	while (clock_boot_ns(a->clock) < until_ns &&
+	       !(commit_is_idle(c) && (!a->self_quote || self_quote_is_idle(a->self_quote)))) {
+		event_base_loopexit(a->base, &tick);
+		event_base_loop(a->base, EVLOOP_ONCE);
+	}
+}
+
 int agent_stop(struct agent *a, const char *why)
 {
+	uint64_t until = clock_boot_ns(a->clock) + AGENT_STOP_MS * 1000000ull;
+	int r;
+
 	if (a->bpf)
 		sensor_bpf_flush(a->bpf);
-	return ledger_writer_stop(a->writer, why);
+	free_sensors(a);
+	r = ledger_writer_stop(a->writer, why);
+	if (r < 0 || !a->self_quote)
+		return r;
+	self_quote_last(a->self_quote);
+	settle(a, until);
+	commit_appended(ledger_writer_commit(a->writer), true); /* the quote's own line */
+	settle(a, until);
+	return 0;
 }
 
 struct agent *agent_free(struct agent *a)
 {
 	if (!a)
 		return NULL;
-	scan_claims_free(a->claims);
-	scan_files_free(a->scan_files);
-	mounts_free(a->mounts);
-	watch_free(a->watch);
-	sensor_bpf_free(a->bpf);
-	sensor_netlink_free(a->netlink);
+	free_sensors(a);
 	file_set_free(a->files);
 	hash_cache_free(a->hashes);
 	proctab_free(a->proctab);
 	cgroups_free(a->cgroups);
+	tpm_queue_free(a->queue);
+	self_quote_free(a->self_quote);
 	ledger_writer_free(a->writer);
 	free(a);
 	return NULL;

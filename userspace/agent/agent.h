@@ -12,9 +12,11 @@
 #include "baseline.h"
 #include "clock.h"
 #include "fsio.h"
+#include "identity.h"
 #include "why.h"
 
 #define AGENT_MAX_WATCH 64
+#define AGENT_STOP_MS 5000
 
 struct agent;
 
@@ -22,18 +24,21 @@ struct agent_options {
 	const struct fsio *io;		/* borrowed, as all here */
 	const struct clock *clock;
 	const char *ledger_dir;
-	const char *origin;
+	const struct identity *identity;	/* origin, and the TPM if there is one */
+	const char *tpm_absent;		/* without one: why */
 	const struct baseline *baseline;	/* NULL: nothing is judged */
 	const char *watch[AGENT_MAX_WATCH];
 	uint32_t n_watch;
 	uint64_t batch_ms;
+	uint64_t quote_ms;		/* between quotes of its own; 0: only at start and stop */
 	uint32_t scan_ms;		/* claims; 0: 60 s */
 	bool exec_all;
 };
 
 /* -EXDEV: the ledger of another node; -EBADMSG: a corrupt one; -ENOTSUP: nothing can be attached at all. */
 int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret, struct why *ret_why);
-int agent_stop(struct agent *a, const char *why);	/* takes what waits, writes `stop` and syncs */
+/* Takes what waits, writes `stop`, anchors, quotes and signs it (AGENT_STOP_MS at most; the line itself is synced in any case). */
+int agent_stop(struct agent *a, const char *why);
 struct agent *agent_free(struct agent *a);
 
 #endif

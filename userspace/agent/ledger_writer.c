@@ -14,60 +14,25 @@
 #include "line.h"
 #include "log.h"
 
-#define BATCH_LINES 256
-#define BATCH_MS 1000
-#define MAX_RETRY_MS 30000
+#define LAST_LINES 4 /* that are looked at for a `stop` */
 #define SEEN_SIZE 16384 /* executables remembered by `once`; a power of two */
 
 struct ledger_writer {
 	const struct clock *clock;
 	const struct baseline *baseline;
 	struct ledger *ledger;
+	struct commit *commit; /* NULL until the first lines of this start are written */
 	struct measure_sink sink;
-	struct event *timer;
 	char boot[37];
-	uint64_t batch_ms, retry_ms;
-	bool exec_all, armed;
+	bool exec_all;
+	void (*provisional)(void *ctx, const struct checkpoint *head);
+	void (*anchored)(void *ctx, const struct checkpoint *head);
+	void *ctx;
 	uint64_t dropped; /* lines that could not be taken since the last `lost` line */
 	uint64_t repeats; /* execs that `once` did not write since the last `counters` line */
 	uint64_t seed; /* random, so that nobody can choose two programs that look the same here */
 	uint64_t seen[SEEN_SIZE]; /* hashes of (scope, key, found); 0: free */
 };
-
-static void arm(struct ledger_writer *w, uint64_t ms)
-{
-	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-
-	event_add(w->timer, &tv);
-	w->armed = true;
-}
-
-static void commit(struct ledger_writer *w)
-{
-	int r = ledger_sync(w->ledger);
-
-	event_del(w->timer);
-	w->armed = false;
-	if (r >= 0) {
-		w->retry_ms = 0;
-		return;
-	}
-	w->retry_ms = w->retry_ms ? w->retry_ms * 2 : 100;
-	if (w->retry_ms > MAX_RETRY_MS)
-		w->retry_ms = MAX_RETRY_MS;
-	log_error("ledger=unwritten error=\"%s\" lines=%" PRIu64 " next_try_ms=%" PRIu64
-		  " cure=\"make room on the ledger's disk\"",
-		  strerror(-r), ledger_next_seq(w->ledger) - ledger_synced_size(w->ledger),
-		  w->retry_ms);
-	arm(w, w->retry_ms);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd;
-	(void)what;
-	commit(ctx);
-}
 
 static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 {
@@ -89,12 +54,8 @@ static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 				  terms_type_name(l->type), strerror(-r));
 		return r;
 	}
-	if (w->retry_ms)
-		return 0;
-	if (urgent || ledger_next_seq(w->ledger) - ledger_synced_size(w->ledger) >= BATCH_LINES)
-		commit(w);
-	else if (!w->armed)
-		arm(w, w->batch_ms);
+	if (w->commit)
+		commit_appended(w->commit, urgent);
 	return 0;
 }
 
@@ -195,6 +156,22 @@ static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
 		ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", (char *)b.data);
 }
 
+static void on_provisional(void *ctx, const struct checkpoint *head)
+{
+	struct ledger_writer *w = ctx;
+
+	if (w->provisional)
+		w->provisional(w->ctx, head);
+}
+
+static void on_anchored(void *ctx, const struct checkpoint *head)
+{
+	struct ledger_writer *w = ctx;
+
+	if (w->anchored)
+		w->anchored(w->ctx, head);
+}
+
 static int read_boot_id(char ret[37])
 {
 	CLEANUP(buf_done) struct buf b = {0};
@@ -227,7 +204,9 @@ static int last_line(void *ctx, uint64_t seq, const char *text, size_t size)
 		return 0;
 	last->any = true;
 	last->seq = seq;
-	last->stopped = l.type == PLUMB_TYPE_STOP;
+	/* The last quote covers the `stop`, so it comes after it. */
+	if (l.type != PLUMB_TYPE_QUOTE)
+		last->stopped = l.type == PLUMB_TYPE_STOP;
 	last->utc_ns = l.utc_ns;
 	last->boot_ns = l.boot_ns;
 	snprintf(last->boot, sizeof(last->boot), "%s", l.boot);
@@ -274,8 +253,44 @@ static int write_baseline(struct ledger_writer *w)
 	return ledger_writer_record(w, PLUMB_TYPE_BASELINE, "agent", members);
 }
 
+/* What happened to the register since the anchors were last written: see epoch.h. */
+static int write_epoch(struct ledger_writer *w, const struct epoch_seen *now,
+		       const struct epoch_ruling *rule)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct jsonl j = {.buf = &b};
+	struct line l = {.type = PLUMB_TYPE_EPOCH, .src = "tpm"};
+
+	jsonl_str(&j, "move", epoch_move_name(rule->move));
+	jsonl_str(&j, "base", epoch_base_name(rule->base));
+	jsonl_uint(&j, "pcr_index", now->pcr_index);
+	jsonl_uint(&j, "reset", now->reset_count);
+	jsonl_uint(&j, "restart", now->restart_count);
+	jsonl_hex(&j, "pcr", now->pcr.bytes, DIGEST_SIZE);
+	jsonl_bool(&j, "foreign", rule->foreign);
+	if (rule->foreign)
+		jsonl_hex(&j, "pcr_expected", rule->expected.bytes, DIGEST_SIZE);
+	l.body = (char *)b.data;
+	return buf_status(&b) < 0 ? buf_status(&b) : write_line(w, &l, true);
+}
+
+static void on_epoch(void *ctx, const struct epoch_seen *now, const struct epoch_ruling *rule)
+{
+	log_notice("tpm=epoch move=%s base=%s reset=%u restart=%u", epoch_move_name(rule->move),
+		   epoch_base_name(rule->base), now->reset_count, now->restart_count);
+	write_epoch(ctx, now, rule);
+}
+
+static void on_foreign(void *ctx, const struct epoch_seen *now, const struct epoch_ruling *rule)
+{
+	log_warning("tpm=foreign pcr=%u next=\"the head is extended anew; the verifier will tell\"",
+		    now->pcr_index);
+	write_epoch(ctx, now, rule);
+}
+
 static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
-		 const struct ledger_recovery *found, const struct last *last)
+		 const struct ledger_recovery *found, const struct epoch_ruling *rule,
+		 const struct last *last)
 {
 	char members[160];
 	int r = ledger_next_seq(w->ledger) == 0 ? write_log(w, o->origin) : 0;
@@ -285,6 +300,8 @@ static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 		 PLUMB_VERSION, found->torn_line_bytes, found->torn_anchor_bytes);
 	if (r >= 0)
 		r = ledger_writer_record(w, PLUMB_TYPE_START, "agent", members);
+	if (r >= 0 && o->now)
+		r = write_epoch(w, o->now, rule);
 	if (r >= 0 && last->any)
 		r = write_gap(w, last);
 	if (r >= 0 && o->baseline)
@@ -292,8 +309,32 @@ static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 	return r < 0 ? r : ledger_sync(w->ledger);
 }
 
-static int open_ledger(struct ledger_writer *w, const struct ledger_writer_options *o,
-		       struct why *ret_why)
+static int open_commit(struct event_base *base, struct ledger_writer *w,
+		       const struct ledger_writer_options *o, const struct ledger_recovery *found,
+		       const struct last *last, struct why *ret_why)
+{
+	const struct commit_options co = {
+		.ledger = w->ledger,
+		.queue = o->queue,
+		.event_key = o->event_key,
+		.batch_ms = o->batch_ms,
+		.calls = {w, on_provisional, on_anchored, on_epoch, on_foreign},
+	};
+	struct epoch_ruling rule;
+	struct commit *commit;
+	int r = commit_open(base, &co, found, o->now, &commit, &rule, ret_why);
+
+	if (r < 0)
+		return r;
+	r = begin(w, o, found, &rule, last);
+	w->commit = commit;
+	if (r >= 0)
+		commit_appended(commit, true);
+	return r;
+}
+
+static int open_ledger(struct event_base *base, struct ledger_writer *w,
+		       const struct ledger_writer_options *o, struct why *ret_why)
 {
 	const struct ledger_options lo = {
 		.io = o->io, .dir = o->dir, .origin = o->origin, .create = true};
@@ -306,10 +347,11 @@ static int open_ledger(struct ledger_writer *w, const struct ledger_writer_optio
 		return r;
 	size = ledger_next_seq(w->ledger);
 	if (size > 0)
-		r = ledger_check_each(o->io, o->dir, size - 1, last_line, &last, ret_why);
+		r = ledger_check_each(o->io, o->dir, size > LAST_LINES ? size - LAST_LINES : 0,
+				      last_line, &last, ret_why);
 	if (r >= 0)
-		r = begin(w, o, &found, &last);
-	return r < 0 ? why_set(ret_why, r, "%s: %s", o->dir, strerror(-r)) : 0;
+		r = open_commit(base, w, o, &found, &last, ret_why);
+	return r < 0 && !ret_why->text[0] ? why_set(ret_why, r, "%s: %s", o->dir, strerror(-r)) : r;
 }
 
 int ledger_writer_open(struct event_base *base, const struct ledger_writer_options *o,
@@ -322,19 +364,21 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 		return -ENOMEM;
 	w->clock = o->clock;
 	w->baseline = o->baseline;
-	w->batch_ms = o->batch_ms ? o->batch_ms : BATCH_MS;
 	w->exec_all = o->exec_all;
-	if (getrandom(&w->seed, sizeof(w->seed), 0) != sizeof(w->seed)) {
-		free(w);
-		return why_set(ret_why, -EIO, "no random numbers");
-	}
+	w->provisional = o->provisional;
+	w->anchored = o->anchored;
+	w->ctx = o->ctx;
 	w->sink = (struct measure_sink){w, on_measurement, on_counters, on_lost};
-	w->timer = evtimer_new(base, on_timer, w);
-	r = w->timer ? read_boot_id(w->boot) : -ENOMEM;
+	ret_why->text[0] = 0;
+	r = getrandom(&w->seed, sizeof(w->seed), 0) == sizeof(w->seed) ? 0 : -EIO;
 	if (r < 0)
+		why_set(ret_why, r, "no random numbers");
+	if (r >= 0)
+		r = read_boot_id(w->boot);
+	if (r < 0 && !ret_why->text[0])
 		why_set(ret_why, r, "boot id: %s", strerror(-r));
-	else
-		r = open_ledger(w, o, ret_why);
+	if (r >= 0)
+		r = open_ledger(base, w, o, ret_why);
 	if (r < 0) {
 		ledger_writer_free(w);
 		return r;
@@ -351,8 +395,7 @@ struct ledger_writer *ledger_writer_free(struct ledger_writer *w)
 		log_error("ledger=unwritten lines=%" PRIu64
 			  " next=\"they are lost with this process\"",
 			  ledger_next_seq(w->ledger) - ledger_synced_size(w->ledger));
-	if (w->timer)
-		event_free(w->timer);
+	commit_free(w->commit);
 	ledger_free(w->ledger);
 	free(w);
 	return NULL;
@@ -363,6 +406,16 @@ const struct measure_sink *ledger_writer_sink(const struct ledger_writer *w)
 	return &w->sink;
 }
 
+uint64_t ledger_writer_size(const struct ledger_writer *w)
+{
+	return ledger_next_seq(w->ledger);
+}
+
+struct commit *ledger_writer_commit(const struct ledger_writer *w)
+{
+	return w->commit;
+}
+
 int ledger_writer_stop(struct ledger_writer *w, const char *why)
 {
 	char members[128];
@@ -371,5 +424,7 @@ int ledger_writer_stop(struct ledger_writer *w, const char *why)
 	tell_dropped(w);
 	snprintf(members, sizeof(members), "\"why\":\"%s\",\"order\":null", why);
 	r = ledger_writer_record(w, PLUMB_TYPE_STOP, "agent", members);
+	if (r >= 0)
+		commit_appended(w->commit, true);
 	return r < 0 ? r : ledger_sync(w->ledger);
 }

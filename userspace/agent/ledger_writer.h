@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ledger_writer.h: judges what the sensors measured, writes it into the ledger, and the ledger's own records: log, start, gap, stop, counters, lost.
- * In: the measure sink, on the loop's thread. Out: lines, synced in batches: at once for what matters, else after 256 lines or 1 s.
- * A full disk loses nothing that was accepted: lines are kept and written again with back-off; what no longer fits is counted and told.
+ * ledger_writer.h: judges what the sensors measured, writes it into the ledger, and the ledger's own records: log, start, epoch, gap, stop,
+ * counters, lost. In: the measure sink, on the loop's thread. Out: lines, handed to commit: at once for what matters, else in batches.
+ * What the ledger cannot take is counted and told.
  */
 #ifndef PLUMB_LEDGER_WRITER_H
 #define PLUMB_LEDGER_WRITER_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include "baseline.h"
 #include "clock.h"
-#include "ledger_write.h"
+#include "commit.h"
 #include "measure.h"
 #include "why.h"
 
@@ -24,15 +24,23 @@ struct ledger_writer_options {
 	const char *origin;
 	const struct baseline *baseline;	/* borrowed; NULL: nothing is judged */
 	uint64_t batch_ms;		/* 0: 1000 */
+	struct tpm_queue *queue;	/* borrowed; NULL: no TPM, lines are synced and nothing is anchored */
+	const struct epoch_seen *now;	/* the TPM at this moment; NULL without one */
+	const struct sign_key *event_key;	/* borrowed, public; NULL: nothing is signed */
+	void (*provisional)(void *ctx, const struct checkpoint *head);	/* as in commit.h; may be NULL */
+	void (*anchored)(void *ctx, const struct checkpoint *head);
+	void *ctx;
 	bool exec_all;			/* false: each (scope, program, digest) once, counted after that */
 };
 
-/* Opens or recovers the ledger and writes log (line 0), start and gap. Errors as ledger_open(). */
+/* Opens or recovers the ledger and writes log (line 0), start, epoch and gap. Errors as ledger_open() and commit_open(). */
 int ledger_writer_open(struct event_base *base, const struct ledger_writer_options *o, struct ledger_writer **ret, struct why *ret_why);
-struct ledger_writer *ledger_writer_free(struct ledger_writer *w);	/* syncs; logs when that fails */
+struct ledger_writer *ledger_writer_free(struct ledger_writer *w);	/* after tpm_queue_free(); syncs; logs when that fails */
 const struct measure_sink *ledger_writer_sink(const struct ledger_writer *w);	/* borrowed */
 /* A record of the ledger's own: members as JSON without braces. */
 int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const char *src, const char *members);
 int ledger_writer_stop(struct ledger_writer *w, const char *why);	/* the `stop` line, synced */
+uint64_t ledger_writer_size(const struct ledger_writer *w);		/* lines appended */
+struct commit *ledger_writer_commit(const struct ledger_writer *w);	/* borrowed */
 
 #endif

@@ -164,8 +164,8 @@ static int get_blobs(const json_t *o, struct record *ret, struct why *ret_why)
 		{"event_public", &ret->event_public, MAX_BLOB, false},
 		{"event_attest", &ret->event_attest, MAX_BLOB, false},
 		{"event_sig", &ret->event_sig, MAX_BLOB, false},
-		{"witness_key", &ret->witness_key, MAX_BLOB, false},
-		{"order_key", &ret->order_key, MAX_BLOB, false},
+		{"witness_key", &ret->witness_key, MAX_BLOB, true},
+		{"order_key", &ret->order_key, MAX_BLOB, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(blobs); i++) {

@@ -24,8 +24,8 @@ struct record {
 	struct buf ek_public, ek_cert, ak_public, event_public;	/* TPM2B_PUBLIC, DER (may be empty) */
 	struct buf event_attest, event_sig;			/* TPM2_Certify of the event key */
 	char witness_name[256];					/* cosigner's key name */
-	struct buf witness_key;					/* SPKI DER, Ed25519 */
-	struct buf order_key;					/* SPKI DER, P-256: signs orders and verdicts */
+	struct buf witness_key;					/* SPKI DER, Ed25519; empty: no verifier yet */
+	struct buf order_key;					/* SPKI DER, P-256: signs orders and verdicts; empty: no verifier yet */
 	struct buf baseline_keys[RECORD_MAX_KEYS];		/* SPKI DER: who may sign baselines and offline orders */
 	uint32_t n_baseline_keys;
 	char predecessor_origin[CHECKPOINT_MAX_ORIGIN];		/* "" for the first */

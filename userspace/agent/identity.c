@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "quote.h"
+
+#define MAX_BLOBS 65536
+#define MAX_RECORD 65536
+
+static struct buf_view view(const struct buf *b)
+{
+	return (struct buf_view){b->data, b->size};
+}
+
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+/* This node's name while no TPM gives it one: the machine id, hashed, since it is not to be handed out as it is. */
+static int name_without_tpm(const struct identity_options *o, struct identity *ret,
+			    struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf id = {0};
+	struct digest d;
+	int r = fsio_read_file(o->io, "/etc/machine-id", 64, &id);
+
+	if (r < 0 || id.size < 32)
+		return why_set(ret_why, r < 0 ? r : -EBADMSG,
+			       "/etc/machine-id cannot be read or is too short; "
+			       "systemd-machine-id-setup makes one");
+	r = digest_sha256(id.data, 32, &d);
+	if (r >= 0)
+		digest_hex(&d, ret->record.node);
+	return r;
+}
+
+static int path_in(const char *dir, const char *name, char ret[PATH_MAX])
+{
+	return snprintf(ret, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* The keys of before, or new ones: their wrapped blobs are kept where they survive a restart. */
+static int open_keys(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf blobs = {0}, before = {0};
+	const struct tpm_ops *ops = i->tpm->ops;
+	char path[PATH_MAX];
+	int r = path_in(o->state_dir, IDENTITY_KEYS_FILE, path);
+
+	if (r >= 0)
+		r = fsio_mkdir_all(o->io, o->state_dir, 0700);
+	if (r >= 0)
+		r = fsio_read_file(o->io, path, MAX_BLOBS, &before);
+	if (r == -ENOENT)
+		r = 0;
+	if (r < 0)
+		return why_set(ret_why, r, "%.150s: %s", path, strerror(-r));
+	buf_put(&blobs, before.data, before.size);
+	r = ops->keys_open(i->tpm->ctx, &blobs, &i->record.ak_public, &i->record.event_public);
+	if (r < 0)
+		return why_set(ret_why, r,
+			       "TPM keys cannot be made or loaded: %s; %.150s must be the file "
+			       "that was made with this TPM",
+			       strerror(-r), path);
+	if (!same(&blobs, &before))
+		r = fsio_replace_file(o->io, path, blobs.data, blobs.size, 0600);
+	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+}
+
+static int read_boot_id(const struct fsio *io, uint8_t ret[16])
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	char hex[33];
+	size_t n = 0;
+	int r = fsio_read_file(io, "/proc/sys/kernel/random/boot_id", 256, &b);
+
+	for (size_t i = 0; r >= 0 && i < b.size && n < 32; i++)
+		if (b.data[i] != '-')
+			hex[n++] = (char)b.data[i];
+	if (r < 0 || n < 32)
+		return r < 0 ? r : -EBADMSG;
+	return digest_bytes_from_hex(hex, 32, ret, 16);
+}
+
+static int read_now(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	struct quote_pcrs pcrs = {.mask = 0};
+	struct tpm_clock clock;
+	int r = i->tpm->ops->read_clock(i->tpm->ctx, &clock);
+
+	if (r >= 0)
+		r = i->tpm->ops->pcr_read(i->tpm->ctx, 1u << o->pcr_index, &pcrs);
+	if (r >= 0 && !(pcrs.mask & 1u << o->pcr_index))
+		r = -EIO;
+	if (r < 0)
+		return why_set(ret_why, r,
+			       "TPM: PCR %u of the SHA-256 bank or the counts cannot be read: %s",
+			       o->pcr_index, strerror(-r));
+	i->now.reset_count = clock.reset_count;
+	i->now.restart_count = clock.restart_count;
+	i->now.pcr_index = o->pcr_index;
+	i->now.pcr = pcrs.values[o->pcr_index];
+	r = read_boot_id(o->io, i->now.boot_id);
+	return r < 0 ? why_set(ret_why, r, "boot id: %s", strerror(-r)) : 0;
+}
+
+static int name_by_tpm(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	struct record *rec = &i->record;
+	struct digest d;
+	int r = i->tpm->ops->ek_public(i->tpm->ctx, &rec->ek_public, &rec->ek_cert);
+
+	if (r < 0)
+		return why_set(ret_why, r, "the TPM's endorsement key cannot be had: %s",
+			       strerror(-r));
+	r = quote_public_digest(rec->ek_public.data, rec->ek_public.size, &d, ret_why);
+	if (r < 0)
+		return r;
+	digest_hex(&d, rec->node);
+	r = open_keys(o, i, ret_why);
+	if (r >= 0)
+		r = quote_public_key(rec->event_public.data, rec->event_public.size, &i->event_key,
+				     ret_why);
+	return r < 0 ? r : read_now(o, i, ret_why);
+}
+
+static int certify(struct identity *i, struct why *ret_why)
+{
+	struct record *rec = &i->record;
+	const struct buf_view ak = view(&rec->ak_public), event = view(&rec->event_public);
+	struct digest qualifying;
+	int r = record_certify_data(&ak, &event, &qualifying);
+
+	if (r >= 0)
+		r = i->tpm->ops->certify_event(i->tpm->ctx, &qualifying, &rec->event_attest,
+					       &rec->event_sig);
+	return r < 0 ? why_set(ret_why, r, "the TPM does not certify the event key: %s",
+			       strerror(-r))
+		     : 0;
+}
+
+/* The record that lies there decides whose ledger this is. */
+static int compare(const struct record *before, const struct identity *i, const char *path,
+		   struct why *ret_why)
+{
+	const char *other = NULL;
+
+	if (strcmp(before->node, i->record.node) != 0)
+		other = "is of another TPM";
+	else if (strcmp(before->origin, i->origin) != 0)
+		other = "has another origin (log_name was changed?)";
+	else if (before->pcr_index != i->record.pcr_index)
+		other = "has another pcr_index";
+	else if (!same(&before->ak_public, &i->record.ak_public) ||
+		 !same(&before->event_public, &i->record.event_public))
+		other = "has other keys (tpm-keys in the state directory was lost?)";
+	return other ? why_set(ret_why, -EXDEV, "%.120s %s; give this node a ledger_dir of its own",
+			       path, other)
+		     : 0;
+}
+
+static int keep_record(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct record before = {.incarnation = 0};
+	char path[PATH_MAX];
+	int r = path_in(o->ledger_dir, "record.json", path);
+
+	if (r >= 0)
+		r = fsio_read_file(o->io, path, MAX_RECORD, &b);
+	if (r >= 0) {
+		struct why why = {""};
+
+		r = record_parse(b.data, b.size, &before, &why);
+		if (r < 0)
+			return why_set(ret_why, r, "%.100s: %.120s", path, why.text);
+		r = compare(&before, i, path, ret_why);
+		record_done(&before);
+		return r;
+	}
+	if (r == -ENOENT)
+		r = certify(i, ret_why);
+	if (r < 0)
+		return ret_why->text[0] ? r : why_set(ret_why, r, "%.150s: %s", path, strerror(-r));
+	i->record.enrolled_ns = clock_utc_ns(o->clock);
+	r = record_write(&i->record, &b);
+	if (r >= 0)
+		r = fsio_mkdir_all(o->io, o->ledger_dir, 0700);
+	if (r >= 0)
+		r = fsio_replace_file(o->io, path, b.data, b.size, 0600);
+	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+}
+
+/* Two agents would write over each other's lines. The lock is the kernel's: it goes with the process. */
+static int lock(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	int r = fsio_mkdir_all(o->io, o->ledger_dir, 0700);
+
+	if (r >= 0)
+		r = fsio_open(o->io, o->ledger_dir, O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0)
+		return why_set(ret_why, r, "%.150s: %s", o->ledger_dir, strerror(-r));
+	i->lock_fd = r;
+	if (flock(i->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK
+		       ? why_set(ret_why, -EALREADY, "%.150s: another plumbd writes this ledger",
+				 o->ledger_dir)
+		       : why_set(ret_why, -errno, "%.150s: flock: %s", o->ledger_dir,
+				 strerror(errno));
+}
+
+int identity_open(const struct identity_options *o, struct tpm *tpm, struct identity *ret,
+		  struct why *ret_why)
+{
+	struct record *rec = &ret->record;
+	int r;
+
+	*ret = (struct identity){.tpm = tpm, .lock_fd = -1, .record = {.pcr_index = o->pcr_index}};
+	ret_why->text[0] = 0;
+	r = lock(o, ret, ret_why);
+	if (r >= 0)
+		r = tpm ? name_by_tpm(o, ret, ret_why) : name_without_tpm(o, ret, ret_why);
+	if (r >= 0 && snprintf(ret->origin, sizeof(ret->origin), "%s/node/%s/0", o->log_name,
+			       rec->node) >= (int)sizeof(ret->origin))
+		r = why_set(ret_why, -E2BIG, "log_name is too long");
+	if (r >= 0) {
+		memcpy(rec->origin, ret->origin, sizeof(rec->origin));
+		/* A label for people; the node id is what counts. */
+		if (gethostname(rec->label, sizeof(rec->label)) < 0)
+			rec->label[0] = 0;
+		rec->label[sizeof(rec->label) - 1] = 0;
+	}
+	if (r >= 0 && tpm)
+		r = keep_record(o, ret, ret_why);
+	if (r < 0)
+		identity_done(ret);
+	return r;
+}
+
+void identity_done(struct identity *i)
+{
+	record_done(&i->record);
+	i->event_key = sign_key_free(i->event_key);
+	if (i->lock_fd >= 0)
+		close(i->lock_fd);
+	i->lock_fd = -1;
+}

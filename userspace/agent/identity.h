@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * identity.h: who this node is while no verifier has enrolled it: its keys in the TPM, its origin, its own record.json.
+ * In: a TPM (or none), the ledger's and the state directory. Out: node id, origin, public keys; record.json beside the ledger, so that
+ * anybody can check it. A TPM or keys other than those of before are refused: the ledger belongs to them.
+ */
+#ifndef PLUMB_IDENTITY_H
+#define PLUMB_IDENTITY_H
+
+#include "clock.h"
+#include "epoch.h"
+#include "fsio.h"
+#include "record.h"
+#include "sign.h"
+#include "tpm_door.h"
+#include "why.h"
+
+#define IDENTITY_KEYS_FILE "tpm-keys"	/* in the state directory: the keys' wrapped blobs; of use to this TPM alone */
+
+struct identity {
+	char origin[CHECKPOINT_MAX_ORIGIN];
+	struct tpm *tpm;		/* borrowed; NULL: none */
+	struct record record;		/* without a TPM only node, origin and incarnation */
+	struct sign_key *event_key;	/* public; NULL without a TPM */
+	struct epoch_seen now;		/* the TPM as it was found */
+	int lock_fd;			/* the ledger's directory, locked against a second agent; -1: none */
+};
+
+struct identity_options {
+	const struct fsio *io;		/* borrowed, as all here */
+	const struct clock *clock;
+	const char *ledger_dir, *state_dir;
+	const char *log_name;		/* first part of the origin */
+	uint8_t pcr_index;
+};
+
+/*
+ * -EALREADY: another agent has this ledger; -EXDEV: record.json is of another TPM or other keys; -EBADMSG: it is corrupt; other errors:
+ * of the TPM or the disk. Blocks.
+ */
+int identity_open(const struct identity_options *o, struct tpm *tpm, struct identity *ret, struct why *ret_why);
+void identity_done(struct identity *i);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "settings.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+#define OPTION(name, type, initial, min, max, help)                                   \
+	{                                                                             \
+#name, type, offsetof(struct settings, name), initial, min, max, help \
+	}
+
+static const struct conf_option options[] = {
+	OPTION(ledger_dir, CONF_STR, "/var/lib/plumbline/ledger", 0, 0, "where the ledger lies"),
+	OPTION(state_dir, CONF_STR, "/var/lib/plumbline", 0, 0,
+	       "where this node's own state lies: the wrapped TPM keys"),
+	OPTION(tpm, CONF_STR, "auto", 0, 0,
+	       "TCTI string, e.g. device:/dev/tpmrm0; auto: that one if it is there; none"),
+	OPTION(pcr_index, CONF_UINT, "15", 11, 15,
+	       "PCR of the SHA-256 bank that the ledger is anchored in"),
+	OPTION(quote_interval, CONF_DURATION_MS, "60s", 1000, 86400000,
+	       "time between the quotes that the node makes of itself"),
+	OPTION(watch, CONF_LIST, NULL, 0, 0,
+	       "a file, or a directory with all below it; 64 at most"),
+	OPTION(log_name, CONF_STR, "plumbline.local", 0, 0, "first part of the ledger's origin"),
+	OPTION(baseline, CONF_STR, NULL, 0, 0,
+	       "signed baseline to judge by; none: nothing is judged"),
+	OPTION(baseline_keys, CONF_LIST, NULL, 0, 0, "PEM files of the keys that may sign it"),
+	OPTION(exec, CONF_STR, "once", 0, 0,
+	       "once: each program once per digest and scope; all: every exec"),
+	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
+	       "how long lines that can wait do wait before they are synced"),
+	OPTION(verbose, CONF_BOOL, "false", 0, 0, "log more"),
+};
+
+static const struct conf_table table = {
+	.program = "plumbd",
+	.summary = "Measures each exec, module load and change of a watched file on this node into "
+		   "a ledger.",
+	.usage = "[OPTION…]",
+	.file = "/etc/plumbline/plumbd.yaml",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+};
+
+int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_why)
+{
+	int rest = argc, r;
+
+	*ret = (struct settings){.ledger_dir = NULL};
+	r = conf_load(&table, argc, argv, ret, &rest, ret_why);
+	if (r != 0)
+		return r;
+	if (rest < argc)
+		return why_set(ret_why, -EINVAL, "there are arguments that are no options");
+	if (strcmp(ret->exec, "all") != 0 && strcmp(ret->exec, "once") != 0)
+		return why_set(ret_why, -EINVAL, "exec is once or all");
+	for (uint32_t i = 0; i < ret->watch.n_items; i++)
+		if (ret->watch.items[i][0] != '/')
+			return why_set(ret_why, -EINVAL, "watch wants absolute paths");
+	return 0;
+}
+
+void settings_done(struct settings *s)
+{
+	conf_done(&table, s);
+}

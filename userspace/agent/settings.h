@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * settings.h: the agent's options: one table for the configuration file, the command line and --help.
+ * In: argv, /etc/plumbline/plumbd.yaml. Out: plain values, checked. Read by main alone.
+ */
+#ifndef PLUMB_SETTINGS_H
+#define PLUMB_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "conf.h"
+#include "why.h"
+
+struct settings {
+	char *ledger_dir;
+	char *state_dir;
+	char *tpm;
+	uint64_t pcr_index;
+	uint64_t quote_interval;
+	struct conf_list watch;
+	char *log_name;
+	char *baseline;
+	struct conf_list baseline_keys;
+	char *exec;
+	uint64_t batch;
+	bool verbose;
+};
+
+/* 1: --help or --version was printed. Call settings_done() in any case. */
+int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_why);
+void settings_done(struct settings *s);
+
+#endif
