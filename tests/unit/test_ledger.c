@@ -117,7 +117,7 @@ static void check(uint32_t problems)
 
 	assert_int_equal(ledger_check(fsio_system(), dir, NULL, &report, &why), 0);
 	if (problems == 0 && report.n_problems)
-		print_error("%s\n", report.problems[0].text);
+		fprintf(stderr, "# %s\n", report.problems[0].text);
 	assert_int_equal(report.n_problems > 0, problems > 0);
 }
 

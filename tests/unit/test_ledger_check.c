@@ -93,7 +93,7 @@ static void check(void)
 static void tell_problems(void)
 {
 	for (uint32_t i = 0; i < report.n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++)
-		print_error("%s\n", report.problems[i].text);
+		fprintf(stderr, "# %s\n", report.problems[i].text);
 }
 
 static void good(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd_ledger.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "cleanup.h"
 #include "jsonl.h"
 #include "ledger_check.h"
+#include "ledger_export.h"
 #include "line.h"
 #include "print.h"
 
@@ -17,13 +19,16 @@ static void help(FILE *f)
 {
 	fprintf(f,
 		"Usage: plumbctl ledger show [--drift] [--type=TYPE] [--from=LINE] [--json] DIR\n"
-		"       plumbctl ledger verify [--record=FILE] [--json] DIR\n\n"
+		"       plumbctl ledger verify [--record=FILE] [--json] DIR\n"
+		"       plumbctl ledger export notes|cel|proof [--line=LINE] [-o FILE] DIR\n\n"
 		"  show     one row a line: line, time, type, judgement, key, found, by whom\n"
 		"  verify   tree, tiles, anchors, quotes and signatures of a ledger directory; "
 		"names each\n"
 		"           line that is not what it was. --record: an enrolment record kept "
 		"elsewhere,\n"
-		"           for root on the node can replace the one in DIR\n\n"
+		"           for root on the node can replace the one in DIR\n"
+		"  export   notes: C2SP signed notes; cel: one CEL-JSON record an extend;\n"
+		"           proof: C2SP tlog-proof that LINE is in the newest signed checkpoint\n\n"
 		"Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
 }
 
@@ -192,6 +197,94 @@ static int verify(const char *dir, const char *record, bool json)
 	return report->n_problems ? PRINT_NOT_GOOD : PRINT_GOOD;
 }
 
+struct args {
+	struct show show;
+	const char *record, *output;
+	uint64_t line;
+	bool has_line;
+};
+
+static int export(const char *form, const char *dir, const struct args *a)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	const struct fsio *io = fsio_system();
+	struct why why = {""};
+	int r;
+
+	if (strcmp(form, "proof") == 0 && a->has_line)
+		r = ledger_export_proof(io, dir, a->line, &b, &why);
+	else if (strcmp(form, "notes") == 0)
+		r = ledger_export_notes(io, dir, &b, &why);
+	else if (strcmp(form, "cel") == 0)
+		r = ledger_export_cel(io, dir, &b, &why);
+	else
+		return print_error(PRINT_USAGE,
+				   "ledger export makes notes, cel, or proof with --line=LINE");
+	if (r < 0)
+		return print_error(r == -EBADMSG ? PRINT_NOT_GOOD : PRINT_UNKNOWN, "%s",
+				   why.text[0] ? why.text : strerror(-r));
+	if (!a->output || strcmp(a->output, "-") == 0)
+		return fwrite(b.data, 1, b.size, stdout) == b.size && fflush(stdout) == 0
+			       ? PRINT_GOOD
+			       : PRINT_UNKNOWN;
+	r = fsio_replace_file(io, a->output, b.data, b.size, 0644);
+	return r < 0 ? print_error(PRINT_UNKNOWN, "%s: %s", a->output, strerror(-r)) : PRINT_GOOD;
+}
+
+/* A line's number, all of the text. */
+static bool number(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && !errno;
+}
+
+static bool take_option(struct args *a, int o)
+{
+	switch (o) {
+	case 'd':
+		a->show.drift = true;
+		return true;
+	case 'j':
+		a->show.json = true;
+		return true;
+	case 't':
+		a->show.type = optarg;
+		return true;
+	case 'r':
+		a->record = optarg;
+		return true;
+	case 'o':
+		a->output = optarg;
+		return true;
+	case 'f':
+		return number(optarg, &a->show.from);
+	case 'l':
+		a->has_line = true;
+		return number(optarg, &a->line);
+	}
+	return false;
+}
+
+static int run(int n, char **words, struct args *a)
+{
+	struct why why = {""};
+
+	if (n == 3 && strcmp(words[0], "export") == 0)
+		return export(words[1], words[2], a);
+	if (n == 2 && strcmp(words[0], "verify") == 0)
+		return verify(words[1], a->record, a->show.json);
+	if (n != 2 || strcmp(words[0], "show") != 0) {
+		help(stderr);
+		return PRINT_USAGE;
+	}
+	if (ledger_check_each(fsio_system(), words[1], a->show.from, show_line, &a->show, &why) < 0)
+		return print_error(PRINT_UNKNOWN, "%s", why.text);
+	return PRINT_GOOD;
+}
+
 int cmd_ledger(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -200,37 +293,23 @@ int cmd_ledger(int argc, char **argv)
 		{"from", required_argument, NULL, 'f'},
 		{"json", no_argument, NULL, 'j'},
 		{"record", required_argument, NULL, 'r'},
+		{"line", required_argument, NULL, 'l'},
+		{"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	struct show s = {.json = false};
-	struct why why = {""};
-	const char *what, *record = NULL;
+	struct args a = {.output = NULL};
 	int o;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (o == 'h') {
 			help(stdout);
 			return PRINT_GOOD;
 		}
 		if (o == '?')
 			return PRINT_USAGE;
-		s.drift |= o == 'd';
-		s.json |= o == 'j';
-		s.type = o == 't' ? optarg : s.type;
-		record = o == 'r' ? optarg : record;
-		s.from = o == 'f' ? strtoull(optarg, NULL, 10) : s.from;
+		if (!take_option(&a, o))
+			return print_error(PRINT_USAGE, "'%s' is no line number", optarg);
 	}
-	if (argc - optind != 2) {
-		help(stderr);
-		return PRINT_USAGE;
-	}
-	what = argv[optind];
-	if (strcmp(what, "verify") == 0)
-		return verify(argv[optind + 1], record, s.json);
-	if (strcmp(what, "show") != 0)
-		return print_error(PRINT_USAGE, "no command 'ledger %s'", what);
-	if (ledger_check_each(fsio_system(), argv[optind + 1], s.from, show_line, &s, &why) < 0)
-		return print_error(PRINT_UNKNOWN, "%s", why.text);
-	return PRINT_GOOD;
+	return run(argc - optind, argv + optind, &a);
 }

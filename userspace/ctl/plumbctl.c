@@ -21,7 +21,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"baseline", cmd_baseline, "capture | show | diff | sign | verify what may be on a node"},
-	{"ledger", cmd_ledger, "show | verify a ledger directory, offline"},
+	{"ledger", cmd_ledger, "show | verify | export a ledger directory, offline"},
 	{"policy", cmd_policy,
 	 "check | test | compile | sign the rules that say what a drift means"},
 };

@@ -388,15 +388,6 @@ static int open_record(struct check *c, const char *path, struct why *ret_why)
 	return 0;
 }
 
-/* The origin stands in the headers; anchors and notes need it before the lines are read. */
-static int any_header(void *ctx, const struct ledger_read_segment *s)
-{
-	struct check *c = ctx;
-
-	snprintf(c->origin, sizeof(c->origin), "%s", s->origin);
-	return 1;
-}
-
 /* A running agent may be in the middle of its last line. */
 static int nothing_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
 {
@@ -407,23 +398,19 @@ static int nothing_torn(void *ctx, const struct ledger_read_segment *s, uint64_t
 	return 0;
 }
 
+/* Anchors and notes need the origin before the lines are read. */
 static int look_ahead(struct check *c, uint64_t **ret_firsts, uint32_t *ret_n, struct why *ret_why)
 {
-	const struct ledger_read_calls ahead = {c, any_header, NULL, nothing_torn};
-	int r = ledger_read_list(c->dir, ret_firsts, ret_n, ret_why);
+	int r = ledger_read_origin(c->io, c->dir, c->origin, ret_why);
 
+	if (r >= 0)
+		r = ledger_read_list(c->dir, ret_firsts, ret_n, ret_why);
+	if (r >= 0 && *ret_n == 0)
+		r = -ENOENT;
 	if (r < 0)
 		return r;
-	if (*ret_n == 0)
-		return why_set(ret_why, -ENOENT, "%s has no events-*.jsonl", c->dir);
 	snprintf(c->newest, sizeof(c->newest), "events-%020" PRIu64 ".jsonl",
 		 (*ret_firsts)[*ret_n - 1]);
-	/* A header that is damaged is told when it is its turn. */
-	for (uint32_t i = 0; i < *ret_n && !c->origin[0]; i++)
-		r = ledger_read_one(c->io, c->dir, (*ret_firsts)[i], &ahead, ret_why);
-	if (!c->origin[0])
-		return r < 0 ? r
-			     : why_set(ret_why, -EBADMSG, "%s: no segment has a header", c->dir);
 	return 0;
 }
 

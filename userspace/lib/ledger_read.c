@@ -275,3 +275,38 @@ int ledger_read_all(const struct fsio *io, const char *dir, uint64_t from,
 			r = ledger_read_one(io, dir, firsts[i], c, ret_why);
 	return r;
 }
+
+static int take_origin(void *ctx, const struct ledger_read_segment *s)
+{
+	snprintf(ctx, CHECKPOINT_MAX_ORIGIN, "%s", s->origin);
+	return 1;
+}
+
+static int no_header(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
+{
+	(void)ctx;
+	(void)s;
+	(void)at;
+	(void)size;
+	return 0;
+}
+
+int ledger_read_origin(const struct fsio *io, const char *dir, char ret[CHECKPOINT_MAX_ORIGIN],
+		       struct why *ret_why)
+{
+	CLEANUP_FREE uint64_t *firsts = NULL;
+	const struct ledger_read_calls calls = {ret, take_origin, NULL, no_header};
+	uint32_t n = 0;
+	int r = ledger_read_list(dir, &firsts, &n, ret_why);
+
+	if (r < 0)
+		return r;
+	if (n == 0)
+		return why_set(ret_why, -ENOENT, "%s has no events-*.jsonl", dir);
+	for (uint32_t i = 0; i < n; i++) {
+		r = ledger_read_one(io, dir, firsts[i], &calls, ret_why);
+		if (r > 0)
+			return 0;
+	}
+	return r < 0 ? r : why_set(ret_why, -EBADMSG, "%s: no segment has a header", dir);
+}

@@ -39,6 +39,8 @@ int ledger_read_list(const char *dir, uint64_t **ret_firsts, uint32_t *ret_n, st
 int ledger_read_one(const struct fsio *io, const char *dir, uint64_t first, const struct ledger_read_calls *c, struct why *ret_why);
 /* All segments that may hold lines from `from` on. -ENOENT: no segment at all. */
 int ledger_read_all(const struct fsio *io, const char *dir, uint64_t from, const struct ledger_read_calls *c, struct why *ret_why);
+/* The origin that the first readable header names. -ENOENT: no segment at all. */
+int ledger_read_origin(const struct fsio *io, const char *dir, char ret[CHECKPOINT_MAX_ORIGIN], struct why *ret_why);
 /* For fuzzing and recovery: one header line without LF. */
 int ledger_read_header(const char *line, size_t size, struct ledger_read_segment *ret, struct why *ret_why);
 
