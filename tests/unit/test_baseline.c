@@ -194,6 +194,9 @@ static void test_every_byte(void **state)
 		}
 		b->good.data[at] ^= 1;
 	}
+	buf_puts(&b->good, "x");
+	assert_int_equal(open_bytes(b, b->good.data, b->good.size, &base, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "no end"));
 	buf_puts(&b->good, "\n");
 	assert_true(open_bytes(b, b->good.data, b->good.size, &base, &why) < 0);
 }
@@ -308,22 +311,24 @@ static void test_long_line(void **state)
 	free(text);
 }
 
-/* Signed as something else: a policy is no baseline, whoever signed it. */
+/* Signed as something else: whoever signed it, it was not meant as a baseline. */
 static void test_other_type(void **state)
 {
-	static const char header[] = "{\"v\":1}";
 	struct bench *b = *state;
 	struct baseline *base = NULL;
-	struct buf text = {0};
+	struct buf text = {0}, header = {0};
 	struct why why;
 
-	assert_int_equal(dsse_sign(WIRE_DSSE_POLICY, header, strlen(header),
+	assert_int_equal(fsio_read_file(fsio_system(), DATA "header.json", 4096, &header), 0);
+	assert_int_equal(dsse_sign(WIRE_DSSE_POLICY, header.data, header.size,
 				   (const struct sign_key *const *)&b->key, 1, &text),
 			 0);
-	buf_puts(&text, "\n");
+	buf_puts(&text, strchr((char *)b->good.data, '\n'));
 	assert_true(open_bytes(b, text.data, text.size, &base, &why) < 0);
-	assert_true(baseline_open(fsio_system(), b->path, NULL, 0, 0, &base, &why) < 0);
+	assert_int_equal(baseline_open(fsio_system(), b->path, NULL, 0, 0, &base, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "something else"));
 	buf_done(&text);
+	buf_done(&header);
 }
 
 int main(void)

@@ -43,7 +43,8 @@ static void test_not_utf8(void **state)
 		{"\"key\":\"file:/srv/caf", "\"key\":\"file:/srv/tea"}, /* shown as another */
 		{"\"key_b64\":\"Zml", "\"key_b64\":\"Zmm"},
 		{"\"key_b64\":\"Zml", "\"key_b64\":\"?ml"},
-		{"Zuk=\"", "ZgA=\""}, /* a NUL at the end */
+		{"Zuk=\"", "ZgA=\""},
+		{"Zuk=\"", "ZukA\""}, /* a NUL at the end */
 		{"\"other\":",
 		 "\"other_b64\":\"ZmlsZTovc3J2L3BsYWlu\",\"other\":"}, /* needs none */
 	};

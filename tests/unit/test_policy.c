@@ -119,6 +119,38 @@ static struct policy *with_condition(const char *when, struct why *why)
 	return p;
 }
 
+/* Single conditions against a subject of which little is known. */
+static void test_unknown(void **state)
+{
+	static const struct {
+		const char *when;
+		struct policy_subject s;
+		bool matches;
+	} rows[] = {
+		{"{\"uid\":0}", {.type = PLUMB_TYPE_FILE}, false},
+		{"{\"uid\":0}", {.type = PLUMB_TYPE_FILE, .actor_known = true}, true},
+		{"{\"not\":{\"uid\":0}}", {.type = PLUMB_TYPE_FILE}, true},
+		{"{\"cgroup\":\"/x\"}", {.type = PLUMB_TYPE_FILE, .cgroup = "/x"}, false},
+		{"{\"cgroup\":\"/x\"}", {.cgroup = "/x", .actor_known = true}, true},
+		{"{\"actor_known\":false}", {.type = PLUMB_TYPE_FILE}, true},
+		{"{\"key\":{\"suffix\":\"a-long-end\"}}", {.key = "end"}, false},
+		{"{\"key\":{\"suffix\":\"end\"}}", {.key = "end"}, true},
+		{"{\"key\":{\"prefix\":\"a-long-start\"}}", {.key = "a-"}, false},
+		{"{\"scope\":\"host\"}", {.type = PLUMB_TYPE_FILE}, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct why why = {""};
+		struct policy *p = with_condition(rows[i].when, &why);
+
+		assert_non_null(p);
+		if ((policy_match(p, &rows[i].s) != NULL) != rows[i].matches)
+			fail_msg("row %zu: %s", i, rows[i].when);
+		policy_free(p);
+	}
+}
+
 static void test_glob(void **state)
 {
 	static const struct {
@@ -298,13 +330,10 @@ static void test_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),
-		cmocka_unit_test(test_match),
-		cmocka_unit_test(test_glob),
-		cmocka_unit_test(test_glob_is_fast),
-		cmocka_unit_test(test_broken_conditions),
-		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_example),	     cmocka_unit_test(test_match),
+		cmocka_unit_test(test_unknown),	     cmocka_unit_test(test_glob),
+		cmocka_unit_test(test_glob_is_fast), cmocka_unit_test(test_broken_conditions),
+		cmocka_unit_test(test_broken),	     cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
