@@ -205,7 +205,7 @@ static void check(struct bench *b, uint64_t anchored)
 
 	assert_int_equal(ledger_check(fsio_system(), b->dir, NULL, &report, &why), 0);
 	for (uint32_t i = 0; i < report.n_problems; i++)
-		print_error("%s\n", report.problems[i].text);
+		fprintf(stderr, "# %s\n", report.problems[i].text);
 	assert_int_equal(report.n_problems, 0);
 	assert_int_equal(report.anchored_size, anchored);
 	assert_memory_equal(commit_fold(b->commit), &b->chip.pcr, DIGEST_SIZE);
