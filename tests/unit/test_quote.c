@@ -133,6 +133,10 @@ static void test_turned_bits(void **state)
 		assert_int_equal(check(&s), -EBADMSG);
 		s.attest.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
+	/* What no TPM made is not even looked at further. */
+	s.attest.data[0] ^= 1;
+	refused(&s, -EBADMSG, "magic");
+	s.attest.data[0] ^= 1;
 	for (size_t bit = 0; bit < s.sig.size * 8; bit++) {
 		s.sig.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_int_equal(check(&s), -EBADMSG);
@@ -167,6 +171,10 @@ static void test_lengths(void **state)
 		assert_true(check(&s) < 0);
 		parts[i]->size = n;
 	}
+	/* One byte more inside the public area than its fields take. */
+	buf_put_u8(&s.ak, 0);
+	s.ak.data[1]++;
+	refused(&s, -EBADMSG, "1 bytes too many");
 	for (unsigned int i = 0; i < 8192; i++)
 		buf_put_u8(&s.attest, 0);
 	refused(&s, -E2BIG, "too large");
