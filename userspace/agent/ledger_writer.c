@@ -204,8 +204,8 @@ static int last_line(void *ctx, uint64_t seq, const char *text, size_t size)
 		return 0;
 	last->any = true;
 	last->seq = seq;
-	/* The last quote covers the `stop`, so it comes after it. */
-	if (l.type != PLUMB_TYPE_QUOTE)
+	/* The last quote covers the `stop`, so it comes after it; and somebody else may extend meanwhile. */
+	if (l.type != PLUMB_TYPE_QUOTE && l.type != PLUMB_TYPE_EPOCH)
 		last->stopped = l.type == PLUMB_TYPE_STOP;
 	last->utc_ns = l.utc_ns;
 	last->boot_ns = l.boot_ns;
