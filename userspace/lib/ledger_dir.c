@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -113,6 +114,15 @@ static int get_body(struct buf_reader *b, struct ledger_anchor *a)
 	return r >= 0 && buf_left(b) > 0 ? -EBADMSG : r;
 }
 
+/* What a power cut leaves where the size was on disk and the bytes were not. */
+static bool only_zeros(const struct buf_reader *r)
+{
+	for (size_t i = r->at; i < r->size; i++)
+		if (r->data[i])
+			return false;
+	return true;
+}
+
 int ledger_dir_anchor_read(struct buf_reader *r, struct ledger_anchor *ret, struct why *ret_why)
 {
 	struct buf_reader at = *r, body;
@@ -125,7 +135,7 @@ int ledger_dir_anchor_read(struct buf_reader *r, struct ledger_anchor *ret, stru
 	if (buf_left(&at) == 0)
 		return 0;
 	e = buf_read_sized32be(&at, LEDGER_MAX_ANCHOR, &all);
-	if (e == -EBADMSG)
+	if (e == -EBADMSG || only_zeros(r))
 		return why_set(ret_why, -ENODATA, "anchors: byte %zu: the last record is cut short",
 			       r->at);
 	if (e < 0 || all.size < 2 + CHECK_SIZE)
