@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verdict_ear.h"
+
+#include <stdio.h>
+
+#include "cleanup.h"
+#include "jsonl.h"
+#include "jwt.h"
+#include "plumb/wire.h"
+
+#define NS_PER_S 1000000000u
+
+/* Which claims each part of the node speaks to. A boot log and images are not appraised, so there is no submod that says so. */
+static const enum verdict_claim runtime[] = {VERDICT_INSTANCE_IDENTITY, VERDICT_EXECUTABLES,
+					     VERDICT_HARDWARE,		VERDICT_RUNTIME_OPAQUE,
+					     VERDICT_STORAGE_OPAQUE,	VERDICT_SOURCED_DATA};
+static const enum verdict_claim config[] = {VERDICT_CONFIGURATION, VERDICT_FILE_SYSTEM};
+
+/* From best to worst. That nothing is claimed is no affirmation. */
+enum status { AFFIRMING, NONE, WARNING, CONTRAINDICATED };
+
+static const char *status_name(enum status s)
+{
+	static const char *const names[] = {"affirming", "none", "warning", "contraindicated"};
+
+	return names[s];
+}
+
+static enum status status_of(int value)
+{
+	if (value >= 96)
+		return CONTRAINDICATED;
+	if (value >= 32)
+		return WARNING;
+	return value >= 2 ? AFFIRMING : NONE;
+}
+
+static enum status worst(const struct verdict *v, const enum verdict_claim *claims, size_t n)
+{
+	enum status s = AFFIRMING;
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v->claims[claims[i]] == 0)
+			continue;
+		any = true;
+		if (status_of(v->claims[claims[i]]) > s)
+			s = status_of(v->claims[claims[i]]);
+	}
+	return any ? s : NONE;
+}
+
+/* What must be claimed for the part to be affirmed at all. */
+static enum status part_status(const struct verdict *v, const enum verdict_claim *claims, size_t n,
+			       enum verdict_claim needed)
+{
+	enum status s = worst(v, claims, n);
+
+	return s == AFFIRMING && v->claims[needed] == 0 ? NONE : s;
+}
+
+static void put_policy(struct jsonl *j, const struct verdict *v)
+{
+	char hex[DIGEST_HEX_SIZE], id[512];
+
+	if (!v->policy)
+		return;
+	digest_hex(policy_digest(v->policy), hex);
+	snprintf(id, sizeof(id), "plumb:policy/%.256s@sha256:%s", policy_name(v->policy), hex);
+	jsonl_array(j, "ear_appraisal_policy_ids");
+	jsonl_str(j, NULL, id);
+	jsonl_close(j);
+}
+
+static void put_part(struct jsonl *j, const struct verdict_ear_in *in, const char *name,
+		     const enum verdict_claim *claims, size_t n, enum status s)
+{
+	const struct verdict *v = in->verdict;
+
+	jsonl_object(j, name);
+	jsonl_str(j, "ear_status", status_name(s));
+	jsonl_object(j, "ear_trustworthiness_vector");
+	for (size_t i = 0; i < n; i++)
+		if (v->claims[claims[i]] != 0)
+			jsonl_int(j, verdict_claim_name(claims[i]), v->claims[claims[i]]);
+	jsonl_close(j);
+	put_policy(j, v);
+}
+
+static void put_log(struct jsonl *j, const struct verdict_ear_in *in)
+{
+	const struct digest none = {{0}};
+	const struct verdict *v = in->verdict;
+	char text[DIGEST_HEX_SIZE + 8] = "sha256:";
+
+	jsonl_object(j, "ear_verifier_claims");
+	jsonl_str(j, "plumb_log_origin", in->origin);
+	jsonl_uint(j, "plumb_log_size", in->size);
+	jsonl_base64(j, "plumb_log_root", in->root.bytes, DIGEST_SIZE);
+	if (!digest_equal(&in->baseline, &none)) {
+		digest_hex(&in->baseline, text + 7);
+		jsonl_str(j, "plumb_refset", text);
+	}
+	jsonl_uint(j, "plumb_open_cases", v->n_open);
+	jsonl_uint(j, "plumb_score", v->score);
+	jsonl_array(j, "plumb_finding_names");
+	for (int f = 1; f < 32; f++)
+		if (v->findings & 1u << f && terms_finding_name((enum plumb_finding)f))
+			jsonl_str(j, NULL, terms_finding_name((enum plumb_finding)f));
+	jsonl_close(j);
+	jsonl_array(j, "plumb_findings");
+	for (uint32_t i = 0; i < in->n_lines && i < VERDICT_EAR_MAX_LINES; i++)
+		jsonl_uint(j, NULL, in->lines[i]);
+	jsonl_close(j);
+	jsonl_close(j);
+}
+
+static void put_top(struct jsonl *j, const struct verdict_ear_in *in, enum status s, struct buf *b)
+{
+	uint64_t now_s = in->verdict->now_ns / NS_PER_S;
+
+	jsonl_begin(j, b);
+	jsonl_str(j, "eat_profile", VERDICT_EAR_PROFILE);
+	jsonl_uint(j, "iat", now_s);
+	jsonl_uint(j, "exp", now_s + in->life_s);
+	jsonl_object(j, "ear_verifier_id");
+	jsonl_str(j, "developer", in->developer);
+	jsonl_str(j, "build", "plumb-verifier " PLUMB_VERSION);
+	jsonl_close(j);
+	jsonl_str(j, "ear_status", status_name(s));
+}
+
+int verdict_ear_claims(const struct verdict_ear_in *in, struct buf *ret)
+{
+	CLEANUP(buf_done) struct buf nonce = {0};
+	const struct verdict *v = in->verdict;
+	enum status r = part_status(v, runtime, ARRAY_SIZE(runtime), VERDICT_EXECUTABLES);
+	enum status c = part_status(v, config, ARRAY_SIZE(config), VERDICT_CONFIGURATION);
+	struct jsonl j;
+
+	digest_base64_url(&nonce, in->nonce, WIRE_NONCE_SIZE);
+	if (buf_status(&nonce) < 0)
+		return buf_status(&nonce);
+	put_top(&j, in, r > c ? r : c, ret);
+	jsonl_strn(&j, "eat_nonce", (char *)nonce.data, nonce.size);
+	jsonl_str(&j, "sub", in->node);
+	jsonl_str(&j, "plumb_label", in->label);
+	jsonl_object(&j, "submods");
+	put_part(&j, in, "runtime", runtime, ARRAY_SIZE(runtime), r);
+	put_log(&j, in);
+	jsonl_close(&j);
+	put_part(&j, in, "config", config, ARRAY_SIZE(config), c);
+	jsonl_close(&j);
+	jsonl_close(&j);
+	jsonl_end(&j);
+	return buf_status(ret);
+}
+
+int verdict_ear_sign(const struct verdict_ear_in *in, const struct sign_key *key,
+		     struct buf *ret_jwt)
+{
+	CLEANUP(buf_done) struct buf claims = {0};
+	int r = verdict_ear_claims(in, &claims);
+
+	return r < 0 ? r : jwt_sign((char *)claims.data, claims.size, key, ret_jwt);
+}
