@@ -216,6 +216,8 @@ def read_notes(path, origin, record):
     for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1):
         try:
             size, root, name, blob = line.split(" ")
+            if str(int(size)) != size or int(size) < 0:
+                raise ValueError
             size, root, blob = int(size), b64(root), b64(blob)
             who = record.note(name, blob, checkpoint(origin, size, root)) if record else None
         except (ValueError, struct.error):

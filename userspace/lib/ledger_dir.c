@@ -186,7 +186,8 @@ int ledger_dir_note_read(const char *text, size_t size, struct ledger_note *ret,
 
 	while (at < size && at < 19 && text[at] >= '0' && text[at] <= '9')
 		n.size = n.size * 10 + (uint64_t)(text[at++] - '0');
-	if (at == 0 || size < at + 47 || text[at] != ' ' || text[at + 45] != ' ')
+	if (at == 0 || (at > 1 && text[0] == '0') || n.size > (uint64_t)INT64_MAX ||
+	    size < at + 47 || text[at] != ' ' || text[at + 45] != ' ')
 		return why_set(ret_why, -EBADMSG, "note does not start with a size and a root");
 	if (digest_from_base64(text + at + 1, 44, &root) < 0 || root.size != DIGEST_SIZE)
 		return why_set(ret_why, -EBADMSG, "note's root is not 32 bytes in base64");
