@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vlog.h: the verifier's own ledger: verdicts, transitions, operators' actions, node heads. The same tree, Ed25519-signed checkpoints.
- * In: a type and JSON members. Out: sequence number; lines for /v1/events. Loop's thread.
+ * vlog.h: the verifier's own ledger: verdicts, transitions, operators' actions, node heads. The same tree and directory as a node's
+ * (docs/ledger.md), without anchors; its checkpoints are signed with Ed25519. In: a type and JSON members. Out: sequence number;
+ * lines for /v1/events. Loop's thread.
  */
 #ifndef PLUMB_VLOG_H
 #define PLUMB_VLOG_H
@@ -15,15 +16,21 @@
 
 struct vlog;
 
+/* io, clock and key are borrowed. Origin and key name: "<log_name>/verifier". A directory of another origin: -EXDEV. */
 int vlog_open(const struct fsio *io, const struct clock *clock, const char *dir, const char *log_name,
 	      const struct sign_key *key, struct vlog **ret, struct why *ret_why);
-struct vlog *vlog_free(struct vlog *v);
+struct vlog *vlog_free(struct vlog *v);		/* does not sync */
+/* body_members: "\"node\":\"…\",\"cause\":\"…\"", made with jsonl. -EBADMSG: would be no line; nothing was added. Types below VERDICT: -EINVAL. */
 int vlog_add(struct vlog *v, enum plumb_type type, const char *body_members, uint64_t *ret_seq);
-int vlog_sync(struct vlog *v);		/* lines durable, checkpoint signed */
-uint64_t vlog_size(const struct vlog *v);
-/* Complete lines [from, …), each with LF, at most max bytes; ret_to: next. */
+int vlog_sync(struct vlog *v);			/* lines durable, then the checkpoint signed, then followers called */
+uint64_t vlog_size(const struct vlog *v);	/* lines added */
+uint64_t vlog_synced_size(const struct vlog *v);
+/*
+ * Complete lines [from, …), each with LF, at most max bytes of them, appended; only durable ones. ret_to: where to go on (from, when there
+ * are none yet). -E2BIG: the first line alone is longer than max. -ERANGE: from is beyond the end.
+ */
 int vlog_lines(struct vlog *v, uint64_t from, size_t max, struct buf *ret, uint64_t *ret_to);
-/* Called after each vlog_sync that added lines (event followers). */
+/* Called after each vlog_sync that added lines (event followers). fn NULL: nobody. */
 void vlog_on_sync(struct vlog *v, void (*fn)(void *ctx), void *ctx);
 
 #endif
