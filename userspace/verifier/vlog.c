@@ -46,7 +46,7 @@ static int read_boot_id(struct vlog *v)
 static int sign_head(struct vlog *v)
 {
 	CLEANUP(buf_done) struct buf note = {0};
-	struct checkpoint c;
+	struct checkpoint c = {.size = 0};
 	int r;
 
 	if (ledger_next_seq(v->ledger) == v->signed_size)
