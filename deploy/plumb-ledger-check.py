@@ -340,7 +340,7 @@ def check(directory, record_path):
         print(f"  unchecked: {text}")
     for text in problems:
         print(f"  bad: {text}")
-    print("not good" if problems else "good")
+    print("not good" if problems else f"nothing bad found, but {len(unchecked)} points could not be checked" if unchecked else "good")
     return 1 if problems else 0
 
 

@@ -75,7 +75,7 @@ static int show_line(void *ctx, uint64_t seq, const char *text, size_t size)
 	struct why why;
 
 	if (line_parse(text, size, &o, &l, &why) < 0) {
-		print_error(PRINT_NOT_GOOD, "line %" PRIu64 ": %s", seq, why.text);
+		print_failure(PRINT_NOT_GOOD, "line %" PRIu64 ": %s", seq, why.text);
 		return 0;
 	}
 	if ((s->drift && l.judgement != PLUMB_JUDGE_DRIFT) ||
@@ -137,6 +137,11 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 	if (r->n_problems)
 		printf("%snot good%s: %u problems\n", print_on(stdout, PRINT_RED),
 		       print_off(stdout), r->n_problems);
+	else if (r->n_unchecked)
+		printf("%snothing bad found%s, but %u points could not be checked: see above what "
+		       "is not "
+		       "proved\n",
+		       print_on(stdout, PRINT_YELLOW), print_off(stdout), r->n_unchecked);
 	else
 		printf("%sgood%s: every line is where and what it was\n",
 		       print_on(stdout, PRINT_GREEN), print_off(stdout));
@@ -187,9 +192,9 @@ static int verify(const char *dir, const char *record, bool json)
 	struct why why;
 
 	if (!report)
-		return print_error(PRINT_UNKNOWN, "no memory");
+		return print_failure(PRINT_UNKNOWN, "no memory");
 	if (ledger_check(fsio_system(), dir, record, report, &why) < 0)
-		return print_error(PRINT_UNKNOWN, "%s", why.text);
+		return print_failure(PRINT_UNKNOWN, "%s", why.text);
 	if (json)
 		verify_json(report);
 	else
@@ -218,17 +223,17 @@ static int export(const char *form, const char *dir, const struct args *a)
 	else if (strcmp(form, "cel") == 0)
 		r = ledger_export_cel(io, dir, &b, &why);
 	else
-		return print_error(PRINT_USAGE,
-				   "ledger export makes notes, cel, or proof with --line=LINE");
+		return print_failure(PRINT_USAGE,
+				     "ledger export makes notes, cel, or proof with --line=LINE");
 	if (r < 0)
-		return print_error(r == -EBADMSG ? PRINT_NOT_GOOD : PRINT_UNKNOWN, "%s",
-				   why.text[0] ? why.text : strerror(-r));
+		return print_failure(r == -EBADMSG ? PRINT_NOT_GOOD : PRINT_UNKNOWN, "%s",
+				     why.text[0] ? why.text : strerror(-r));
 	if (!a->output || strcmp(a->output, "-") == 0)
 		return fwrite(b.data, 1, b.size, stdout) == b.size && fflush(stdout) == 0
 			       ? PRINT_GOOD
 			       : PRINT_UNKNOWN;
 	r = fsio_replace_file(io, a->output, b.data, b.size, 0644);
-	return r < 0 ? print_error(PRINT_UNKNOWN, "%s: %s", a->output, strerror(-r)) : PRINT_GOOD;
+	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s: %s", a->output, strerror(-r)) : PRINT_GOOD;
 }
 
 /* A line's number, all of the text. */
@@ -281,7 +286,7 @@ static int run(int n, char **words, struct args *a)
 		return PRINT_USAGE;
 	}
 	if (ledger_check_each(fsio_system(), words[1], a->show.from, show_line, &a->show, &why) < 0)
-		return print_error(PRINT_UNKNOWN, "%s", why.text);
+		return print_failure(PRINT_UNKNOWN, "%s", why.text);
 	return PRINT_GOOD;
 }
 
@@ -309,7 +314,7 @@ int cmd_ledger(int argc, char **argv)
 		if (o == '?')
 			return PRINT_USAGE;
 		if (!take_option(&a, o))
-			return print_error(PRINT_USAGE, "'%s' is no line number", optarg);
+			return print_failure(PRINT_USAGE, "'%s' is no line number", optarg);
 	}
 	return run(argc - optind, argv + optind, &a);
 }
