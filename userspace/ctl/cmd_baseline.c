@@ -118,15 +118,15 @@ static int capture(const struct arguments *a, char **paths)
 
 	(void)paths;
 	if (!a->name || !a->output || (!a->n_exec && !a->n_files && !a->claims && !a->modules))
-		return print_error(PRINT_USAGE, "capture wants --name, -o, and at least one of "
-						"--exec, --file, --claims, --modules");
+		return print_failure(PRINT_USAGE, "capture wants --name, -o, and at least one of "
+						  "--exec, --file, --claims, --modules");
 	if (strlen(a->name) >= sizeof(((struct baseline_info *)0)->name))
-		return print_error(PRINT_USAGE, "--name is too long");
+		return print_failure(PRINT_USAGE, "--name is too long");
 	r = capture_make(fsio_system(), &o, a->output, &count, &why);
 	if (print_is_terminal(stderr))
 		fputs("\r\033[K", stderr);
 	if (r < 0)
-		return print_error(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : strerror(-r));
+		return print_failure(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : strerror(-r));
 	if (a->json)
 		printf("{\"count\":%" PRIu64 "}\n", count);
 	else
@@ -146,8 +146,8 @@ static int read_key(const char *path, struct sign_key **ret)
 		r = sign_key_from_pem((char *)pem.data, pem.size, ret, &why);
 	if (pem.data)
 		OPENSSL_cleanse(pem.data, pem.size);
-	return r < 0 ? print_error(PRINT_UNKNOWN, "%s: %s", path,
-				   why.text[0] ? why.text : strerror(-r))
+	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s: %s", path,
+				     why.text[0] ? why.text : strerror(-r))
 		     : PRINT_GOOD;
 }
 
@@ -164,17 +164,17 @@ static int sign(const struct arguments *a, char **paths)
 	int r;
 
 	if (!a->key)
-		return print_error(PRINT_USAGE, "sign wants --key");
+		return print_failure(PRINT_USAGE, "sign wants --key");
 	r = read_key(a->key, &key);
 	if (r != PRINT_GOOD)
 		return r;
 	if (!sign_key_is_private(key))
-		r = print_error(PRINT_UNKNOWN, "%s: has no private part", a->key);
+		r = print_failure(PRINT_UNKNOWN, "%s: has no private part", a->key);
 	else
 		r = capture_sign(fsio_system(), paths[0], key, &why);
 	sign_key_free(key);
 	if (r < 0)
-		return print_error(exit_of(r), "%s", why.text[0] ? why.text : strerror(-r));
+		return print_failure(exit_of(r), "%s", why.text[0] ? why.text : strerror(-r));
 	if (r == PRINT_GOOD && !a->json)
 		printf("%s: signed\n", paths[0]);
 	return r;
@@ -188,7 +188,7 @@ static int verify(const struct arguments *a, char **paths)
 	int r;
 
 	if (!a->key)
-		return print_error(PRINT_USAGE, "verify wants --key");
+		return print_failure(PRINT_USAGE, "verify wants --key");
 	r = read_key(a->key, &key);
 	if (r != PRINT_GOOD)
 		return r;
@@ -196,7 +196,7 @@ static int verify(const struct arguments *a, char **paths)
 			  &why);
 	sign_key_free(key);
 	if (r < 0)
-		return print_error(exit_of(r), "%s", why.text);
+		return print_failure(exit_of(r), "%s", why.text);
 	tell(a, b, paths[0]);
 	baseline_free(b);
 	return PRINT_GOOD;
@@ -207,7 +207,7 @@ static int open_plain(const char *path, struct baseline **ret)
 	struct why why = {""};
 	int r = baseline_open(fsio_system(), path, NULL, 0, 0, ret, &why);
 
-	return r < 0 ? print_error(exit_of(r), "%s", why.text) : 0;
+	return r < 0 ? print_failure(exit_of(r), "%s", why.text) : 0;
 }
 
 /* One entry; in JSON a line as in the baseline itself, with what became of it in a difference. */
@@ -377,8 +377,8 @@ int cmd_baseline(int argc, char **argv)
 			return PRINT_GOOD;
 		}
 		if (o == '?' || take(&a, o) < 0)
-			return print_error(PRINT_USAGE,
-					   "plumbctl baseline --help tells the options");
+			return print_failure(PRINT_USAGE,
+					     "plumbctl baseline --help tells the options");
 	}
 	for (size_t i = 0; optind < argc && i < ARRAY_SIZE(kinds); i++)
 		if (strcmp(argv[optind], kinds[i].name) == 0 &&

@@ -58,21 +58,21 @@ static int load(const char *path, struct loaded *l)
 	int r = fsio_read_file(fsio_system(), path, MAX_FILE, &l->text);
 
 	if (r < 0)
-		return print_error(PRINT_UNKNOWN, "%s: %s", path, strerror(-r));
+		return print_failure(PRINT_UNKNOWN, "%s: %s", path, strerror(-r));
 	if (l->text.size > 0 && l->text.data[0] == '{') {
 		buf_put(&l->bundle, l->text.data, l->text.size);
 		r = policy_open(l->bundle.data, l->bundle.size, &l->policy, &why);
 		if (r < 0)
-			return print_error(PRINT_NOT_GOOD, "%s: %s", path,
-					   why.text[0] ? why.text : strerror(-r));
+			return print_failure(PRINT_NOT_GOOD, "%s: %s", path,
+					     why.text[0] ? why.text : strerror(-r));
 		return PRINT_GOOD;
 	}
 	r = policy_yaml_open(path, l->text.data, l->text.size, &l->yaml, &why);
 	if (r >= 0)
 		r = policy_compile(l->yaml, &l->bundle, &l->policy, &why);
 	if (r < 0)
-		return print_error(r == -EBADMSG ? PRINT_NOT_GOOD : PRINT_UNKNOWN, "%s",
-				   why.text[0] ? why.text : strerror(-r));
+		return print_failure(r == -EBADMSG ? PRINT_NOT_GOOD : PRINT_UNKNOWN, "%s",
+				     why.text[0] ? why.text : strerror(-r));
 	return PRINT_GOOD;
 }
 
@@ -189,13 +189,13 @@ static int run_tests(const struct loaded *l, struct telling *tell, struct policy
 	int r;
 
 	if (!l->yaml)
-		return print_error(PRINT_UNKNOWN, "%s: is a bundle; tests stand in the YAML file",
-				   tell->path);
+		return print_failure(PRINT_UNKNOWN, "%s: is a bundle; tests stand in the YAML file",
+				     tell->path);
 	r = policy_test(l->yaml, l->policy, &calls, ret, &why);
 	if (r < 0)
-		return print_error(PRINT_NOT_GOOD, "%s", why.text);
+		return print_failure(PRINT_NOT_GOOD, "%s", why.text);
 	if (ret->n_tests == 0)
-		return print_error(PRINT_UNKNOWN, "%s: has no tests", tell->path);
+		return print_failure(PRINT_UNKNOWN, "%s: has no tests", tell->path);
 	return ret->n_failed ? PRINT_NOT_GOOD : PRINT_GOOD;
 }
 
@@ -239,10 +239,10 @@ static int write_out(const struct arguments *a, const struct buf *b)
 	if (!a->output || strcmp(a->output, "-") == 0) {
 		fwrite(b->data, 1, b->size, stdout);
 		return fflush(stdout) == 0 ? PRINT_GOOD
-					   : print_error(PRINT_UNKNOWN, "cannot write");
+					   : print_failure(PRINT_UNKNOWN, "cannot write");
 	}
 	r = fsio_replace_file(fsio_system(), a->output, b->data, b->size, 0644);
-	return r < 0 ? print_error(PRINT_UNKNOWN, "%s: %s", a->output, strerror(-r)) : PRINT_GOOD;
+	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s: %s", a->output, strerror(-r)) : PRINT_GOOD;
 }
 
 static int compile(const struct arguments *a, const char *path)
@@ -271,11 +271,12 @@ static int sign_bundle(const struct arguments *a, const struct buf *bundle)
 			      (const struct sign_key *const *)&key, 1, &out);
 	sign_key_free(key);
 	if (r < 0)
-		return print_error(PRINT_UNKNOWN, "%s: %s", a->key,
-				   why.text[0] ? why.text : strerror(-r));
+		return print_failure(PRINT_UNKNOWN, "%s: %s", a->key,
+				     why.text[0] ? why.text : strerror(-r));
 	if (out.data[out.size - 1] != '\n')
 		buf_puts(&out, "\n");
-	return buf_status(&out) < 0 ? print_error(PRINT_UNKNOWN, "no memory") : write_out(a, &out);
+	return buf_status(&out) < 0 ? print_failure(PRINT_UNKNOWN, "no memory")
+				    : write_out(a, &out);
 }
 
 static int sign(const struct arguments *a, const char *path)
@@ -286,7 +287,7 @@ static int sign(const struct arguments *a, const char *path)
 	int r;
 
 	if (!a->key || !a->output)
-		return print_error(PRINT_USAGE, "sign wants --key and -o");
+		return print_failure(PRINT_USAGE, "sign wants --key and -o");
 	r = load(path, &l);
 	if (r == PRINT_GOOD && l.yaml)
 		r = run_tests(&l, &tell, &report);
@@ -320,7 +321,8 @@ int cmd_policy(int argc, char **argv)
 			return PRINT_GOOD;
 		}
 		if (o == '?')
-			return print_error(PRINT_USAGE, "plumbctl policy --help tells the options");
+			return print_failure(PRINT_USAGE,
+					     "plumbctl policy --help tells the options");
 		a.json |= o == 'j';
 		a.key = o == 'k' ? optarg : a.key;
 		a.output = o == 'o' ? optarg : a.output;

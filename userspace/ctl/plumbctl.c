@@ -55,5 +55,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	return print_error(PRINT_USAGE, "no command '%s'; plumbctl --help lists them", argv[1]);
+	return print_failure(PRINT_USAGE, "no command '%s'; plumbctl --help lists them", argv[1]);
 }

@@ -47,7 +47,7 @@ void print_safe(FILE *f, const char *text, size_t size)
 	}
 }
 
-int print_error(int code, const char *format, ...)
+int print_failure(int code, const char *format, ...)
 {
 	char text[1024];
 	va_list ap;

@@ -22,6 +22,6 @@ const char *print_off(FILE *f);
 /* Control bytes as \xNN, so that a path from a ledger cannot steer a terminal. */
 void print_safe(FILE *f, const char *text, size_t size);
 /* "error: …" to stderr, and the exit code given. */
-int print_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int print_failure(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -81,17 +81,6 @@ int evidence_write(const struct evidence *e, struct buf *ret)
 	return buf_status(ret);
 }
 
-/* size: of ret, with NUL. */
-static int get_text(const json_t *o, const char *key, char *ret, size_t size, struct why *ret_why)
-{
-	const char *text;
-	int r = jsonl_get_str(o, key, size - 1, &text, ret_why);
-
-	if (r >= 0)
-		memcpy(ret, text, strlen(text) + 1);
-	return r;
-}
-
 static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *ret_why)
 {
 	uint64_t v;
@@ -283,9 +272,9 @@ static int get_tail(const json_t *o, struct evidence *e, struct why *ret_why)
 	if (r >= 0)
 		r = get_u32(o, "judge", &e->judge_version, ret_why);
 	if (r >= 0)
-		r = get_text(o, "agent", e->agent_version, sizeof(e->agent_version), ret_why);
+		r = jsonl_get_text(o, "agent", e->agent_version, sizeof(e->agent_version), ret_why);
 	if (r >= 0)
-		r = get_text(o, "sent", sent, sizeof(sent), ret_why);
+		r = jsonl_get_text(o, "sent", sent, sizeof(sent), ret_why);
 	if (r >= 0 && clock_from_text(sent, &e->sent_ns) < 0)
 		r = why_set(ret_why, -EBADMSG, "\"sent\" is not a UTC time");
 	return r;
@@ -421,15 +410,16 @@ static int get_answer(const json_t *o, struct evidence_answer *a, struct why *re
 	a->result = terms_result_from_name(result);
 	if (a->result == 0)
 		return why_set(ret_why, -EBADMSG, "\"result\" is unknown: %s", result);
-	r = get_text(o, "reason", a->reason, sizeof(a->reason), ret_why);
+	r = jsonl_get_text(o, "reason", a->reason, sizeof(a->reason), ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "size", INT64_MAX, &a->size, ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "confirmed", INT64_MAX, &a->confirmed_size, ret_why);
 	if (r >= 0)
-		r = get_text(o, "cosignature", a->cosignature, sizeof(a->cosignature), ret_why);
+		r = jsonl_get_text(o, "cosignature", a->cosignature, sizeof(a->cosignature),
+				   ret_why);
 	if (r >= 0)
-		r = get_text(o, "state", a->state, sizeof(a->state), ret_why);
+		r = jsonl_get_text(o, "state", a->state, sizeof(a->state), ret_why);
 	return r >= 0 ? get_orders(o, a, ret_why) : r;
 }
 

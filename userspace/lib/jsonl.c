@@ -319,6 +319,16 @@ int jsonl_get_path(json_t *o, const char *key, size_t max, const char **ret, str
 	return 0;
 }
 
+int jsonl_get_text(const json_t *o, const char *key, char *ret, size_t size, struct why *ret_why)
+{
+	const char *text;
+	int r = jsonl_get_str(o, key, size - 1, &text, ret_why);
+
+	if (r >= 0)
+		memcpy(ret, text, strlen(text) + 1);
+	return r;
+}
+
 int jsonl_get_uint(const json_t *o, const char *key, uint64_t max, uint64_t *ret,
 		   struct why *ret_why)
 {

@@ -46,6 +46,8 @@ int jsonl_parse(const void *data, size_t size, size_t max, json_t **ret, struct 
 int jsonl_get_str(const json_t *o, const char *key, size_t max, const char **ret, struct why *ret_why);
 /* What jsonl_path wrote: the bytes of KEY_b64 where it is there and agrees with the lossy text, which it then replaces in o. max: of the bytes. */
 int jsonl_get_path(json_t *o, const char *key, size_t max, const char **ret, struct why *ret_why);
+/* Copied into ret, of size bytes with its NUL. */
+int jsonl_get_text(const json_t *o, const char *key, char *ret, size_t size, struct why *ret_why);
 int jsonl_get_uint(const json_t *o, const char *key, uint64_t max, uint64_t *ret, struct why *ret_why);
 int jsonl_get_bool(const json_t *o, const char *key, bool *ret, struct why *ret_why);
 int jsonl_get_object(const json_t *o, const char *key, json_t **ret, struct why *ret_why);

@@ -64,16 +64,6 @@ static int get_kind(const json_t *o, enum order_kind *ret, struct why *ret_why)
 	return why_set(ret_why, -EBADMSG, "\"kind\" is unknown: %s", text);
 }
 
-static int get_text(const json_t *o, const char *key, char *ret, size_t size, struct why *ret_why)
-{
-	const char *text;
-	int r = jsonl_get_str(o, key, size - 1, &text, ret_why);
-
-	if (r >= 0)
-		memcpy(ret, text, strlen(text) + 1);
-	return r;
-}
-
 static int get_heading(const json_t *o, struct order *ret, struct why *ret_why)
 {
 	struct digest node;
@@ -99,16 +89,16 @@ static int get_heading(const json_t *o, struct order *ret, struct why *ret_why)
 static int get_rest(const json_t *o, struct order *ret, struct why *ret_why)
 {
 	char issued[CLOCK_TEXT_SIZE];
-	int r = get_text(o, "case", ret->case_id, sizeof(ret->case_id), ret_why);
+	int r = jsonl_get_text(o, "case", ret->case_id, sizeof(ret->case_id), ret_why);
 
 	if (r >= 0)
-		r = get_text(o, "reason", ret->reason, sizeof(ret->reason), ret_why);
+		r = jsonl_get_text(o, "reason", ret->reason, sizeof(ret->reason), ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "head_size", INT64_MAX, &ret->head_size, ret_why);
 	if (r >= 0)
 		r = jsonl_get_hex(o, "head_root", ret->head_root.bytes, DIGEST_SIZE, ret_why);
 	if (r >= 0)
-		r = get_text(o, "issued", issued, sizeof(issued), ret_why);
+		r = jsonl_get_text(o, "issued", issued, sizeof(issued), ret_why);
 	if (r >= 0 && clock_from_text(issued, &ret->issued_ns) < 0)
 		r = why_set(ret_why, -EBADMSG, "\"issued\" is not a UTC time");
 	if (r >= 0)

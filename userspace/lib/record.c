@@ -79,17 +79,6 @@ int record_write(const struct record *r, struct buf *ret)
 	return buf_status(ret);
 }
 
-/* size: of ret, with NUL. */
-static int get_text(const json_t *o, const char *key, char *ret, size_t size, struct why *ret_why)
-{
-	const char *text;
-	int r = jsonl_get_str(o, key, size - 1, &text, ret_why);
-
-	if (r >= 0)
-		memcpy(ret, text, strlen(text) + 1);
-	return r;
-}
-
 static int get_node(const json_t *o, struct record *ret, struct why *ret_why)
 {
 	struct digest id;
@@ -103,7 +92,7 @@ static int get_node(const json_t *o, struct record *ret, struct why *ret_why)
 static int get_origin(const json_t *o, const char *key, char ret[CHECKPOINT_MAX_ORIGIN],
 		      struct why *ret_why)
 {
-	int r = get_text(o, key, ret, CHECKPOINT_MAX_ORIGIN, ret_why);
+	int r = jsonl_get_text(o, key, ret, CHECKPOINT_MAX_ORIGIN, ret_why);
 
 	if (r < 0)
 		return r;
@@ -194,7 +183,7 @@ static int get_heading(const json_t *o, struct record *ret, struct why *ret_why)
 	if (r >= 0)
 		r = get_origin(o, "origin", ret->origin, ret_why);
 	if (r >= 0)
-		r = get_text(o, "label", ret->label, sizeof(ret->label), ret_why);
+		r = jsonl_get_text(o, "label", ret->label, sizeof(ret->label), ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "pcr_index", 23, &pcr, ret_why);
 	if (r >= 0)
@@ -210,14 +199,14 @@ static int get_all(const json_t *o, struct record *ret, struct why *ret_why)
 	if (r >= 0)
 		r = get_blobs(o, ret, ret_why);
 	if (r >= 0)
-		r = get_text(o, "witness_name", ret->witness_name, sizeof(ret->witness_name),
-			     ret_why);
+		r = jsonl_get_text(o, "witness_name", ret->witness_name, sizeof(ret->witness_name),
+				   ret_why);
 	if (r >= 0)
 		r = get_keys(o, ret, ret_why);
 	if (r >= 0)
 		r = get_predecessor(o, ret, ret_why);
 	if (r >= 0)
-		r = get_text(o, "enrolled", enrolled, sizeof(enrolled), ret_why);
+		r = jsonl_get_text(o, "enrolled", enrolled, sizeof(enrolled), ret_why);
 	if (r >= 0 && clock_from_text(enrolled, &ret->enrolled_ns) < 0)
 		r = why_set(ret_why, -EBADMSG, "\"enrolled\" is not a UTC time");
 	return r;
