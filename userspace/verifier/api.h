@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api.h: one table of routes: method, path, who may, how big; each calls its room. In: a request and who sent it. Out: status, type, body.
+ * Knows no sockets.
+ */
+#ifndef PLUMB_API_H
+#define PLUMB_API_H
+
+#include "actions.h"
+#include "cert.h"
+#include "documents.h"
+#include "enrol.h"
+#include "intake.h"
+#include "verifier.h"
+
+struct api {				/* all borrowed */
+	const struct verifier *v;
+	struct documents *documents;
+	struct intake *intake;
+	struct enrol *enrol;
+	struct actions *actions;
+	const char *ca_cert_pem;
+};
+
+struct api_request {			/* borrowed */
+	const char *method;		/* "GET", "POST" */
+	const char *path;		/* decoded, without the query */
+	const char *query;		/* raw, "" when none */
+	const struct cert_identity *who;	/* verified by TLS; NULL: no client certificate */
+	const void *body;
+	size_t size;
+};
+
+struct api_reply {
+	int status;
+	const char *type;		/* static */
+	struct buf body;		/* owned */
+	bool follow;			/* lines of the log from `since` on, as they come, until the client goes */
+	bool stream;			/* lines of the log from `since` to the end */
+	uint64_t since;
+};
+
+/* The body's bound of a route, before it is read; 0: no such route. */
+size_t api_max_body(const char *method, const char *path);
+void api_handle(struct api *a, const struct api_request *q, struct api_reply *ret);
+
+#endif

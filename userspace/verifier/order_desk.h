@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * order_desk.h: gives a node its orders: numbered, signed, stored; and says which of them a node still has to hear of.
+ * In: what is ordered. Out: DSSE envelopes in the store and in answers. Inside the caller's transaction; the caller puts the row.
+ */
+#ifndef PLUMB_ORDER_DESK_H
+#define PLUMB_ORDER_DESK_H
+
+#include "appraise_drift.h"
+#include "evidence.h"
+#include "order.h"
+#include "verifier.h"
+
+#define ORDER_DESK_LIFE_MS 300000u
+
+/* what: kind, case_id, reason, life_ms (0: ORDER_DESK_LIFE_MS), document, version. The rest is filled in from n, whose last_order grows. */
+int order_desk_give(const struct verifier *v, struct store_node *n, const struct order *what, uint64_t *ret_number);
+/* Those above `seen` that have not expired by issued + life, oldest first, EVIDENCE_MAX_ORDERS at most. Baseline, quarantine and release never expire. */
+int order_desk_answer(const struct verifier *v, const struct store_node *n, uint64_t seen, struct evidence_answer *a);
+/* Restart orders given to this incarnation, newest first. */
+int order_desk_restarts(const struct verifier *v, const struct store_node *n, struct appraise_drift_restart *ret, uint32_t max, uint32_t *ret_n);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.h: HTTPS with client certificates on the loop (evhttp, OpenSSL). In: connections (hostile): bounded in number, in all and by
+ * address, in the time that a handshake, headers and a body may take, and in size. Out: requests, one at a time, to a callback.
+ */
+#ifndef PLUMB_SERVER_H
+#define PLUMB_SERVER_H
+
+#include <event2/event.h>
+#include "api.h"
+#include "why.h"
+
+#define SERVER_MAX_CONNECTIONS 2048u
+#define SERVER_MAX_PER_ADDRESS 64u
+#define SERVER_TIMEOUT_S 15u
+
+struct server;
+
+struct server_options {			/* all borrowed */
+	struct event_base *base;
+	const char *listen;		/* "127.0.0.1:8443", "[::]:8443"; port 0: any */
+	const char *cert_pem, *key_pem, *ca_pem;	/* text, not files; the private key is wiped by the caller */
+	struct api *api;
+	uint32_t max_connections, max_per_address;	/* 0: as above */
+};
+
+int server_open(const struct server_options *o, struct server **ret, struct why *ret_why);
+uint16_t server_port(const struct server *s);
+struct server *server_free(struct server *s);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * transition.h: moves a node from one state to another, inside the caller's transaction: the state tables decide, and what they ask for is
+ * done: a line in the verifier's log, orders, messages to webhooks and Kubernetes. In: a row and an event. Out: the row changed (the
+ * caller puts it), lines, orders, messages queued.
+ */
+#ifndef PLUMB_TRANSITION_H
+#define PLUMB_TRANSITION_H
+
+#include "cases.h"
+#include "contain.h"
+#include "node.h"
+#include "verifier.h"
+
+struct transition {			/* all borrowed */
+	const struct verifier *v;
+	struct contain *contain;	/* NULL: nobody is told */
+};
+
+struct transition_cause {
+	const char *text;		/* sentence for people: "drift exec:/x by R-1", "no evidence for 180 s", "released by alice: …" */
+	const struct store_case *of;	/* NULL: none */
+	const char *operator_name;	/* "" or NULL: none */
+	const char *reason;
+	bool proven, absence_over;	/* struct node_facts */
+	uint64_t line, event_ns;	/* of the measurement; 0 */
+	const char *verdict_jwt;	/* NULL: none */
+};
+
+/* 1: the row changed and all deeds are queued; 0: nothing changes; -EPERM: a person asked for what this state does not allow. */
+int transition_apply(const struct transition *t, struct store_node *n, enum node_event e, const struct transition_cause *c);
+/*
+ * Verdict to events, in order: appraisal (only with evidence: NODE_GOOD, NODE_WARNED, NODE_BAD by the sum's appraisal), then what the
+ * open cases want (NODE_WANT_*). Writes one `verdict` line and the EAR (blob "verdict", name node) when evidence is true.
+ * One transition line at most for all of it, from the first to the last shown state.
+ */
+int transition_verdict(const struct transition *t, struct store_node *n, const struct cases_sum *s, bool evidence,
+		       const struct transition_cause *c);
+
+#endif

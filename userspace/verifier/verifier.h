@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verifier.h: what main opened and the verifier's rooms share: doors, keys, names, times. Plain data, all borrowed, never changed
+ * after the start. In: main. Out: nothing of its own.
+ */
+#ifndef PLUMB_VERIFIER_H
+#define PLUMB_VERIFIER_H
+
+#include <stdint.h>
+#include "clock.h"
+#include "fsio.h"
+#include "sign.h"
+#include "store.h"
+#include "vlog.h"
+
+struct verifier {
+	const struct store *store;
+	const struct clock *clock;
+	const struct fsio *io;
+	struct vlog *vlog;
+	const struct sign_key *verdict_key;	/* P-256: verdicts, orders, webhooks */
+	const struct sign_key *witness_key;	/* Ed25519: cosignatures */
+	const char *witness_name;		/* of the cosigner's key, "<log_name>/verifier" */
+	const char *log_name;			/* first part of every node's origin */
+	const char *developer;			/* URI of who runs this verifier, for verdicts */
+	const char *baseline_dir;		/* baselines as files named by their SHA-256 in hex */
+	uint8_t pcr_index;			/* the runtime PCR of new nodes */
+	uint32_t boot_pcr_mask;			/* that a quote must have besides it */
+	uint64_t silent_after_ms;		/* 180000 */
+	uint64_t unconfirmed_after_ms;		/* 10000 */
+	uint64_t leaving_ms;			/* bound of an announced absence: 600000 */
+	uint64_t verdict_life_s;		/* 300 */
+};
+
+#endif
