@@ -19,6 +19,8 @@ struct documents *documents_free(struct documents *d);
 
 /* In force; NULL: none yet. Borrowed until the next put or arm. */
 const struct policy *documents_policy(const struct documents *d);
+/* Of the bundle as it was signed, before anything was armed. */
+const struct digest *documents_policy_digest(const struct documents *d);
 /*
  * A signed bundle (WIRE_DSSE_POLICY) by an approver who is not revoked. -EKEYREJECTED, -EBADMSG; -ESTALE: not newer than the one in
  * force (the same bytes again are accepted). What was armed by id stays armed where the rule still exists.
@@ -31,7 +33,10 @@ int documents_arm(struct documents *d, const char *rules, bool arm, struct why *
 
 /* A signed baseline by an approver: kept as a file and known from then on. -ESTALE: an older version of that name. */
 int documents_put_baseline(struct documents *d, const void *data, size_t size, struct baseline_info *ret, struct why *ret_why);
-/* Mapped when first asked for; borrowed. -ENOENT. */
+/* The one that new nodes get: the newest that was given to all. -ENOENT. */
+int documents_default_baseline(void *documents, struct digest *ret_document, uint64_t *ret_version);
+int documents_set_default(struct documents *d, const struct digest *document);
+/* Mapped when first asked for; borrowed until another is asked for. -ENOENT. */
 int documents_baseline(struct documents *d, const struct digest *document, const struct baseline **ret, struct why *ret_why);
 int documents_read_baseline(struct documents *d, const struct digest *document, struct buf *ret);	/* the file's bytes */
 int documents_each_baseline(struct documents *d, int (*fn)(void *ctx, const struct baseline_info *i), void *ctx);

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+#define CONNECT_MS 5000
+#define TOTAL_MS 60000
+
+struct transfer {
+	struct fetch *f;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct fetch_request q;
+	struct buf request, body;
+	char error[CURL_ERROR_SIZE];
+	int early; /* why it was given up by us: -E2BIG, -ENOMEM */
+	struct transfer *next;
+	struct event *start; /* so that nothing ends inside fetch_start() */
+};
+
+struct fetch {
+	struct event_base *base;
+	CURLM *multi;
+	struct event *timer;
+	struct buf ca, cert, key;
+	struct digest pin;
+	bool pinned, closing;
+	uint32_t connect_ms, total_ms, n;
+	char agent[64];
+	struct transfer *transfers;
+};
+
+static void remove_transfer(struct fetch *f, struct transfer *t)
+{
+	struct transfer **at = &f->transfers;
+
+	while (*at && *at != t)
+		at = &(*at)->next;
+	if (*at) {
+		*at = t->next;
+		f->n--;
+	}
+}
+
+static void transfer_free(struct transfer *t)
+{
+	if (t->easy) {
+		curl_multi_remove_handle(t->f->multi, t->easy);
+		curl_easy_cleanup(t->easy);
+	}
+	curl_slist_free_all(t->headers);
+	if (t->start)
+		event_free(t->start);
+	if (t->request.data)
+		OPENSSL_cleanse(t->request.data, t->request.size);
+	buf_done(&t->request);
+	buf_done(&t->body);
+	free(t);
+}
+
+static int code_of(CURLcode c)
+{
+	switch (c) {
+	case CURLE_OK:
+		return 0;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return -ECONNREFUSED;
+	case CURLE_OPERATION_TIMEDOUT:
+		return -ETIMEDOUT;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_ISSUER_ERROR:
+		return -EKEYREJECTED;
+	case CURLE_OUT_OF_MEMORY:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
+}
+
+static void finish(struct transfer *t, CURLcode c)
+{
+	struct fetch *f = t->f;
+	struct why why = {""};
+	const char *detail = t->error[0] ? t->error : curl_easy_strerror(c);
+	char *url = NULL;
+	long status = 0;
+	int r = t->early < 0 ? t->early : code_of(c);
+
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
+	/* A client certificate that TLS 1.3 refuses is told after the handshake, as an alert on the first read. */
+	if (r == -EIO && strstr(detail, "alert"))
+		r = -EKEYREJECTED;
+	if (r == -E2BIG)
+		why_set(&why, r, "%.100s: the answer is longer than %zu bytes", url ? url : "?",
+			t->q.max);
+	else if (r < 0)
+		why_set(&why, r, "%.100s: %.140s", url ? url : "?", detail);
+	remove_transfer(f, t);
+	t->q.done(t->q.ctx, r, r < 0 ? 0 : (int)status, &t->body, &why);
+	transfer_free(t);
+}
+
+static void collect(struct fetch *f)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
+		struct transfer *t = NULL;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		finish(t, m->data.result);
+	}
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *ctx)
+{
+	struct fetch *f = ctx;
+	int running, flags = (what & EV_READ ? CURL_CSELECT_IN : 0) |
+			     (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+	curl_multi_socket_action(f->multi, fd, flags, &running);
+	collect(f);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct fetch *f = ctx;
+	int running;
+
+	(void)fd;
+	(void)what;
+	curl_multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect(f);
+}
+
+static int set_timer(CURLM *multi, long ms, void *ctx)
+{
+	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+	struct fetch *f = ctx;
+
+	(void)multi;
+	if (ms < 0)
+		event_del(f->timer);
+	else
+		event_add(f->timer, &tv);
+	return 0;
+}
+
+static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
+{
+	struct fetch *f = ctx;
+	struct event *e = socket_ctx;
+
+	(void)easy;
+	if (e)
+		event_free(e);
+	e = NULL;
+	if (what != CURL_POLL_REMOVE) {
+		short flags = (short)(EV_PERSIST | (what & CURL_POLL_IN ? EV_READ : 0) |
+				      (what & CURL_POLL_OUT ? EV_WRITE : 0));
+
+		e = event_new(f->base, fd, flags, on_socket, f);
+		if (e)
+			event_add(e, NULL);
+	}
+	curl_multi_assign(f->multi, fd, e);
+	return 0;
+}
+
+static size_t on_data(char *data, size_t one, size_t n, void *ctx)
+{
+	struct transfer *t = ctx;
+	size_t size = one * n;
+
+	if (t->q.stream && t->q.data) {
+		t->q.data(t->q.ctx, data, size);
+		return size;
+	}
+	if (size > t->q.max || t->body.size > t->q.max - size) {
+		t->early = -E2BIG;
+		return 0;
+	}
+	buf_put(&t->body, data, size);
+	if (buf_status(&t->body) < 0) {
+		t->early = buf_status(&t->body);
+		return 0;
+	}
+	return size;
+}
+
+/* The certificate that was pinned, if it is in the chain that the server sent. Borrowed. */
+static X509 *find_pinned(STACK_OF(X509) * chain, const struct digest *pin)
+{
+	for (int i = 0; chain && i < sk_X509_num(chain); i++) {
+		unsigned char *der = NULL;
+		X509 *cert = sk_X509_value(chain, i);
+		int size = i2d_X509(cert, &der);
+		struct digest d;
+		int r = size > 0 ? digest_sha256(der, (size_t)size, &d) : -EIO;
+
+		OPENSSL_free(der);
+		if (r >= 0 && digest_equal(&d, pin))
+			return cert;
+	}
+	return NULL;
+}
+
+/* Instead of OpenSSL's own: the chain must end in the one certificate that the pin names. curl checks the host name. */
+static int verify_pinned(X509_STORE_CTX *given, void *ctx)
+{
+	const struct fetch *f = ctx;
+	X509 *leaf = X509_STORE_CTX_get0_cert(given), *ca;
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(given);
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *own = X509_STORE_CTX_new();
+	int ok = 0;
+
+	ca = find_pinned(chain, &f->pin);
+	if (leaf && ca && X509_check_ca(ca) == 1 && store && own &&
+	    X509_STORE_add_cert(store, ca) == 1 &&
+	    X509_STORE_CTX_init(own, store, leaf, chain) == 1) {
+		X509_STORE_CTX_set_purpose(own, X509_PURPOSE_SSL_SERVER);
+		ok = X509_verify_cert(own) == 1;
+		X509_STORE_CTX_set_error(given, X509_STORE_CTX_get_error(own));
+	} else {
+		X509_STORE_CTX_set_error(given, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
+	}
+	X509_STORE_CTX_free(own);
+	X509_STORE_free(store);
+	return ok;
+}
+
+static CURLcode on_ssl(CURL *easy, void *ssl, void *ctx)
+{
+	(void)easy;
+	SSL_CTX_set_cert_verify_callback(ssl, verify_pinned, ctx);
+	return CURLE_OK;
+}
+
+static void set_tls(CURL *e, struct fetch *f)
+{
+	struct curl_blob blob = {.flags = CURL_BLOB_NOCOPY};
+
+	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (f->ca.size > 0) {
+		blob.data = f->ca.data;
+		blob.len = f->ca.size;
+		curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &blob);
+		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	} else if (f->pinned) {
+		curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl);
+		curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, f);
+	}
+	if (f->cert.size > 0) {
+		blob.data = f->cert.data;
+		blob.len = f->cert.size;
+		curl_easy_setopt(e, CURLOPT_SSLCERT_BLOB, &blob);
+		curl_easy_setopt(e, CURLOPT_SSLCERTTYPE, "PEM");
+		blob.data = f->key.data;
+		blob.len = f->key.size;
+		curl_easy_setopt(e, CURLOPT_SSLKEY_BLOB, &blob);
+		curl_easy_setopt(e, CURLOPT_SSLKEYTYPE, "PEM");
+	}
+}
+
+static int set_headers(struct transfer *t, const struct fetch_request *q)
+{
+	CLEANUP(buf_done) struct buf line = {0};
+	struct curl_slist *more = curl_slist_append(NULL, "Expect:");
+
+	t->headers = more;
+	if (q->type)
+		buf_printf(&line, "Content-Type: %s", q->type);
+	if (more && q->type)
+		more = buf_status(&line) < 0 ? NULL
+					     : curl_slist_append(t->headers, (char *)line.data);
+	for (uint32_t i = 0; more && i < q->n_headers && i < FETCH_MAX_HEADERS; i++)
+		more = curl_slist_append(t->headers, q->headers[i]);
+	return more ? 0 : -ENOMEM;
+}
+
+static int set_request(struct transfer *t, const struct fetch_request *q)
+{
+	struct fetch *f = t->f;
+	CURL *e = t->easy;
+	int r = set_headers(t, q);
+
+	buf_put(&t->request, q->body, q->size);
+	if (r < 0 || buf_status(&t->request) < 0)
+		return -ENOMEM;
+	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(e, CURLOPT_URL, q->url);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, f->agent);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)f->connect_ms);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, q->stream ? 0L : (long)f->total_ms);
+	if (strcmp(q->method, "GET") != 0) {
+		curl_easy_setopt(e, CURLOPT_POST, 1L);
+		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, q->method);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->size);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, q->size ? (char *)t->request.data : "");
+	}
+	set_tls(e, f);
+	return 0;
+}
+
+static void on_start(evutil_socket_t fd, short what, void *ctx)
+{
+	struct transfer *t = ctx;
+	CURLMcode m;
+
+	(void)fd;
+	(void)what;
+	m = curl_multi_add_handle(t->f->multi, t->easy);
+	if (m != CURLM_OK) {
+		t->early = -EIO;
+		finish(t, CURLE_FAILED_INIT);
+	}
+}
+
+int fetch_start(struct fetch *f, const struct fetch_request *q)
+{
+	const struct timeval at_once = {0, 0};
+	struct transfer *t;
+	int r = -ENOMEM;
+
+	if (f->closing)
+		return -ECANCELED;
+	if (f->n >= FETCH_MAX_IN_FLIGHT)
+		return -EAGAIN;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->f = f;
+	t->q = *q;
+	t->q.url = t->q.type = t->q.method = NULL; /* the caller's; not ours to look at later */
+	t->easy = curl_easy_init();
+	t->start = evtimer_new(f->base, on_start, t);
+	if (t->easy && t->start)
+		r = set_request(t, q);
+	if (r < 0) {
+		transfer_free(t);
+		return r;
+	}
+	t->next = f->transfers;
+	f->transfers = t;
+	f->n++;
+	event_add(t->start, &at_once);
+	return 0;
+}
+
+struct waiting {
+	struct buf *ret;
+	struct why *why;
+	int result;
+	bool done;
+};
+
+static void on_waited(void *ctx, int r, int status, const struct buf *body, const struct why *why)
+{
+	struct waiting *w = ctx;
+
+	w->result = r < 0 ? r : status;
+	if (r >= 0) {
+		buf_put(w->ret, body->data, body->size);
+		if (buf_status(w->ret) < 0)
+			w->result = buf_status(w->ret);
+	}
+	if (w->why)
+		*w->why = *why;
+	w->done = true;
+}
+
+int fetch_wait(struct fetch *f, const struct fetch_request *q, struct buf *ret, struct why *ret_why)
+{
+	struct fetch_request own = *q;
+	struct waiting w = {.ret = ret, .why = ret_why};
+	int r;
+
+	own.done = on_waited;
+	own.ctx = &w;
+	r = fetch_start(f, &own);
+	if (r < 0)
+		return why_set(ret_why, r, "%.200s: %s", q->url, strerror(-r));
+	while (!w.done)
+		if (event_base_loop(f->base, EVLOOP_ONCE) < 0)
+			return why_set(ret_why, -EIO, "the event loop failed");
+	return w.result;
+}
+
+static void copy(struct buf *b, const char *text)
+{
+	if (text)
+		buf_puts(b, text);
+}
+
+int fetch_open(const struct fetch_options *o, struct fetch **ret, struct why *ret_why)
+{
+	struct fetch *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->base = o->base;
+	f->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_MS;
+	f->total_ms = o->total_ms ? o->total_ms : TOTAL_MS;
+	snprintf(f->agent, sizeof(f->agent), "%s", o->user_agent ? o->user_agent : "plumbline");
+	copy(&f->ca, o->ca_pem);
+	copy(&f->cert, o->cert_pem);
+	copy(&f->key, o->key_pem);
+	f->pinned = o->ca_pin != NULL;
+	if (o->ca_pin)
+		f->pin = *o->ca_pin;
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	f->multi = curl_multi_init();
+	f->timer = evtimer_new(o->base, on_timer, f);
+	if (!f->multi || !f->timer || buf_status(&f->ca) < 0 || buf_status(&f->cert) < 0 ||
+	    buf_status(&f->key) < 0) {
+		fetch_free(f);
+		return why_set(ret_why, -ENOMEM, "libcurl cannot be started");
+	}
+	curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+	curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
+	curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
+	*ret = f;
+	return 0;
+}
+
+struct fetch *fetch_free(struct fetch *f)
+{
+	if (!f)
+		return NULL;
+	f->closing = true;
+	while (f->transfers) {
+		struct transfer *t = f->transfers;
+		const struct why why = {"the program stops"};
+
+		f->transfers = t->next;
+		f->n--;
+		t->q.done(t->q.ctx, -ECANCELED, 0, &t->body, &why);
+		transfer_free(t);
+	}
+	if (f->multi)
+		curl_multi_cleanup(f->multi);
+	if (f->timer)
+		event_free(f->timer);
+	if (f->key.data)
+		OPENSSL_cleanse(f->key.data, f->key.size);
+	buf_done(&f->ca);
+	buf_done(&f->cert);
+	buf_done(&f->key);
+	free(f);
+	return NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "order_desk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "dsse.h"
+#include "plumb/wire.h"
+
+#define MAX_ORDER 8192
+
+int order_desk_give(const struct verifier *v, struct store_node *n, const struct order *what,
+		    uint64_t *ret_number)
+{
+	CLEANUP(buf_done) struct buf payload = {0}, envelope = {0};
+	const struct store *s = v->store;
+	struct order o = *what;
+	int r;
+
+	memcpy(o.node, n->id, sizeof(o.node));
+	o.incarnation = n->incarnation;
+	o.number = n->last_order + 1;
+	o.head_size = n->head_size;
+	o.head_root = n->head_root;
+	o.issued_ns = clock_utc_ns(v->clock);
+	if (o.life_ms == 0)
+		o.life_ms = ORDER_DESK_LIFE_MS;
+	r = order_write(&o, &payload);
+	if (r >= 0)
+		r = dsse_sign(WIRE_DSSE_ORDER, payload.data, payload.size, &v->verdict_key, 1,
+			      &envelope);
+	if (r >= 0)
+		r = s->ops->order_put(s->ctx, n->id, o.number, envelope.data, envelope.size);
+	if (r < 0)
+		return r;
+	n->last_order = o.number;
+	if (ret_number)
+		*ret_number = o.number;
+	return 0;
+}
+
+struct look {
+	const struct verifier *v;
+	const struct store_node *n;
+	struct evidence_answer *a;
+	struct appraise_drift_restart *restarts;
+	uint32_t max, n_restarts;
+};
+
+/* Our own orders, read back: one that cannot be read is told to nobody and hides nothing else. */
+static int read_order(const void *envelope, size_t size, struct order *ret)
+{
+	CLEANUP(buf_done) struct buf payload = {0}, type = {0};
+	struct why why;
+	int r = dsse_peek(envelope, size, MAX_ORDER, &payload, &type, &why);
+
+	return r < 0 ? r : order_parse(payload.data, payload.size, ret, &why);
+}
+
+static bool expires(enum order_kind k)
+{
+	return k == ORDER_CHALLENGE || k == ORDER_RESTART;
+}
+
+static int on_answer(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct look *l = ctx;
+	struct order o;
+
+	(void)number;
+	if (l->a->n_orders >= EVIDENCE_MAX_ORDERS)
+		return 1;
+	if (read_order(envelope, size, &o) < 0 || o.incarnation != l->n->incarnation)
+		return 0;
+	if (expires(o.kind) && clock_utc_ns(l->v->clock) > o.issued_ns + o.life_ms * 1000000)
+		return 0;
+	buf_put(&l->a->orders[l->a->n_orders], envelope, size);
+	return buf_status(&l->a->orders[l->a->n_orders++]);
+}
+
+int order_desk_answer(const struct verifier *v, const struct store_node *n, uint64_t seen,
+		      struct evidence_answer *a)
+{
+	struct look l = {.v = v, .n = n, .a = a};
+	int r;
+
+	if (seen >= n->last_order)
+		return 0;
+	r = v->store->ops->order_each(v->store->ctx, n->id, seen, on_answer, &l);
+	return r < 0 ? r : 0;
+}
+
+static int on_restart(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct look *l = ctx;
+	struct order o;
+
+	if (read_order(envelope, size, &o) < 0 || o.incarnation != l->n->incarnation ||
+	    o.kind != ORDER_RESTART)
+		return 0;
+	/* Full: the oldest goes. They come in order of their numbers. */
+	if (l->n_restarts == l->max) {
+		memmove(l->restarts, l->restarts + 1, (l->max - 1) * sizeof(*l->restarts));
+		l->n_restarts--;
+	}
+	l->restarts[l->n_restarts++] =
+		(struct appraise_drift_restart){number, o.issued_ns, o.life_ms};
+	return 0;
+}
+
+int order_desk_restarts(const struct verifier *v, const struct store_node *n,
+			struct appraise_drift_restart *ret, uint32_t max, uint32_t *ret_n)
+{
+	struct look l = {.v = v, .n = n, .restarts = ret, .max = max};
+	int r = max == 0 ? -EINVAL
+			 : v->store->ops->order_each(v->store->ctx, n->id, 0, on_restart, &l);
+
+	if (r < 0)
+		return r;
+	*ret_n = l.n_restarts;
+	return 0;
+}
