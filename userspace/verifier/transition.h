@@ -29,12 +29,18 @@ struct transition_cause {
 
 /* 1: the row changed and all deeds are queued; 0: nothing changes; -EPERM: a person asked for what this state does not allow. */
 int transition_apply(const struct transition *t, struct store_node *n, enum node_event e, const struct transition_cause *c);
+struct transition_verdict_in {
+	bool evidence;			/* the quote of accepted evidence stands behind it; else it is provisional */
+	bool appraise;			/* the appraisal changes too, and an EAR is made (blob "verdict", name node): evidence, or a person settled cases */
+	bool quiet;			/* nothing was appraised: no `verdict` line */
+	char *const *told;		/* keys of cases that were opened or confirmed; borrowed */
+	uint32_t n_told;
+};
 /*
- * Verdict to events, in order: appraisal (only with evidence: NODE_GOOD, NODE_WARNED, NODE_BAD by the sum's appraisal), then what the
- * open cases want (NODE_WANT_*). Writes one `verdict` line and the EAR (blob "verdict", name node) when evidence is true.
- * One transition line at most for all of it, from the first to the last shown state.
+ * Verdict to events, in order: the appraisal, then what the open cases want (NODE_WANT_*; containment is lifted only with `appraise` and
+ * when no open case is provisional). One transition line at most for all of it, from the first to the last shown state.
  */
-int transition_verdict(const struct transition *t, struct store_node *n, const struct cases_sum *s, bool evidence,
+int transition_verdict(const struct transition *t, struct store_node *n, const struct cases_sum *s, const struct transition_verdict_in *in,
 		       const struct transition_cause *c);
 
 #endif

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appraisal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appraise_ledger.h"
+#include "cleanup.h"
+#include "dsse.h"
+#include "jsonl.h"
+#include "ledger_dir.h"
+#include "order_desk.h"
+
+#define MAX_RESTARTS 64
+#define CLOCK_SLACK_NS (60ull * 1000000000)
+#define BIT(f) (1u << (f))
+
+struct run {
+	const struct appraisal_in *in;
+	const struct verifier *v;
+	const struct store *store;
+	struct store_node *row;
+	struct cases cases;
+	struct appraise_ledger ledger;
+	uint32_t findings; /* of the lines, bits */
+	char boot[37];
+	const struct baseline *baseline;
+	struct appraise_drift_state state;
+};
+
+static void name_of(const struct store_node *n, char ret[96])
+{
+	snprintf(ret, 96, "%s/%" PRIu64, n->id, n->incarnation);
+}
+
+static int stored_lines(void *ctx, uint64_t from, uint64_t to, appraise_ledger_line_fn fn,
+			void *fn_ctx)
+{
+	struct run *a = ctx;
+
+	return a->store->ops->lines_each(a->store->ctx, a->row->id, a->row->incarnation, from, to,
+					 fn, fn_ctx);
+}
+
+static int check_ledger(struct run *a, struct why *ret_why)
+{
+	char origin[CHECKPOINT_MAX_ORIGIN];
+	const struct appraise_ledger_in in = {
+		.evidence = a->in->evidence,
+		.quote = a->in->quote,
+		.event_signed = a->in->event_signed,
+		.origin = origin,
+		.now_ns = a->cases.now_ns,
+		.lines = stored_lines,
+		.ctx = a,
+	};
+
+	if (snprintf(origin, sizeof(origin), "%s/node/%s/%" PRIu64, a->v->log_name, a->row->id,
+		     a->row->incarnation) >= (int)sizeof(origin))
+		return -E2BIG;
+	return appraise_ledger(&in, a->row, &a->ledger, ret_why);
+}
+
+/* Of the evidence's lines those that are new. */
+static struct buf_view new_lines(const struct run *a)
+{
+	const struct evidence *e = a->in->evidence;
+	const uint8_t *at = e->lines.data, *end = at + e->lines.size;
+
+	for (uint64_t seq = e->from; seq < a->ledger.new_from && at < end; seq++) {
+		const uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
+
+		at = lf ? lf + 1 : end;
+	}
+	return (struct buf_view){at, (size_t)(end - at)};
+}
+
+static int on_item(void *ctx, const struct appraise_drift_item *i)
+{
+	struct run *a = ctx;
+
+	if (i->finding)
+		a->findings |= BIT(i->finding);
+	/* What an unsigned provisional says of itself proves nothing: only drift is worth a case. */
+	if (i->finding && a->cases.provisional && !a->in->event_signed)
+		return 0;
+	return cases_item(&a->cases, i);
+}
+
+struct newest {
+	uint64_t number;
+};
+
+static int on_order(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	static const char sign[] = "\"kind\":\"baseline\"";
+	CLEANUP(buf_done) struct buf payload = {0}, type = {0};
+	struct newest *n = ctx;
+	struct why why;
+
+	if (dsse_peek(envelope, size, 8192, &payload, &type, &why) >= 0 &&
+	    memmem(payload.data, payload.size, sign, sizeof(sign) - 1))
+		n->number = number;
+	return 0;
+}
+
+/* Its order was not carried out yet, or just in these lines: those before it were judged by another one. */
+static bool baseline_under_way(struct run *a, struct buf_view lines)
+{
+	static const char sign[] = "\"type\":\"baseline\"";
+	struct newest n = {0};
+
+	a->store->ops->order_each(a->store->ctx, a->row->id, a->in->evidence->last_order, on_order,
+				  &n);
+	return n.number > 0 || memmem(lines.data, lines.size, sign, sizeof(sign) - 1);
+}
+
+static int load_state(struct run *a)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	char name[96];
+	int r;
+
+	name_of(a->row, name);
+	r = a->store->ops->blob_get(a->store->ctx, "drift", name, &b);
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : appraise_drift_state_parse(b.data, b.size, &a->state);
+}
+
+static int save_state(struct run *a)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	char name[96];
+	int r = appraise_drift_state_write(&a->state, &b);
+
+	name_of(a->row, name);
+	return r < 0 ? r : a->store->ops->blob_put(a->store->ctx, "drift", name, b.data, b.size);
+}
+
+static int derive_drift(struct run *a, struct why *ret_why)
+{
+	struct appraise_drift_restart restarts[MAX_RESTARTS];
+	struct buf_view lines = new_lines(a);
+	struct appraise_drift_in in = {
+		.lines = lines,
+		.from = a->ledger.new_from,
+		.n = a->ledger.new_to - a->ledger.new_from,
+		.baseline = a->baseline,
+		.restarts = restarts,
+		.now_ns = a->cases.now_ns,
+		.slack_ns = a->v->leaving_ms * 1000000,
+		.item = on_item,
+		.ctx = a,
+	};
+	int r = order_desk_restarts(a->v, a->row, restarts, MAX_RESTARTS, &in.n_restarts);
+
+	if (r < 0)
+		return r;
+	in.baseline_under_way = baseline_under_way(a, lines);
+	r = load_state(a);
+	if (r >= 0)
+		r = appraise_drift(&in, &a->state, ret_why);
+	if (r >= 0 && a->state.boot[0])
+		memcpy(a->boot, a->state.boot, sizeof(a->boot));
+	return r < 0 ? r : cases_flood(&a->cases, a->ledger.new_to ? a->ledger.new_to - 1 : 0);
+}
+
+static int keep_lines(struct run *a)
+{
+	struct buf_view lines = new_lines(a);
+	uint64_t n = a->ledger.new_to - a->ledger.new_from;
+
+	return n == 0 ? 0
+		      : a->store->ops->lines_put(a->store->ctx, a->row->id, a->row->incarnation,
+						 a->ledger.new_from, lines.data, lines.size, n);
+}
+
+/* Appended since the quote base; when there was none, they are all there are. */
+static int keep_anchors(struct run *a, bool had_base)
+{
+	const struct evidence *e = a->in->evidence;
+	const struct store_ops *ops = a->store->ops;
+	char name[96];
+
+	name_of(a->row, name);
+	return had_base ? ops->blob_append(a->store->ctx, "anchors", name, e->anchors.data,
+					   e->anchors.size)
+			: ops->blob_put(a->store->ctx, "anchors", name, e->anchors.data,
+					e->anchors.size);
+}
+
+static int keep_notes(struct run *a)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	const struct evidence *e = a->in->evidence;
+	char name[96];
+
+	for (uint32_t i = 0; i < e->n_notes; i++) {
+		int r = ledger_dir_note_write(e->checkpoint.size, &e->checkpoint.root, e->notes[i],
+					      strlen(e->notes[i]), &b);
+		if (r < 0)
+			return r;
+	}
+	name_of(a->row, name);
+	return b.size == 0
+		       ? 0
+		       : a->store->ops->blob_append(a->store->ctx, "notes", name, b.data, b.size);
+}
+
+/* What the ledger's check found, with the interval it is over: also when no line lies in it. */
+static int tell_ledger(struct run *a)
+{
+	const struct appraise_ledger *l = &a->ledger;
+	char found[160];
+	int r = 0;
+
+	snprintf(found, sizeof(found),
+		 "from line %" PRIu64 ", the last that was confirmed, to line %" PRIu64 "%s",
+		 l->interval_from, l->interval_to,
+		 l->announced ? "; an absence was announced" : "");
+	if (l->findings & BIT(PLUMB_FINDING_UNANCHORED))
+		r = cases_finding(&a->cases, PLUMB_FINDING_UNANCHORED, l->interval_to,
+				  "the TPM's counts unchanged", found);
+	if (r >= 0 && (l->findings & BIT(PLUMB_FINDING_FOREIGN)))
+		r = cases_finding(&a->cases, PLUMB_FINDING_FOREIGN, l->interval_to,
+				  "nobody else extends the register", found);
+	return r;
+}
+
+static int tell_clock(struct run *a)
+{
+	uint64_t now = a->cases.now_ns, sent = a->in->evidence->sent_ns;
+	uint64_t off = now > sent ? now - sent : sent - now;
+	char found[96];
+
+	if (off <= CLOCK_SLACK_NS)
+		return 0;
+	snprintf(found, sizeof(found), "%" PRIu64 " s %s", off / 1000000000,
+		 now > sent ? "behind" : "ahead");
+	a->findings |= BIT(PLUMB_FINDING_CLOCK);
+	return cases_finding(&a->cases, PLUMB_FINDING_CLOCK, a->in->evidence->checkpoint.size,
+			     "within 60 s of the verifier's clock", found);
+}
+
+static int write_head(const struct run *a)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct jsonl j = {.buf = &b};
+	uint64_t seq;
+
+	jsonl_str(&j, "node", a->row->id);
+	jsonl_uint(&j, "incarnation", a->row->incarnation);
+	jsonl_uint(&j, "size", a->row->head_size);
+	jsonl_hex(&j, "root", a->row->head_root.bytes, DIGEST_SIZE);
+	return buf_status(&b) < 0 ? buf_status(&b)
+				  : vlog_add(a->v->vlog, PLUMB_TYPE_HEAD, (char *)b.data, &seq);
+}
+
+static void describe(const struct cases_sum *s, char *ret, size_t size)
+{
+	if (s->cause.id == 0)
+		snprintf(ret, size, "%s",
+			 s->verdict.n_open ? "open cases ask for nothing" : "nothing is open");
+	else
+		snprintf(ret, size, "%.120s%s%.40s", s->cause.key, s->cause.rule[0] ? " by " : "",
+			 s->cause.rule);
+}
+
+static int decide(struct run *a, bool evidence)
+{
+	struct cases_sum *s = malloc(sizeof(*s));
+	const struct transition_verdict_in in = {.evidence = evidence,
+						 .appraise = evidence,
+						 .quiet = !evidence && a->cases.n_told == 0,
+						 .told = a->cases.told,
+						 .n_told = a->cases.n_told};
+	struct transition_cause c = {.line = a->ledger.new_to};
+	char text[200];
+	int r = s ? cases_sum(&a->cases, a->baseline != NULL, s) : -ENOMEM;
+
+	if (r >= 0) {
+		describe(s, text, sizeof(text));
+		c.text = text;
+		c.of = s->cause.id ? &s->cause : NULL;
+		r = transition_verdict(&a->in->t, a->row, s, &in, &c);
+	}
+	free(s);
+	return r;
+}
+
+static int announce_absence(struct run *a)
+{
+	const struct transition_cause c = {.text = "it announced that it leaves"};
+	int r;
+
+	a->row->leaving_until_ns = 0;
+	if (!a->in->evidence->leaving)
+		return 0;
+	a->row->leaving_until_ns = a->cases.now_ns + a->v->leaving_ms * 1000000;
+	a->row->deadline_ns = a->row->leaving_until_ns;
+	r = transition_apply(&a->in->t, a->row, NODE_ABSENCE, &c);
+	return r < 0 ? r : 0;
+}
+
+static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
+{
+	const struct evidence *e = a->in->evidence;
+	struct store_node *row = a->row;
+	int r = derive_drift(a, ret_why);
+
+	if (r >= 0)
+		r = tell_ledger(a);
+	if (r >= 0)
+		r = tell_clock(a);
+	if (r >= 0)
+		r = save_state(a);
+	if (r >= 0)
+		r = keep_lines(a);
+	if (r >= 0)
+		r = keep_anchors(a, had_base);
+	if (r >= 0)
+		r = keep_notes(a);
+	if (r < 0)
+		return r;
+	row->findings |= a->findings;
+	row->last_evidence_ns = a->cases.now_ns;
+	row->deadline_ns = a->cases.now_ns + a->v->silent_after_ms * 1000000;
+	row->evidence_digest = a->in->body;
+	memcpy(row->last_nonce, e->nonce, sizeof(row->last_nonce));
+	memcpy(row->boot_id, a->boot, sizeof(row->boot_id));
+	/* Boot logs are not read yet, so no reboot is known to be a good one. */
+	r = cases_accepted(&a->cases, row->base_size, a->findings | a->ledger.findings,
+			   row->base_reset, false);
+	if (r >= 0)
+		r = write_head(a);
+	if (r >= 0)
+		r = decide(a, true);
+	return r < 0 ? r : announce_absence(a);
+}
+
+static int store_provisional(struct run *a, struct why *ret_why)
+{
+	int r = derive_drift(a, ret_why);
+
+	if (r >= 0 && a->ledger.binding)
+		r = save_state(a);
+	if (r >= 0 && a->ledger.binding)
+		r = keep_lines(a);
+	if (r >= 0 && a->ledger.binding)
+		r = keep_notes(a);
+	return r < 0 ? r : decide(a, false);
+}
+
+static int fork_node(struct run *a, const struct why *why)
+{
+	struct transition_cause c = {.text = why->text, .line = a->in->evidence->checkpoint.size};
+	int r = cases_finding(&a->cases, PLUMB_FINDING_FORK, a->in->evidence->checkpoint.size,
+			      "one history", why->text);
+
+	if (r >= 0)
+		r = transition_apply(&a->in->t, a->row, NODE_FORK, &c);
+	return r < 0 ? r : decide(a, false);
+}
+
+/* A baseline that is assigned and cannot be had is "could not check", never "nothing to judge by". */
+static int open_baseline(struct run *a, struct why *ret_why)
+{
+	static const struct digest none;
+
+	if (digest_equal(&a->row->baseline, &none))
+		return 0;
+	return documents_baseline(a->in->documents, &a->row->baseline, &a->baseline, ret_why);
+}
+
+/* The row that evidence changes with: by size of provisional lines new_from may lie before what is stored when it is not binding. */
+static int act(struct run *a, bool had_base, bool was_forked, struct why *ret_why)
+{
+	switch (a->ledger.result) {
+	case PLUMB_RESULT_ACCEPTED:
+		return accept_evidence(a, had_base, ret_why);
+	case PLUMB_RESULT_STORED:
+		if (!a->ledger.binding) {
+			a->ledger.new_from = a->row->frontier.size;
+			a->ledger.new_to = a->in->evidence->checkpoint.size;
+		}
+		return store_provisional(a, ret_why);
+	case PLUMB_RESULT_FORKED:
+		return was_forked ? 0 : fork_node(a, ret_why);
+	default:
+		return 0;
+	}
+}
+
+int appraisal_run(const struct appraisal_in *in, struct store_node *row,
+		  enum plumb_result *ret_result, bool *ret_changed, struct why *ret_why)
+{
+	struct run a = {
+		.in = in,
+		.v = in->t.v,
+		.store = in->t.v->store,
+		.row = row,
+		.cases = {.v = in->t.v,
+			  .policy = documents_policy(in->documents),
+			  .node = row,
+			  .provisional = in->quote == NULL,
+			  .now_ns = clock_utc_ns(in->t.v->clock)},
+	};
+	bool had_base = row->has_base, was_forked = row->forked;
+	struct why why = {""};
+	int r;
+
+	memcpy(a.boot, row->boot_id, sizeof(a.boot));
+	r = open_baseline(&a, &why);
+	if (r >= 0)
+		r = check_ledger(&a, &why);
+	if (r >= 0)
+		r = act(&a, had_base, was_forked, &why);
+	appraise_drift_state_done(&a.state);
+	cases_done(&a.cases);
+	*ret_why = why;
+	if (r < 0)
+		return r;
+	*ret_result = a.ledger.result;
+	*ret_changed = a.ledger.result == PLUMB_RESULT_ACCEPTED ||
+		       a.ledger.result == PLUMB_RESULT_STORED ||
+		       (a.ledger.result == PLUMB_RESULT_FORKED && !was_forked);
+	return 0;
+}
+
+int appraisal_derive(const struct transition *t, struct documents *d, struct store_node *row,
+		     bool appraise, const struct transition_cause *c)
+{
+	static const struct digest none;
+	struct cases cases = {.v = t->v,
+			      .policy = documents_policy(d),
+			      .node = row,
+			      .now_ns = clock_utc_ns(t->v->clock)};
+	const struct transition_verdict_in in = {
+		.evidence = appraise, .appraise = appraise, .quiet = true};
+	struct cases_sum *s = malloc(sizeof(*s));
+	struct transition_cause own = *c;
+	char text[200];
+	int r = s ? cases_sum(&cases, !digest_equal(&row->baseline, &none), s) : -ENOMEM;
+
+	if (r >= 0) {
+		describe(s, text, sizeof(text));
+		if (!own.text)
+			own.text = text;
+		own.of = s->cause.id ? &s->cause : NULL;
+		r = transition_verdict(t, row, s, &in, &own);
+	}
+	free(s);
+	return r;
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "intake.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appraisal.h"
+#include "appraise_quote.h"
+#include "cleanup.h"
+#include "ledger_dir.h"
+#include "log.h"
+#include "nonces.h"
+#include "order_desk.h"
+#include "record.h"
+#include "reply.h"
+
+#define TRIES 3
+#define CURE_ENROL "enrol the node: give it a join token, or approve it"
+#define CURE_LATER "try again; nothing was changed"
+
+struct intake {
+	const struct verifier *v;
+	struct documents *documents;
+	struct transition t;
+	struct nonces *nonces;
+	uint64_t looked_ns; /* boot time at which deadlines were last looked at */
+};
+
+static const struct store_ops *ops(const struct intake *in)
+{
+	return in->v->store->ops;
+}
+
+static void *store_ctx(const struct intake *in)
+{
+	return in->v->store->ctx;
+}
+
+int intake_open(const struct intake_options *o, struct intake **ret)
+{
+	struct intake *in = calloc(1, sizeof(*in));
+	int r;
+
+	if (!in)
+		return -ENOMEM;
+	in->v = o->v;
+	in->documents = o->documents;
+	in->t = (struct transition){.v = o->v, .contain = o->contain};
+	r = nonces_open(o->v->clock, &in->nonces);
+	if (r < 0) {
+		free(in);
+		return r;
+	}
+	*ret = in;
+	return 0;
+}
+
+struct intake *intake_free(struct intake *in)
+{
+	if (!in)
+		return NULL;
+	nonces_free(in->nonces);
+	free(in);
+	return NULL;
+}
+
+/* 0: *ret is the sender's row, or an HTTP status with the answer written. */
+static int sender(const struct intake *in, const struct cert_identity *who, struct store_node *ret,
+		  struct buf *answer)
+{
+	int r;
+
+	if (!who || who->kind != CERT_NODE)
+		return reply_error(answer, 403, CURE_ENROL, "this takes a node's certificate");
+	r = ops(in)->node_get(store_ctx(in), who->name, ret);
+	if (r == -ENOENT)
+		return reply_error(answer, 403, CURE_ENROL, "node %.64s is not known", who->name);
+	if (r < 0)
+		return r;
+	if (!digest_equal(&ret->client_key, &who->key_id))
+		r = reply_error(answer, 403, CURE_ENROL,
+				"node %.64s: this certificate is not the one it has now%s",
+				who->name,
+				ret->life == PLUMB_LIFE_RETIRED ? "; it is retired" : "");
+	else if (ret->life != PLUMB_LIFE_ENROLLED && ret->life != PLUMB_LIFE_ACTIVE &&
+		 ret->life != PLUMB_LIFE_LEAVING)
+		r = reply_error(answer, 403, CURE_ENROL, "node %.64s is %s", who->name,
+				terms_life_name(ret->life));
+	if (r != 0)
+		store_node_done(ret);
+	return r;
+}
+
+int intake_nonce(struct intake *in, const struct cert_identity *who, struct buf *ret)
+{
+	struct evidence_nonce n = {.life_ms = WIRE_NONCE_LIFE_MS};
+	struct store_node row = {.incarnation = 0};
+	int r = sender(in, who, &row, ret);
+
+	if (r != 0)
+		return r;
+	n.size = row.frontier.size;
+	n.has_base = row.has_base;
+	n.base_pcr = row.base_pcr;
+	n.base_reset = row.base_reset;
+	n.base_restart = row.base_restart;
+	store_node_done(&row);
+	r = nonces_give(in->nonces, who->name, n.nonce);
+	if (r >= 0)
+		r = evidence_nonce_write(&n, ret);
+	return r < 0 ? r : 200;
+}
+
+/* One piece of evidence on its way through. */
+struct passage {
+	const struct cert_identity *who;
+	struct evidence e;
+	struct quote_info quote;
+	bool event_signed;
+	struct digest body;
+	struct store_node row;
+	enum plumb_result result;
+	struct why why;
+};
+
+static void passage_done(struct passage *p)
+{
+	evidence_done(&p->e);
+	store_node_done(&p->row);
+}
+
+static int check_quote(const struct intake *in, struct passage *p, struct buf *answer)
+{
+	struct record record = {.incarnation = 0};
+	struct appraise_quote_in q = {.evidence = &p->e,
+				      .record = &record,
+				      .nonce = p->e.nonce,
+				      .client_key = p->who->key_id,
+				      .pcr_mask = in->v->boot_pcr_mask};
+	bool good = false;
+	int r = record_parse(p->row.record.data, p->row.record.size, &record, &p->why);
+
+	if (r >= 0 && !p->e.provisional) {
+		/* Good once, whatever comes of it. */
+		r = nonces_take(in->nonces, p->who->name, p->e.nonce);
+		if (r == -ENOENT || r == -ETIMEDOUT) {
+			record_done(&record);
+			return reply_error(answer, 409, "ask for a nonce and send anew",
+					   r == -ENOENT
+						   ? "the nonce is not the one that was given out"
+						   : "the nonce is too old");
+		}
+		if (r >= 0)
+			r = appraise_quote(&q, &good, &p->quote, &p->why);
+		if (r >= 0 && !good)
+			p->result = PLUMB_RESULT_REFUSED;
+	}
+	if (r >= 0)
+		r = appraise_quote_event_signed(&p->e, &record, &p->event_signed, &p->why);
+	record_done(&record);
+	return r < 0 ? r : 0;
+}
+
+/* Stored, then signed: nobody ever has a cosignature over what the store may have lost. */
+static int cosign(const struct intake *in, struct passage *p, struct evidence_answer *a)
+{
+	CLEANUP(buf_done) struct buf line = {0}, note = {0};
+	const struct checkpoint *c = &p->e.checkpoint;
+	char name[96];
+	int r = checkpoint_sign(c, CHECKPOINT_SIG_COSIGN, in->v->witness_name, in->v->witness_key,
+				clock_utc_ns(in->v->clock) / 1000000000, &line);
+
+	if (r >= 0 && line.size >= sizeof(a->cosignature))
+		r = -E2BIG;
+	if (r < 0)
+		return r;
+	memcpy(a->cosignature, line.data, line.size + 1);
+	r = ledger_dir_note_write(c->size, &c->root, (char *)line.data, line.size, &note);
+	snprintf(name, sizeof(name), "%s/%" PRIu64, p->row.id, p->row.incarnation);
+	if (r >= 0)
+		r = ops(in)->begin(store_ctx(in));
+	if (r < 0)
+		return r;
+	r = ops(in)->blob_append(store_ctx(in), "notes", name, note.data, note.size);
+	if (r >= 0)
+		return ops(in)->commit(store_ctx(in));
+	ops(in)->rollback(store_ctx(in));
+	return r;
+}
+
+static struct node_state state_of(const struct store_node *n)
+{
+	return (struct node_state){n->life, n->appraisal, n->freshness, n->containment, n->forked};
+}
+
+static int answer(const struct intake *in, struct passage *p, struct buf *ret)
+{
+	struct evidence_answer a = {.result = p->result};
+	const struct node_state s = state_of(&p->row);
+	int r = 0;
+
+	snprintf(a.reason, sizeof(a.reason), "%s",
+		 p->result == PLUMB_RESULT_ACCEPTED || p->result == PLUMB_RESULT_STORED
+			 ? ""
+			 : p->why.text);
+	a.size = p->row.frontier.size;
+	a.confirmed_size = p->row.has_base ? p->row.base_size : 0;
+	snprintf(a.state, sizeof(a.state), "%s", node_shown(&s));
+	if (p->result == PLUMB_RESULT_ACCEPTED && cosign(in, p, &a) < 0)
+		log_error("node=%s cosignature=none next=\"the next head gets one\"", p->row.id);
+	r = order_desk_answer(in->v, &p->row, p->e.last_order, &a);
+	if (r >= 0)
+		r = evidence_answer_write(&a, ret);
+	evidence_answer_done(&a);
+	return r < 0 ? r : 200;
+}
+
+/* The row is read again under the write lock: what was read before it was only good for looking at the quote. */
+static int commit_once(const struct intake *in, struct passage *p)
+{
+	const struct appraisal_in ain = {
+		.t = in->t,
+		.documents = in->documents,
+		.evidence = &p->e,
+		.quote = p->e.provisional ? NULL : &p->quote,
+		.event_signed = p->event_signed,
+		.body = p->body,
+	};
+	struct store_node row = {.incarnation = 0};
+	bool changed = false;
+	int r = ops(in)->begin(store_ctx(in));
+
+	if (r < 0)
+		return r;
+	r = ops(in)->node_get(store_ctx(in), p->row.id, &row);
+	if (r >= 0 && (row.incarnation != p->row.incarnation ||
+		       !digest_equal(&row.client_key, &p->who->key_id)))
+		r = -ESTALE;
+	if (r >= 0)
+		r = appraisal_run(&ain, &row, &p->result, &changed, &p->why);
+	if (r >= 0 && changed)
+		r = ops(in)->node_put(store_ctx(in), &row);
+	if (r >= 0 && changed)
+		r = vlog_sync(in->v->vlog);
+	if (r >= 0 && changed)
+		r = ops(in)->commit(store_ctx(in));
+	else
+		ops(in)->rollback(store_ctx(in));
+	if (r < 0) {
+		store_node_done(&row);
+		return r;
+	}
+	store_node_done(&p->row);
+	p->row = row;
+	return 0;
+}
+
+static int commit_passage(const struct intake *in, struct passage *p, struct buf *ret)
+{
+	int r = -EBUSY;
+
+	for (int i = 0; i < TRIES && (r == -ESTALE || r == -EBUSY); i++)
+		r = commit_once(in, p);
+	if (r == -EBADMSG) {
+		p->result = PLUMB_RESULT_REFUSED;
+		return 0;
+	}
+	if (r == -ESTALE || r == -EBUSY)
+		return reply_error(ret, 503, CURE_LATER, "the store is busy");
+	if (r < 0)
+		log_error("node=%s evidence=unchecked error=\"%s: %s\" next=\"the node sends it "
+			  "again\"",
+			  p->row.id, p->why.text, strerror(-r));
+	return r;
+}
+
+static int parse(struct passage *p, const void *body, size_t size, bool provisional,
+		 struct buf *ret)
+{
+	int r = evidence_parse(body, size, &p->e, &p->why);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return reply_error(ret, r == -E2BIG ? 413 : 400, "send what docs/wire.md says",
+				   "evidence: %s", p->why.text);
+	if (p->e.provisional != provisional)
+		return reply_error(ret, 400, "send each kind to its own route",
+				   "evidence: kind is not this route's");
+	if (strcmp(p->e.node, p->row.id) != 0)
+		return reply_error(ret, 403, CURE_ENROL, "evidence: it is another node's");
+	if (p->e.incarnation != p->row.incarnation)
+		return reply_error(ret, 409, CURE_ENROL,
+				   "evidence: incarnation %" PRIu64 ", and the node has %" PRIu64,
+				   p->e.incarnation, p->row.incarnation);
+	return digest_sha256(body, size, &p->body);
+}
+
+static int take(struct intake *in, const struct cert_identity *who, const void *body, size_t size,
+		bool provisional, struct buf *ret)
+{
+	CLEANUP(passage_done) struct passage p = {.who = who};
+	int r = sender(in, who, &p.row, ret);
+
+	if (r == 0)
+		r = parse(&p, body, size, provisional, ret);
+	if (r == 0)
+		r = check_quote(in, &p, ret);
+	if (r == 0 && p.result != PLUMB_RESULT_REFUSED)
+		r = commit_passage(in, &p, ret);
+	if (r != 0)
+		return r;
+	if (p.result == PLUMB_RESULT_REFUSED || p.result == PLUMB_RESULT_FORKED)
+		log_warning("node=%s label=%s evidence=%s reason=\"%s\"", p.row.id, p.row.label,
+			    terms_result_name(p.result), p.why.text);
+	r = answer(in, &p, ret);
+	contain_kick(in->t.contain);
+	return r;
+}
+
+int intake_evidence(struct intake *in, const struct cert_identity *who, const void *body,
+		    size_t size, struct buf *ret)
+{
+	return take(in, who, body, size, false, ret);
+}
+
+int intake_drift(struct intake *in, const struct cert_identity *who, const void *body, size_t size,
+		 struct buf *ret)
+{
+	return take(in, who, body, size, true, ret);
+}
+
+int intake_derive(struct intake *in, struct store_node *n, const char *cause,
+		  const char *operator_name, const char *reason)
+{
+	const struct transition_cause c = {
+		.text = cause, .operator_name = operator_name, .reason = reason};
+	bool appraise = n->life == PLUMB_LIFE_ACTIVE && n->freshness == PLUMB_FRESHNESS_FRESH &&
+			n->has_base && !n->forked;
+
+	return appraisal_derive(&in->t, in->documents, n, appraise, &c);
+}
+
+/* The clock's part. What is due is found by reading; only that is then done, each node in a transaction of its own. */
+struct due {
+	struct intake *in;
+	uint64_t now_ns;
+	char (*ids)[65];
+	uint32_t n, max;
+};
+
+static int add_due(struct due *d, const char *id)
+{
+	void *more;
+
+	for (uint32_t i = 0; i < d->n; i++)
+		if (strcmp(d->ids[i], id) == 0)
+			return 0;
+	if (d->n == d->max) {
+		d->max = d->max ? d->max * 2 : 16;
+		more = realloc(d->ids, d->max * sizeof(*d->ids));
+		if (!more)
+			return -ENOMEM;
+		d->ids = more;
+	}
+	memcpy(d->ids[d->n++], id, 65);
+	return 0;
+}
+
+static bool waited_for(const struct store_node *n)
+{
+	return (n->life == PLUMB_LIFE_ENROLLED || n->life == PLUMB_LIFE_ACTIVE) && !n->forked;
+}
+
+static int on_node(void *ctx, const struct store_node *n)
+{
+	struct due *d = ctx;
+
+	if (!waited_for(n))
+		return 0;
+	if ((n->deadline_ns && d->now_ns > n->deadline_ns &&
+	     n->freshness != PLUMB_FRESHNESS_SILENT) ||
+	    (n->prov_size &&
+	     d->now_ns > n->prov_since_ns + d->in->v->unconfirmed_after_ms * 1000000 &&
+	     !(n->findings & 1u << PLUMB_FINDING_UNCONFIRMED)))
+		return add_due(d, n->id);
+	return 0;
+}
+
+static int on_case(void *ctx, const struct store_case *k)
+{
+	struct due *d = ctx;
+	uint64_t unconfirmed = k->opened_ns + d->in->v->unconfirmed_after_ms * 1000000;
+	uint64_t grace = k->opened_ns + k->grace_ms * 1000000;
+
+	if (k->provisional && !k->finding && d->now_ns > unconfirmed &&
+	    d->in->looked_ns <= unconfirmed)
+		return add_due(d, k->node);
+	if (k->armed && k->grace_ms && d->now_ns > grace && d->in->looked_ns <= grace)
+		return add_due(d, k->node);
+	return 0;
+}
+
+struct oldest {
+	uint64_t limit_ns;
+	bool found;
+	uint64_t seq;
+};
+
+static int on_unconfirmed(void *ctx, const struct store_case *k)
+{
+	struct oldest *o = ctx;
+
+	if (k->provisional && !k->finding && k->opened_ns < o->limit_ns) {
+		o->found = true;
+		o->seq = k->first_seq;
+	}
+	return 0;
+}
+
+static int be_silent(struct intake *in, struct store_node *n, struct cases *cases, uint64_t now_ns)
+{
+	char text[160];
+	const struct transition_cause c = {.text = text,
+					   .absence_over = n->leaving_until_ns == 0 ||
+							   now_ns > n->leaving_until_ns};
+	uint64_t since = n->last_evidence_ns ? n->last_evidence_ns : n->enrolled_ns;
+	int r;
+
+	snprintf(text, sizeof(text), "no evidence for %" PRIu64 " s",
+		 (now_ns - since) / 1000000000);
+	r = transition_apply(&in->t, n, NODE_OVERDUE, &c);
+	if (r <= 0)
+		return r;
+	n->findings |= 1u << PLUMB_FINDING_SILENT;
+	return cases_finding(cases, PLUMB_FINDING_SILENT, n->base_size,
+			     "evidence before its deadline", text);
+}
+
+static int look_unconfirmed(struct intake *in, struct store_node *n, struct cases *cases,
+			    uint64_t now_ns)
+{
+	struct oldest o = {.limit_ns = now_ns - in->v->unconfirmed_after_ms * 1000000};
+	int r;
+
+	if (n->findings & 1u << PLUMB_FINDING_UNCONFIRMED)
+		return 0;
+	r = ops(in)->case_each(store_ctx(in), n->id, true, on_unconfirmed, &o);
+	if (r < 0)
+		return r;
+	if (n->prov_size && n->prov_since_ns < o.limit_ns) {
+		o.found = true;
+		o.seq = n->prov_size - 1;
+	}
+	if (!o.found)
+		return 0;
+	n->findings |= 1u << PLUMB_FINDING_UNCONFIRMED;
+	return cases_finding(cases, PLUMB_FINDING_UNCONFIRMED, o.seq, "a quote over it in time",
+			     "provisional drift that no quote has covered");
+}
+
+static int tick_node(struct intake *in, const char *id, uint64_t now_ns)
+{
+	struct store_node n = {.incarnation = 0};
+	struct cases cases = {.v = in->v,
+			      .policy = documents_policy(in->documents),
+			      .node = &n,
+			      .now_ns = now_ns};
+	const struct transition_cause c = {.text = NULL};
+	int r = ops(in)->begin(store_ctx(in));
+
+	if (r < 0)
+		return r;
+	r = ops(in)->node_get(store_ctx(in), id, &n);
+	if (r >= 0 && waited_for(&n)) {
+		if (n.deadline_ns && now_ns > n.deadline_ns &&
+		    n.freshness != PLUMB_FRESHNESS_SILENT)
+			r = be_silent(in, &n, &cases, now_ns);
+		if (r >= 0)
+			r = look_unconfirmed(in, &n, &cases, now_ns);
+		if (r >= 0)
+			r = appraisal_derive(&in->t, in->documents, &n, false, &c);
+		if (r >= 0)
+			r = ops(in)->node_put(store_ctx(in), &n);
+	}
+	if (r >= 0)
+		r = vlog_sync(in->v->vlog);
+	if (r >= 0)
+		r = ops(in)->commit(store_ctx(in));
+	else
+		ops(in)->rollback(store_ctx(in));
+	cases_done(&cases);
+	store_node_done(&n);
+	return r;
+}
+
+int intake_tick(struct intake *in)
+{
+	struct due d = {.in = in, .now_ns = clock_utc_ns(in->v->clock)};
+	int r = ops(in)->node_each(store_ctx(in), on_node, &d);
+
+	if (r >= 0)
+		r = ops(in)->case_each(store_ctx(in), NULL, true, on_case, &d);
+	for (uint32_t i = 0; r >= 0 && i < d.n; i++)
+		r = tick_node(in, d.ids[i], d.now_ns);
+	if (r >= 0)
+		in->looked_ns = d.now_ns;
+	if (d.n > 0)
+		contain_kick(in->t.contain);
+	free(d.ids);
+	return r < 0 ? r : 0;
+}
