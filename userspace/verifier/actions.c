@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "action_body.h"
+#include "cleanup.h"
+#include "dsse.h"
+#include "log.h"
+#include "order_desk.h"
+#include "reply.h"
+
+#define MAX_SEEN 4096
+#define FRESH_NS (300ull * 1000000000)
+#define DEFAULT_WINDOW_MS 300000ull
+#define MAX_WINDOW_MS 3600000ull
+#define CURE_ROLE "ask somebody with that role: plumb-verifier operator list"
+
+struct actions {
+	struct action_desk o;
+	struct transition t;
+	struct digest seen[MAX_SEEN]; /* envelopes of the last minutes: each is good once */
+	uint32_t at_seen;
+};
+
+/* One action on its way. */
+struct act {
+	struct actions *a;
+	struct store_operator op;
+	struct action_body body;
+	struct digest envelope;
+	struct store_node n;
+	char text[512], undo[512];
+	struct why why;
+};
+
+int actions_open(const struct action_desk *o, struct actions **ret)
+{
+	struct actions *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	a->o = *o;
+	a->t = (struct transition){.v = o->v, .contain = o->contain};
+	*ret = a;
+	return 0;
+}
+
+struct actions *actions_free(struct actions *a)
+{
+	free(a);
+	return NULL;
+}
+
+static const struct store *store_of(const struct actions *a)
+{
+	return a->o.v->store;
+}
+
+/* Cases: which are closed by it, and why. */
+struct closing {
+	struct act *act;
+	uint64_t *ids;
+	uint32_t n, max;
+	bool holding_only;
+};
+
+static bool is_named(const struct act *act, uint64_t id)
+{
+	for (uint32_t i = 0; i < act->body.n_cases; i++)
+		if (act->body.cases[i] == id)
+			return true;
+	return act->body.n_cases == 0;
+}
+
+static int on_closing(void *ctx, const struct store_case *k)
+{
+	struct closing *c = ctx;
+	uint64_t *more;
+
+	if (!is_named(c->act, k->id) ||
+	    (c->holding_only && (!k->armed || k->action < PLUMB_ACTION_HOLD)))
+		return 0;
+	if (c->n == c->max) {
+		c->max = c->max ? c->max * 2 : 32;
+		more = realloc(c->ids, c->max * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		c->ids = more;
+	}
+	c->ids[c->n++] = k->id;
+	return 0;
+}
+
+static int close_cases(struct act *act, bool holding_only, const char *verb, uint32_t *ret_n)
+{
+	const struct store *s = store_of(act->a);
+	struct closing c = {.act = act, .holding_only = holding_only};
+	struct store_case *k = malloc(sizeof(*k));
+	char why[256];
+	int r = k ? s->ops->case_each(s->ctx, act->n.id, true, on_closing, &c) : -ENOMEM;
+
+	snprintf(why, sizeof(why), "%s by %.60s: %.150s", verb, act->op.name, act->body.reason);
+	for (uint32_t i = 0; r >= 0 && i < c.n; i++) {
+		r = s->ops->case_get(s->ctx, c.ids[i], k);
+		if (r < 0)
+			break;
+		verdict_close(k, clock_utc_ns(act->a->o.v->clock), why);
+		snprintf(k->ack_by, sizeof(k->ack_by), "%s", act->op.name);
+		r = s->ops->case_put(s->ctx, k);
+	}
+	*ret_n = c.n;
+	free(c.ids);
+	free(k);
+	return r < 0 ? r : 0;
+}
+
+static int derive(struct act *act, const char *what)
+{
+	char cause[200];
+	int r;
+
+	snprintf(cause, sizeof(cause), "%s by %.60s: %.100s", what, act->op.name, act->body.reason);
+	r = intake_derive(act->a->o.intake, &act->n, cause, act->op.name, act->body.reason);
+	return r < 0 ? r : 0;
+}
+
+static int step(struct act *act, enum node_event e, const char *what)
+{
+	char cause[200];
+	const struct transition_cause c = {
+		.text = cause, .operator_name = act->op.name, .reason = act->body.reason};
+
+	snprintf(cause, sizeof(cause), "%s by %.60s: %.100s", what, act->op.name, act->body.reason);
+	return transition_apply(&act->a->t, &act->n, e, &c);
+}
+
+/* Each: 0 done; an HTTP status with why set: refused; < 0 our own failure. */
+static int acknowledge(struct act *act)
+{
+	uint32_t n = 0;
+	int r = close_cases(act, false, "acknowledged", &n);
+
+	if (r < 0)
+		return r;
+	if (n == 0)
+		return why_set(&act->why, 404, "no open case of %.60s is among those named",
+			       act->n.label);
+	snprintf(act->text, sizeof(act->text), "%u case%s of %.100s acknowledged", n,
+		 n == 1 ? "" : "s", act->n.label);
+	snprintf(act->undo, sizeof(act->undo),
+		 "none: the same drift opens a case again when it happens again");
+	return derive(act, "acknowledged");
+}
+
+static int approve(struct act *act)
+{
+	const struct verifier *v = act->a->o.v;
+	struct order o = {.kind = ORDER_BASELINE, .reason = "the baseline of new nodes"};
+	int r = step(act, NODE_APPROVED, "approved");
+
+	if (r == -EPERM)
+		return why_set(&act->why, 409, "%.100s does not wait for an approval",
+			       act->n.label);
+	if (r < 0)
+		return r;
+	act->n.deadline_ns = clock_utc_ns(v->clock) + v->silent_after_ms * 1000000;
+	r = documents_default_baseline(act->a->o.documents, &act->n.baseline,
+				       &act->n.baseline_version);
+	if (r >= 0) {
+		o.document = act->n.baseline;
+		o.version = act->n.baseline_version;
+		r = order_desk_give(v, &act->n, &o, NULL);
+	}
+	snprintf(act->text, sizeof(act->text), "%.100s is approved", act->n.label);
+	snprintf(act->undo, sizeof(act->undo), "plumbctl node retire %.100s --reason=…",
+		 act->n.label);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* What held it is settled by the same word, or the next evidence would hold it again. */
+static int release(struct act *act)
+{
+	uint32_t n = 0;
+	int r = step(act, NODE_RELEASED, "released");
+
+	if (r == -EPERM) {
+		if (act->n.forked || act->n.life == PLUMB_LIFE_RETIRED)
+			return why_set(&act->why, 409, "%.100s is %s: only a new enrolment helps",
+				       act->n.label, act->n.forked ? "forked" : "retired");
+		snprintf(act->text, sizeof(act->text), "%.100s is not held; nothing to release",
+			 act->n.label);
+		snprintf(act->undo, sizeof(act->undo), "none");
+		return 0;
+	}
+	if (r >= 0)
+		r = close_cases(act, true, "released", &n);
+	if (r >= 0)
+		r = derive(act, "released");
+	snprintf(act->text, sizeof(act->text), "%.100s is released, %u case%s settled",
+		 act->n.label, n, n == 1 ? "" : "s");
+	snprintf(act->undo, sizeof(act->undo), "none: what drifts again holds it again");
+	return r;
+}
+
+static int retire(struct act *act)
+{
+	int r = step(act, NODE_RETIRED, "retired");
+
+	if (r == -EPERM)
+		return why_set(&act->why, 409, "%.100s is retired already", act->n.label);
+	snprintf(act->text, sizeof(act->text),
+		 "%.100s is retired; its certificate is refused from here on, its evidence stays",
+		 act->n.label);
+	snprintf(act->undo, sizeof(act->undo), "none: enrol the machine anew with another TPM");
+	return r < 0 ? r : 0;
+}
+
+struct bound {
+	const char *name, *id;
+	bool taken;
+};
+
+static int on_bound(void *ctx, const struct store_node *n)
+{
+	struct bound *b = ctx;
+
+	b->taken |= strcmp(n->kube_name, b->name) == 0 && strcmp(n->id, b->id) != 0;
+	return 0;
+}
+
+/* DNS-1123 subdomain, as Kubernetes wants node names. */
+static bool is_kube_name(const char *name)
+{
+	size_t size = strlen(name);
+
+	return size <= 253 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") == size &&
+	       (size == 0 || (name[0] != '-' && name[0] != '.' && name[size - 1] != '-' &&
+			      name[size - 1] != '.'));
+}
+
+static int bind_name(struct act *act)
+{
+	const struct store *s = store_of(act->a);
+	struct bound b = {.name = act->body.value, .id = act->n.id};
+	int r;
+
+	if (!is_kube_name(act->body.value))
+		return why_set(&act->why, 400, "value is no Kubernetes node name");
+	r = act->body.value[0] ? s->ops->node_each(s->ctx, on_bound, &b) : 0;
+	if (r < 0)
+		return r;
+	if (b.taken)
+		return why_set(&act->why, 409, "%.100s is bound to another node", b.name);
+	snprintf(act->undo, sizeof(act->undo), "plumbctl node bind %.100s \"%.200s\" --reason=…",
+		 act->n.label, act->n.kube_name);
+	snprintf(act->n.kube_name, sizeof(act->n.kube_name), "%s", act->body.value);
+	if (act->body.value[0])
+		snprintf(act->text, sizeof(act->text),
+			 "%.100s is Kubernetes node %.200s from here on", act->n.label,
+			 act->body.value);
+	else
+		snprintf(act->text, sizeof(act->text), "%.100s is bound to no Kubernetes node",
+			 act->n.label);
+	return 0;
+}
+
+static int give_order(struct act *act, enum order_kind kind, uint64_t life_ms)
+{
+	struct order o = {.kind = kind, .life_ms = life_ms};
+	uint64_t number;
+	int r;
+
+	snprintf(o.reason, sizeof(o.reason), "%.60s: %.190s", act->op.name, act->body.reason);
+	r = order_desk_give(act->a->o.v, &act->n, &o, &number);
+	if (r < 0)
+		return r;
+	if (kind == ORDER_RESTART)
+		snprintf(act->text, sizeof(act->text),
+			 "a stop of %.100s within %" PRIu64 " s raises nothing (order %" PRIu64 ")",
+			 act->n.label, life_ms / 1000, number);
+	else
+		snprintf(act->text, sizeof(act->text),
+			 "%.100s is asked for evidence (order %" PRIu64 ")", act->n.label, number);
+	snprintf(act->undo, sizeof(act->undo), "none: it ends by itself");
+	return 0;
+}
+
+static int restart(struct act *act)
+{
+	char *end;
+	uint64_t ms = act->body.value[0] ? strtoull(act->body.value, &end, 10) : DEFAULT_WINDOW_MS;
+
+	if (act->body.value[0] && (*end || ms == 0 || ms > MAX_WINDOW_MS))
+		return why_set(&act->why, 400, "value is no window from 1 to %llu ms",
+			       (unsigned long long)MAX_WINDOW_MS);
+	return give_order(act, ORDER_RESTART, ms);
+}
+
+static int challenge(struct act *act)
+{
+	return give_order(act, ORDER_CHALLENGE, 0);
+}
+
+static int arm(struct act *act)
+{
+	bool on = act->body.kind == ACTION_ARM;
+	char cause[200];
+	int r = documents_arm(act->a->o.documents, act->body.value, on, &act->why);
+
+	if (r == -ENOENT || r == -EINVAL)
+		return 400;
+	if (r < 0)
+		return r;
+	snprintf(cause, sizeof(cause), "%s by %.60s: %.100s", on ? "armed" : "disarmed",
+		 act->op.name, act->body.reason);
+	snprintf(act->text, sizeof(act->text), "%s: %.300s", on ? "armed" : "disarmed",
+		 act->body.value);
+	snprintf(act->undo, sizeof(act->undo), "plumbctl policy %s %.300s --reason=…",
+		 on ? "disarm" : "arm", act->body.value);
+	return action_desk_rejudge(&act->a->o, cause, &act->op, act->body.reason);
+}
+
+static const struct kind {
+	enum plumb_role role;
+	bool of_node;
+	int (*run)(struct act *act);
+} kinds[] = {
+	[ACTION_ACKNOWLEDGE] = {PLUMB_ROLE_RESPONDER, true, acknowledge},
+	[ACTION_APPROVE] = {PLUMB_ROLE_APPROVER, true, approve},
+	[ACTION_RELEASE] = {PLUMB_ROLE_APPROVER, true, release},
+	[ACTION_RETIRE] = {PLUMB_ROLE_APPROVER, true, retire},
+	[ACTION_BIND] = {PLUMB_ROLE_APPROVER, true, bind_name},
+	[ACTION_RESTART] = {PLUMB_ROLE_RESPONDER, true, restart},
+	[ACTION_ARM] = {PLUMB_ROLE_APPROVER, false, arm},
+	[ACTION_DISARM] = {PLUMB_ROLE_APPROVER, false, arm},
+	[ACTION_CHALLENGE] = {PLUMB_ROLE_RESPONDER, true, challenge},
+};
+
+static bool seen_before(struct actions *a, const struct digest *envelope)
+{
+	for (uint32_t i = 0; i < MAX_SEEN; i++)
+		if (digest_equal(&a->seen[i], envelope))
+			return true;
+	a->seen[a->at_seen++ % MAX_SEEN] = *envelope;
+	return false;
+}
+
+/* 0, or a status with the answer written: the signature is that of the key on this connection, and of now. */
+static int open_envelope(struct act *act, const void *envelope, size_t size, struct buf *ret)
+{
+	CLEANUP(buf_done) struct buf payload = {0};
+	struct sign_key *key = NULL;
+	uint64_t now = clock_utc_ns(act->a->o.v->clock), off;
+	int r = sign_key_from_spki(act->op.spki.data, act->op.spki.size, &key, &act->why);
+
+	if (r >= 0)
+		r = dsse_open(envelope, size, WIRE_MAX_JSON_BODY, WIRE_DSSE_ACTION,
+			      (const struct sign_key *const *)&key, 1, &payload, NULL, &act->why);
+	sign_key_free(key);
+	if (r >= 0)
+		r = action_body_parse(payload.data, payload.size, &act->body, &act->why);
+	if (r >= 0)
+		r = digest_sha256(envelope, size, &act->envelope);
+	if (r == -EBADMSG || r == -EKEYREJECTED || r == -E2BIG)
+		return reply_error(ret, r == -EKEYREJECTED ? 403 : 400,
+				   "sign it with the key of your certificate", "action: %s",
+				   act->why.text);
+	if (r < 0)
+		return r;
+	off = now > act->body.at_ns ? now - act->body.at_ns : act->body.at_ns - now;
+	if (off > FRESH_NS)
+		return reply_error(ret, 400, "set the clocks",
+				   "action: signed %llu s away from the verifier's time",
+				   (unsigned long long)(off / 1000000000));
+	if (!act->body.reason[0])
+		return reply_error(ret, 400, "--reason=…", "action: there is no reason");
+	if (seen_before(act->a, &act->envelope))
+		return reply_error(ret, 409, "sign it anew", "action: it was sent before");
+	return 0;
+}
+
+static int find(struct act *act)
+{
+	int r = action_desk_find(act->a->o.v, act->body.node, &act->n, &act->why);
+
+	if (r == -ENOENT)
+		return 404;
+	return r == -ENOTUNIQ ? 409 : r;
+}
+
+static int run_kind(struct act *act)
+{
+	const struct kind *k = &kinds[act->body.kind];
+	const struct store *s = store_of(act->a);
+	int r = k->of_node ? find(act) : 0;
+
+	if (r == 0 && act->op.role < k->role)
+		r = why_set(&act->why, 403, "%s takes the role %s; %.60s is %s",
+			    action_body_name(act->body.kind), terms_role_name(k->role),
+			    act->op.name, terms_role_name(act->op.role));
+	if (r == 0)
+		r = k->run(act);
+	if (r == 0 && k->of_node)
+		r = s->ops->node_put(s->ctx, &act->n);
+	return r;
+}
+
+static void act_done(struct act **p)
+{
+	if (!*p)
+		return;
+	store_operator_done(&(*p)->op);
+	store_node_done(&(*p)->n);
+	free(*p);
+}
+
+/* What was refused leaves nothing behind but its line in the log. */
+static int finish(struct act *act, int r, struct buf *ret)
+{
+	struct actions *a = act->a;
+	const struct store *s = store_of(a);
+	const char *name = action_body_name(act->body.kind);
+	int status = r;
+
+	if (r > 0)
+		s->ops->rollback(s->ctx);
+	if (r >= 0)
+		r = action_desk_log(&a->o, act->op.name, name,
+				    act->n.id[0] ? act->n.id : act->body.node, act->body.reason,
+				    &act->envelope, status > 0 ? act->why.text : "done");
+	if (r >= 0)
+		r = vlog_sync(a->o.v->vlog);
+	if (r >= 0 && status == 0)
+		r = s->ops->commit(s->ctx);
+	else if (status <= 0)
+		s->ops->rollback(s->ctx);
+	if (r < 0)
+		return r;
+	log_notice("operator=%s action=%s node=%s result=\"%s\"", act->op.name, name, act->n.label,
+		   status > 0 ? act->why.text : act->text);
+	if (status > 0)
+		return reply_error(ret, status,
+				   status == 403 ? CURE_ROLE : "plumbctl node list shows the nodes",
+				   "%s", act->why.text);
+	contain_kick(a->o.contain);
+	return action_desk_answer(act->text, act->undo, ret);
+}
+
+int actions_act(struct actions *a, const struct cert_identity *who, const void *envelope,
+		size_t size, struct buf *ret)
+{
+	CLEANUP(act_done) struct act *act = calloc(1, sizeof(*act));
+	int r;
+
+	if (!act)
+		return -ENOMEM;
+	act->a = a;
+	r = action_desk_operator(&a->o, who, PLUMB_ROLE_VIEWER, &act->op, ret);
+	if (r == 0)
+		r = open_envelope(act, envelope, size, ret);
+	if (r != 0)
+		return r;
+	r = store_of(a)->ops->begin(store_of(a)->ctx);
+	return r < 0 ? r : finish(act, run_kind(act), ret);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * enrol_body.h: the bodies of the two enrolment routes (docs/wire.md). In: foreign JSON. Out: bounded fields. Pure.
+ */
+#ifndef PLUMB_ENROL_BODY_H
+#define PLUMB_ENROL_BODY_H
+
+#include "buf.h"
+#include "digest.h"
+#include "why.h"
+
+#define ENROL_BODY_SESSION_HEX 64u
+
+struct enrol_body {
+	char token[128];		/* "" when an approver is to act */
+	char label[254];
+	struct buf ek_public, ek_cert, ak_public, event_public, event_attest, event_sig;	/* owned */
+	char csr[4096];			/* PEM */
+	char agent[32];
+};
+void enrol_body_done(struct enrol_body *b);
+int enrol_body_parse(const void *data, size_t size, struct enrol_body *ret, struct why *ret_why);
+int enrol_body_parse_proof(const void *data, size_t size, char ret_session[ENROL_BODY_SESSION_HEX + 1], struct digest *ret_proof,
+			   struct why *ret_why);
+
+#endif
