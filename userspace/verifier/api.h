@@ -7,16 +7,10 @@
 #define PLUMB_API_H
 
 #include "actions.h"
-#include "cert.h"
-#include "documents.h"
 #include "enrol.h"
-#include "intake.h"
-#include "verifier.h"
 
 struct api {				/* all borrowed */
-	const struct verifier *v;
-	struct documents *documents;
-	struct intake *intake;
+	struct action_desk desk;
 	struct enrol *enrol;
 	struct actions *actions;
 	const char *ca_cert_pem;

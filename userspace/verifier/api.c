@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_view.h"
+#include "cleanup.h"
+#include "handed_in.h"
+#include "jsonl.h"
+#include "jwt.h"
+#include "log.h"
+#include "plumb/wire.h"
+#include "reply.h"
+
+#define MAX_VALUE 254
+
+enum may { ANYBODY, NODES, OPERATORS, BOTH };
+
+struct call {
+	struct api *a;
+	const struct api_request *q;
+	const char *rest; /* of the path, after a route that ends with a slash */
+	struct api_reply *reply;
+};
+
+/* One value of the query, decoded; "" when it is not there. -EBADMSG: a name that is none, too long, badly encoded. */
+static int query_value(const char *query, const char *name, char ret[MAX_VALUE])
+{
+	size_t size = strlen(name), at = 0;
+
+	ret[0] = 0;
+	while (query && *query) {
+		size_t item = strcspn(query, "&");
+		const char *v = query + size + 1, *end = query + item;
+
+		if (item > size && strncmp(query, name, size) == 0 && query[size] == '=') {
+			for (; v < end && at + 1 < MAX_VALUE; v++) {
+				uint8_t byte = (uint8_t)*v;
+
+				if (*v == '%' &&
+				    (end - v < 3 ||
+				     digest_bytes_from_hex(
+					     (char[]){(char)(v[1] | 0x20), (char)(v[2] | 0x20), 0},
+					     2, &byte, 1) < 0))
+					return -EBADMSG;
+				v += *v == '%' ? 2 : 0;
+				ret[at++] = (char)byte;
+			}
+			ret[at] = 0;
+			return v < end || strlen(ret) != at ? -EBADMSG : 0;
+		}
+		query += item + (query[item] == '&');
+	}
+	return 0;
+}
+
+static int query_number(const char *query, const char *name, uint64_t *ret)
+{
+	char text[MAX_VALUE], *end;
+	int r = query_value(query, name, text);
+
+	if (r < 0 || !text[0])
+		return r;
+	if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 18)
+		return -EBADMSG;
+	*ret = strtoull(text, &end, 10);
+	return 0;
+}
+
+static int bad_query(struct call *c)
+{
+	return reply_error(&c->reply->body, 400, "see docs/wire.md", "query: a value is malformed");
+}
+
+static int do_enrol(struct call *c)
+{
+	return enrol_begin(c->a->enrol, c->q->body, c->q->size, &c->reply->body);
+}
+
+static int do_activate(struct call *c)
+{
+	return enrol_activate(c->a->enrol, c->q->body, c->q->size, &c->reply->body);
+}
+
+static int do_nonce(struct call *c)
+{
+	return intake_nonce(c->a->desk.intake, c->q->who, &c->reply->body);
+}
+
+static int do_evidence(struct call *c)
+{
+	return intake_evidence(c->a->desk.intake, c->q->who, c->q->body, c->q->size,
+			       &c->reply->body);
+}
+
+static int do_drift(struct call *c)
+{
+	return intake_drift(c->a->desk.intake, c->q->who, c->q->body, c->q->size, &c->reply->body);
+}
+
+static int do_action(struct call *c)
+{
+	return actions_act(c->a->actions, c->q->who, c->q->body, c->q->size, &c->reply->body);
+}
+
+static int do_baseline_in(struct call *c)
+{
+	char node[MAX_VALUE];
+
+	if (query_value(c->q->query, "node", node) < 0)
+		return bad_query(c);
+	return handed_in_baseline(&c->a->desk, c->q->who, node, c->q->body, c->q->size,
+				  &c->reply->body);
+}
+
+static int do_policy_in(struct call *c)
+{
+	return handed_in_policy(&c->a->desk, c->q->who, c->q->body, c->q->size, &c->reply->body);
+}
+
+static int do_preview(struct call *c)
+{
+	return handed_in_preview(&c->a->desk, c->q->who, c->q->body, c->q->size, &c->reply->body);
+}
+
+static int do_token(struct call *c)
+{
+	struct digest fingerprint;
+	struct why why;
+	int r = cert_fingerprint_pem(c->a->ca_cert_pem, strlen(c->a->ca_cert_pem), &fingerprint,
+				     &why);
+
+	return r < 0 ? r
+		     : handed_in_token(&c->a->desk, c->q->who, c->q->body, c->q->size, &fingerprint,
+				       &c->reply->body);
+}
+
+static int done(int r)
+{
+	return r < 0 ? r : 200;
+}
+
+static int do_nodes(struct call *c)
+{
+	return done(api_view_nodes(c->a->desk.v, &c->reply->body));
+}
+
+static int find(struct call *c, const char *name, struct store_node *ret)
+{
+	struct why why = {""};
+	int r = action_desk_find(c->a->desk.v, name, ret, &why);
+
+	if (r == -ENOENT || r == -ENOTUNIQ)
+		return reply_error(&c->reply->body, r == -ENOENT ? 404 : 409, "plumbctl node list",
+				   "%s", why.text);
+	return r;
+}
+
+static int do_node(struct call *c)
+{
+	struct store_node n = {.incarnation = 0};
+	int r = find(c, c->rest, &n);
+
+	if (r == 0)
+		r = done(api_view_node(c->a->desk.v, c->a->desk.documents, &n, &c->reply->body));
+	store_node_done(&n);
+	return r;
+}
+
+static int do_ledger(struct call *c)
+{
+	struct store_node n = {.incarnation = 0};
+	int r = find(c, c->rest, &n);
+
+	if (r == 0)
+		r = done(api_view_ledger(c->a->desk.v, &n, &c->reply->body));
+	store_node_done(&n);
+	return r;
+}
+
+static int do_summary(struct call *c)
+{
+	struct store_node n = {.incarnation = 0};
+	char node[MAX_VALUE];
+	uint64_t open = 0;
+	int r = query_value(c->q->query, "node", node);
+
+	if (r >= 0)
+		r = query_number(c->q->query, "open", &open);
+	if (r < 0)
+		return bad_query(c);
+	r = node[0] ? find(c, node, &n) : 0;
+	if (r == 0)
+		r = done(api_view_summary(c->a->desk.v, n.id, open == 1, &c->reply->body));
+	store_node_done(&n);
+	return r;
+}
+
+static int do_baselines(struct call *c)
+{
+	return done(api_view_baselines(c->a->desk.v, c->a->desk.documents, &c->reply->body));
+}
+
+static int do_policies(struct call *c)
+{
+	return done(api_view_policy(c->a->desk.v, c->a->desk.documents, &c->reply->body));
+}
+
+static int do_baseline(struct call *c)
+{
+	struct digest d;
+	int r = digest_from_hex(c->rest, &d);
+
+	if (r >= 0)
+		r = documents_read_baseline(c->a->desk.documents, &d, &c->reply->body);
+	if (r == -ENOENT || r == -EBADMSG || r == -EINVAL)
+		return reply_error(&c->reply->body, 404, "plumbctl baseline push",
+				   "there is no such baseline");
+	c->reply->type = WIRE_TYPE_BASELINE;
+	return done(r);
+}
+
+static int do_events(struct call *c)
+{
+	uint64_t since = 0, follow = 0;
+	int r = query_number(c->q->query, "since", &since);
+
+	if (r >= 0)
+		r = query_number(c->q->query, "follow", &follow);
+	if (r < 0)
+		return bad_query(c);
+	if (since > vlog_synced_size(c->a->desk.v->vlog))
+		return reply_error(&c->reply->body, 400, "begin at a line that is there",
+				   "query: since is beyond the log's end");
+	c->reply->since = since;
+	c->reply->follow = follow == 1;
+	c->reply->stream = !c->reply->follow;
+	c->reply->type = "application/jsonl";
+	return 200;
+}
+
+static int do_jwks(struct call *c)
+{
+	return done(jwt_jwks(&c->a->desk.v->verdict_key, 1, &c->reply->body));
+}
+
+static int do_health(struct call *c)
+{
+	buf_puts(&c->reply->body, "{\"ok\":true,\"version\":\"" PLUMB_VERSION "\"}");
+	return done(buf_status(&c->reply->body));
+}
+
+#define SMALL WIRE_MAX_JSON_BODY
+
+/* A path that ends with a slash takes what follows it. */
+static const struct route {
+	const char *method, *path;
+	enum may may;
+	size_t max;
+	int (*run)(struct call *c);
+} routes[] = {
+	{"POST", WIRE_ROUTE_ENROL, ANYBODY, SMALL, do_enrol},
+	{"POST", WIRE_ROUTE_ENROL_ACTIVATE, ANYBODY, SMALL, do_activate},
+	{"POST", WIRE_ROUTE_NONCE, NODES, 4096, do_nonce},
+	{"POST", WIRE_ROUTE_EVIDENCE, NODES, WIRE_MAX_EVIDENCE_BODY, do_evidence},
+	{"POST", WIRE_ROUTE_DRIFT, NODES, WIRE_MAX_EVIDENCE_BODY, do_drift},
+	{"GET", WIRE_ROUTE_BASELINE_GET, BOTH, 1, do_baseline},
+	{"GET", WIRE_ROUTE_NODES, OPERATORS, 1, do_nodes},
+	{"GET", WIRE_ROUTE_NODES "/", OPERATORS, 1, do_node},
+	{"GET", WIRE_ROUTE_DRIFT_SUMMARY, OPERATORS, 1, do_summary},
+	{"POST", WIRE_ROUTE_ACTIONS, OPERATORS, SMALL, do_action},
+	{"GET", WIRE_ROUTE_EVENTS, OPERATORS, 1, do_events},
+	{"POST", WIRE_ROUTE_BASELINES, OPERATORS, WIRE_MAX_BASELINE_BODY, do_baseline_in},
+	{"GET", WIRE_ROUTE_BASELINES, OPERATORS, 1, do_baselines},
+	{"POST", WIRE_ROUTE_POLICIES, OPERATORS, 4u << 20, do_policy_in},
+	{"GET", WIRE_ROUTE_POLICIES, OPERATORS, 1, do_policies},
+	{"POST", WIRE_ROUTE_POLICY_PREVIEW, OPERATORS, 4u << 20, do_preview},
+	{"POST", WIRE_ROUTE_TOKENS, OPERATORS, 4096, do_token},
+	{"GET", WIRE_ROUTE_LEDGER, OPERATORS, 1, do_ledger},
+	{"GET", WIRE_ROUTE_JWKS, ANYBODY, 1, do_jwks},
+	{"GET", WIRE_ROUTE_HEALTH, ANYBODY, 1, do_health},
+};
+
+static bool fits(const struct route *r, const char *path, const char **ret_rest)
+{
+	size_t size = strlen(r->path);
+
+	if (r->path[size - 1] != '/')
+		return strcmp(r->path, path) == 0;
+	if (strncmp(r->path, path, size) != 0 || !path[size] || strlen(path + size) >= MAX_VALUE)
+		return false;
+	*ret_rest = path + size;
+	return true;
+}
+
+static const struct route *find_route(const char *method, const char *path, const char **ret_rest,
+				      bool *ret_path_known)
+{
+	*ret_path_known = false;
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		if (!fits(&routes[i], path, ret_rest))
+			continue;
+		*ret_path_known = true;
+		if (strcmp(routes[i].method, method) == 0)
+			return &routes[i];
+	}
+	return NULL;
+}
+
+size_t api_max_body(const char *method, const char *path)
+{
+	const char *rest = "";
+	bool known;
+	const struct route *r = find_route(method, path, &rest, &known);
+
+	return r ? r->max : 0;
+}
+
+/* Rooms look at nodes themselves, where the row says which certificate is good. */
+static int check_may(struct call *c, const struct route *r)
+{
+	struct store_operator op = {.revoked = false};
+	const struct cert_identity *who = c->q->who;
+	int s;
+
+	if (r->may == ANYBODY)
+		return 0;
+	if (!who)
+		return reply_error(&c->reply->body, 401, "send a client certificate",
+				   "this takes a client certificate");
+	if (who->kind == CERT_NODE && (r->may == NODES || r->may == BOTH)) {
+		struct store_node n = {.incarnation = 0};
+
+		if (r->may == NODES)
+			return 0;
+		s = c->a->desk.v->store->ops->node_get(c->a->desk.v->store->ctx, who->name, &n);
+		if (s >= 0 && !digest_equal(&n.client_key, &who->key_id))
+			s = -ENOENT;
+		store_node_done(&n);
+		return s == -ENOENT ? reply_error(&c->reply->body, 403, "enrol the node",
+						  "this certificate is no node's")
+				    : s;
+	}
+	if (r->may == NODES)
+		return reply_error(&c->reply->body, 403, "send a node's certificate",
+				   "this takes a node's certificate");
+	s = action_desk_operator(&c->a->desk, who, PLUMB_ROLE_VIEWER, &op, &c->reply->body);
+	if (s == 0)
+		store_operator_done(&op);
+	return s;
+}
+
+void api_handle(struct api *a, const struct api_request *q, struct api_reply *ret)
+{
+	struct call c = {.a = a, .q = q, .rest = "", .reply = ret};
+	bool known;
+	const struct route *route = find_route(q->method, q->path, &c.rest, &known);
+	int r;
+
+	*ret = (struct api_reply){.type = WIRE_TYPE_JSON};
+	if (!route)
+		r = reply_error(&ret->body, known ? 405 : 404, "see docs/wire.md",
+				known ? "not with this method" : "there is no such route");
+	else if (q->size > route->max)
+		r = reply_error(&ret->body, 413, "send less", "body: more than %zu bytes",
+				route->max);
+	else
+		r = check_may(&c, route);
+	if (r == 0)
+		r = route->run(&c);
+	if (r < 0) {
+		log_error("route=%s error=\"%s\" next=\"answered 500, nothing was changed\"",
+			  route ? route->path : "?", strerror(-r));
+		buf_clear(&ret->body);
+		ret->type = WIRE_TYPE_JSON;
+		r = reply_error(&ret->body, 500, "see the verifier's log",
+				"the verifier failed: %s", strerror(-r));
+	}
+	ret->status = r > 0 ? r : 500;
+}
