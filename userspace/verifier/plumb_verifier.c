@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plumb_verifier.c: the verifier. In: options, or a command (init, operator). Out: a server, until a signal. Exit codes: 0 in order,
+ * 64 wrong usage, 65 a store, log or document that is corrupt, 66 init was not run, 69 the address cannot be served, 71 the rest,
+ * 73 init: there is a verifier already.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "actions.h"
+#include "api.h"
+#include "cleanup.h"
+#include "contain.h"
+#include "documents.h"
+#include "enrol.h"
+#include "intake.h"
+#include "log.h"
+#include "server.h"
+#include "verifier_settings.h"
+#include "verifier_setup.h"
+
+enum {
+	EXIT_USAGE = 64,
+	EXIT_CORRUPT = 65,
+	EXIT_NO_INIT = 66,
+	EXIT_NO_ADDRESS = 69,
+	EXIT_REST = 71,
+	EXIT_THERE = 73
+};
+
+#define CERT_LIFE_S (30ull * 86400)
+
+/* All that main opens, in order; closed in reverse. */
+struct rooms {
+	struct event_base *base;
+	struct verifier_keys keys;
+	struct store store;
+	struct vlog *vlog;
+	struct documents *documents;
+	struct contain *contain;
+	struct intake *intake;
+	struct ekcert_anchors *anchors;
+	struct enrol *enrol;
+	struct actions *actions;
+	struct api api;
+	struct server *server;
+	struct event *tick, *term, *interrupt;
+	struct verifier v;
+	char baseline_dir[PATH_MAX], log_dir[PATH_MAX], witness_name[256];
+};
+
+static int exit_code(int r)
+{
+	switch (r < 0 ? r : 0) {
+	case 0:
+		return 0;
+	case -EBADMSG:
+	case -EXDEV:
+	case -EKEYREJECTED:
+	case -EPROTONOSUPPORT:
+		return EXIT_CORRUPT;
+	case -ENOENT:
+		return EXIT_NO_INIT;
+	case -EADDRINUSE:
+		return EXIT_NO_ADDRESS;
+	case -EINVAL:
+		return EXIT_USAGE;
+	case -EEXIST:
+		return EXIT_THERE;
+	}
+	return EXIT_REST;
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(ctx);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct rooms *o = ctx;
+	int r = intake_tick(o->intake);
+
+	(void)fd;
+	(void)what;
+	if (r < 0)
+		log_error("deadlines=unchecked error=\"%s\" next=\"looked at again in a second\"",
+			  strerror(-r));
+}
+
+static int open_doors(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	int r = verifier_setup_keys(fsio_system(), s->data_dir, &s->hosts, &o->keys, ret_why);
+
+	if (r >= 0)
+		r = verifier_setup_store(s->data_dir, &o->store, ret_why);
+	if (r < 0)
+		return r;
+	snprintf(o->baseline_dir, sizeof(o->baseline_dir), "%s/baselines", s->data_dir);
+	snprintf(o->log_dir, sizeof(o->log_dir), "%s/log", s->data_dir);
+	if (snprintf(o->witness_name, sizeof(o->witness_name), "%s/verifier", s->log_name) >=
+	    (int)sizeof(o->witness_name))
+		return why_set(ret_why, -EINVAL, "log_name is too long");
+	o->v = (struct verifier){
+		.store = &o->store,
+		.clock = clock_system(),
+		.io = fsio_system(),
+		.verdict_key = o->keys.verdict,
+		.witness_key = o->keys.witness,
+		.witness_name = o->witness_name,
+		.log_name = s->log_name,
+		.developer = s->developer,
+		.baseline_dir = o->baseline_dir,
+		.pcr_index = (uint8_t)s->pcr_index,
+		.boot_pcr_mask = s->boot_pcr_mask,
+		.silent_after_ms = s->silent_after,
+		.unconfirmed_after_ms = s->unconfirmed_after,
+		.leaving_ms = s->leaving_limit,
+		.verdict_life_s = s->silent_after / 1000 + 120,
+	};
+	r = vlog_open(fsio_system(), clock_system(), o->log_dir, s->log_name, o->keys.witness,
+		      &o->vlog, ret_why);
+	o->v.vlog = o->vlog;
+	return r;
+}
+
+static int open_contain(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	const struct contain_options c = {
+		.base = o->base,
+		.store = &o->store,
+		.clock = clock_system(),
+		.key = o->keys.verdict,
+		.webhooks = (const char *const *)s->webhooks.items,
+		.n_webhooks = s->webhooks.n_items,
+		.webhook_ca = s->webhook_ca,
+		.kube_server = s->kube_server,
+		.kube_token_file = s->kube_token_file,
+		.kube_ca_file = s->kube_ca,
+	};
+
+	return contain_open(&c, &o->contain, ret_why);
+}
+
+static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	struct enrol_options e = {
+		.v = &o->v,
+		.contain = o->contain,
+		.ca_cert_pem = (char *)o->keys.ca_pem.data,
+		.ca_key = o->keys.ca,
+		.node_cert_life_s = CERT_LIFE_S,
+		.default_baseline = documents_default_baseline,
+		.ctx = o->documents,
+	};
+	int r = ekcert_anchors_open(fsio_system(), (const char *const *)s->ek_anchors.items,
+				    s->ek_anchors.n_items, s->emulated_anchors, &o->anchors,
+				    ret_why);
+
+	if (r < 0)
+		return r == -ENOENT ? -EINVAL : r;
+	e.anchors = o->anchors;
+	return enrol_open(&e, &o->enrol);
+}
+
+static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	struct intake_options i = {.v = &o->v};
+	struct server_options so = {.base = o->base,
+				    .listen = s->listen,
+				    .api = &o->api,
+				    .max_connections = (uint32_t)s->max_connections,
+				    .max_per_address = (uint32_t)s->max_per_address};
+	int r = documents_open(&o->v, &o->documents, ret_why);
+
+	if (r >= 0)
+		r = open_contain(s, o, ret_why);
+	i.documents = o->documents;
+	i.contain = o->contain;
+	if (r >= 0)
+		r = intake_open(&i, &o->intake);
+	if (r >= 0)
+		r = open_enrol(s, o, ret_why);
+	o->api.desk = (struct action_desk){&o->v, o->documents, o->intake, o->contain};
+	if (r >= 0)
+		r = actions_open(&o->api.desk, &o->actions);
+	o->api.enrol = o->enrol;
+	o->api.actions = o->actions;
+	o->api.ca_cert_pem = (char *)o->keys.ca_pem.data;
+	so.cert_pem = (char *)o->keys.server_pem.data;
+	so.key_pem = (char *)o->keys.server_key_pem.data;
+	so.ca_pem = o->api.ca_cert_pem;
+	return r < 0 ? r : server_open(&so, &o->server, ret_why);
+}
+
+static void close_rooms(struct rooms *o)
+{
+	o->server = server_free(o->server);
+	actions_free(o->actions);
+	enrol_free(o->enrol);
+	ekcert_anchors_free(o->anchors);
+	intake_free(o->intake);
+	contain_free(o->contain);
+	documents_free(o->documents);
+	if (o->vlog && vlog_sync(o->vlog) < 0)
+		log_error("log=unwritten next=\"what was not synced is lost\"");
+	vlog_free(o->vlog);
+	if (o->store.ops)
+		o->store.ops->close(o->store.ctx);
+	verifier_keys_done(&o->keys);
+	if (o->tick)
+		event_free(o->tick);
+	if (o->term)
+		event_free(o->term);
+	if (o->interrupt)
+		event_free(o->interrupt);
+	if (o->base)
+		event_base_free(o->base);
+}
+
+static int serve(const struct verifier_settings *s)
+{
+	const struct timeval second = {1, 0};
+	struct rooms *o = calloc(1, sizeof(*o));
+	struct why why = {""};
+	int r = o ? 0 : -ENOMEM;
+
+	if (r >= 0) {
+		o->base = event_base_new();
+		o->tick = o->base ? event_new(o->base, -1, EV_PERSIST, on_tick, o) : NULL;
+		o->term = o->tick ? evsignal_new(o->base, SIGTERM, on_signal, o->base) : NULL;
+		o->interrupt = o->term ? evsignal_new(o->base, SIGINT, on_signal, o->base) : NULL;
+		r = o->interrupt ? open_doors(s, o, &why) : -ENOMEM;
+	}
+	if (r >= 0)
+		r = open_rooms(s, o, &why);
+	if (r < 0) {
+		log_error("start=refused error=\"%s\"", why.text[0] ? why.text : strerror(-r));
+	} else {
+		event_add(o->tick, &second);
+		event_add(o->term, NULL);
+		event_add(o->interrupt, NULL);
+		log_notice("start=ready listen=%s port=%u data=%s", s->listen,
+			   server_port(o->server), s->data_dir);
+		event_base_dispatch(o->base);
+		log_notice("stop=in order");
+	}
+	if (o)
+		close_rooms(o);
+	free(o);
+	return r;
+}
+
+static int command(const struct verifier_settings *s, int n, char **words, struct why *ret_why)
+{
+	const struct fsio *io = fsio_system();
+
+	if (strcmp(words[0], "init") == 0 && n <= 2)
+		return verifier_setup_init(io, s->data_dir, &s->hosts, s->listen,
+					   n == 2 ? words[1] : "admin", ret_why);
+	if (strcmp(words[0], "operator") == 0 && n >= 4 && n <= 5 && strcmp(words[1], "add") == 0)
+		return verifier_setup_operator(io, s->data_dir, words[2], words[3],
+					       n == 5 ? words[4] : NULL, ret_why);
+	if (strcmp(words[0], "operator") == 0 && n == 3 && strcmp(words[1], "revoke") == 0)
+		return verifier_setup_revoke(s->data_dir, words[2], ret_why);
+	if (strcmp(words[0], "operator") == 0 && n == 2 && strcmp(words[1], "list") == 0)
+		return verifier_setup_list(s->data_dir, ret_why);
+	return why_set(ret_why, -EINVAL, "no such command; plumb-verifier --help lists them");
+}
+
+int main(int argc, char **argv)
+{
+	struct verifier_settings s;
+	struct why why = {""};
+	int rest = argc, r = verifier_settings_load(argc, argv, &s, &rest, &why);
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	log_open("plumb-verifier", s.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, STDERR_FILENO);
+	if (r < 0) {
+		fprintf(stderr, "plumb-verifier: %s; plumb-verifier --help lists the options\n",
+			why.text);
+		r = -EINVAL;
+	} else if (r == 0 && rest < argc) {
+		r = command(&s, argc - rest, argv + rest, &why);
+		if (r < 0)
+			fprintf(stderr, "plumb-verifier: %s\n",
+				why.text[0] ? why.text : strerror(-r));
+	} else if (r == 0) {
+		r = serve(&s);
+	}
+	verifier_settings_done(&s);
+	return exit_code(r < 0 ? r : 0);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verifier_settings.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+#define OPTION(name, type, initial, min, max, help)                                            \
+	{                                                                                      \
+#name, type, offsetof(struct verifier_settings, name), initial, min, max, help \
+	}
+
+static const struct conf_option options[] = {
+	OPTION(data_dir, CONF_STR, "/var/lib/plumb-verifier", 0, 0,
+	       "where keys, store, log and baselines lie"),
+	OPTION(listen, CONF_STR, "0.0.0.0:8443", 0, 0, "ADDRESS:PORT that is served"),
+	OPTION(hosts, CONF_LIST, NULL, 0, 0,
+	       "names and addresses in the server's certificate; init needs one"),
+	OPTION(log_name, CONF_STR, "plumbline.local", 0, 0,
+	       "first part of the origin of every ledger"),
+	OPTION(developer, CONF_STR, "https://plumbline.local", 0, 0,
+	       "URI of who runs this verifier, for its verdicts"),
+	OPTION(ek_anchors, CONF_LIST, NULL, 0, 0, "PEM files with the certificates of TPM makers"),
+	OPTION(emulated_anchors, CONF_STR, NULL, 0, 0,
+	       "PEM file with those of emulated TPMs; none: they are refused"),
+	OPTION(webhooks, CONF_LIST, NULL, 0, 0, "URLs that hear of each transition"),
+	OPTION(webhook_ca, CONF_STR, NULL, 0, 0, "PEM file for https webhooks; none: the system's"),
+	OPTION(kube_server, CONF_STR, NULL, 0, 0,
+	       "URL of the Kubernetes API; none: no node is tainted"),
+	OPTION(kube_token_file, CONF_STR, NULL, 0, 0, "bearer token for it, read each time"),
+	OPTION(kube_ca, CONF_STR, NULL, 0, 0, "PEM file of its CA"),
+	OPTION(silent_after, CONF_DURATION_MS, "180s", 1000, 86400000,
+	       "no evidence for so long: the node is silent"),
+	OPTION(unconfirmed_after, CONF_DURATION_MS, "10s", 1000, 3600000,
+	       "provisional drift that no quote covers for so long is drift itself"),
+	OPTION(leaving_limit, CONF_DURATION_MS, "10m", 1000, 86400000,
+	       "how long an announced absence may last"),
+	OPTION(boot_pcrs, CONF_STR, "0-7,10", 0, 0,
+	       "PCRs that a quote must have besides the ledger's"),
+	OPTION(pcr_index, CONF_UINT, "15", 11, 15, "PCR that new nodes anchor their ledger in"),
+	OPTION(max_connections, CONF_UINT, "2048", 16, 100000, "connections at once, in all"),
+	OPTION(max_per_address, CONF_UINT, "64", 1, 100000,
+	       "of those, without a certificate from one address"),
+	OPTION(verbose, CONF_BOOL, "false", 0, 0, "log more"),
+};
+
+static const struct conf_table table = {
+	.program = "plumb-verifier",
+	.summary = "Appraises what nodes send, gives verdicts, and keeps bad nodes away from work.",
+	.usage = "[OPTION…] [init [OPERATOR] | operator add NAME ROLE [CSR.pem] | operator revoke "
+		 "NAME | operator list]",
+	.file = "/etc/plumbline/plumb-verifier.yaml",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+};
+
+/* "0-7,10" */
+static int parse_pcrs(const char *text, uint32_t *ret)
+{
+	uint32_t mask = 0;
+	char *end;
+
+	while (*text) {
+		unsigned long from = strtoul(text, &end, 10), to = from;
+
+		if (end == text)
+			return -EINVAL;
+		if (*end == '-') {
+			text = end + 1;
+			to = strtoul(text, &end, 10);
+			if (end == text)
+				return -EINVAL;
+		}
+		if (to > 23 || from > to || (*end && *end != ','))
+			return -EINVAL;
+		for (unsigned long i = from; i <= to; i++)
+			mask |= 1u << i;
+		text = *end ? end + 1 : end;
+	}
+	*ret = mask;
+	return 0;
+}
+
+int verifier_settings_load(int argc, char **argv, struct verifier_settings *ret, int *ret_rest,
+			   struct why *ret_why)
+{
+	int r;
+
+	*ret = (struct verifier_settings){.data_dir = NULL};
+	r = conf_load(&table, argc, argv, ret, ret_rest, ret_why);
+	if (r != 0)
+		return r;
+	r = parse_pcrs(ret->boot_pcrs, &ret->boot_pcr_mask);
+	return r < 0 ? why_set(ret_why, r, "boot_pcrs: \"%.60s\" is no list like 0-7,10",
+			       ret->boot_pcrs)
+		     : 0;
+}
+
+void verifier_settings_done(struct verifier_settings *s)
+{
+	conf_done(&table, s);
+}

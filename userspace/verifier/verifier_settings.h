@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verifier_settings.h: the verifier's options: one table for the configuration file, the command line and --help.
+ * In: argv, /etc/plumbline/plumb-verifier.yaml. Out: plain values, checked. Read by main alone.
+ */
+#ifndef PLUMB_VERIFIER_SETTINGS_H
+#define PLUMB_VERIFIER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "conf.h"
+#include "why.h"
+
+struct verifier_settings {
+	char *data_dir, *listen, *log_name, *developer;
+	struct conf_list hosts, ek_anchors, webhooks;
+	char *emulated_anchors, *webhook_ca, *kube_server, *kube_token_file, *kube_ca, *boot_pcrs;
+	uint64_t silent_after, unconfirmed_after, leaving_limit, pcr_index, max_connections, max_per_address;
+	bool verbose;
+	uint32_t boot_pcr_mask;		/* of boot_pcrs */
+};
+
+/* 1: --help or --version was printed. ret_rest: index of the first word that is no option. Call verifier_settings_done() in any case. */
+int verifier_settings_load(int argc, char **argv, struct verifier_settings *ret, int *ret_rest, struct why *ret_why);
+void verifier_settings_done(struct verifier_settings *s);
+
+#endif
