@@ -8,11 +8,14 @@
 #include "ledger_writer.h"
 #include "log.h"
 #include "mounts.h"
+#include "order_taker.h"
+#include "report.h"
 #include "scan_claims.h"
 #include "scan_files.h"
 #include "self_quote.h"
 #include "sensor_bpf.h"
 #include "sensor_netlink.h"
+#include "transport.h"
 #include "watch.h"
 
 struct agent {
@@ -21,6 +24,9 @@ struct agent {
 	struct tpm_queue *queue;
 	struct ledger_writer *writer;
 	struct self_quote *self_quote;
+	struct transport *transport;
+	struct order_taker *orders;
+	struct report *report;
 	struct cgroups *cgroups;
 	struct proctab *proctab;
 	struct hash_cache *hashes;
@@ -123,6 +129,83 @@ static void on_anchored(void *ctx, const struct checkpoint *head)
 	(void)head;
 	if (a->self_quote)
 		self_quote_anchored(a->self_quote);
+	if (a->report)
+		report_anchored(a->report);
+}
+
+static void on_drift(void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (a->report)
+		report_drift(a->report);
+}
+
+static void on_orders(void *ctx, const struct buf *envelopes, uint32_t n)
+{
+	order_taker_take(((struct agent *)ctx)->orders, envelopes, n);
+}
+
+static void on_standing(void *ctx, uint64_t *ret_last_order, uint64_t *ret_baseline_version)
+{
+	const struct agent *a = ctx;
+
+	*ret_last_order = order_taker_last(a->orders);
+	*ret_baseline_version = order_taker_baseline(a->orders);
+}
+
+static void on_evidence_wanted(void *ctx)
+{
+	report_now(((struct agent *)ctx)->report);
+}
+
+/* Another baseline: all that is known is told and judged again, then looked at anew. */
+static void on_judged_anew(void *ctx)
+{
+	struct agent *a = ctx;
+
+	scan_claims_tell_all(a->claims);
+	if (a->files)
+		file_set_tell_all(a->files);
+	if (a->scan_files)
+		scan_files_now(a->scan_files);
+	report_now(a->report);
+}
+
+static int open_verifier(struct agent *a, const struct agent_options *o, struct why *ret_why)
+{
+	const struct agent_verifier *v = o->verifier;
+	const struct transport_options t = {v->url, v->ca_pem, v->cert_pem, v->key_pem};
+	struct order_taker_options orders = {
+		.io = o->io,
+		.clock = o->clock,
+		.record = &o->identity->record,
+		.writer = a->writer,
+		.baseline_path = v->baseline_path,
+		.baseline = o->baseline,
+		.evidence = on_evidence_wanted,
+		.judged_anew = on_judged_anew,
+		.ctx = a,
+	};
+	struct report_options report = {
+		.queue = a->queue,
+		.writer = a->writer,
+		.identity = o->identity,
+		.clock = o->clock,
+		.io = o->io,
+		.ledger_dir = o->ledger_dir,
+		.client_key = v->client_key,
+		.interval_ms = v->interval_ms,
+		.orders = on_orders,
+		.standing = on_standing,
+		.ctx = a,
+	};
+	int r = transport_open(a->base, &t, &a->transport, ret_why);
+
+	orders.transport = report.transport = a->transport;
+	if (r >= 0)
+		r = order_taker_open(&orders, &a->orders, ret_why);
+	return r < 0 ? r : report_open(a->base, &report, &a->report, ret_why);
 }
 
 static int open_ledger(struct agent *a, const struct agent_options *o, struct why *ret_why)
@@ -136,7 +219,10 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 		.batch_ms = o->batch_ms,
 		.exec_all = o->exec_all,
 		.anchored = on_anchored,
+		.drift = on_drift,
 		.ctx = a,
+		.record = &o->identity->record,
+		.max_unsent = o->verifier ? o->verifier->max_unsent : 0,
 	};
 	struct self_quote_options quote = {.identity = o->identity, .interval_ms = o->quote_ms};
 	int r;
@@ -152,6 +238,8 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 	r = ledger_writer_open(a->base, &writer, &a->writer, ret_why);
 	if (r < 0)
 		return r;
+	if (o->verifier)
+		return open_verifier(a, o, ret_why);
 	quote.queue = a->queue;
 	quote.writer = a->writer;
 	quote.baseline_version = o->baseline ? baseline_info(o->baseline)->version : 0;
@@ -201,6 +289,8 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 	}
 	if (a->self_quote)
 		self_quote_now(a->self_quote);
+	if (a->report)
+		report_now(a->report);
 	*ret = a;
 	return 0;
 }
@@ -222,7 +312,8 @@ static void settle(struct agent *a, uint64_t until_ns)
 	const struct commit *c = ledger_writer_commit(a->writer);
 
 	while (clock_boot_ns(a->clock) < until_ns &&
-	       !(commit_is_idle(c) && (!a->self_quote || self_quote_is_idle(a->self_quote)))) {
+	       !(commit_is_idle(c) && (!a->self_quote || self_quote_is_idle(a->self_quote)) &&
+		 (!a->report || report_is_idle(a->report)))) {
 		event_base_loopexit(a->base, &tick);
 		event_base_loop(a->base, EVLOOP_ONCE);
 	}
@@ -231,15 +322,19 @@ static void settle(struct agent *a, uint64_t until_ns)
 int agent_stop(struct agent *a, const char *why)
 {
 	uint64_t until = clock_boot_ns(a->clock) + AGENT_STOP_MS * 1000000ull;
+	uint64_t order = a->orders ? order_taker_restart(a->orders) : 0;
 	int r;
 
 	if (a->bpf)
 		sensor_bpf_flush(a->bpf);
 	free_sensors(a);
-	r = ledger_writer_stop(a->writer, why);
-	if (r < 0 || !a->self_quote)
+	r = ledger_writer_stop(a->writer, why, order);
+	if (r < 0 || !a->queue)
 		return r;
-	self_quote_last(a->self_quote);
+	if (a->self_quote)
+		self_quote_last(a->self_quote);
+	if (a->report)
+		report_last(a->report, order != 0);
 	settle(a, until);
 	commit_appended(ledger_writer_commit(a->writer), true); /* the quote's own line */
 	settle(a, until);
@@ -255,7 +350,10 @@ struct agent *agent_free(struct agent *a)
 	hash_cache_free(a->hashes);
 	proctab_free(a->proctab);
 	cgroups_free(a->cgroups);
+	transport_free(a->transport);
 	tpm_queue_free(a->queue);
+	report_free(a->report);
+	order_taker_free(a->orders);
 	self_quote_free(a->self_quote);
 	ledger_writer_free(a->writer);
 	free(a);

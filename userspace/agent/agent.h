@@ -20,6 +20,16 @@
 
 struct agent;
 
+/* The verifier that this node was enrolled at. All borrowed. */
+struct agent_verifier {
+	const char *url;		/* "https://HOST:PORT" */
+	const char *ca_pem, *cert_pem, *key_pem;	/* text */
+	struct digest client_key;	/* SPKI of the certificate's key */
+	uint64_t interval_ms;		/* between evidence when there is no news */
+	const char *baseline_path;	/* where a baseline that it orders is kept */
+	uint64_t max_unsent;		/* bytes; see ledger_writer.h */
+};
+
 struct agent_options {
 	const struct fsio *io;		/* borrowed, as all here */
 	const struct clock *clock;
@@ -33,6 +43,7 @@ struct agent_options {
 	uint64_t quote_ms;		/* between quotes of its own; 0: only at start and stop */
 	uint32_t scan_ms;		/* claims; 0: 60 s */
 	bool exec_all;
+	const struct agent_verifier *verifier;	/* NULL: the node is alone, and quotes itself */
 };
 
 /* -EXDEV: the ledger of another node; -EBADMSG: a corrupt one; -ENOTSUP: nothing can be attached at all. */

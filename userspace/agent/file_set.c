@@ -350,6 +350,15 @@ static void tell(struct file_set *f, const struct member *m, const char *value, 
 	f->sink.measurement(f->sink.ctx, &l);
 }
 
+void file_set_tell_all(struct file_set *f)
+{
+	const struct file_set_deed deed = {.src = "scan", .op = "rescan"};
+
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->members[i].value)
+			tell(f, &f->members[i], f->members[i].value, true, &deed);
+}
+
 int file_set_check(struct file_set *f, const char *path, const struct file_set_deed *deed)
 {
 	CLEANUP(buf_done) struct buf value = {0};

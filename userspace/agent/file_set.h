@@ -41,6 +41,7 @@ struct file_set_deed {
  * -ENOENT: path is not watched; -ENOSPC: the set is full.
  */
 int file_set_check(struct file_set *f, const char *path, const struct file_set_deed *deed);
+void file_set_tell_all(struct file_set *f);	/* every value that is known, again, as a claim: another baseline judges */
 bool file_set_covers(const struct file_set *f, const char *path);	/* is, or lies below, a configured path */
 bool file_set_touches(const struct file_set *f, const char *path);	/* covers, or is an ancestor of a configured path */
 int file_set_discover(struct file_set *f, const char *path);	/* adds what lies at and below path; number added, or -errno */

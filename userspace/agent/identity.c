@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "log.h"
 #include "quote.h"
 
 #define MAX_BLOBS 65536
@@ -148,7 +149,7 @@ static int certify(struct identity *i, struct why *ret_why)
 		     : 0;
 }
 
-/* The record that lies there decides whose ledger this is. */
+/* The record that lies there decides whose ledger this is. One of an enrolment also says what its origin is. */
 static int compare(const struct record *before, const struct identity *i, const char *path,
 		   struct why *ret_why)
 {
@@ -156,7 +157,7 @@ static int compare(const struct record *before, const struct identity *i, const 
 
 	if (strcmp(before->node, i->record.node) != 0)
 		other = "is of another TPM";
-	else if (strcmp(before->origin, i->origin) != 0)
+	else if (before->incarnation == 0 && strcmp(before->origin, i->origin) != 0)
 		other = "has another origin (log_name was changed?)";
 	else if (before->pcr_index != i->record.pcr_index)
 		other = "has another pcr_index";
@@ -168,36 +169,79 @@ static int compare(const struct record *before, const struct identity *i, const 
 		     : 0;
 }
 
-static int keep_record(const struct identity_options *o, struct identity *i, struct why *ret_why)
+static void take_record(struct identity *i, struct record *record)
+{
+	record_done(&i->record);
+	i->record = *record;
+	*record = (struct record){.incarnation = 0};
+	memcpy(i->origin, i->record.origin, sizeof(i->origin));
+	i->enrolled = i->record.incarnation > 0;
+}
+
+/* 0: *ret is what lies there. -ENOENT. */
+static int read_record(const struct identity_options *o, struct record *ret,
+		       char ret_path[PATH_MAX], struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	struct record before = {.incarnation = 0};
+	struct why why = {""};
+	int r = path_in(o->ledger_dir, "record.json", ret_path);
+
+	if (r >= 0)
+		r = fsio_read_file(o->io, ret_path, MAX_RECORD, &b);
+	if (r < 0)
+		return r == -ENOENT ? r : why_set(ret_why, r, "%.150s: %s", ret_path, strerror(-r));
+	r = record_parse(b.data, b.size, ret, &why);
+	return r < 0 ? why_set(ret_why, r, "%.100s: %.120s", ret_path, why.text) : 0;
+}
+
+static int write_record(const struct identity_options *o, const struct record *record,
+			struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf b = {0};
 	char path[PATH_MAX];
 	int r = path_in(o->ledger_dir, "record.json", path);
 
 	if (r >= 0)
-		r = fsio_read_file(o->io, path, MAX_RECORD, &b);
-	if (r >= 0) {
-		struct why why = {""};
+		r = record_write(record, &b);
+	if (r >= 0)
+		r = fsio_mkdir_all(o->io, o->ledger_dir, 0700);
+	if (r >= 0)
+		r = fsio_replace_file(o->io, path, b.data, b.size, 0600);
+	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+}
 
-		r = record_parse(b.data, b.size, &before, &why);
-		if (r < 0)
-			return why_set(ret_why, r, "%.100s: %.120s", path, why.text);
+static int keep_record(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	struct record before = {.incarnation = 0};
+	char path[PATH_MAX];
+	int r = read_record(o, &before, path, ret_why);
+
+	if (r >= 0) {
 		r = compare(&before, i, path, ret_why);
+		if (r >= 0 && before.incarnation > 0)
+			take_record(i, &before);
 		record_done(&before);
 		return r;
 	}
 	if (r == -ENOENT)
 		r = certify(i, ret_why);
 	if (r < 0)
-		return ret_why->text[0] ? r : why_set(ret_why, r, "%.150s: %s", path, strerror(-r));
+		return r;
 	i->record.enrolled_ns = clock_utc_ns(o->clock);
-	r = record_write(&i->record, &b);
-	if (r >= 0)
-		r = fsio_mkdir_all(o->io, o->ledger_dir, 0700);
-	if (r >= 0)
-		r = fsio_replace_file(o->io, path, b.data, b.size, 0600);
-	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+	return o->enrolment ? 0 : write_record(o, &i->record, ret_why);
+}
+
+int identity_adopt(const struct identity_options *o, struct identity *i, struct record *record,
+		   struct why *ret_why)
+{
+	int r = write_record(o, record, ret_why);
+
+	if (r < 0) {
+		record_done(record);
+		return r;
+	}
+	take_record(i, record);
+	return 0;
 }
 
 /* Two agents would write over each other's lines. The lock is the kernel's: it goes with the process. */
@@ -219,6 +263,81 @@ static int lock(const struct identity_options *o, struct identity *i, struct why
 				 strerror(errno));
 }
 
+/* Kept under a name of its own: it is evidence, and another's. */
+static int set_aside(const struct identity_options *o, const char *path, struct why *ret_why)
+{
+	char to[PATH_MAX];
+	int r = -EEXIST;
+
+	for (int n = 0; n < 1000 && r == -EEXIST; n++) {
+		if (snprintf(to, sizeof(to), "%s.%d", path, n) >= (int)sizeof(to))
+			return -ENAMETOOLONG;
+		r = access(to, F_OK) == 0 ? -EEXIST : o->io->ops->rename(o->io->ctx, path, to);
+	}
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return why_set(ret_why, r, "%.120s cannot be set aside: %s", path, strerror(-r));
+	log_notice("set_aside=%s as=%s next=\"this node is enrolled anew\"", path, to);
+	return 0;
+}
+
+/* State that was copied from another machine is of no use to this TPM. */
+static int set_state_aside(const struct identity_options *o, struct why *ret_why)
+{
+	char path[PATH_MAX];
+	int r = path_in(o->state_dir, IDENTITY_KEYS_FILE, path);
+
+	if (r >= 0)
+		r = set_aside(o, path, ret_why);
+	if (r >= 0)
+		r = path_in(o->state_dir, o->enrolment, path);
+	return r < 0 ? r : set_aside(o, path, ret_why);
+}
+
+static int read_ek(struct identity *i, char ret_node[65], struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf ek = {0}, cert = {0};
+	struct digest d;
+	int r = i->tpm->ops->ek_public(i->tpm->ctx, &ek, &cert);
+
+	if (r < 0)
+		return why_set(ret_why, r, "the TPM's endorsement key cannot be had: %s",
+			       strerror(-r));
+	r = quote_public_digest(ek.data, ek.size, &d, ret_why);
+	if (r >= 0)
+		digest_hex(&d, ret_node);
+	return r;
+}
+
+/* Before anything of the ledger or the keys is used: are they of an enrolment of this very TPM? */
+static int clear_the_way(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	struct record before = {.incarnation = 0};
+	char path[PATH_MAX], node[65];
+	bool cloned, whole;
+	int r = read_ek(i, node, ret_why);
+
+	if (r >= 0)
+		r = read_record(o, &before, path, ret_why);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	cloned = strcmp(before.node, node) != 0;
+	r = path_in(o->state_dir, o->enrolment, path);
+	whole = r >= 0 && before.incarnation > 0 && access(path, F_OK) == 0;
+	record_done(&before);
+	if (r < 0 || (!cloned && whole))
+		return r;
+	r = cloned ? set_state_aside(o, ret_why) : 0;
+	if (r >= 0)
+		r = set_aside(o, o->ledger_dir, ret_why);
+	if (r < 0)
+		return r;
+	close(i->lock_fd);
+	i->lock_fd = -1;
+	return lock(o, i, ret_why);
+}
+
 int identity_open(const struct identity_options *o, struct tpm *tpm, struct identity *ret,
 		  struct why *ret_why)
 {
@@ -228,6 +347,10 @@ int identity_open(const struct identity_options *o, struct tpm *tpm, struct iden
 	*ret = (struct identity){.tpm = tpm, .lock_fd = -1, .record = {.pcr_index = o->pcr_index}};
 	ret_why->text[0] = 0;
 	r = lock(o, ret, ret_why);
+	if (r >= 0 && o->enrolment)
+		r = tpm ? clear_the_way(o, ret, ret_why)
+			: why_set(ret_why, -ENODEV,
+				  "a verifier is configured, and there is no TPM to enrol with");
 	if (r >= 0)
 		r = tpm ? name_by_tpm(o, ret, ret_why) : name_without_tpm(o, ret, ret_why);
 	if (r >= 0 && snprintf(ret->origin, sizeof(ret->origin), "%s/node/%s/0", o->log_name,

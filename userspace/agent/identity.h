@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * identity.h: who this node is while no verifier has enrolled it: its keys in the TPM, its origin, its own record.json.
+ * identity.h: who this node is: its keys in the TPM, its origin, its record.json: its own while no verifier has enrolled it, else the verifier's.
  * In: a TPM (or none), the ledger's and the state directory. Out: node id, origin, public keys; record.json beside the ledger, so that
  * anybody can check it. A TPM or keys other than those of before are refused: the ledger belongs to them.
  */
 #ifndef PLUMB_IDENTITY_H
 #define PLUMB_IDENTITY_H
 
+#include <stdbool.h>
 #include "clock.h"
 #include "epoch.h"
 #include "fsio.h"
@@ -23,6 +24,7 @@ struct identity {
 	struct record record;		/* without a TPM only node, origin and incarnation */
 	struct sign_key *event_key;	/* public; NULL without a TPM */
 	struct epoch_seen now;		/* the TPM as it was found */
+	bool enrolled;			/* record is a verifier's */
 	int lock_fd;			/* the ledger's directory, locked against a second agent; -1: none */
 };
 
@@ -32,6 +34,12 @@ struct identity_options {
 	const char *ledger_dir, *state_dir;
 	const char *log_name;		/* first part of the origin */
 	uint8_t pcr_index;
+	/*
+	 * A verifier is wanted. Then a ledger that is not of an enrolment of this TPM (the node's own, or that of a machine this one was cloned
+	 * from) is set aside as "<dir>.<n>", and no record is written before identity_adopt(). Names the file in
+	 * state_dir whose presence says that the node was enrolled; NULL: no verifier.
+	 */
+	const char *enrolment;
 };
 
 /*
@@ -39,6 +47,8 @@ struct identity_options {
  * of the TPM or the disk. Blocks.
  */
 int identity_open(const struct identity_options *o, struct tpm *tpm, struct identity *ret, struct why *ret_why);
+/* After an enrolment: the verifier's record becomes the ledger's. Takes record. */
+int identity_adopt(const struct identity_options *o, struct identity *i, struct record *record, struct why *ret_why);
 void identity_done(struct identity *i);
 
 #endif

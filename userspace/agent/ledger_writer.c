@@ -13,6 +13,7 @@
 #include "ledger_check.h"
 #include "line.h"
 #include "log.h"
+#include "tail.h"
 
 #define LAST_LINES 4 /* that are looked at for a `stop` */
 #define SEEN_SIZE 16384 /* executables remembered by `once`; a power of two */
@@ -28,6 +29,14 @@ struct ledger_writer {
 	void (*provisional)(void *ctx, const struct checkpoint *head);
 	void (*anchored)(void *ctx, const struct checkpoint *head);
 	void *ctx;
+	const struct fsio *io;
+	char *dir;
+	const struct record *record;
+	struct tail *tail;
+	void (*drift)(void *ctx);
+	uint64_t last_order;
+	uint64_t unsent, max_unsent, sent_size; /* bytes since sent_size */
+	bool full;
 	uint64_t dropped; /* lines that could not be taken since the last `lost` line */
 	uint64_t repeats; /* execs that `once` did not write since the last `counters` line */
 	uint64_t seed; /* random, so that nobody can choose two programs that look the same here */
@@ -54,6 +63,8 @@ static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 				  terms_type_name(l->type), strerror(-r));
 		return r;
 	}
+	tail_add(w->tail, l->seq, b.data, b.size);
+	w->unsent += b.size + 1;
 	if (w->commit)
 		commit_appended(w->commit, urgent);
 	return 0;
@@ -101,11 +112,32 @@ static bool seen_before(struct ledger_writer *w, const struct line *l)
 	return false;
 }
 
+/*
+ * The ledger is the spool. While nobody takes it, what is no drift is counted and not written beyond the bound; the count is told in a
+ * `lost` line as soon as there is room again.
+ */
+static bool is_full(struct ledger_writer *w, bool drift)
+{
+	bool full = w->max_unsent && w->unsent > w->max_unsent;
+
+	if (full && !w->full)
+		log_error("spool=full bytes=%" PRIu64
+			  " next=\"only drift is written; the rest is counted and told\" "
+			  "cure=\"see why the verifier does not take evidence\"",
+			  w->unsent);
+	w->full = full;
+	if (!full || drift)
+		return false;
+	w->dropped++;
+	return true;
+}
+
 static void on_measurement(void *ctx, const struct line *l)
 {
 	struct ledger_writer *w = ctx;
 	struct judge_result judged = {.judgement = 0};
 	struct line copy = *l;
+	int r;
 
 	/* What could not be measured is never taken for something seen before. */
 	if (l->type == PLUMB_TYPE_EXEC && !w->exec_all && strncmp(l->found, "sha256:", 7) == 0 &&
@@ -113,7 +145,6 @@ static void on_measurement(void *ctx, const struct line *l)
 		w->repeats++;
 		return;
 	}
-	tell_dropped(w);
 	if (w->baseline &&
 	    judge_measurement(w->baseline, l->type, l->scope, l->key, l->found, &judged) >= 0) {
 		copy.judgement = judged.judgement;
@@ -121,9 +152,14 @@ static void on_measurement(void *ctx, const struct line *l)
 		copy.judge_version = PLUMB_JUDGE_VERSION;
 		copy.baseline_version = baseline_info(w->baseline)->version;
 	}
-	write_line(w, &copy,
-		   copy.judgement == PLUMB_JUDGE_DRIFT || l->type == PLUMB_TYPE_MODULE ||
-			   l->type == PLUMB_TYPE_FILE || l->type == PLUMB_TYPE_MOUNT);
+	if (is_full(w, copy.judgement == PLUMB_JUDGE_DRIFT))
+		return;
+	tell_dropped(w);
+	r = write_line(w, &copy,
+		       copy.judgement == PLUMB_JUDGE_DRIFT || l->type == PLUMB_TYPE_MODULE ||
+			       l->type == PLUMB_TYPE_FILE || l->type == PLUMB_TYPE_MOUNT);
+	if (r >= 0 && copy.judgement == PLUMB_JUDGE_DRIFT && w->drift)
+		w->drift(w->ctx);
 }
 
 static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c,
@@ -219,7 +255,15 @@ static int write_log(struct ledger_writer *w, const char *origin)
 	struct jsonl j = {.buf = &b};
 
 	jsonl_str(&j, "origin", origin);
-	jsonl_null(&j, "predecessor");
+	if (w->record && w->record->predecessor_origin[0]) {
+		jsonl_object(&j, "predecessor");
+		jsonl_str(&j, "origin", w->record->predecessor_origin);
+		jsonl_uint(&j, "size", w->record->predecessor_size);
+		jsonl_hex(&j, "root", w->record->predecessor_root.bytes, DIGEST_SIZE);
+		jsonl_close(&j);
+	} else {
+		jsonl_null(&j, "predecessor");
+	}
 	jsonl_str(&j, "agent", PLUMB_VERSION);
 	jsonl_uint(&j, "jv", PLUMB_JUDGE_VERSION);
 	return buf_status(&b) < 0
@@ -333,6 +377,25 @@ static int open_commit(struct event_base *base, struct ledger_writer *w,
 	return r;
 }
 
+/* Orders are carried out once and upwards: which was the last is in the ledger itself. */
+static int find_order(void *ctx, uint64_t seq, const char *text, size_t size)
+{
+	static const char sign[] = "\"type\":\"order\"";
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct ledger_writer *w = ctx;
+	uint64_t number;
+	struct why why;
+
+	(void)seq;
+	if (!memmem(text, size, sign, sizeof(sign) - 1) ||
+	    jsonl_parse(text, size, LINE_MAX_SIZE, &o, &why) < 0 ||
+	    jsonl_get_uint(o, "number", INT64_MAX, &number, &why) < 0)
+		return 0;
+	if (number > w->last_order)
+		w->last_order = number;
+	return 0;
+}
+
 static int open_ledger(struct event_base *base, struct ledger_writer *w,
 		       const struct ledger_writer_options *o, struct why *ret_why)
 {
@@ -349,6 +412,8 @@ static int open_ledger(struct event_base *base, struct ledger_writer *w,
 	if (size > 0)
 		r = ledger_check_each(o->io, o->dir, size > LAST_LINES ? size - LAST_LINES : 0,
 				      last_line, &last, ret_why);
+	if (r >= 0 && size > 0)
+		r = ledger_check_each(o->io, o->dir, 0, find_order, w, ret_why);
 	if (r >= 0)
 		r = open_commit(base, w, o, &found, &last, ret_why);
 	return r < 0 && !ret_why->text[0] ? why_set(ret_why, r, "%s: %s", o->dir, strerror(-r)) : r;
@@ -365,11 +430,21 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 	w->clock = o->clock;
 	w->baseline = o->baseline;
 	w->exec_all = o->exec_all;
+	w->io = o->io;
+	w->record = o->record;
+	w->max_unsent = o->max_unsent;
 	w->provisional = o->provisional;
 	w->anchored = o->anchored;
+	w->drift = o->drift;
 	w->ctx = o->ctx;
 	w->sink = (struct measure_sink){w, on_measurement, on_counters, on_lost};
 	ret_why->text[0] = 0;
+	w->dir = strdup(o->dir);
+	r = w->dir ? tail_open(&w->tail) : -ENOMEM;
+	if (r < 0) {
+		ledger_writer_free(w);
+		return r;
+	}
 	r = getrandom(&w->seed, sizeof(w->seed), 0) == sizeof(w->seed) ? 0 : -EIO;
 	if (r < 0)
 		why_set(ret_why, r, "no random numbers");
@@ -397,6 +472,8 @@ struct ledger_writer *ledger_writer_free(struct ledger_writer *w)
 			  ledger_next_seq(w->ledger) - ledger_synced_size(w->ledger));
 	commit_free(w->commit);
 	ledger_free(w->ledger);
+	tail_free(w->tail);
+	free(w->dir);
 	free(w);
 	return NULL;
 }
@@ -416,15 +493,94 @@ struct commit *ledger_writer_commit(const struct ledger_writer *w)
 	return w->commit;
 }
 
-int ledger_writer_stop(struct ledger_writer *w, const char *why)
+int ledger_writer_stop(struct ledger_writer *w, const char *why, uint64_t order)
 {
 	char members[128];
 	int r;
 
 	tell_dropped(w);
-	snprintf(members, sizeof(members), "\"why\":\"%s\",\"order\":null", why);
+	if (order)
+		snprintf(members, sizeof(members), "\"why\":\"%s\",\"order\":%" PRIu64, why, order);
+	else
+		snprintf(members, sizeof(members), "\"why\":\"%s\",\"order\":null", why);
 	r = ledger_writer_record(w, PLUMB_TYPE_STOP, "agent", members);
 	if (r >= 0)
 		commit_appended(w->commit, true);
 	return r < 0 ? r : ledger_sync(w->ledger);
+}
+
+int ledger_writer_set_baseline(struct ledger_writer *w, const struct baseline *b)
+{
+	const struct baseline *before = w->baseline;
+	int r;
+
+	w->baseline = b;
+	r = write_baseline(w);
+	if (r < 0) {
+		w->baseline = before;
+		return r;
+	}
+	memset(w->seen, 0, sizeof(w->seen));
+	commit_appended(w->commit, true);
+	return 0;
+}
+
+struct reading {
+	struct buf *ret;
+	uint64_t next, to;
+	size_t max, used;
+};
+
+static int read_line(void *ctx, uint64_t seq, const char *line, size_t size)
+{
+	struct reading *r = ctx;
+
+	if (seq < r->next)
+		return 0;
+	if (seq >= r->to || r->used + size + 1 > r->max)
+		return 1;
+	buf_put(r->ret, line, size);
+	buf_puts(r->ret, "\n");
+	r->used += size + 1;
+	r->next = seq + 1;
+	return buf_status(r->ret);
+}
+
+int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, size_t max,
+			struct buf *ret, uint64_t *ret_to)
+{
+	struct reading reading = {.ret = ret, .next = from, .to = to, .max = max};
+	struct why why = {""};
+	int r = tail_lines(w->tail, from, to, max, ret, ret_to);
+
+	if (r != -ENOENT)
+		return r;
+	r = ledger_check_each(w->io, w->dir, from, read_line, &reading, &why);
+	if (r < 0)
+		return r;
+	*ret_to = reading.next;
+	return 0;
+}
+
+void ledger_writer_sent(struct ledger_writer *w, uint64_t size)
+{
+	uint64_t next = ledger_next_seq(w->ledger);
+
+	/* By the share of lines: exact enough for a bound. */
+	if (size >= next)
+		w->unsent = 0;
+	else if (size > w->sent_size)
+		w->unsent -= (uint64_t)((double)w->unsent * (double)(size - w->sent_size) /
+					(double)(next - w->sent_size));
+	w->sent_size = size;
+}
+
+uint64_t ledger_writer_last_order(const struct ledger_writer *w)
+{
+	return w->last_order;
+}
+
+struct ledger *ledger_writer_ledger(const struct ledger_writer *w)
+{
+	return w->ledger;
 }

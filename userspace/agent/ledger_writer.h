@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "commit.h"
 #include "measure.h"
+#include "record.h"
 #include "why.h"
 
 struct ledger_writer;
@@ -29,8 +30,11 @@ struct ledger_writer_options {
 	const struct sign_key *event_key;	/* borrowed, public; NULL: nothing is signed */
 	void (*provisional)(void *ctx, const struct checkpoint *head);	/* as in commit.h; may be NULL */
 	void (*anchored)(void *ctx, const struct checkpoint *head);
+	void (*drift)(void *ctx);	/* a line that is drift was appended; may be NULL; not during open */
 	void *ctx;
 	bool exec_all;			/* false: each (scope, program, digest) once, counted after that */
+	const struct record *record;	/* borrowed; who came before this ledger; NULL: nobody */
+	uint64_t max_unsent;		/* bytes that a verifier has not got, beyond which only drift is written; 0: no bound */
 };
 
 /* Opens or recovers the ledger and writes log (line 0), start, epoch and gap. Errors as ledger_open() and commit_open(). */
@@ -39,7 +43,14 @@ struct ledger_writer *ledger_writer_free(struct ledger_writer *w);	/* after tpm_
 const struct measure_sink *ledger_writer_sink(const struct ledger_writer *w);	/* borrowed */
 /* A record of the ledger's own: members as JSON without braces. */
 int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const char *src, const char *members);
-int ledger_writer_stop(struct ledger_writer *w, const char *why);	/* the `stop` line, synced */
+int ledger_writer_stop(struct ledger_writer *w, const char *why, uint64_t order);	/* the `stop` line, synced; order: that announced it; 0: none */
+/* Judged by from here on: a `baseline` line; programs that were seen are told again. Borrowed. */
+int ledger_writer_set_baseline(struct ledger_writer *w, const struct baseline *b);
+/* Lines [from, to), each with LF, at most max bytes, as they are in the ledger. ret_to: the first that is not in ret. */
+int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, size_t max, struct buf *ret, uint64_t *ret_to);
+void ledger_writer_sent(struct ledger_writer *w, uint64_t size);	/* lines that the verifier has: max_unsent counts from there */
+uint64_t ledger_writer_last_order(const struct ledger_writer *w);	/* highest in an `order` line, as found at the start */
+struct ledger *ledger_writer_ledger(const struct ledger_writer *w);	/* borrowed */
 uint64_t ledger_writer_size(const struct ledger_writer *w);		/* lines appended */
 struct commit *ledger_writer_commit(const struct ledger_writer *w);	/* borrowed */
 

@@ -130,6 +130,12 @@ int scan_claims_now(struct scan_claims *s)
 	return first < 0 ? first : told;
 }
 
+void scan_claims_tell_all(struct scan_claims *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		tell(s, s->claims[i].key, s->claims[i].value);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct scan_claims *s = ctx;

@@ -32,6 +32,8 @@ int scan_claims_open(struct event_base *base, const struct scan_claims_options *
 struct scan_claims *scan_claims_free(struct scan_claims *s);
 int scan_claims_now(struct scan_claims *s);	/* number of claims told, or -errno */
 
+void scan_claims_tell_all(struct scan_claims *s);	/* every claim that is known, again: another baseline judges */
+
 /* A claim that somebody else found; told when new or changed. 1 told, 0 same, -errno. */
 int scan_claims_put(struct scan_claims *s, const char *key, const char *value);
 /* "sensor:<name>" = "attached" or "absent <why>". */

@@ -2,17 +2,13 @@
 #include "self_quote.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "jsonl.h"
 #include "log.h"
 #include "quote.h"
+#include "quote_line.h"
 
-/* What the firmware and boot loader measured, IMA, shim; and the ledger's own. */
-#define BOOT_PCRS 0x47ffu
 #define MAX_FAILURES 3 /* in a row; then the next one is made on schedule */
 
 struct self_quote {
@@ -61,36 +57,13 @@ static int bind_quote(struct self_quote *s)
 
 static int write_line(struct self_quote *s, const struct tpm_job *job)
 {
-	static const struct digest none;
-	CLEANUP(buf_done) struct buf b = {0};
-	struct jsonl j = {.buf = &b};
-	char text[CHECKPOINT_MAX_TEXT], name[8];
-	size_t size;
-	int r = checkpoint_text(&s->head, text, &size);
+	const struct quote_line q = {.nonce = s->nonce.bytes,
+				     .head = &s->head,
+				     .job = job,
+				     .pcr_index = s->identity->now.pcr_index,
+				     .baseline_version = s->baseline_version};
 
-	if (r < 0)
-		return r;
-	jsonl_base64(&j, "nonce", s->nonce.bytes, DIGEST_SIZE);
-	jsonl_str(&j, "checkpoint", text);
-	jsonl_uint(&j, "size", s->head.size);
-	jsonl_base64(&j, "attest", job->attest.data, job->attest.size);
-	jsonl_base64(&j, "sig", job->sig.data, job->sig.size);
-	jsonl_uint(&j, "pcr_index", s->identity->now.pcr_index);
-	jsonl_object(&j, "pcrs");
-	for (uint32_t i = 0; i < QUOTE_N_PCRS; i++) {
-		if (!(job->pcrs.mask & 1u << i))
-			continue;
-		snprintf(name, sizeof(name), "%u", i);
-		jsonl_hex(&j, name, job->pcrs.values[i].bytes, DIGEST_SIZE);
-	}
-	jsonl_close(&j);
-	jsonl_hex(&j, "boot_log", none.bytes, DIGEST_SIZE);
-	jsonl_uint(&j, "ima_cursor", 0);
-	jsonl_uint(&j, "baseline", s->baseline_version);
-	jsonl_uint(&j, "order", 0);
-	jsonl_hex(&j, "client_key", none.bytes, DIGEST_SIZE);
-	r = buf_status(&b);
-	return r < 0 ? r : ledger_writer_record(s->writer, PLUMB_TYPE_QUOTE, "tpm", (char *)b.data);
+	return quote_line_write(s->writer, &q);
 }
 
 /* -ESTALE: the register or the counts are not what the anchors say: it would prove nothing. Otherwise as quote_check(). */
@@ -154,7 +127,7 @@ static void attempt(struct self_quote *s)
 	}
 	if (bind_quote(s) < 0)
 		return;
-	job.pcr_mask = BOOT_PCRS | 1u << s->identity->now.pcr_index;
+	job.pcr_mask = QUOTE_LINE_BOOT_PCRS | 1u << s->identity->now.pcr_index;
 	job.digest = s->qualifying;
 	commit_hold(s->commit, true);
 	s->in_flight = tpm_queue_submit(s->queue, &job) >= 0;

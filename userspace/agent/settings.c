@@ -32,6 +32,15 @@ static const struct conf_option options[] = {
 	       "once: each program once per digest and scope; all: every exec"),
 	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
 	       "how long lines that can wait do wait before they are synced"),
+	OPTION(verifier, CONF_STR, NULL, 0, 0,
+	       "https://HOST:PORT that evidence is sent to; none: the node keeps it to itself"),
+	OPTION(join_token_file, CONF_STR, NULL, 0, 0,
+	       "file with the join token of the first start; none: an approver must act"),
+	OPTION(verifier_ca, CONF_STR, NULL, 0, 0,
+	       "PEM file of the verifier's CA; not needed with a join token"),
+	OPTION(label, CONF_STR, NULL, 0, 0, "name for people; none: the host's name"),
+	OPTION(evidence_interval, CONF_DURATION_MS, "60s", 200, 86400000,
+	       "time between evidence when there is no news"),
 	OPTION(verbose, CONF_BOOL, "false", 0, 0, "log more"),
 };
 

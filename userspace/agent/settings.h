@@ -22,6 +22,8 @@ struct settings {
 	char *baseline;
 	struct conf_list baseline_keys;
 	char *exec;
+	char *verifier, *join_token_file, *verifier_ca, *label;
+	uint64_t evidence_interval;
 	uint64_t batch;
 	bool verbose;
 };

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enrol_client.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cert.h"
+#include "cleanup.h"
+#include "fetch.h"
+#include "jsonl.h"
+#include "log.h"
+#include "plumb/wire.h"
+
+#define MAX_FILE 65536
+#define MAX_ANSWER (1u << 20)
+#define MIN_WAIT_MS 500
+#define MAX_WAIT_MS 30000
+#define PENDING_MS 2000
+#define TOKEN_PREFIX "plumb1."
+#define TOKEN_SIZE (7 + 64 + 1 + 32)
+
+/* What is to be done after a step that did not enrol us. */
+enum next { NEXT_DONE = 1, NEXT_AGAIN, NEXT_PENDING };
+
+struct joining {
+	const struct enrol_client_options *o;
+	struct event_base *base;
+	struct fetch *fetch;
+	char token[128];
+	struct digest pin;
+	bool pinned;
+	struct buf ca; /* from a file, when nothing was pinned */
+	struct sign_key *key;
+	struct digest key_id;
+	char session[65];
+	struct buf proof_body;
+	struct record record;
+	struct buf cert_pem, ca_pem;
+};
+
+static void joining_done(struct joining *j)
+{
+	OPENSSL_cleanse(j->token, sizeof(j->token));
+	fetch_free(j->fetch);
+	if (j->base)
+		event_base_free(j->base);
+	sign_key_free(j->key);
+	buf_done(&j->ca);
+	buf_done(&j->proof_body);
+	buf_done(&j->cert_pem);
+	buf_done(&j->ca_pem);
+	record_done(&j->record);
+}
+
+static int path_of(const struct enrol_client_options *o, const char *name, char ret[PATH_MAX])
+{
+	return snprintf(ret, PATH_MAX, "%s/%s", o->state_dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int read_token(struct joining *j, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	const char *path = j->o->token_file;
+	char hex[65];
+	size_t size;
+	int r = fsio_read_file(j->o->io, path, 4096, &b);
+
+	if (r < 0)
+		return why_set(ret_why, r == -ENOENT ? -EKEYREJECTED : r,
+			       "join_token_file: %.150s: %s", path, strerror(-r));
+	size = b.size ? strcspn((char *)b.data, "\r\n \t") : 0;
+	if (size != TOKEN_SIZE || memcmp(b.data, TOKEN_PREFIX, 7) != 0 || b.data[71] != '.')
+		r = -EKEYREJECTED;
+	if (r >= 0) {
+		memcpy(hex, b.data + 7, 64);
+		hex[64] = 0;
+		r = digest_from_hex(hex, &j->pin) < 0 ? -EKEYREJECTED : 0;
+	}
+	if (r >= 0) {
+		memcpy(j->token, b.data, size);
+		j->token[size] = 0;
+		j->pinned = true;
+	}
+	OPENSSL_cleanse(b.data, b.size);
+	return r < 0 ? why_set(ret_why, r,
+			       "join_token_file: %.150s does not begin with a join token; plumbctl "
+			       "token create makes one",
+			       path)
+		     : 0;
+}
+
+static int read_trust(struct joining *j, struct why *ret_why)
+{
+	int r = j->o->token_file ? read_token(j, ret_why) : 0;
+
+	if (r < 0)
+		return r;
+	if (!j->pinned && !j->o->ca_file)
+		return why_set(ret_why, -EKEYREJECTED,
+			       "join_token_file or verifier_ca is needed to know the verifier by");
+	if (j->o->ca_file) {
+		r = fsio_read_file(j->o->io, j->o->ca_file, MAX_FILE, &j->ca);
+		if (r < 0)
+			return why_set(ret_why, -EKEYREJECTED, "verifier_ca: %.150s: %s",
+				       j->o->ca_file, strerror(-r));
+	}
+	return 0;
+}
+
+/* Kept before it is used: a node that was enrolled and lost the answer comes back with the same key. */
+static int open_key(struct joining *j, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf pem = {0};
+	char path[PATH_MAX];
+	int r = path_of(j->o, ENROL_CLIENT_KEY, path);
+
+	if (r >= 0)
+		r = fsio_read_file(j->o->io, path, MAX_FILE, &pem);
+	if (r >= 0) {
+		r = sign_key_from_pem((char *)pem.data, pem.size, &j->key, ret_why);
+	} else if (r == -ENOENT) {
+		r = sign_key_generate(SIGN_P256, &j->key);
+		if (r >= 0)
+			r = sign_key_private_pem(j->key, &pem);
+		if (r >= 0)
+			r = fsio_replace_file(j->o->io, path, pem.data, pem.size, 0600);
+	}
+	if (pem.data)
+		OPENSSL_cleanse(pem.data, pem.size);
+	if (r >= 0)
+		r = sign_key_id(j->key, &j->key_id);
+	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+}
+
+static int open_fetch(struct joining *j, struct why *ret_why)
+{
+	const struct fetch_options f = {.base = j->base,
+					.ca_pem = j->ca.size ? (char *)j->ca.data : NULL,
+					.ca_pin = j->pinned && !j->ca.size ? &j->pin : NULL,
+					.total_ms = 30000,
+					.user_agent = "plumbd/" PLUMB_VERSION};
+
+	return fetch_open(&f, &j->fetch, ret_why);
+}
+
+static int post(struct joining *j, const char *route, const struct buf *body, struct buf *ret,
+		struct why *ret_why)
+{
+	char url[1024];
+	const struct fetch_request q = {.method = "POST",
+					.url = url,
+					.type = WIRE_TYPE_JSON,
+					.body = body->data,
+					.size = body->size,
+					.max = MAX_ANSWER};
+
+	if (strncmp(j->o->url, "https://", 8) != 0 || strchr(j->o->url + 8, '/') ||
+	    snprintf(url, sizeof(url), "%s%s", j->o->url, route) >= (int)sizeof(url))
+		return why_set(ret_why, -EINVAL, "verifier: \"%.150s\" is not https://HOST:PORT",
+			       j->o->url);
+	return fetch_wait(j->fetch, &q, ret, ret_why);
+}
+
+static void read_error(const struct buf *body, struct why *ret_why)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	const char *error = "it did not say why", *cure = "see its log";
+	struct why ignored;
+
+	if (jsonl_parse(body->data, body->size, MAX_ANSWER, &o, &ignored) >= 0) {
+		jsonl_get_str(o, "error", 512, &error, &ignored);
+		jsonl_get_str(o, "cure", 512, &cure, &ignored);
+	}
+	why_set(ret_why, 0, "the verifier refuses: %.130s; %.90s", error, cure);
+}
+
+/* Which answers end it, and which are worth another try. 0: go on with the body. */
+static int judge_status(int status, const struct buf *body, struct why *ret_why)
+{
+	if (status == -EKEYREJECTED || status == -EINVAL)
+		return status;
+	if (status < 0)
+		return -EAGAIN;
+	if (status == 200 || status == 202)
+		return 0;
+	read_error(body, ret_why);
+	return status >= 500 || status == 429 ? -EAGAIN : -EKEYREJECTED;
+}
+
+static void put_blob(struct jsonl *j, const char *key, const struct buf *b)
+{
+	jsonl_base64(j, key, b->data, b->size);
+}
+
+static int write_begin(const struct joining *j, struct buf *ret)
+{
+	CLEANUP(buf_done) struct buf csr = {0};
+	const struct record *own = j->o->own;
+	struct jsonl w;
+	int r = cert_csr_make(j->key, own->node, &csr);
+
+	if (r < 0)
+		return r;
+	jsonl_begin(&w, ret);
+	jsonl_uint(&w, "v", WIRE_VERSION);
+	jsonl_str(&w, "token", j->token);
+	jsonl_str(&w, "label", j->o->label);
+	put_blob(&w, "ek_public", &own->ek_public);
+	put_blob(&w, "ek_cert", &own->ek_cert);
+	put_blob(&w, "ak_public", &own->ak_public);
+	put_blob(&w, "event_public", &own->event_public);
+	put_blob(&w, "event_attest", &own->event_attest);
+	put_blob(&w, "event_sig", &own->event_sig);
+	jsonl_strn(&w, "csr", (char *)csr.data, csr.size);
+	jsonl_str(&w, "agent", PLUMB_VERSION);
+	jsonl_end(&w);
+	return buf_status(ret);
+}
+
+static struct buf_view view(const struct buf *b)
+{
+	return (struct buf_view){b->data, b->size};
+}
+
+/* The TPM opens the credential only if EK and AK are both its own; the proof binds what it opened to all that was sent. */
+static int make_proof(struct joining *j, const struct buf *credential, const struct buf *secret,
+		      struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf opened = {0};
+	const struct record *own = j->o->own;
+	const struct buf_view ek = view(&own->ek_public), ak = view(&own->ak_public),
+			      event = view(&own->event_public);
+	struct digest transcript, proof;
+	unsigned int size = DIGEST_SIZE;
+	struct jsonl w;
+	int r = j->o->tpm->ops->activate(j->o->tpm->ctx, credential->data, credential->size,
+					 secret->data, secret->size, &opened);
+
+	if (r < 0)
+		return why_set(ret_why, r, "the TPM does not open the verifier's credential: %s",
+			       strerror(-r));
+	r = record_transcript(j->session, &ek, &ak, &event, &j->key_id, j->o->label, &transcript);
+	if (r >= 0 && !HMAC(EVP_sha256(), opened.data, (int)opened.size, transcript.bytes,
+			    DIGEST_SIZE, proof.bytes, &size))
+		r = -EIO;
+	OPENSSL_cleanse(opened.data, opened.size);
+	if (r < 0)
+		return r;
+	buf_clear(&j->proof_body);
+	jsonl_begin(&w, &j->proof_body);
+	jsonl_str(&w, "session", j->session);
+	jsonl_base64(&w, "proof", proof.bytes, DIGEST_SIZE);
+	jsonl_end(&w);
+	return buf_status(&j->proof_body);
+}
+
+static int begin(struct joining *j, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf body = {0}, answer = {0}, credential = {0}, secret = {0};
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	uint8_t session[32];
+	int r = write_begin(j, &body);
+
+	if (r < 0)
+		return r;
+	r = judge_status(post(j, WIRE_ROUTE_ENROL, &body, &answer, ret_why), &answer, ret_why);
+	OPENSSL_cleanse(body.data, body.size);
+	if (r < 0)
+		return r;
+	r = jsonl_parse(answer.data, answer.size, MAX_ANSWER, &o, ret_why);
+	if (r >= 0)
+		r = jsonl_get_hex(o, "session", session, sizeof(session), ret_why);
+	if (r >= 0)
+		r = jsonl_get_base64(o, "credential", 4096, &credential, ret_why);
+	if (r >= 0)
+		r = jsonl_get_base64(o, "secret", 4096, &secret, ret_why);
+	if (r < 0)
+		return -EAGAIN;
+	digest_bytes_hex(session, sizeof(session), j->session);
+	return make_proof(j, &credential, &secret, ret_why);
+}
+
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+/* The verifier may say what it likes of itself, but not of us. */
+static int check_record(const struct joining *j, struct why *ret_why)
+{
+	const struct record *own = j->o->own, *got = &j->record;
+	struct cert_identity id;
+	struct digest ca;
+	int r;
+
+	if (strcmp(got->node, own->node) != 0 || !same(&got->ek_public, &own->ek_public) ||
+	    !same(&got->ak_public, &own->ak_public) ||
+	    !same(&got->event_public, &own->event_public))
+		return why_set(ret_why, -EKEYREJECTED,
+			       "the verifier's record is not of this node's keys");
+	if (got->incarnation == 0 || got->witness_key.size == 0 || got->order_key.size == 0)
+		return why_set(ret_why, -EKEYREJECTED,
+			       "the verifier's record has no incarnation or keys");
+	r = cert_identity_pem((char *)j->cert_pem.data, j->cert_pem.size, &id, ret_why);
+	if (r >= 0 && (id.kind != CERT_NODE || strcmp(id.name, own->node) != 0 ||
+		       !digest_equal(&id.key_id, &j->key_id)))
+		r = why_set(ret_why, -EKEYREJECTED,
+			    "the verifier's certificate is not for this node's key");
+	if (r >= 0)
+		r = cert_fingerprint_pem((char *)j->ca_pem.data, j->ca_pem.size, &ca, ret_why);
+	if (r >= 0 && j->pinned && !digest_equal(&ca, &j->pin))
+		r = why_set(ret_why, -EKEYREJECTED, "the verifier's CA is not the join token's");
+	return r;
+}
+
+static int take_identity(struct joining *j, const struct buf *answer, struct why *ret_why)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	CLEANUP_FREE char *record = NULL;
+	const char *status, *text;
+	json_t *part;
+	int r = jsonl_parse(answer->data, answer->size, MAX_ANSWER, &o, ret_why);
+
+	if (r >= 0)
+		r = jsonl_get_str(o, "status", 32, &status, ret_why);
+	if (r >= 0 && strcmp(status, "pending") == 0)
+		return NEXT_PENDING;
+	if (r >= 0)
+		r = jsonl_get_object(o, "record", &part, ret_why);
+	if (r >= 0) {
+		record = json_dumps(part, JSON_COMPACT);
+		r = record ? record_parse(record, strlen(record), &j->record, ret_why) : -ENOMEM;
+	}
+	if (r >= 0)
+		r = jsonl_get_str(o, "certificate", MAX_FILE, &text, ret_why);
+	if (r >= 0) {
+		buf_puts(&j->cert_pem, text);
+		r = jsonl_get_str(o, "ca", MAX_FILE, &text, ret_why);
+	}
+	if (r >= 0) {
+		buf_puts(&j->ca_pem, text);
+		r = buf_status(&j->ca_pem);
+	}
+	if (r >= 0)
+		r = check_record(j, ret_why);
+	return r < 0 ? (r == -ENOMEM ? r : -EKEYREJECTED) : NEXT_DONE;
+}
+
+static int activate(struct joining *j, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf answer = {0};
+	int status = post(j, WIRE_ROUTE_ENROL_ACTIVATE, &j->proof_body, &answer, ret_why);
+	int r;
+
+	if (status == 409 && !strstr((char *)answer.data, "label"))
+		return NEXT_AGAIN;
+	r = judge_status(status, &answer, ret_why);
+	return r < 0 ? r : take_identity(j, &answer, ret_why);
+}
+
+static int keep(const struct joining *j, const char *name, const struct buf *b)
+{
+	char path[PATH_MAX];
+	int r = path_of(j->o, name, path);
+
+	return r < 0 ? r : fsio_replace_file(j->o->io, path, b->data, b->size, 0600);
+}
+
+static bool wait_ms(const struct joining *j, uint64_t ms)
+{
+	const struct timespec step = {0, 100000000};
+
+	for (uint64_t waited = 0; waited < ms; waited += 100) {
+		if (j->o->stopped && j->o->stopped(j->o->ctx))
+			return false;
+		nanosleep(&step, NULL);
+	}
+	return !j->o->stopped || !j->o->stopped(j->o->ctx);
+}
+
+static int run(struct joining *j, struct why *ret_why)
+{
+	uint64_t wait = MIN_WAIT_MS;
+	bool begun = false, told = false;
+
+	for (;;) {
+		int r = begun ? 0 : begin(j, ret_why);
+
+		if (r >= 0) {
+			begun = true;
+			r = activate(j, ret_why);
+		}
+		if (r == NEXT_DONE || (r < 0 && r != -EAGAIN))
+			return r < 0 ? r : 0;
+		if (r == NEXT_AGAIN)
+			begun = false;
+		if (r == NEXT_PENDING && !told)
+			log_notice("enrolment=pending node=%s cure=\"plumbctl node approve %s "
+				   "--reason=…\"",
+				   j->o->own->node, j->o->label);
+		if (r == -EAGAIN && !told)
+			log_warning("enrolment=waits error=\"%s\" next=\"tried again until the "
+				    "verifier answers\"",
+				    ret_why->text);
+		told = true;
+		if (!wait_ms(j, r == NEXT_PENDING ? PENDING_MS : wait))
+			return why_set(ret_why, -EINTR, "stopped before the node was enrolled");
+		wait = wait * 2 > MAX_WAIT_MS ? MAX_WAIT_MS : wait * 2;
+	}
+}
+
+int enrol_client_run(const struct enrol_client_options *o, struct record *ret_record,
+		     struct why *ret_why)
+{
+	CLEANUP(joining_done) struct joining j = {.o = o};
+	int r = read_trust(&j, ret_why);
+
+	if (r < 0)
+		return r;
+	j.base = event_base_new();
+	r = j.base ? fsio_mkdir_all(o->io, o->state_dir, 0700) : -ENOMEM;
+	if (r >= 0)
+		r = open_key(&j, ret_why);
+	if (r >= 0)
+		r = open_fetch(&j, ret_why);
+	if (r >= 0)
+		r = run(&j, ret_why);
+	/* The certificate last: with it, and a record, a node counts as enrolled. */
+	if (r >= 0)
+		r = keep(&j, ENROL_CLIENT_CA, &j.ca_pem);
+	if (r >= 0)
+		r = keep(&j, ENROL_CLIENT_CERT, &j.cert_pem);
+	if (r < 0)
+		return ret_why->text[0] ? r : why_set(ret_why, r, "enrolment: %s", strerror(-r));
+	log_notice("enrolment=done node=%s label=%s origin=%s", o->own->node, o->label,
+		   j.record.origin);
+	*ret_record = j.record;
+	j.record = (struct record){.incarnation = 0};
+	return 0;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "startup.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cert.h"
+#include "cleanup.h"
+#include "enrol_client.h"
+#include "log.h"
+#include "tpm.h"
+
+#define TPM_DEVICE "/dev/tpmrm0"
+#define MAX_PEM 65536
+#define MAX_UNSENT (2ull << 30)
+
+int startup_exit_code(int r, int rest)
+{
+	switch (r < 0 ? r : 0) {
+	case 0:
+	case -EINTR:
+		return 0;
+	case -EBADMSG:
+		return STARTUP_CORRUPT;
+	case -EXDEV:
+	case -EKEYREJECTED:
+		return STARTUP_OTHER_NODE;
+	case -ENOTSUP:
+		return STARTUP_NO_SENSOR;
+	case -EALREADY:
+		return STARTUP_RUNNING;
+	}
+	return rest;
+}
+
+void startup_done(struct startup *s)
+{
+	identity_done(&s->identity);
+	tpm_free(s->tpm);
+	baseline_free(s->baseline);
+	buf_done(&s->ca);
+	buf_done(&s->cert);
+	if (s->key.data)
+		OPENSSL_cleanse(s->key.data, s->key.size);
+	buf_done(&s->key);
+}
+
+/* auto: the kernel's resource manager when it is there. A node that had a TPM and has none now is refused by its ledger's origin. */
+static int open_tpm(const struct settings *s, struct startup *st, struct why *ret_why)
+{
+	bool automatic = strcmp(s->tpm, "auto") == 0;
+
+	if (strcmp(s->tpm, "none") == 0) {
+		snprintf(st->absent, sizeof(st->absent), "tpm: none");
+		return 0;
+	}
+	if (automatic && access(TPM_DEVICE, F_OK) < 0) {
+		snprintf(st->absent, sizeof(st->absent), "no %s", TPM_DEVICE);
+		return 0;
+	}
+	return tpm_open(automatic ? "device:" TPM_DEVICE : s->tpm, &st->tpm, ret_why);
+}
+
+static struct identity_options identity_options(const struct settings *s)
+{
+	return (struct identity_options){
+		.io = fsio_system(),
+		.clock = clock_system(),
+		.ledger_dir = s->ledger_dir,
+		.state_dir = s->state_dir,
+		.log_name = s->log_name,
+		.pcr_index = (uint8_t)s->pcr_index,
+		.enrolment = s->verifier ? ENROL_CLIENT_CERT : NULL,
+	};
+}
+
+static int read_pem(const struct settings *s, const char *name, struct buf *ret,
+		    struct why *ret_why)
+{
+	char path[PATH_MAX];
+	int r = snprintf(path, sizeof(path), "%s/%s", s->state_dir, name) < (int)sizeof(path)
+			? 0
+			: -ENAMETOOLONG;
+
+	if (r >= 0)
+		r = fsio_read_file(fsio_system(), path, MAX_PEM, ret);
+	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+}
+
+static const char *label_of(const struct settings *s, const struct identity *i)
+{
+	return s->label ? s->label : i->record.label;
+}
+
+static int enrol(const struct settings *s, struct startup *st, bool (*stopped)(void *ctx),
+		 void *ctx, struct why *ret_why)
+{
+	const struct identity_options io = identity_options(s);
+	const struct enrol_client_options o = {
+		.io = fsio_system(),
+		.clock = clock_system(),
+		.state_dir = s->state_dir,
+		.url = s->verifier,
+		.token_file = s->join_token_file,
+		.ca_file = s->verifier_ca,
+		.label = label_of(s, &st->identity),
+		.own = &st->identity.record,
+		.tpm = st->tpm,
+		.stopped = stopped,
+		.ctx = ctx,
+	};
+	struct record record;
+	int r = enrol_client_run(&o, &record, ret_why);
+
+	return r < 0 ? r : identity_adopt(&io, &st->identity, &record, ret_why);
+}
+
+static int open_verifier(const struct settings *s, struct startup *st, struct why *ret_why)
+{
+	struct cert_identity id;
+	int r = read_pem(s, ENROL_CLIENT_CA, &st->ca, ret_why);
+
+	if (r >= 0)
+		r = read_pem(s, ENROL_CLIENT_CERT, &st->cert, ret_why);
+	if (r >= 0)
+		r = read_pem(s, ENROL_CLIENT_KEY, &st->key, ret_why);
+	if (r >= 0)
+		r = cert_identity_pem((char *)st->cert.data, st->cert.size, &id, ret_why);
+	if (r < 0)
+		return r;
+	st->verifier = (struct agent_verifier){
+		.url = s->verifier,
+		.ca_pem = (char *)st->ca.data,
+		.cert_pem = (char *)st->cert.data,
+		.key_pem = (char *)st->key.data,
+		.client_key = id.key_id,
+		.interval_ms = s->evidence_interval,
+		.baseline_path = st->baseline_path,
+		.max_unsent = MAX_UNSENT,
+	};
+	st->options.verifier = &st->verifier;
+	return 0;
+}
+
+static int add_key(struct sign_key *keys[], uint32_t *n, const struct buf *spki,
+		   struct why *ret_why)
+{
+	int r = *n < CONF_MAX_LIST + RECORD_MAX_KEYS
+			? sign_key_from_spki(spki->data, spki->size, &keys[*n], ret_why)
+			: -E2BIG;
+
+	*n += r >= 0;
+	return r;
+}
+
+static int read_keys(const struct settings *s, const struct startup *st, struct sign_key *keys[],
+		     uint32_t *n, struct why *ret_why)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < s->baseline_keys.n_items; i++) {
+		CLEANUP(buf_done) struct buf pem = {0};
+
+		r = fsio_read_file(fsio_system(), s->baseline_keys.items[i], MAX_PEM, &pem);
+		if (r < 0)
+			why_set(ret_why, r, "%.200s: %s", s->baseline_keys.items[i], strerror(-r));
+		else
+			r = sign_key_from_pem((const char *)pem.data, pem.size, &keys[*n], ret_why);
+		*n += r >= 0;
+	}
+	for (uint32_t i = 0; r >= 0 && i < st->identity.record.n_baseline_keys; i++)
+		r = add_key(keys, n, &st->identity.record.baseline_keys[i], ret_why);
+	if (r >= 0 && *n == 0)
+		r = why_set(ret_why, -EKEYREJECTED, "baseline is given without baseline_keys");
+	return r;
+}
+
+/* The one that is configured, else the last that the verifier ordered. Without a key nothing that is signed can be believed. */
+static int open_baseline(const struct settings *s, struct startup *st, struct why *ret_why)
+{
+	struct sign_key *keys[CONF_MAX_LIST + RECORD_MAX_KEYS] = {NULL};
+	const char *path = s->baseline ? s->baseline : st->baseline_path;
+	uint32_t n = 0;
+	int r;
+
+	if (!s->baseline && (!st->options.verifier || access(path, F_OK) < 0))
+		return 0;
+	r = read_keys(s, st, keys, &n, ret_why);
+	if (r >= 0)
+		r = baseline_open(fsio_system(), path, (const struct sign_key *const *)keys, n, 0,
+				  &st->baseline, ret_why);
+	for (uint32_t i = 0; i < n; i++)
+		sign_key_free(keys[i]);
+	/* A copy that was spoilt: the verifier orders it again when we say that we have none. */
+	if (r < 0 && !s->baseline) {
+		log_error("baseline=refused error=\"%s\" next=\"nothing is judged until the "
+			  "verifier orders one again\"",
+			  ret_why->text);
+		return 0;
+	}
+	return r;
+}
+
+static int open_identity(const struct settings *s, struct startup *st, bool (*stopped)(void *ctx),
+			 void *ctx, struct why *ret_why)
+{
+	const struct identity_options o = identity_options(s);
+	int r = open_tpm(s, st, ret_why);
+
+	if (r >= 0)
+		r = identity_open(&o, st->tpm, &st->identity, ret_why);
+	if (r < 0)
+		return startup_exit_code(r, strcmp(s->tpm, "none") != 0 ? STARTUP_NO_TPM
+									: STARTUP_REST);
+	if (!s->verifier)
+		return 0;
+	if (!st->identity.enrolled) {
+		r = enrol(s, st, stopped, ctx, ret_why);
+		if (r < 0)
+			return r == -EKEYREJECTED || r == -EINVAL ? STARTUP_REFUSED
+			       : r == -EINTR			  ? 0
+								  : STARTUP_REST;
+	}
+	return open_verifier(s, st, ret_why) < 0 ? STARTUP_REST : 0;
+}
+
+int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx,
+		 struct startup *ret, struct why *ret_why)
+{
+	struct agent_options *o = &ret->options;
+	int code;
+
+	*ret = (struct startup){.identity = {.lock_fd = -1}};
+	ret_why->text[0] = 0;
+	snprintf(ret->baseline_path, sizeof(ret->baseline_path), "%s/baseline.jsonl", s->state_dir);
+	/* A configured baseline that cannot be used is said before anything is made or asked for. */
+	if (s->baseline && !s->verifier && open_baseline(s, ret, ret_why) < 0)
+		return STARTUP_BASELINE;
+	code = open_identity(s, ret, stopped, ctx, ret_why);
+	if (code == 0 && !ret->baseline && open_baseline(s, ret, ret_why) < 0)
+		code = STARTUP_BASELINE;
+	*o = (struct agent_options){.io = fsio_system(),
+				    .clock = clock_system(),
+				    .ledger_dir = s->ledger_dir,
+				    .identity = &ret->identity,
+				    .tpm_absent = ret->absent,
+				    .baseline = ret->baseline,
+				    .batch_ms = s->batch,
+				    .quote_ms = s->quote_interval,
+				    .exec_all = strcmp(s->exec, "all") == 0,
+				    .verifier = o->verifier};
+	for (uint32_t i = 0; i < s->watch.n_items; i++)
+		o->watch[o->n_watch++] = s->watch.items[i];
+	return code;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * startup.h: from settings to what the agent takes: TPM, identity, enrolment, baseline. In: settings. Out: options, and an exit code when
+ * something is refused. Blocks; before the loop.
+ */
+#ifndef PLUMB_STARTUP_H
+#define PLUMB_STARTUP_H
+
+#include "agent.h"
+#include "settings.h"
+
+/* Documented in plumbd(8). */
+enum startup_exit {
+	STARTUP_USAGE = 64, STARTUP_CORRUPT = 65, STARTUP_OTHER_NODE = 66, STARTUP_BASELINE = 67, STARTUP_NO_TPM = 68, STARTUP_NO_SENSOR = 69,
+	STARTUP_REST = 71, STARTUP_REFUSED = 72, STARTUP_RUNNING = 73
+};
+
+struct startup {
+	struct tpm *tpm;
+	struct identity identity;
+	struct baseline *baseline;
+	struct buf ca, cert, key;	/* PEM; the key is wiped */
+	struct agent_verifier verifier;
+	char baseline_path[4096], absent[128];
+	struct agent_options options;
+};
+
+/* 0, or an exit code with ret_why. stopped: asked while it waits for the verifier. Call startup_done() in any case. */
+int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx, struct startup *ret, struct why *ret_why);
+void startup_done(struct startup *s);
+int startup_exit_code(int r, int rest);		/* of an error while running */
+
+#endif
