@@ -344,10 +344,11 @@ static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 		 PLUMB_VERSION, found->torn_line_bytes, found->torn_anchor_bytes);
 	if (r >= 0)
 		r = ledger_writer_record(w, PLUMB_TYPE_START, "agent", members);
-	if (r >= 0 && o->now)
-		r = write_epoch(w, o->now, rule);
+	/* At once after the start: the verifier wants it there. */
 	if (r >= 0 && last->any)
 		r = write_gap(w, last);
+	if (r >= 0 && o->now)
+		r = write_epoch(w, o->now, rule);
 	if (r >= 0 && o->baseline)
 		r = write_baseline(w);
 	return r < 0 ? r : ledger_sync(w->ledger);

@@ -150,7 +150,7 @@ static void fetch_baseline(struct order_taker *t, const struct order *o)
 	t->busy = r >= 0;
 	if (r < 0)
 		log_warning("order=%" PRIu64 " baseline=unfetched error=\"%s\" next=\"tried again "
-					     "when it is ordered again\"",
+			    "when it is ordered again\"",
 			    o->number, strerror(-r));
 }
 

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "jsonl.h"
 #include "print.h"
+#include "remote_baseline.h"
 
 #define MAX_PATHS 64
 #define BAR 40 /* characters */
@@ -371,6 +372,8 @@ int cmd_baseline(int argc, char **argv)
 	struct arguments a = {.version = 1};
 	int o;
 
+	if (argc > 1 && remote_baseline_is(argv[1]))
+		return remote_baseline(argc, argv);
 	while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (o == 'h') {
 			help(stdout);

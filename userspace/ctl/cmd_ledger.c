@@ -14,6 +14,7 @@
 #include "ledger_export.h"
 #include "line.h"
 #include "print.h"
+#include "remote_ledger.h"
 
 static void help(FILE *f)
 {
@@ -306,6 +307,8 @@ int cmd_ledger(int argc, char **argv)
 	struct args a = {.output = NULL};
 	int o;
 
+	if (argc > 1 && strcmp(argv[1], "fetch") == 0)
+		return remote_ledger(argc, argv);
 	while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (o == 'h') {
 			help(stdout);

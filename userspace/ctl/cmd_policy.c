@@ -15,6 +15,7 @@
 #include "policy_compile.h"
 #include "policy_test.h"
 #include "print.h"
+#include "remote_policy.h"
 
 #define MAX_FILE POLICY_YAML_MAX_SIZE
 
@@ -315,6 +316,8 @@ int cmd_policy(int argc, char **argv)
 	struct arguments a = {.json = false};
 	int o;
 
+	if (argc > 1 && remote_policy_is(argv[1]))
+		return remote_policy(argc, argv);
 	while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (o == 'h') {
 			help(stdout);

@@ -9,7 +9,10 @@
 
 #include "cleanup.h"
 #include "cmd_baseline.h"
+#include "cmd_drift.h"
+#include "cmd_events.h"
 #include "cmd_ledger.h"
+#include "cmd_node.h"
 #include "cmd_policy.h"
 #include "log.h"
 #include "plumb/terms.h"
@@ -20,10 +23,16 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{"baseline", cmd_baseline, "capture | show | diff | sign | verify what may be on a node"},
-	{"ledger", cmd_ledger, "show | verify | export a ledger directory, offline"},
+	{"node", cmd_node,
+	 "list | show | explain | approve | release | retire | bind | restart | challenge"},
+	{"drift", cmd_drift, "summary | list | acknowledge what is not as it should be"},
+	{"events", cmd_events, "the verifier's log, as it comes"},
+	{"baseline", cmd_baseline,
+	 "capture | show | diff | sign | verify | push | accept what may be on a node"},
 	{"policy", cmd_policy,
-	 "check | test | compile | sign the rules that say what a drift means"},
+	 "check | test | compile | sign | push | show | preview | arm | disarm the rules"},
+	{"ledger", cmd_ledger, "show | verify | export | fetch a ledger"},
+	{"token", cmd_events_token, "create a join token for a node"},
 };
 
 static void help(FILE *f)

@@ -189,7 +189,7 @@ static size_t on_data(char *data, size_t one, size_t n, void *ctx)
 	size_t size = one * n;
 
 	if (t->q.stream && t->q.data) {
-		t->q.data(t->q.ctx, data, size);
+		t->q.data(t->q.stream_ctx, data, size);
 		return size;
 	}
 	if (size > t->q.max || t->body.size > t->q.max - size) {

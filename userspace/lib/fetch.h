@@ -38,7 +38,8 @@ struct fetch_request {			/* copied, body too */
 	size_t size;
 	size_t max;			/* bytes of an answer; beyond it -E2BIG */
 	bool stream;			/* `data` is called with what comes; no total time limit */
-	void (*data)(void *ctx, const void *data, size_t size);
+	void (*data)(void *stream_ctx, const void *data, size_t size);
+	void *stream_ctx;
 	/*
 	 * Once, never from inside fetch_start(). r: 0 and an HTTP status, or -ECONNREFUSED, -ETIMEDOUT, -EKEYREJECTED (TLS: not the server that
 	 * was expected, or it does not take our certificate), -E2BIG, -EIO, -ECANCELED (fetch_free). why: a sentence. body borrowed.

@@ -205,7 +205,7 @@ static int on_counters(struct pass *p, const struct line *l, const json_t *o)
 }
 
 /* Who stops and starts again must say since when nobody looked, at once. */
-static int check_start(struct pass *p, const struct line *l)
+static int check_start(struct pass *p, const struct line *l, const json_t *o)
 {
 	struct appraise_drift_state *s = p->state;
 	bool owed = s->gap_due && l->type != PLUMB_TYPE_GAP;
@@ -214,7 +214,8 @@ static int check_start(struct pass *p, const struct line *l)
 
 	s->gap_due = false;
 	snprintf(s->boot, sizeof(s->boot), "%s", l->boot);
-	if (l->type == PLUMB_TYPE_START) {
+	/* One that says "ready" ends a start; it begins none. */
+	if (l->type == PLUMB_TYPE_START && !json_object_get(o, "phase")) {
 		s->counters.started = true;
 		/* Line 0 is the log's, and before the first start there was nothing to look at. */
 		s->gap_due = l->seq > 1;
@@ -229,7 +230,7 @@ static int check_start(struct pass *p, const struct line *l)
 static int on_line(struct pass *p, const struct line *l, const json_t *o)
 {
 	struct why found;
-	int r = check_start(p, l);
+	int r = check_start(p, l, o);
 
 	if (r == 0)
 		r = appraise_counters_line(&p->state->counters, l, &found);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd_events.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "jsonl.h"
+#include "plumb/wire.h"
+#include "print.h"
+
+#define MAX_WAIT_S 30
+
+struct showing {
+	bool json;
+	uint64_t next; /* line to go on with */
+};
+
+static void help(FILE *f)
+{
+	fprintf(f, "Usage: plumbctl events [--since=LINE] [--follow] [--json]\n\n"
+		   "The verifier's log: verdicts, transitions, heads, what operators did.\n\n"
+		   "  --since=LINE  begin there instead of at the start\n"
+		   "  --follow      go on with what comes; a lost connection is made again\n"
+		   "  --json        the lines as they are in the log\n\n"
+		   "--config=FILE says which verifier.\n"
+		   "Exit codes: 0 good, 1 refused, 2 could not tell, 64 wrong usage.\n");
+}
+
+static void put(const char *text)
+{
+	print_safe(stdout, text, strlen(text));
+}
+
+static void put_words(const json_t *o, const char *type)
+{
+	if (strcmp(type, "transition") == 0) {
+		put(client_text(o, "label"));
+		printf(" %s", print_on(stdout, PRINT_BOLD));
+		put(client_text(o, "from"));
+		fputs(" -> ", stdout);
+		put(client_text(o, "to"));
+		printf("%s: ", print_off(stdout));
+		put(client_text(o, "cause"));
+	} else if (strcmp(type, "verdict") == 0) {
+		put(client_text(o, "label"));
+		fputs(json_is_true(json_object_get(o, "provisional")) ? " (provisional) " : " ",
+		      stdout);
+		put(client_text(o, "appraisal"));
+		printf(", %" PRIu64 " lines, %" PRIu64 " open, action ", client_number(o, "size"),
+		       client_number(o, "open"));
+		put(client_text(o, "action"));
+	} else if (strcmp(type, "action") == 0) {
+		put(client_text(o, "operator"));
+		fputc(' ', stdout);
+		put(client_text(o, "action"));
+		printf(" %.12s: ", client_text(o, "node"));
+		put(client_text(o, "reason"));
+		fputs(" (", stdout);
+		put(client_text(o, "result"));
+		fputc(')', stdout);
+	} else if (strcmp(type, "head") == 0) {
+		printf("%.12s head %" PRIu64, client_text(o, "node"), client_number(o, "size"));
+	}
+}
+
+static int on_line(void *ctx, const char *line, size_t size)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct showing *s = ctx;
+	struct why why;
+
+	if (jsonl_parse(line, size, WIRE_MAX_LINE, &o, &why) < 0)
+		return print_failure(PRINT_UNKNOWN, "a line of the log cannot be read: %s",
+				     why.text);
+	s->next = client_number(o, "seq") + 1;
+	if (s->json) {
+		fwrite(line, 1, size, stdout);
+	} else {
+		printf("%7" PRIu64 " %.19sZ %-10.10s ", client_number(o, "seq"),
+		       client_text(o, "t"), client_text(o, "type"));
+		put_words(o, client_text(o, "type"));
+	}
+	fputc('\n', stdout);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int follow(struct client *c, struct showing *s)
+{
+	unsigned int wait = 1;
+
+	for (;;) {
+		uint64_t before = s->next;
+		int r = client_events(c, s->next, true, on_line, s);
+
+		if (r == PRINT_NOT_GOOD)
+			return r;
+		wait = s->next > before ? 1 : wait * 2 > MAX_WAIT_S ? MAX_WAIT_S : wait * 2;
+		sleep(wait);
+	}
+}
+
+int cmd_events(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"since", required_argument, NULL, 's'},
+		{"follow", no_argument, NULL, 'f'},	  {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+	};
+	struct showing s = {.json = false};
+	const char *config = NULL;
+	bool follows = false;
+	struct client *c = NULL;
+	char *end;
+	int o, r;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'h') {
+			help(stdout);
+			return PRINT_GOOD;
+		}
+		if (o == '?')
+			return print_failure(PRINT_USAGE,
+					     "plumbctl events --help tells the options");
+		s.json |= o == 'j';
+		follows |= o == 'f';
+		config = o == 'c' ? optarg : config;
+		if (o == 's') {
+			s.next = strtoull(optarg, &end, 10);
+			if (*end || end == optarg)
+				return print_failure(PRINT_USAGE,
+						     "--since=%s is no number of a line", optarg);
+		}
+	}
+	if (optind < argc) {
+		help(stderr);
+		return PRINT_USAGE;
+	}
+	r = client_open(config, &c);
+	if (r == PRINT_GOOD)
+		r = follows ? follow(c, &s) : client_events(c, s.next, false, on_line, &s);
+	client_free(c);
+	return r;
+}
+
+static void token_help(FILE *f)
+{
+	fprintf(f, "Usage: plumbctl token create [--label=NODE] [--life=DURATION] [--json]\n\n"
+		   "Prints a join token for one node, good once: give it to plumbd as "
+		   "join_token_file.\n\n"
+		   "  --label=NODE     only a node with this label may use it\n"
+		   "  --life=DURATION  how long it is good: 90s, 30m, 1h (default), 7d\n\n"
+		   "--config=FILE says which verifier.\n"
+		   "Exit codes: 0 good, 1 refused, 2 could not tell, 64 wrong usage.\n");
+}
+
+static int create(struct client *c, const char *label, uint64_t life_s, bool json)
+{
+	CLEANUP(buf_done) struct buf body = {0}, answer = {0};
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct jsonl j;
+	struct why why;
+	int r;
+
+	jsonl_begin(&j, &body);
+	jsonl_str(&j, "label", label);
+	jsonl_uint(&j, "life_s", life_s);
+	jsonl_end(&j);
+	r = client_post(c, WIRE_ROUTE_TOKENS, WIRE_TYPE_JSON, body.data, body.size, &answer);
+	if (r != PRINT_GOOD)
+		return r;
+	if (jsonl_parse(answer.data, answer.size, 65536, &o, &why) < 0 ||
+	    !client_text(o, "token")[0])
+		return print_failure(PRINT_UNKNOWN, "the verifier's answer has no token");
+	puts(json ? (char *)answer.data : client_text(o, "token"));
+	return PRINT_GOOD;
+}
+
+static uint64_t seconds(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+	uint64_t unit = strcmp(end, "s") == 0 || !*end ? 1
+			: strcmp(end, "m") == 0	       ? 60
+			: strcmp(end, "h") == 0	       ? 3600
+			: strcmp(end, "d") == 0	       ? 86400
+						       : 0;
+
+	return end == text || n > 100000000 ? 0 : n * unit;
+}
+
+int cmd_events_token(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"label", required_argument, NULL, 'l'},
+		{"life", required_argument, NULL, 't'},	  {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+	};
+	const char *config = NULL, *label = "", *life = "1h";
+	struct client *c = NULL;
+	bool json = false;
+	int o, r;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'h') {
+			token_help(stdout);
+			return PRINT_GOOD;
+		}
+		if (o == '?')
+			return print_failure(PRINT_USAGE,
+					     "plumbctl token --help tells the options");
+		json |= o == 'j';
+		config = o == 'c' ? optarg : config;
+		label = o == 'l' ? optarg : label;
+		life = o == 't' ? optarg : life;
+	}
+	if (argc - optind != 1 || strcmp(argv[optind], "create") != 0) {
+		token_help(stderr);
+		return PRINT_USAGE;
+	}
+	if (seconds(life) == 0)
+		return print_failure(PRINT_USAGE, "--life=%s is no duration like 30m, 1h", life);
+	r = client_open(config, &c);
+	if (r == PRINT_GOOD)
+		r = create(c, label, seconds(life), json);
+	client_free(c);
+	return r;
+}
