@@ -155,12 +155,12 @@ static void test_start_and_gap(void **state)
 	stop(&b); /* killed */
 	assert_int_equal(start(&b), 0);
 	assert_int_equal(count(&b, "\"type\":\"gap\",\"after\":1,", "\"stopped\":false"), 1);
-	assert_int_equal(ledger_writer_stop(b.writer, "signal"), 0);
+	assert_int_equal(ledger_writer_stop(b.writer, "signal", 0), 0);
 	assert_int_equal(count(&b, "\"type\":\"stop\"", "\"why\":\"signal\""), 1);
 	stop(&b);
 	assert_int_equal(start(&b), 0);
 	assert_int_equal(count(&b, "\"type\":\"gap\"", "\"stopped\":true"), 1);
-	assert_int_equal(ledger_writer_stop(b.writer, "signal"), 0);
+	assert_int_equal(ledger_writer_stop(b.writer, "signal", 0), 0);
 	assert_int_equal(ledger_writer_record(b.writer, PLUMB_TYPE_QUOTE, "tpm", "\"size\":1"), 0);
 	stop(&b); /* the quote that covers the stop */
 	assert_int_equal(start(&b), 0);
@@ -186,7 +186,7 @@ static void test_once(void **state)
 	for (int i = 0; i < 3; i++) /* never taken for something seen before */
 		tell(&b, PLUMB_TYPE_EXEC, "host", "exec:/bin/c", "unmeasured ESTALE");
 	b.sink->counters(b.sink->ctx, 7, 0, &counters, 9);
-	assert_int_equal(ledger_writer_stop(b.writer, "signal"), 0);
+	assert_int_equal(ledger_writer_stop(b.writer, "signal", 0), 0);
 	assert_int_equal(count(&b, "\"type\":\"exec\"", "\"key\":\"exec:/bin/a\""), 3);
 	assert_int_equal(count(&b, "\"type\":\"exec\"", "\"key\":\"exec:/bin/b\""), 1);
 	assert_int_equal(count(&b, "\"type\":\"exec\"", "unmeasured"), 3);
@@ -196,7 +196,7 @@ static void test_once(void **state)
 	assert_int_equal(start(&b), 0);
 	for (int i = 0; i < 5; i++)
 		tell(&b, PLUMB_TYPE_EXEC, "host", "exec:/bin/d", KNOWN);
-	assert_int_equal(ledger_writer_stop(b.writer, "signal"), 0);
+	assert_int_equal(ledger_writer_stop(b.writer, "signal", 0), 0);
 	assert_int_equal(count(&b, "\"type\":\"exec\"", "\"key\":\"exec:/bin/d\""), 5);
 	stop(&b);
 	bench_done(&b);

@@ -223,7 +223,7 @@ static int send_provisional(struct report *r, const struct checkpoint *head, con
 static void on_drift(evutil_socket_t fd, short what, void *ctx)
 {
 	struct report *r = ctx;
-	struct checkpoint head;
+	struct checkpoint head = {.size = 0};
 	int result;
 
 	(void)fd;

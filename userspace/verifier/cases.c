@@ -40,38 +40,37 @@ static void tell(struct cases *c, const char *key)
 	c->n_told += c->told[c->n_told] != NULL;
 }
 
-/* A row is big: never on the stack of a callback. */
 static void free_case(struct store_case **c)
 {
 	free(*c);
 }
 
-static int put(struct cases *c, const struct appraise_drift_item *i)
+static int merge(struct cases *c, const struct store_case *opened, struct store_case *found)
 {
-	CLEANUP(free_case) struct store_case *opened = malloc(sizeof(*opened));
-	CLEANUP(free_case) struct store_case *found = malloc(sizeof(*found));
+	bool confirmed = found->provisional && !opened->provisional;
+
+	verdict_merge(found, opened);
+	if (confirmed)
+		tell(c, found->key);
+	return ops(c)->case_put(store_ctx(c), found);
+}
+
+static int put_into(struct cases *c, const struct appraise_drift_item *i, struct store_case *opened,
+		    struct store_case *found)
+{
 	const struct verdict_facts f = {.node = c->node->id,
 					.incarnation = c->node->incarnation,
 					.provisional = c->provisional,
 					.now_ns = c->now_ns,
 					.reset = c->node->base_reset};
-	int r;
+	int r = verdict_open(c->policy, i, &f, opened);
 
-	if (!opened || !found)
-		return -ENOMEM;
-	r = verdict_open(c->policy, i, &f, opened);
 	if (r < 0)
 		return r;
 	r = ops(c)->case_find(store_ctx(c), opened->node, opened->rule, opened->scope, opened->key,
 			      found);
-	if (r >= 0) {
-		bool confirmed = found->provisional && !opened->provisional;
-
-		verdict_merge(found, opened);
-		if (confirmed)
-			tell(c, found->key);
-		return ops(c)->case_put(store_ctx(c), found);
-	}
+	if (r >= 0)
+		return merge(c, opened, found);
 	if (r != -ENOENT)
 		return r;
 	if (c->n_new >= CASES_MAX_NEW && strcmp(i->key, CASES_FLOOD_KEY) != 0) {
@@ -81,6 +80,17 @@ static int put(struct cases *c, const struct appraise_drift_item *i)
 	c->n_new++;
 	tell(c, opened->key);
 	return ops(c)->case_put(store_ctx(c), opened);
+}
+
+/* Rows are big: never on the stack of a callback. */
+static int put(struct cases *c, const struct appraise_drift_item *i)
+{
+	struct store_case *opened = malloc(sizeof(*opened)), *found = malloc(sizeof(*found));
+	int r = opened && found ? put_into(c, i, opened, found) : -ENOMEM;
+
+	free(opened);
+	free(found);
+	return r;
 }
 
 static int add_claim(void *ctx, const struct store_case *k)
