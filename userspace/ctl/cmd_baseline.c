@@ -48,6 +48,8 @@ static void help(FILE *f)
 		"  verify   signature, count, SHA-256 and order\n"
 		"  diff     entries that only one has (- +) or that differ (~)\n\n"
 		"Exit codes: 0 good, 1 not good or different, 2 could not tell, 64 wrong usage.\n");
+	fputs("\nWith a verifier:\n\n", f);
+	remote_baseline_help(f);
 }
 
 static void progress(void *ctx, uint64_t n_done, uint64_t n)

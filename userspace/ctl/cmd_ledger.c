@@ -31,6 +31,8 @@ static void help(FILE *f)
 		"  export   notes: C2SP signed notes; cel: one CEL-JSON record an extend;\n"
 		"           proof: C2SP tlog-proof that LINE is in the newest signed checkpoint\n\n"
 		"Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
+	fputs("\nWith a verifier:\n\n", f);
+	remote_ledger_help(f);
 }
 
 struct show {

@@ -43,6 +43,8 @@ static void help(FILE *f)
 		   "  compile  writes the JSON bundle that is signed\n"
 		   "  sign     compiles, runs the tests, and signs the bundle when all pass\n\n"
 		   "Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
+	fputs("\nWith a verifier:\n\n", f);
+	remote_policy_help(f);
 }
 
 static void loaded_done(struct loaded *l)

@@ -23,7 +23,7 @@ struct arguments {
 	bool json;
 };
 
-static void help(FILE *f)
+void remote_baseline_help(FILE *f)
 {
 	fprintf(f, "Usage: plumbctl baseline push FILE [--node=NODE] [--json]\n"
 		   "       plumbctl baseline accept GROUP|CASE… -o FILE [--baseline=FILE] "
@@ -256,7 +256,7 @@ int remote_baseline(int argc, char **argv)
 
 	while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (o == 'h') {
-			help(stdout);
+			remote_baseline_help(stdout);
 			return PRINT_GOOD;
 		}
 		if (o == '?')
@@ -270,7 +270,7 @@ int remote_baseline(int argc, char **argv)
 	}
 	n = argc - optind;
 	if (n < 2 || (strcmp(argv[optind], "push") == 0 && n != 2)) {
-		help(stderr);
+		remote_baseline_help(stderr);
 		return PRINT_USAGE;
 	}
 	r = client_open(a.config, &c);

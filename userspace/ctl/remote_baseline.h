@@ -7,8 +7,10 @@
 #define PLUMB_REMOTE_BASELINE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 bool remote_baseline_is(const char *word);
+void remote_baseline_help(FILE *f);
 int remote_baseline(int argc, char **argv);
 
 #endif

@@ -16,7 +16,7 @@
 #include "plumb/wire.h"
 #include "print.h"
 
-static void help(FILE *f)
+void remote_ledger_help(FILE *f)
 {
 	fprintf(f, "Usage: plumbctl ledger fetch NODE -o DIR\n\n"
 		   "Writes a node's ledger as the verifier has it into a new directory: plumbctl "
@@ -178,7 +178,7 @@ int remote_ledger(int argc, char **argv)
 
 	while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (o == 'h') {
-			help(stdout);
+			remote_ledger_help(stdout);
 			return PRINT_GOOD;
 		}
 		if (o == '?')
@@ -188,7 +188,7 @@ int remote_ledger(int argc, char **argv)
 		dir = o == 'o' ? optarg : dir;
 	}
 	if (argc - optind != 2 || !dir) {
-		help(stderr);
+		remote_ledger_help(stderr);
 		return PRINT_USAGE;
 	}
 	r = client_open(config, &c);

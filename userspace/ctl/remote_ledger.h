@@ -6,6 +6,9 @@
 #ifndef PLUMB_REMOTE_LEDGER_H
 #define PLUMB_REMOTE_LEDGER_H
 
+#include <stdio.h>
+
+void remote_ledger_help(FILE *f);
 int remote_ledger(int argc, char **argv);
 
 #endif

@@ -21,7 +21,7 @@ struct arguments {
 	bool json, yes;
 };
 
-static void help(FILE *f)
+void remote_policy_help(FILE *f)
 {
 	fprintf(f,
 		"Usage: plumbctl policy push SIGNED.json [--json]\n"
@@ -194,7 +194,7 @@ static int run(struct client *c, int n, char **words, const struct arguments *a)
 		return preview(c, n == 2 ? words[1] : NULL, a);
 	if (strcmp(words[0], "arm") == 0 || strcmp(words[0], "disarm") == 0)
 		return arm(c, n, words, a);
-	help(stderr);
+	remote_policy_help(stderr);
 	return PRINT_USAGE;
 }
 
@@ -211,7 +211,7 @@ int remote_policy(int argc, char **argv)
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (o == 'h') {
-			help(stdout);
+			remote_policy_help(stdout);
 			return PRINT_GOOD;
 		}
 		if (o == '?')

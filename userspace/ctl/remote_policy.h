@@ -6,8 +6,10 @@
 #define PLUMB_REMOTE_POLICY_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 bool remote_policy_is(const char *word);
+void remote_policy_help(FILE *f);
 int remote_policy(int argc, char **argv);
 
 #endif
