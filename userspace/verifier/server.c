@@ -26,7 +26,7 @@
 #define KEEP_ALIVE_S 15
 
 struct conn {
-	struct server *s;
+	struct server *s; /* NULL: it is gone, and libevent has yet to free the rest */
 	SSL *ssl;
 	struct bufferevent *bev; /* borrowed */
 	struct event *timer; /* first to look who it is, then its deadline */
@@ -127,6 +127,19 @@ static void make_room(struct server *s)
 		close_conn(oldest);
 }
 
+static void leave(struct conn *c)
+{
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
+	c->s->n--;
+	c->s = NULL;
+	if (c->timer)
+		event_free(c->timer);
+	c->timer = NULL;
+}
+
+/* libevent frees a TLS connection from the loop, or with the base: later than evhttp lets go of it, and maybe than the server. */
 static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl,
 			void *argp)
 {
@@ -137,13 +150,8 @@ static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, 
 	(void)index;
 	(void)argl;
 	(void)argp;
-	if (!c)
-		return;
-	*c->at = c->next;
-	if (c->next)
-		c->next->at = c->at;
-	c->s->n--;
-	event_free(c->timer);
+	if (c && c->s)
+		leave(c);
 	free(c);
 }
 
@@ -151,7 +159,7 @@ static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, 
 static void on_handshake(const SSL *ssl, int where, int r)
 {
 	struct server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	struct conn *c = SSL_get_ex_data(ssl, s->ex_index);
+	struct conn *c = s ? SSL_get_ex_data(ssl, s->ex_index) : NULL;
 	struct cert_identity who;
 	struct why why;
 	void *evcon = NULL;
@@ -533,6 +541,11 @@ struct server *server_free(struct server *s)
 	}
 	if (s->http)
 		evhttp_free(s->http);
+	while (s->newest)
+		leave(s->newest);
+	/* What is still to be freed holds the context, and says goodbye through it. */
+	if (s->ctx)
+		SSL_CTX_set_app_data(s->ctx, NULL);
 	SSL_CTX_free(s->ctx);
 	free(s);
 	return NULL;
