@@ -103,7 +103,7 @@ static void test_node(void **state)
 {
 	struct pki *p = *state;
 	struct cert_identity id;
-	struct buf pem = {0};
+	struct buf pem = {0}, spki = {0};
 	struct digest key_id;
 
 	issue(p, (struct cert_request){.kind = CERT_NODE, .name = NODE}, &pem);
@@ -120,6 +120,11 @@ static void test_node(void **state)
 	assert_string_equal(id.name, NODE);
 	assert_int_equal(sign_key_id(p->key, &key_id), 0);
 	assert_true(digest_equal(&id.key_id, &key_id));
+	assert_int_equal(id.not_after_s, NOW + DAY);
+	assert_int_equal(sign_key_spki(p->key, &spki), 0);
+	assert_int_equal(id.spki_size, spki.size);
+	assert_memory_equal(id.spki, spki.data, spki.size);
+	buf_done(&spki);
 	buf_done(&pem);
 }
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cert.h"
 #include "evidence.h"
 #include "fsio.h"
 
@@ -130,7 +131,32 @@ static void test_nonce(void **state)
 	buf_done(&again);
 }
 
-enum body { EVIDENCE, PROVISIONAL, ANSWER, NONCE };
+static void test_renewed(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence_answer a;
+	struct cert_identity id;
+
+	(void)state;
+	read_data("answer-renewed.json", &text);
+	assert_int_equal(evidence_answer_parse(text.data, text.size, &a, &why), 0);
+	assert_int_equal(a.n_orders, 0);
+	assert_int_equal(
+		cert_identity_pem((char *)a.certificate.data, a.certificate.size, &id, &why), 0);
+	assert_int_equal(id.kind, CERT_NODE);
+	assert_int_equal(evidence_answer_write(&a, &again), 0);
+	assert_same(&again, &text);
+	while (a.certificate.size <= EVIDENCE_MAX_CERT)
+		buf_puts(&a.certificate, "x");
+	assert_int_equal(evidence_answer_write(&a, &again), -EINVAL);
+	evidence_answer_done(&a);
+	assert_null(a.certificate.data);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+enum body { EVIDENCE, PROVISIONAL, ANSWER, NONCE, RENEWED };
 
 static int parse(enum body body, const void *data, size_t size, struct why *why)
 {
@@ -141,7 +167,7 @@ static int parse(enum body body, const void *data, size_t size, struct why *why)
 
 	if (body == NONCE)
 		return evidence_nonce_parse(data, size, &n, why);
-	if (body == ANSWER) {
+	if (body == ANSWER || body == RENEWED) {
 		r = evidence_answer_parse(data, size, &a, why);
 		if (r >= 0)
 			evidence_answer_done(&a);
@@ -153,7 +179,8 @@ static int parse(enum body body, const void *data, size_t size, struct why *why)
 	return r;
 }
 
-static const char *const files[] = {"evidence.txt", "provisional.txt", "answer.json", "nonce.json"};
+static const char *const files[] = {"evidence.txt", "provisional.txt", "answer.json", "nonce.json",
+				    "answer-renewed.json"};
 
 static const struct {
 	enum body body;
@@ -197,6 +224,9 @@ static const struct {
 	{ANSWER, "\"size\":12", "\"size\":-1", "\"size\""},
 	{ANSWER, "\"orders\":[", "\"orders\":[\"x\",", "\"orders\"[0]"},
 	{ANSWER, "\"state\":", "\"stat\":", "\"state\""},
+	{RENEWED, "\"certificate\":\"", "\"certificate\":[\"", ""},
+	{RENEWED, "\"certificate\":\"", "\"certificate\":7,\"x\":\"", "\"certificate\""},
+	{RENEWED, "\"certificate\":\"", "\"certificate\":\"\\u0000", ""},
 	{NONCE, "\"nonce\":\"", "\"nonce\":\"AAAA", "\"nonce\""},
 	{NONCE, "\"reset\":4", "\"reset\":4294967296", "\"reset\""},
 	{NONCE, "\"base\":", "\"bass\":", "\"base\""},
@@ -228,7 +258,7 @@ static void test_broken(void **state)
 static void test_cut_short(void **state)
 {
 	(void)state;
-	for (int i = EVIDENCE; i <= NONCE; i++) {
+	for (int i = EVIDENCE; i <= RENEWED; i++) {
 		struct buf text = {0};
 
 		read_data(files[i], &text);
@@ -275,10 +305,10 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_evidence), cmocka_unit_test(test_provisional),
-		cmocka_unit_test(test_answer),	 cmocka_unit_test(test_nonce),
-		cmocka_unit_test(test_broken),	 cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_evidence),  cmocka_unit_test(test_provisional),
+		cmocka_unit_test(test_answer),	  cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_nonce),	  cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_cut_short), cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -389,12 +389,40 @@ static bool use_fits(X509 *cert, enum cert_kind kind)
 	return use != UINT32_MAX && (use & (kind == CERT_SERVER ? XKU_SSL_SERVER : XKU_SSL_CLIENT));
 }
 
+static int key_of(X509 *cert, struct cert_identity *id)
+{
+	CLEANUP(buf_done) struct buf spki = {0};
+	struct sign_key *key = NULL;
+	EVP_PKEY *pkey = X509_get0_pubkey(cert);
+	int r = pkey ? sign_key_from_evp(pkey, &key) : -EKEYREJECTED;
+
+	if (r >= 0)
+		r = sign_key_id(key, &id->key_id);
+	if (r >= 0)
+		r = sign_key_spki(key, &spki);
+	sign_key_free(key);
+	if (r >= 0 && spki.size <= sizeof(id->spki)) {
+		memcpy(id->spki, spki.data, spki.size);
+		id->spki_size = spki.size;
+	}
+	return r;
+}
+
+static uint64_t end_of(X509 *cert)
+{
+	struct tm tm;
+	time_t t;
+
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)
+		return 0;
+	t = timegm(&tm);
+	return t < 0 ? 0 : (uint64_t)t;
+}
+
 int cert_identity(X509 *cert, struct cert_identity *ret, struct why *ret_why)
 {
 	struct cert_identity id = {.role = PLUMB_ROLE_NONE};
-	struct sign_key *key = NULL;
 	char o[32] = "", ou[64] = "";
-	EVP_PKEY *pkey;
 	int r = subject_text(cert, NID_organizationName, o, sizeof(o));
 
 	if (r >= 0)
@@ -408,14 +436,11 @@ int cert_identity(X509 *cert, struct cert_identity *ret, struct why *ret_why)
 		return why_set(ret_why, -EPERM, "the certificate's OU is unknown: %s", ou);
 	if (!use_fits(cert, id.kind))
 		return why_set(ret_why, -EPERM, "the certificate's use does not fit its OU %s", ou);
-	pkey = X509_get0_pubkey(cert);
-	r = pkey ? sign_key_from_evp(pkey, &key) : -EKEYREJECTED;
-	if (r >= 0)
-		r = sign_key_id(key, &id.key_id);
-	sign_key_free(key);
+	r = key_of(cert, &id);
 	ERR_clear_error();
 	if (r < 0)
 		return why_set(ret_why, r, "the certificate's key is of a kind not used here");
+	id.not_after_s = end_of(cert);
 	*ret = id;
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "why.h"
 
 #define CERT_MAX_NAME 128
+#define CERT_MAX_SPKI 128
 
 enum cert_kind { CERT_CA = 1, CERT_SERVER = 2, CERT_NODE = 3, CERT_OPERATOR = 4 };
 
@@ -34,6 +35,9 @@ struct cert_identity {
 	char name[CERT_MAX_NAME];
 	enum plumb_role role;
 	struct digest key_id;		/* SHA-256 of the SPKI */
+	uint8_t spki[CERT_MAX_SPKI];	/* the key itself, when it is of EC or Ed25519 */
+	size_t spki_size;		/* 0: it is larger */
+	uint64_t not_after_s;		/* Unix seconds; 0: it has no end that can be read, and TLS takes it from nobody */
 };
 
 /* ca_cert_pem and ca_key NULL: self-signed (the CA itself). Appends PEM. */

@@ -348,6 +348,7 @@ void evidence_answer_done(struct evidence_answer *a)
 {
 	for (uint32_t i = 0; i < EVIDENCE_MAX_ORDERS; i++)
 		buf_done(&a->orders[i]);
+	buf_done(&a->certificate);
 	*a = (struct evidence_answer){.size = 0};
 }
 
@@ -356,7 +357,7 @@ int evidence_answer_write(const struct evidence_answer *a, struct buf *ret)
 	const char *result = terms_result_name(a->result);
 	struct jsonl j;
 
-	if (!result || a->n_orders > EVIDENCE_MAX_ORDERS)
+	if (!result || a->n_orders > EVIDENCE_MAX_ORDERS || a->certificate.size > EVIDENCE_MAX_CERT)
 		return -EINVAL;
 	jsonl_begin(&j, ret);
 	jsonl_uint(&j, "v", WIRE_VERSION);
@@ -370,6 +371,9 @@ int evidence_answer_write(const struct evidence_answer *a, struct buf *ret)
 	for (uint32_t i = 0; i < a->n_orders; i++)
 		jsonl_raw(&j, NULL, (const char *)a->orders[i].data, a->orders[i].size);
 	jsonl_close(&j);
+	if (a->certificate.size > 0)
+		jsonl_strn(&j, "certificate", (const char *)a->certificate.data,
+			   a->certificate.size);
 	jsonl_end(&j);
 	return buf_status(ret);
 }
@@ -398,6 +402,21 @@ static int get_orders(const json_t *o, struct evidence_answer *a, struct why *re
 	return 0;
 }
 
+/* A member of its own time: most answers have none. */
+static int get_certificate(const json_t *o, struct evidence_answer *a, struct why *ret_why)
+{
+	const char *text;
+	int r;
+
+	if (!json_object_get(o, "certificate"))
+		return 0;
+	r = jsonl_get_str(o, "certificate", EVIDENCE_MAX_CERT, &text, ret_why);
+	if (r < 0)
+		return r;
+	buf_puts(&a->certificate, text);
+	return buf_status(&a->certificate);
+}
+
 static int get_answer(const json_t *o, struct evidence_answer *a, struct why *ret_why)
 {
 	const char *result = "";
@@ -420,7 +439,9 @@ static int get_answer(const json_t *o, struct evidence_answer *a, struct why *re
 				   ret_why);
 	if (r >= 0)
 		r = jsonl_get_text(o, "state", a->state, sizeof(a->state), ret_why);
-	return r >= 0 ? get_orders(o, a, ret_why) : r;
+	if (r >= 0)
+		r = get_orders(o, a, ret_why);
+	return r >= 0 ? get_certificate(o, a, ret_why) : r;
 }
 
 int evidence_answer_parse(const void *body, size_t size, struct evidence_answer *ret,

@@ -19,6 +19,7 @@
 
 #define EVIDENCE_MAX_NOTES 4
 #define EVIDENCE_MAX_ORDERS 16
+#define EVIDENCE_MAX_CERT 8192
 
 struct evidence {
 	bool provisional;
@@ -61,6 +62,7 @@ struct evidence_answer {
 	char state[64];				/* "trusted", for the node's log */
 	struct buf orders[EVIDENCE_MAX_ORDERS];	/* DSSE envelopes, owned */
 	uint32_t n_orders;
+	struct buf certificate;				/* owned; PEM: one with a later end for the key that the quote was bound to; empty: none */
 };
 void evidence_answer_done(struct evidence_answer *a);
 int evidence_answer_write(const struct evidence_answer *a, struct buf *ret);

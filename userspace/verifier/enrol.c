@@ -473,7 +473,7 @@ static int write_identity(const struct enrol *e, const struct session *s,
 		.kind = CERT_NODE,
 		.name = n->id,
 		.not_before_s = clock_utc_ns(e->o.v->clock) / 1000000000 - 300,
-		.life_s = e->o.node_cert_life_s,
+		.life_s = e->o.node_cert_life_s + 300,
 	};
 	struct sign_key *key = NULL;
 	struct why why;

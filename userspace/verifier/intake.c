@@ -26,6 +26,9 @@ struct intake {
 	struct documents *documents;
 	struct transition t;
 	struct nonces *nonces;
+	const char *ca_cert_pem;
+	const struct sign_key *ca_key;
+	uint64_t node_cert_life_s;
 	uint64_t looked_ns; /* boot time at which deadlines were last looked at */
 };
 
@@ -48,6 +51,9 @@ int intake_open(const struct intake_options *o, struct intake **ret)
 		return -ENOMEM;
 	in->v = o->v;
 	in->documents = o->documents;
+	in->ca_cert_pem = o->ca_cert_pem;
+	in->ca_key = o->ca_key;
+	in->node_cert_life_s = o->node_cert_life_s;
 	in->t = (struct transition){.v = o->v, .contain = o->contain};
 	r = nonces_open(o->v->clock, &in->nonces);
 	if (r < 0) {
@@ -191,6 +197,42 @@ static int cosign(const struct intake *in, struct passage *p, struct evidence_an
 	return r;
 }
 
+/*
+ * The quote of accepted evidence is bound to the key of the certificate that it came with: only then, and for that key, there is
+ * a new one, once a third of the old one's life is over. A stolen key without the TPM dies with its certificate.
+ */
+static int renew(const struct intake *in, const struct passage *p, struct buf *ret)
+{
+	uint64_t now_s = clock_utc_ns(in->v->clock) / 1000000000;
+	const struct cert_request q = {
+		.kind = CERT_NODE,
+		.name = p->row.id,
+		.not_before_s = now_s - 300,
+		.life_s = in->node_cert_life_s + 300,
+	};
+	struct sign_key *key = NULL;
+	struct why why = {""};
+	int r;
+
+	if (!in->ca_key || p->result != PLUMB_RESULT_ACCEPTED || p->who->spki_size == 0 ||
+	    p->who->not_after_s > now_s + in->node_cert_life_s / 3 * 2)
+		return 0;
+	r = sign_key_from_spki(p->who->spki, p->who->spki_size, &key, &why);
+	if (r >= 0)
+		r = cert_issue(&q, key, in->ca_cert_pem, in->ca_key, ret, &why);
+	sign_key_free(key);
+	if (r < 0) {
+		log_error(
+			"node=%s certificate=unrenewed error=\"%s\" next=\"the next evidence gets "
+			"one\"",
+			p->row.id, why.text[0] ? why.text : strerror(-r));
+		buf_clear(ret);
+	} else {
+		log_notice("node=%s label=%s certificate=renewed", p->row.id, p->row.label);
+	}
+	return 0;
+}
+
 static struct node_state state_of(const struct store_node *n)
 {
 	return (struct node_state){n->life, n->appraisal, n->freshness, n->containment, n->forked};
@@ -212,6 +254,8 @@ static int answer(const struct intake *in, struct passage *p, struct buf *ret)
 	if (p->result == PLUMB_RESULT_ACCEPTED && cosign(in, p, &a) < 0)
 		log_error("node=%s cosignature=none next=\"the next head gets one\"", p->row.id);
 	r = order_desk_answer(in->v, &p->row, p->e.last_order, &a);
+	if (r >= 0)
+		r = renew(in, p, &a.certificate);
 	if (r >= 0)
 		r = evidence_answer_write(&a, ret);
 	evidence_answer_done(&a);

@@ -18,6 +18,9 @@ struct intake_options {			/* all borrowed */
 	const struct verifier *v;
 	struct documents *documents;
 	struct contain *contain;	/* NULL: nobody is told */
+	const char *ca_cert_pem;	/* a node's certificate is renewed inside accepted evidence; NULL: never */
+	const struct sign_key *ca_key;
+	uint64_t node_cert_life_s;
 };
 
 int intake_open(const struct intake_options *o, struct intake **ret);

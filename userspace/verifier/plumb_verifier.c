@@ -35,8 +35,6 @@ enum {
 	EXIT_THERE = 73
 };
 
-#define CERT_LIFE_S (30ull * 86400)
-
 /* All that main opens, in order; closed in reverse. */
 struct rooms {
 	struct event_base *base;
@@ -158,7 +156,7 @@ static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct
 		.contain = o->contain,
 		.ca_cert_pem = (char *)o->keys.ca_pem.data,
 		.ca_key = o->keys.ca,
-		.node_cert_life_s = CERT_LIFE_S,
+		.node_cert_life_s = s->node_cert_life / 1000,
 		.default_baseline = documents_default_baseline,
 		.ctx = o->documents,
 	};
@@ -174,7 +172,10 @@ static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct
 
 static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
 {
-	struct intake_options i = {.v = &o->v};
+	struct intake_options i = {.v = &o->v,
+				   .ca_cert_pem = (char *)o->keys.ca_pem.data,
+				   .ca_key = o->keys.ca,
+				   .node_cert_life_s = s->node_cert_life / 1000};
 	struct server_options so = {.base = o->base,
 				    .listen = s->listen,
 				    .api = &o->api,

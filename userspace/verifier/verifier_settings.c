@@ -38,6 +38,8 @@ static const struct conf_option options[] = {
 	       "provisional drift that no quote covers for so long is drift itself"),
 	OPTION(leaving_limit, CONF_DURATION_MS, "10m", 1000, 86400000,
 	       "how long an announced absence may last"),
+	OPTION(node_cert_life, CONF_DURATION_MS, "30d", 10000, 31536000000,
+	       "life of a node's certificate; accepted evidence renews it after a third"),
 	OPTION(boot_pcrs, CONF_STR, "0-7,10", 0, 0,
 	       "PCRs that a quote must have besides the ledger's"),
 	OPTION(pcr_index, CONF_UINT, "15", 11, 15, "PCR that new nodes anchor their ledger in"),
