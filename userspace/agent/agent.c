@@ -164,7 +164,9 @@ static void on_judged_anew(void *ctx)
 {
 	struct agent *a = ctx;
 
-	scan_claims_tell_all(a->claims);
+	/* While the agent stops there are no sensors any more. */
+	if (a->claims)
+		scan_claims_tell_all(a->claims);
 	if (a->files)
 		file_set_tell_all(a->files);
 	if (a->scan_files)
