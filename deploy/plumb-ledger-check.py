@@ -5,7 +5,8 @@
 Python's standard library; the openssl command for signatures, the zstd command for packed segments. Tree (RFC 6962) over the exact
 bytes of the lines, segment headers, tiles, anchors and their PCR replay, quotes, notes by the node's event key and by the witness, and
 what is not anchored. RECORD is the enrolment record, DIR/record.json when not given; keep a copy of your own, for root on the node can
-replace the one in DIR. Exit code: 0 good, 1 not good, 2 could not tell. The formats: docs/ledger.md."""
+replace the one in DIR. Exit code: 0 good, 1 bad, 2 unproven (nothing bad found, but something could not be checked) or could not tell.
+The formats: docs/ledger.md."""
 import base64, hashlib, json, pathlib, struct, subprocess, sys, tempfile
 
 problems, unchecked = [], []
@@ -213,7 +214,9 @@ def read_anchors(path, origin):
 def read_notes(path, origin, record):
     """(size, root, who, time) of each signature line; who is None where the key is not known."""
     found = []
-    for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1):
+    *lines, torn = path.read_bytes().decode(errors="replace").split("\n")
+    unchecked.extend(["notes: the last line has no end"] if torn else [])
+    for number, line in enumerate(lines, 1):
         try:
             size, root, name, blob = line.split(" ")
             if str(int(size)) != size or int(size) < 0:
@@ -328,7 +331,7 @@ def check(directory, record_path):
         except (ValueError, KeyError, TypeError, struct.error) as error:
             problems.append(f"line {seq}: its quote does not hold: {error}")
     anchored = max((e["size"] for e in extends if e["pcr"] and not e["old"]), default=0)
-    unchecked.extend(["tiles/ is absent or short: a changed line is known only as far as its checkpoint"] if short else [])
+    unchecked.extend([] if anchored else ["no TPM anchor: that lines are missing at the end, or that all were rewritten, cannot be told"])
     unchecked.extend([] if quoted else ["no quote that holds: nothing ties the anchors to a TPM"])
     signed = max((n[0] for n in notes if n[2] == "event"), default=0)
     cosigned = max(((n[0], n[3]) for n in notes if n[2] == "witness"), default=(0, 0))
@@ -336,12 +339,16 @@ def check(directory, record_path):
     print(f"  anchored up to {anchored}, quoted up to {quoted}, signed up to {signed}, cosigned up to {cosigned[0]} (time {cosigned[1]})")
     if anchored < tree.size:
         print(f"  unanchored: lines {anchored} to {tree.size - 1}")
+    if short:
+        print("  note: tiles/ is absent or short: a changed line is known only as far as its checkpoint")
     for text in unchecked:
         print(f"  unchecked: {text}")
     for text in problems:
         print(f"  bad: {text}")
-    print("not good" if problems else f"nothing bad found, but {len(unchecked)} points could not be checked" if unchecked else "good")
-    return 1 if problems else 0
+    result = f"bad: {len(problems)} problems" if problems else f"unproven: nothing bad was found, but {len(unchecked)} points could not be checked" \
+        if unchecked else f"good: every line up to the quote at {quoted} is where and what it was"
+    print(result)
+    return 1 if problems else 2 if unchecked else 0
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ static void help(FILE *f)
 		"           for root on the node can replace the one in DIR\n"
 		"  export   notes: C2SP signed notes; cel: one CEL-JSON record an extend;\n"
 		"           proof: C2SP tlog-proof that LINE is in the newest signed checkpoint\n\n"
-		"Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
+		"Exit codes: 0 good, 1 bad, 2 unproven (nothing bad was found, but something could "
+		"not be\nchecked) or could not tell, 64 wrong usage.\n");
 	fputs("\nWith a verifier:\n\n", f);
 	remote_ledger_help(f);
 }
@@ -93,10 +94,10 @@ static int show_line(void *ctx, uint64_t seq, const char *text, size_t size)
 	return 0;
 }
 
-/* Names from foreign files stand in it. */
-static void verify_unchecked(const char *text)
+/* Names from foreign files stand in the text. */
+static void point(const char *word, enum print_colour colour, const char *text)
 {
-	printf("  %sunchecked%s  ", print_on(stdout, PRINT_YELLOW), print_off(stdout));
+	printf("  %s%-11s%s", print_on(stdout, colour), word, print_off(stdout));
 	print_safe(stdout, text, strlen(text));
 	fputc('\n', stdout);
 }
@@ -106,6 +107,23 @@ static void covered(const char *what, uint64_t size, uint64_t head, const char *
 	printf("  %-26s %8" PRIu64 "%s%s\n", what, size, more, size < head ? "" : "  all of it");
 }
 
+static void verify_result(const struct ledger_check_report *r)
+{
+	static const enum print_colour colours[] = {PRINT_GREEN, PRINT_RED, PRINT_YELLOW};
+	enum ledger_check_result result = ledger_check_result(r);
+
+	printf("%s%s%s: ", print_on(stdout, colours[result]), ledger_check_result_name(result),
+	       print_off(stdout));
+	if (result == LEDGER_CHECK_BAD)
+		printf("%u problem%s\n", r->n_problems, r->n_problems == 1 ? "" : "s");
+	else if (result == LEDGER_CHECK_UNPROVEN)
+		printf("nothing bad was found, but %u point%s could not be checked\n",
+		       r->n_unchecked, r->n_unchecked == 1 ? "" : "s");
+	else
+		printf("every line up to the quote at %" PRIu64 " is where and what it was\n",
+		       r->quoted_size);
+}
+
 static void verify_text(const struct ledger_check_report *r, const char *dir)
 {
 	uint64_t head = r->first_seq + r->n_lines;
@@ -113,8 +131,8 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 	time_t t = (time_t)r->cosigned_time_s;
 	struct tm tm;
 
-	printf("%s: lines %" PRIu64 " to %" PRIu64 " in %" PRIu64 " segments\n", dir, r->first_seq,
-	       head, r->n_segments);
+	printf("%s: %" PRIu64 " lines from %" PRIu64 " on, in %" PRIu64 " segment%s\n", dir,
+	       r->n_lines, r->first_seq, r->n_segments, r->n_segments == 1 ? "" : "s");
 	if (r->cosigned_size && gmtime_r(&t, &tm))
 		strftime(more, sizeof(more), "  at %Y-%m-%d %H:%M:%SZ", &tm);
 	covered("anchored in the PCR up to", r->anchored_size, head, "");
@@ -128,26 +146,17 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 		printf("  %sunanchored%s lines %" PRIu64 " to %" PRIu64 "\n",
 		       print_on(stdout, PRINT_YELLOW), print_off(stdout), r->anchored_size,
 		       head - 1);
-	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++) {
-		printf("  %sbad%s        ", print_on(stdout, PRINT_RED), print_off(stdout));
-		print_safe(stdout, r->problems[i].text, strlen(r->problems[i].text));
-		fputc('\n', stdout);
-	}
+	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++)
+		point("bad", PRINT_RED, r->problems[i].text);
 	if (r->n_problems > LEDGER_CHECK_MAX_PROBLEMS)
 		printf("  and %u more\n", r->n_problems - LEDGER_CHECK_MAX_PROBLEMS);
+	if (r->no_tiles)
+		point("note", PRINT_PLAIN,
+		      "tiles/ is absent or short: a changed line is known only as far as its "
+		      "checkpoint");
 	for (uint32_t i = 0; i < r->n_unchecked; i++)
-		verify_unchecked(r->unchecked[i]);
-	if (r->n_problems)
-		printf("%snot good%s: %u problems\n", print_on(stdout, PRINT_RED),
-		       print_off(stdout), r->n_problems);
-	else if (r->n_unchecked)
-		printf("%snothing bad found%s, but %u points could not be checked: see above what "
-		       "is not "
-		       "proved\n",
-		       print_on(stdout, PRINT_YELLOW), print_off(stdout), r->n_unchecked);
-	else
-		printf("%sgood%s: every line is where and what it was\n",
-		       print_on(stdout, PRINT_GREEN), print_off(stdout));
+		point("unchecked", PRINT_YELLOW, r->unchecked[i]);
+	verify_result(r);
 }
 
 static void verify_json(const struct ledger_check_report *r)
@@ -156,7 +165,9 @@ static void verify_json(const struct ledger_check_report *r)
 	struct jsonl j;
 
 	jsonl_begin(&j, &b);
-	jsonl_bool(&j, "good", r->n_problems == 0);
+	jsonl_str(&j, "result", ledger_check_result_name(ledger_check_result(r)));
+	jsonl_bool(&j, "good", ledger_check_result(r) == LEDGER_CHECK_GOOD);
+	jsonl_bool(&j, "bad", ledger_check_result(r) == LEDGER_CHECK_BAD);
 	jsonl_uint(&j, "first", r->first_seq);
 	jsonl_uint(&j, "lines", r->n_lines);
 	jsonl_uint(&j, "segments", r->n_segments);
@@ -170,6 +181,7 @@ static void verify_json(const struct ledger_check_report *r)
 	jsonl_uint(&j, "quotes", r->n_quotes);
 	jsonl_uint(&j, "gaps", r->n_gaps);
 	jsonl_uint(&j, "drift", r->n_drift);
+	jsonl_bool(&j, "tiles", !r->no_tiles);
 	jsonl_uint(&j, "n_problems", r->n_problems);
 	jsonl_array(&j, "problems");
 	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++) {
@@ -202,7 +214,15 @@ static int verify(const char *dir, const char *record, bool json)
 		verify_json(report);
 	else
 		verify_text(report, dir);
-	return report->n_problems ? PRINT_NOT_GOOD : PRINT_GOOD;
+	/* What could not be checked is no proof: never 0. */
+	switch (ledger_check_result(report)) {
+	case LEDGER_CHECK_GOOD:
+		return PRINT_GOOD;
+	case LEDGER_CHECK_BAD:
+		return PRINT_NOT_GOOD;
+	default:
+		return PRINT_UNKNOWN;
+	}
 }
 
 struct args {

@@ -41,7 +41,6 @@ struct check {
 	uint32_t n_marks, at_mark;
 	struct ledger_replay replay;
 	struct ledger_vouch *vouch; /* NULL: no record */
-	bool no_tiles;
 	struct ledger_tiles_cache tiles;
 };
 
@@ -204,17 +203,14 @@ static void check_tile(struct check *c, const char *name, uint64_t seq, const st
 {
 	struct digest tile;
 
-	if (c->no_tiles)
+	if (c->report->no_tiles)
 		return;
-	if (ledger_tiles_leaf(c->io, c->dir, &c->tiles, seq, &tile) < 0) {
-		c->no_tiles = true;
-		unchecked(c->report, "tiles/ is absent or short: a changed line is known only as "
-				     "far as its checkpoint");
-	} else if (!digest_equal(leaf, &tile)) {
+	if (ledger_tiles_leaf(c->io, c->dir, &c->tiles, seq, &tile) < 0)
+		c->report->no_tiles = true;
+	else if (!digest_equal(leaf, &tile))
 		problem(c, true, seq,
 			"%s: line %" PRIu64 " was changed: its hash is not the one in tiles/", name,
 			seq);
-	}
 }
 
 static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq, const char *text,
@@ -471,6 +467,20 @@ static void say_what_is_open(struct check *c)
 				" and those after it are missing: checkpoint %" PRIu64 " was %s",
 				c->tree.size, c->marks[c->at_mark].size, c->marks[c->at_mark].what);
 	check_tile_after(c);
+}
+
+enum ledger_check_result ledger_check_result(const struct ledger_check_report *r)
+{
+	return r->n_problems	? LEDGER_CHECK_BAD
+	       : r->n_unchecked ? LEDGER_CHECK_UNPROVEN
+				: LEDGER_CHECK_GOOD;
+}
+
+const char *ledger_check_result_name(enum ledger_check_result r)
+{
+	static const char *const names[] = {"good", "bad", "unproven"};
+
+	return names[r];
 }
 
 int ledger_check(const struct fsio *io, const char *dir, const char *record_path,

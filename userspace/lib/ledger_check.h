@@ -29,11 +29,18 @@ struct ledger_check_report {
 		uint64_t line;		/* seq */
 		char text[256];		/* "events-…: line 555: checkpoint 600 has another root" */
 	} problems[LEDGER_CHECK_MAX_PROBLEMS];
+	bool no_tiles;			/* absent or short: a changed line is known only as far as its checkpoint; proves no less */
 	uint32_t n_unchecked;		/* what could not be checked (no record, no key), told as text; never good */
 	char unchecked[8][256];
 };
 
-/* 0: checked, see n_problems and n_unchecked. < 0: could not check at all. record_path NULL: DIR/record.json. */
+enum ledger_check_result { LEDGER_CHECK_GOOD, LEDGER_CHECK_BAD, LEDGER_CHECK_UNPROVEN };
+
+/* Bad when there is a problem, unproven when there is none but a point that could not be checked. */
+enum ledger_check_result ledger_check_result(const struct ledger_check_report *r);
+const char *ledger_check_result_name(enum ledger_check_result r);
+
+/* 0: checked, see ledger_check_result. < 0: could not check at all. record_path NULL: DIR/record.json. */
 int ledger_check(const struct fsio *io, const char *dir, const char *record_path, struct ledger_check_report *ret, struct why *ret_why);
 
 /* One pass over the lines, for show and export: fn gets each line without LF. fn returns 0 to go on. Compressed segments too. */
