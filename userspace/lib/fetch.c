@@ -4,15 +4,15 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "fetch_tls.h"
 
 #define CONNECT_MS 5000
 #define TOTAL_MS 60000
+#define SHOWN 128
 
 struct transfer {
 	struct fetch *f;
@@ -20,7 +20,7 @@ struct transfer {
 	struct curl_slist *headers;
 	struct fetch_request q;
 	struct buf request, body;
-	char error[CURL_ERROR_SIZE];
+	char error[CURL_ERROR_SIZE], shown[SHOWN];
 	int early; /* why it was given up by us: -E2BIG, -ENOMEM */
 	struct transfer *next;
 	struct event *start; /* so that nothing ends inside fetch_start() */
@@ -30,9 +30,8 @@ struct fetch {
 	struct event_base *base;
 	CURLM *multi;
 	struct event *timer;
-	struct buf ca, cert, key;
-	struct digest pin;
-	bool pinned, closing;
+	struct fetch_tls tls;
+	bool closing;
 	uint32_t connect_ms, total_ms, n;
 	char agent[64];
 	struct transfer *transfers;
@@ -56,6 +55,9 @@ static void transfer_free(struct transfer *t)
 		curl_multi_remove_handle(t->f->multi, t->easy);
 		curl_easy_cleanup(t->easy);
 	}
+	/* One of them may be a bearer token. */
+	for (struct curl_slist *h = t->headers; h; h = h->next)
+		OPENSSL_cleanse(h->data, strlen(h->data));
 	curl_slist_free_all(t->headers);
 	if (t->start)
 		event_free(t->start);
@@ -94,20 +96,17 @@ static void finish(struct transfer *t, CURLcode c)
 	struct fetch *f = t->f;
 	struct why why = {""};
 	const char *detail = t->error[0] ? t->error : curl_easy_strerror(c);
-	char *url = NULL;
 	long status = 0;
 	int r = t->early < 0 ? t->early : code_of(c);
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
 	/* A client certificate that TLS 1.3 refuses is told after the handshake, as an alert on the first read. */
 	if (r == -EIO && strstr(detail, "alert"))
 		r = -EKEYREJECTED;
 	if (r == -E2BIG)
-		why_set(&why, r, "%.100s: the answer is longer than %zu bytes", url ? url : "?",
-			t->q.max);
+		why_set(&why, r, "%.100s: the answer is longer than %zu bytes", t->shown, t->q.max);
 	else if (r < 0)
-		why_set(&why, r, "%.100s: %.140s", url ? url : "?", detail);
+		why_set(&why, r, "%.100s: %.140s", t->shown, detail);
 	remove_transfer(f, t);
 	t->q.done(t->q.ctx, r, r < 0 ? 0 : (int)status, &t->body, &why);
 	transfer_free(t);
@@ -192,6 +191,8 @@ static size_t on_data(char *data, size_t one, size_t n, void *ctx)
 		t->q.data(t->q.stream_ctx, data, size);
 		return size;
 	}
+	if (t->q.discard)
+		return size;
 	if (size > t->q.max || t->body.size > t->q.max - size) {
 		t->early = -E2BIG;
 		return 0;
@@ -204,81 +205,43 @@ static size_t on_data(char *data, size_t one, size_t n, void *ctx)
 	return size;
 }
 
-/* The certificate that was pinned, if it is in the chain that the server sent. Borrowed. */
-static X509 *find_pinned(STACK_OF(X509) * chain, const struct digest *pin)
+/* Text that goes into a request's head: what ends a line would be a line of somebody else's. */
+static bool is_clean(const char *text)
 {
-	for (int i = 0; chain && i < sk_X509_num(chain); i++) {
-		unsigned char *der = NULL;
-		X509 *cert = sk_X509_value(chain, i);
-		int size = i2d_X509(cert, &der);
-		struct digest d;
-		int r = size > 0 ? digest_sha256(der, (size_t)size, &d) : -EIO;
-
-		OPENSSL_free(der);
-		if (r >= 0 && digest_equal(&d, pin))
-			return cert;
-	}
-	return NULL;
+	for (const char *p = text; p && *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return false;
+	return true;
 }
 
-/* Instead of OpenSSL's own: the chain must end in the one certificate that the pin names. curl checks the host name. */
-static int verify_pinned(X509_STORE_CTX *given, void *ctx)
+static bool is_clean_request(const struct fetch_request *q)
 {
-	const struct fetch *f = ctx;
-	X509 *leaf = X509_STORE_CTX_get0_cert(given), *ca;
-	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(given);
-	X509_STORE *store = X509_STORE_new();
-	X509_STORE_CTX *own = X509_STORE_CTX_new();
-	int ok = 0;
+	bool clean = q->n_headers <= FETCH_MAX_HEADERS && is_clean(q->method) && is_clean(q->url) &&
+		     is_clean(q->type);
 
-	ca = find_pinned(chain, &f->pin);
-	if (leaf && ca && X509_check_ca(ca) == 1 && store && own &&
-	    X509_STORE_add_cert(store, ca) == 1 &&
-	    X509_STORE_CTX_init(own, store, leaf, chain) == 1) {
-		X509_STORE_CTX_set_purpose(own, X509_PURPOSE_SSL_SERVER);
-		ok = X509_verify_cert(own) == 1;
-		X509_STORE_CTX_set_error(given, X509_STORE_CTX_get_error(own));
-	} else {
-		X509_STORE_CTX_set_error(given, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
-	}
-	X509_STORE_CTX_free(own);
-	X509_STORE_free(store);
-	return ok;
+	for (uint32_t i = 0; clean && i < q->n_headers; i++)
+		clean = is_clean(q->headers[i]);
+	return clean && q->method[0] && !strchr(q->method, ' ') && !strchr(q->url, ' ');
 }
 
-static CURLcode on_ssl(CURL *easy, void *ssl, void *ctx)
+/* What errors name. User, password and query are nobody's business. */
+static void set_shown(struct transfer *t, const struct fetch_request *q)
 {
-	(void)easy;
-	SSL_CTX_set_cert_verify_callback(ssl, verify_pinned, ctx);
-	return CURLE_OK;
-}
+	const char *text = q->shown ? q->shown : q->url;
+	const char *rest = strstr(text, "://"), *at;
+	size_t scheme, host;
 
-static void set_tls(CURL *e, struct fetch *f)
-{
-	struct curl_blob blob = {.flags = CURL_BLOB_NOCOPY};
-
-	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (f->ca.size > 0) {
-		blob.data = f->ca.data;
-		blob.len = f->ca.size;
-		curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &blob);
-		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-	} else if (f->pinned) {
-		curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl);
-		curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, f);
+	if (q->shown || !rest) {
+		snprintf(t->shown, SHOWN, "%s", q->shown ? text : "?");
+		return;
 	}
-	if (f->cert.size > 0) {
-		blob.data = f->cert.data;
-		blob.len = f->cert.size;
-		curl_easy_setopt(e, CURLOPT_SSLCERT_BLOB, &blob);
-		curl_easy_setopt(e, CURLOPT_SSLCERTTYPE, "PEM");
-		blob.data = f->key.data;
-		blob.len = f->key.size;
-		curl_easy_setopt(e, CURLOPT_SSLKEY_BLOB, &blob);
-		curl_easy_setopt(e, CURLOPT_SSLKEYTYPE, "PEM");
-	}
+	rest += 3;
+	scheme = (size_t)(rest - text);
+	host = strcspn(rest, "/?#");
+	at = memrchr(rest, '@', host);
+	if (at)
+		rest = at + 1;
+	snprintf(t->shown, SHOWN, "%.*s%.*s", (int)scheme, text, (int)strcspn(rest, "?#"), rest);
 }
 
 static int set_headers(struct transfer *t, const struct fetch_request *q)
@@ -292,7 +255,7 @@ static int set_headers(struct transfer *t, const struct fetch_request *q)
 	if (more && q->type)
 		more = buf_status(&line) < 0 ? NULL
 					     : curl_slist_append(t->headers, (char *)line.data);
-	for (uint32_t i = 0; more && i < q->n_headers && i < FETCH_MAX_HEADERS; i++)
+	for (uint32_t i = 0; more && i < q->n_headers; i++)
 		more = curl_slist_append(t->headers, q->headers[i]);
 	return more ? 0 : -ENOMEM;
 }
@@ -303,6 +266,7 @@ static int set_request(struct transfer *t, const struct fetch_request *q)
 	CURL *e = t->easy;
 	int r = set_headers(t, q);
 
+	set_shown(t, q);
 	buf_put(&t->request, q->body, q->size);
 	if (r < 0 || buf_status(&t->request) < 0)
 		return -ENOMEM;
@@ -310,9 +274,16 @@ static int set_request(struct transfer *t, const struct fetch_request *q)
 	curl_easy_setopt(e, CURLOPT_URL, q->url);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* libcurl ignores SIGPIPE around its writes unless this is set; its alarm() is for builds that resolve names blocking. */
+	curl_easy_setopt(
+		e, CURLOPT_NOSIGNAL,
+		curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS ? 0L : 1L);
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	/* As it was checked by whoever made it: no ".." is resolved, no second protocol spoken. */
+	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L); /* a stream has no time limit */
 	curl_easy_setopt(e, CURLOPT_USERAGENT, f->agent);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
@@ -326,7 +297,7 @@ static int set_request(struct transfer *t, const struct fetch_request *q)
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->size);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDS, q->size ? (char *)t->request.data : "");
 	}
-	set_tls(e, f);
+	fetch_tls_set(&f->tls, e);
 	return 0;
 }
 
@@ -352,6 +323,8 @@ int fetch_start(struct fetch *f, const struct fetch_request *q)
 
 	if (f->closing)
 		return -ECANCELED;
+	if (!is_clean_request(q))
+		return -EINVAL;
 	if (f->n >= FETCH_MAX_IN_FLIGHT)
 		return -EAGAIN;
 	t = calloc(1, sizeof(*t));
@@ -359,7 +332,8 @@ int fetch_start(struct fetch *f, const struct fetch_request *q)
 		return -ENOMEM;
 	t->f = f;
 	t->q = *q;
-	t->q.url = t->q.type = t->q.method = NULL; /* the caller's; not ours to look at later */
+	t->q.url = t->q.type = t->q.method = t->q.shown =
+		NULL; /* the caller's; not ours to look at later */
 	t->easy = curl_easy_init();
 	t->start = evtimer_new(f->base, on_start, t);
 	if (t->easy && t->start)
@@ -397,6 +371,24 @@ static void on_waited(void *ctx, int r, int status, const struct buf *body, cons
 	w->done = true;
 }
 
+static void on_nobody(void *ctx, int r, int status, const struct buf *body, const struct why *why)
+{
+	(void)ctx;
+	(void)r;
+	(void)status;
+	(void)body;
+	(void)why;
+}
+
+/* Its answer would go to a stack frame that is gone by then. */
+static int give_up(struct fetch *f, const struct waiting *w, struct why *ret_why)
+{
+	for (struct transfer *t = f->transfers; t; t = t->next)
+		if (t->q.ctx == w)
+			t->q.done = on_nobody;
+	return why_set(ret_why, -EIO, "the event loop failed");
+}
+
 int fetch_wait(struct fetch *f, const struct fetch_request *q, struct buf *ret, struct why *ret_why)
 {
 	struct fetch_request own = *q;
@@ -409,20 +401,15 @@ int fetch_wait(struct fetch *f, const struct fetch_request *q, struct buf *ret, 
 	if (r < 0)
 		return why_set(ret_why, r, "%.200s: %s", q->url, strerror(-r));
 	while (!w.done)
-		if (event_base_loop(f->base, EVLOOP_ONCE) < 0)
-			return why_set(ret_why, -EIO, "the event loop failed");
+		if (event_base_loop(f->base, EVLOOP_ONCE) != 0)
+			return give_up(f, &w, ret_why);
 	return w.result;
-}
-
-static void copy(struct buf *b, const char *text)
-{
-	if (text)
-		buf_puts(b, text);
 }
 
 int fetch_open(const struct fetch_options *o, struct fetch **ret, struct why *ret_why)
 {
 	struct fetch *f = calloc(1, sizeof(*f));
+	int r;
 
 	if (!f)
 		return -ENOMEM;
@@ -430,17 +417,15 @@ int fetch_open(const struct fetch_options *o, struct fetch **ret, struct why *re
 	f->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_MS;
 	f->total_ms = o->total_ms ? o->total_ms : TOTAL_MS;
 	snprintf(f->agent, sizeof(f->agent), "%s", o->user_agent ? o->user_agent : "plumbline");
-	copy(&f->ca, o->ca_pem);
-	copy(&f->cert, o->cert_pem);
-	copy(&f->key, o->key_pem);
-	f->pinned = o->ca_pin != NULL;
-	if (o->ca_pin)
-		f->pin = *o->ca_pin;
+	r = fetch_tls_open(&f->tls, o->ca_pem, o->cert_pem, o->key_pem, o->ca_pin, ret_why);
+	if (r < 0) {
+		free(f);
+		return r;
+	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	f->multi = curl_multi_init();
 	f->timer = evtimer_new(o->base, on_timer, f);
-	if (!f->multi || !f->timer || buf_status(&f->ca) < 0 || buf_status(&f->cert) < 0 ||
-	    buf_status(&f->key) < 0) {
+	if (!f->multi || !f->timer) {
 		fetch_free(f);
 		return why_set(ret_why, -ENOMEM, "libcurl cannot be started");
 	}
@@ -470,11 +455,7 @@ struct fetch *fetch_free(struct fetch *f)
 		curl_multi_cleanup(f->multi);
 	if (f->timer)
 		event_free(f->timer);
-	if (f->key.data)
-		OPENSSL_cleanse(f->key.data, f->key.size);
-	buf_done(&f->ca);
-	buf_done(&f->cert);
-	buf_done(&f->key);
+	fetch_tls_done(&f->tls);
 	free(f);
 	return NULL;
 }

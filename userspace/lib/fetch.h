@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch.h: the door to HTTP(S) as a client: libcurl's multi interface on libevent; the only room that sees libcurl.
+ * fetch.h: the door to HTTP(S) as a client: libcurl's multi interface on libevent; only it and fetch_tls see libcurl.
  * In: requests. Out: each request's answer, bounded, on the loop's thread. Connections are kept and used again.
  */
 #ifndef PLUMB_FETCH_H
@@ -21,7 +21,7 @@ struct fetch;
 
 struct fetch_options {
 	struct event_base *base;	/* borrowed */
-	const char *ca_pem;		/* text, copied; NULL: the system's. Nothing else is trusted then */
+	const char *ca_pem;		/* text, copied; nothing else is trusted then. Without a certificate in it: -EINVAL. NULL: the system's */
 	const char *cert_pem, *key_pem;	/* the client's, text, copied, wiped; NULL: none */
 	const struct digest *ca_pin;	/* SHA-256 of the DER of the CA certificate that the server's chain must end in, when there is no ca_pem yet; copied */
 	uint32_t connect_ms, total_ms;	/* 0: 5000, 60000 */
@@ -32,17 +32,20 @@ struct fetch_request {			/* copied, body too */
 	const char *method;		/* "GET", "POST", "PATCH" */
 	const char *url;
 	const char *type;		/* Content-Type, NULL: none */
-	const char *headers[FETCH_MAX_HEADERS];	/* "Name: value" */
+	const char *headers[FETCH_MAX_HEADERS];	/* "Name: value"; a control character in one, as in all texts here: -EINVAL */
 	uint32_t n_headers;
+	const char *shown;		/* in errors instead of the URL, when there is a secret in its path; NULL: the URL without user and query */
 	const void *body;
 	size_t size;
 	size_t max;			/* bytes of an answer; beyond it -E2BIG */
+	bool discard;			/* nobody reads the answer's body: it is dropped as it comes, max is not looked at */
 	bool stream;			/* `data` is called with what comes; no total time limit */
 	void (*data)(void *stream_ctx, const void *data, size_t size);
 	void *stream_ctx;
 	/*
 	 * Once, never from inside fetch_start(). r: 0 and an HTTP status, or -ECONNREFUSED, -ETIMEDOUT, -EKEYREJECTED (TLS: not the server that
 	 * was expected, or it does not take our certificate), -E2BIG, -EIO, -ECANCELED (fetch_free). why: a sentence. body borrowed.
+	 * It may start others, and may not free the handle. A redirect is an answer like any other.
 	 */
 	void (*done)(void *ctx, int r, int status, const struct buf *body, const struct why *why);
 	void *ctx;
