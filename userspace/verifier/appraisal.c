@@ -26,6 +26,7 @@ struct run {
 	struct cases cases;
 	struct appraise_ledger ledger;
 	uint32_t findings; /* of the lines, bits */
+	int item_error; /* what on_item() ended the lines with */
 	char boot[37];
 	const struct baseline *baseline;
 	struct appraise_drift_state state;
@@ -85,9 +86,10 @@ static int on_item(void *ctx, const struct appraise_drift_item *i)
 	if (i->finding)
 		a->findings |= BIT(i->finding);
 	/* What an unsigned provisional says of itself proves nothing: only drift is worth a case. */
-	if (i->finding && a->cases.provisional && !a->in->event_signed)
+	if (i->finding && !a->cases.bound)
 		return 0;
-	return cases_item(&a->cases, i);
+	a->item_error = cases_item(&a->cases, i);
+	return a->item_error;
 }
 
 struct newest {
@@ -141,6 +143,13 @@ static int save_state(struct run *a)
 	return r < 0 ? r : a->store->ops->blob_put(a->store->ctx, "drift", name, b.data, b.size);
 }
 
+/* What is broken on our side is not the evidence's fault: it must not come out as "this line is none". */
+static int own(int r)
+{
+	return r == -EBADMSG ? -EIO : r;
+}
+
+/* -EBADMSG: a line is none. */
 static int derive_drift(struct run *a, struct why *ret_why)
 {
 	struct appraise_drift_restart restarts[MAX_RESTARTS];
@@ -159,14 +168,20 @@ static int derive_drift(struct run *a, struct why *ret_why)
 	int r = order_desk_restarts(a->v, a->row, restarts, MAX_RESTARTS, &in.n_restarts);
 
 	if (r < 0)
-		return r;
+		return own(r);
 	in.baseline_under_way = baseline_under_way(a, lines);
+	a->cases.from = a->ledger.new_from;
 	r = load_state(a);
-	if (r >= 0)
-		r = appraise_drift(&in, &a->state, ret_why);
-	if (r >= 0 && a->state.boot[0])
+	if (r < 0)
+		return own(r);
+	r = appraise_drift(&in, &a->state, ret_why);
+	if (a->item_error < 0)
+		return own(a->item_error);
+	if (r < 0)
+		return r;
+	if (a->state.boot[0])
 		memcpy(a->boot, a->state.boot, sizeof(a->boot));
-	return r < 0 ? r : cases_flood(&a->cases, a->ledger.new_to ? a->ledger.new_to - 1 : 0);
+	return own(cases_flood(&a->cases));
 }
 
 static int keep_lines(struct run *a)
@@ -275,6 +290,7 @@ static int decide(struct run *a, bool evidence)
 	struct cases_sum *s = malloc(sizeof(*s));
 	const struct transition_verdict_in in = {.evidence = evidence,
 						 .appraise = evidence,
+						 .forked = a->row->forked,
 						 .quiet = !evidence && a->cases.n_told == 0,
 						 .told = a->cases.told,
 						 .n_told = a->cases.n_told};
@@ -306,14 +322,29 @@ static int announce_absence(struct run *a)
 	return r < 0 ? r : 0;
 }
 
+/* States that no line needs to tell anew: what was quoted says that they go on. */
+static uint32_t standing(const struct run *a)
+{
+	const struct evidence *e = a->in->evidence;
+	uint32_t findings = 0;
+
+	if (e->judge_version != PLUMB_JUDGE_VERSION)
+		findings |= BIT(PLUMB_FINDING_JUDGE_SKEW);
+	if (a->baseline && e->baseline_version != baseline_info(a->baseline)->version)
+		findings |= BIT(PLUMB_FINDING_BASELINE);
+	return findings;
+}
+
 static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 {
 	const struct evidence *e = a->in->evidence;
 	struct store_node *row = a->row;
+	struct cases_accepted accepted;
 	int r = derive_drift(a, ret_why);
 
-	if (r >= 0)
-		r = tell_ledger(a);
+	if (r < 0)
+		return r;
+	r = tell_ledger(a);
 	if (r >= 0)
 		r = tell_clock(a);
 	if (r >= 0)
@@ -325,7 +356,7 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 	if (r >= 0)
 		r = keep_notes(a);
 	if (r < 0)
-		return r;
+		return own(r);
 	row->findings |= a->findings;
 	row->last_evidence_ns = a->cases.now_ns;
 	row->deadline_ns = a->cases.now_ns + a->v->silent_after_ms * 1000000;
@@ -333,37 +364,52 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 	memcpy(row->last_nonce, e->nonce, sizeof(row->last_nonce));
 	memcpy(row->boot_id, a->boot, sizeof(row->boot_id));
 	/* Boot logs are not read yet, so no reboot is known to be a good one. */
-	r = cases_accepted(&a->cases, row->base_size, a->findings | a->ledger.findings,
-			   row->base_reset, false);
+	accepted =
+		(struct cases_accepted){.size = row->base_size,
+					.findings = a->findings | a->ledger.findings | standing(a),
+					.reset = row->base_reset};
+	r = cases_accepted(&a->cases, &accepted);
 	if (r >= 0)
 		r = write_head(a);
 	if (r >= 0)
 		r = decide(a, true);
-	return r < 0 ? r : announce_absence(a);
+	return own(r < 0 ? r : announce_absence(a));
 }
 
 static int store_provisional(struct run *a, struct why *ret_why)
 {
 	int r = derive_drift(a, ret_why);
 
-	if (r >= 0 && a->ledger.binding)
+	if (r < 0)
+		return r;
+	if (a->ledger.binding) {
 		r = save_state(a);
-	if (r >= 0 && a->ledger.binding)
-		r = keep_lines(a);
-	if (r >= 0 && a->ledger.binding)
-		r = keep_notes(a);
-	return r < 0 ? r : decide(a, false);
+		if (r >= 0)
+			r = keep_lines(a);
+		if (r >= 0)
+			r = keep_notes(a);
+		if (r >= 0)
+			r = cases_bound(&a->cases, a->ledger.new_to);
+	}
+	return own(r < 0 ? r : decide(a, false));
 }
 
+/* Both histories are signed by the TPM's keys: that is proof as it stands, and no quote will ever confirm it. */
 static int fork_node(struct run *a, const struct why *why)
 {
 	struct transition_cause c = {.text = why->text, .line = a->in->evidence->checkpoint.size};
-	int r = cases_finding(&a->cases, PLUMB_FINDING_FORK, a->in->evidence->checkpoint.size,
-			      "one history", why->text);
+	int r;
 
+	a->cases.provisional = false;
+	a->cases.bound = true;
+	r = cases_finding(&a->cases, PLUMB_FINDING_FORK, a->in->evidence->checkpoint.size,
+			  "one history", why->text);
+	/* The ledger's check has latched it; the state table is to see it happen. */
+	a->row->forked = false;
 	if (r >= 0)
 		r = transition_apply(&a->in->t, a->row, NODE_FORK, &c);
-	return r < 0 ? r : decide(a, false);
+	a->row->forked = true;
+	return own(r < 0 ? r : decide(a, false));
 }
 
 /* A baseline that is assigned and cannot be had is "could not check", never "nothing to judge by". */
@@ -373,7 +419,7 @@ static int open_baseline(struct run *a, struct why *ret_why)
 
 	if (digest_equal(&a->row->baseline, &none))
 		return 0;
-	return documents_baseline(a->in->documents, &a->row->baseline, &a->baseline, ret_why);
+	return own(documents_baseline(a->in->documents, &a->row->baseline, &a->baseline, ret_why));
 }
 
 /* The row that evidence changes with: by size of provisional lines new_from may lie before what is stored when it is not binding. */
@@ -407,6 +453,7 @@ int appraisal_run(const struct appraisal_in *in, struct store_node *row,
 			  .policy = documents_policy(in->documents),
 			  .node = row,
 			  .provisional = in->quote == NULL,
+			  .bound = in->quote != NULL || in->event_signed,
 			  .now_ns = clock_utc_ns(in->t.v->clock)},
 	};
 	bool had_base = row->has_base, was_forked = row->forked;
@@ -416,7 +463,7 @@ int appraisal_run(const struct appraisal_in *in, struct store_node *row,
 	memcpy(a.boot, row->boot_id, sizeof(a.boot));
 	r = open_baseline(&a, &why);
 	if (r >= 0)
-		r = check_ledger(&a, &why);
+		r = own(check_ledger(&a, &why));
 	if (r >= 0)
 		r = act(&a, had_base, was_forked, &why);
 	appraise_drift_state_done(&a.state);

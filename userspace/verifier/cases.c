@@ -28,8 +28,14 @@ void cases_done(struct cases *c)
 	free(c->claims);
 	for (uint32_t i = 0; i < c->n_told; i++)
 		free(c->told[i]);
+	for (uint32_t i = 0; i < c->n_floods; i++)
+		free(c->floods[i]);
+	free(c->floods);
+	free(c->refound);
 	c->claims = NULL;
-	c->n_claims = c->n_told = 0;
+	c->floods = NULL;
+	c->refound = NULL;
+	c->n_claims = c->n_told = c->n_floods = c->n_refound = 0;
 }
 
 static void tell(struct cases *c, const char *key)
@@ -43,54 +49,6 @@ static void tell(struct cases *c, const char *key)
 static void free_case(struct store_case **c)
 {
 	free(*c);
-}
-
-static int merge(struct cases *c, const struct store_case *opened, struct store_case *found)
-{
-	bool confirmed = found->provisional && !opened->provisional;
-
-	verdict_merge(found, opened);
-	if (confirmed)
-		tell(c, found->key);
-	return ops(c)->case_put(store_ctx(c), found);
-}
-
-static int put_into(struct cases *c, const struct appraise_drift_item *i, struct store_case *opened,
-		    struct store_case *found)
-{
-	const struct verdict_facts f = {.node = c->node->id,
-					.incarnation = c->node->incarnation,
-					.provisional = c->provisional,
-					.now_ns = c->now_ns,
-					.reset = c->node->base_reset};
-	int r = verdict_open(c->policy, i, &f, opened);
-
-	if (r < 0)
-		return r;
-	r = ops(c)->case_find(store_ctx(c), opened->node, opened->rule, opened->scope, opened->key,
-			      found);
-	if (r >= 0)
-		return merge(c, opened, found);
-	if (r != -ENOENT)
-		return r;
-	if (c->n_new >= CASES_MAX_NEW && strcmp(i->key, CASES_FLOOD_KEY) != 0) {
-		c->n_flood++;
-		return 0;
-	}
-	c->n_new++;
-	tell(c, opened->key);
-	return ops(c)->case_put(store_ctx(c), opened);
-}
-
-/* Rows are big: never on the stack of a callback. */
-static int put(struct cases *c, const struct appraise_drift_item *i)
-{
-	struct store_case *opened = malloc(sizeof(*opened)), *found = malloc(sizeof(*found));
-	int r = opened && found ? put_into(c, i, opened, found) : -ENOMEM;
-
-	free(opened);
-	free(found);
-	return r;
 }
 
 static int add_claim(void *ctx, const struct store_case *k)
@@ -113,6 +71,130 @@ static int add_claim(void *ctx, const struct store_case *k)
 	return claim->scope && claim->key ? 0 : -ENOMEM;
 }
 
+static bool is_bound(const struct cases *c, const struct store_case *k)
+{
+	return !k->provisional || k->incarnation != c->node->incarnation || k->first_seq < c->from;
+}
+
+static int add_refound(struct cases *c, uint64_t id)
+{
+	uint64_t *more;
+
+	if (c->n_refound == c->max_refound) {
+		c->max_refound = c->max_refound ? c->max_refound * 2 : 16;
+		more = realloc(c->refound, c->max_refound * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		c->refound = more;
+	}
+	c->refound[c->n_refound++] = id;
+	return 0;
+}
+
+static int merge(struct cases *c, const struct store_case *opened, struct store_case *found)
+{
+	bool confirmed = found->provisional && !opened->provisional;
+	bool bound = is_bound(c, found);
+
+	if (!c->bound && bound)
+		return 0;
+	if (!bound && c->bound && add_refound(c, found->id) < 0)
+		return -ENOMEM;
+	verdict_merge(found, opened);
+	if (confirmed)
+		tell(c, found->key);
+	return ops(c)->case_put(store_ctx(c), found);
+}
+
+/* 1: there are too many for another case of its own. */
+static int is_too_much(struct cases *c)
+{
+	int r = 0;
+
+	if (!c->has_open) {
+		r = ops(c)->case_count(store_ctx(c), c->node->id, &c->n_open);
+		c->has_open = r >= 0;
+	}
+	if (r < 0)
+		return r;
+	return c->n_new >= CASES_MAX_NEW || c->n_open + c->n_new >= CASES_MAX_OPEN;
+}
+
+/* One a rule, so that what asks for the most is not hidden behind a thousand that ask for little. */
+static int add_flood(struct cases *c, struct store_case *opened)
+{
+	struct store_case **more;
+
+	snprintf(opened->scope, sizeof(opened->scope), "host");
+	snprintf(opened->key, sizeof(opened->key), CASES_FLOOD_KEY);
+	for (uint32_t i = 0; i < c->n_floods; i++) {
+		if (strcmp(c->floods[i]->rule, opened->rule) != 0)
+			continue;
+		verdict_merge(c->floods[i], opened);
+		return 0;
+	}
+	more = realloc(c->floods, (c->n_floods + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	c->floods = more;
+	c->floods[c->n_floods] = malloc(sizeof(**more));
+	if (!c->floods[c->n_floods])
+		return -ENOMEM;
+	*c->floods[c->n_floods++] = *opened;
+	return 0;
+}
+
+static int insert(struct cases *c, struct store_case *opened)
+{
+	int r = ops(c)->case_put(store_ctx(c), opened);
+
+	if (r < 0)
+		return r;
+	c->n_new++;
+	tell(c, opened->key);
+	r = c->bound ? add_refound(c, opened->id) : 0;
+	if (r < 0)
+		return r;
+	/* A later line of the same evidence may settle it. */
+	return c->has_claims ? add_claim(c, opened) : 0;
+}
+
+static int put_into(struct cases *c, const struct appraise_drift_item *i, struct store_case *opened,
+		    struct store_case *found)
+{
+	const struct verdict_facts f = {.node = c->node->id,
+					.incarnation = c->node->incarnation,
+					.provisional = c->provisional,
+					.now_ns = c->now_ns,
+					.reset = c->node->base_reset};
+	int r = verdict_open(c->policy, i, &f, opened);
+
+	if (r < 0)
+		return r;
+	r = ops(c)->case_find(store_ctx(c), opened->node, opened->rule, opened->scope, opened->key,
+			      found);
+	if (r >= 0)
+		return merge(c, opened, found);
+	if (r != -ENOENT)
+		return r;
+	/* Findings are few, each of them has one case. */
+	r = opened->finding ? 0 : is_too_much(c);
+	if (r < 0)
+		return r;
+	return r > 0 ? add_flood(c, opened) : insert(c, opened);
+}
+
+/* Rows are big: never on the stack of a callback. */
+static int put(struct cases *c, const struct appraise_drift_item *i)
+{
+	struct store_case *opened = malloc(sizeof(*opened)), *found = malloc(sizeof(*found));
+	int r = opened && found ? put_into(c, i, opened, found) : -ENOMEM;
+
+	free(opened);
+	free(found);
+	return r;
+}
+
 /* Most lines are good, and most nodes have nothing open: the open ones are read once, not for each line. */
 static int settle(struct cases *c, const struct appraise_drift_item *i)
 {
@@ -132,7 +214,12 @@ static int settle(struct cases *c, const struct appraise_drift_item *i)
 		if (!k)
 			return -ENOMEM;
 		r = ops(c)->case_get(store_ctx(c), c->claims[n].id, k);
-		if (r < 0 || !verdict_settled_by(k, i))
+		if (r < 0)
+			break;
+		/* The lines of another incarnation lie before all of this one. */
+		if (k->incarnation != c->node->incarnation)
+			k->last_seq = 0;
+		if (!verdict_settled_by(k, i))
 			continue;
 		verdict_close(k, c->now_ns, "it is as the baseline says again");
 		r = ops(c)->case_put(store_ctx(c), k);
@@ -144,7 +231,7 @@ int cases_item(struct cases *c, const struct appraise_drift_item *i)
 {
 	if (i->judgement == PLUMB_JUDGE_DRIFT)
 		return put(c, i);
-	if (i->judgement == PLUMB_JUDGE_OK && !c->provisional)
+	if (i->judgement == PLUMB_JUDGE_OK && c->bound)
 		return settle(c, i);
 	return 0;
 }
@@ -168,25 +255,40 @@ int cases_finding(struct cases *c, enum plumb_finding f, uint64_t seq, const cha
 	return put(c, &i);
 }
 
-int cases_flood(struct cases *c, uint64_t seq)
+static int put_flood(struct cases *c, struct store_case *flood, struct store_case *found)
 {
-	char found[128];
-	const struct appraise_drift_item i = {
-		.seq = seq,
-		.utc_ns = c->now_ns,
-		.finding = PLUMB_FINDING_LOSS,
-		.judgement = PLUMB_JUDGE_DRIFT,
-		.scope = "host",
-		.key = CASES_FLOOD_KEY,
-		.expected = "at most 1000 new cases in one appraisal",
-		.found = found,
-	};
+	int r;
 
-	if (c->n_flood == 0)
+	snprintf(flood->expected, sizeof(flood->expected),
+		 "at most %u open cases, and %u new ones in one appraisal", CASES_MAX_OPEN,
+		 CASES_MAX_NEW);
+	snprintf(flood->found, sizeof(flood->found),
+		 "more; they are in the ledger from line %" PRIu64 " to %" PRIu64, flood->first_seq,
+		 flood->last_seq);
+	r = ops(c)->case_find(store_ctx(c), flood->node, flood->rule, flood->scope, flood->key,
+			      found);
+	if (r >= 0)
+		return merge(c, flood, found);
+	if (r != -ENOENT)
+		return r;
+	tell(c, flood->key);
+	r = ops(c)->case_put(store_ctx(c), flood);
+	return r < 0 || !c->bound ? r : add_refound(c, flood->id);
+}
+
+int cases_flood(struct cases *c)
+{
+	CLEANUP(free_case) struct store_case *found = NULL;
+	int r = 0;
+
+	if (c->n_floods == 0)
 		return 0;
-	snprintf(found, sizeof(found), "%" PRIu64 " more; they are in the ledger up to this line",
-		 c->n_flood);
-	return put(c, &i);
+	found = malloc(sizeof(*found));
+	if (!found)
+		return -ENOMEM;
+	for (uint32_t i = 0; r >= 0 && i < c->n_floods; i++)
+		r = put_flood(c, c->floods[i], found);
+	return r;
 }
 
 struct change {
@@ -231,19 +333,39 @@ static int each_open(struct cases *c,
 	return r < 0 ? r : 0;
 }
 
-struct accepted {
-	uint64_t size;
-	uint32_t findings, reset;
-	bool boot_is_good;
+struct walk {
+	const struct cases_accepted *accepted; /* NULL: bound, not accepted */
+	uint64_t to;
 };
 
-static int on_accepted(struct cases *c, struct store_case *k, const void *arg)
+/* Its line is new, and was not found to be what an unbound message said of it. */
+static bool is_invented(const struct cases *c, const struct store_case *k, uint64_t to)
 {
-	const struct accepted *a = arg;
-	int changed = verdict_confirm(k, a->size);
+	if (is_bound(c, k) || k->first_seq >= to)
+		return false;
+	for (uint32_t i = 0; i < c->n_refound; i++)
+		if (c->refound[i] == k->id)
+			return false;
+	return true;
+}
 
-	if (changed)
+static int on_bound(struct cases *c, struct store_case *k, const void *arg)
+{
+	const struct walk *w = arg;
+	const struct cases_accepted *a = w->accepted;
+	int changed = 0;
+
+	if (is_invented(c, k, w->to)) {
+		verdict_close(k, c->now_ns, "it came unsigned, and the ledger does not have it");
+		return 1;
+	}
+	if (!a)
+		return 0;
+	/* Of an older ledger nothing more will be quoted. */
+	if (k->incarnation == c->node->incarnation && verdict_confirm(k, a->size)) {
 		tell(c, k->key);
+		changed = 1;
+	}
 	if (verdict_settled_without(k, a->findings)) {
 		verdict_close(k, c->now_ns, "it is over");
 		return 1;
@@ -255,44 +377,73 @@ static int on_accepted(struct cases *c, struct store_case *k, const void *arg)
 	return changed;
 }
 
-int cases_accepted(struct cases *c, uint64_t confirmed_size, uint32_t findings, uint32_t reset,
-		   bool boot_is_good)
+int cases_bound(struct cases *c, uint64_t to)
 {
-	const struct accepted a = {confirmed_size, findings, reset, boot_is_good};
+	const struct walk w = {NULL, to};
 
-	return each_open(c, on_accepted, &a);
+	return each_open(c, on_bound, &w);
+}
+
+int cases_accepted(struct cases *c, const struct cases_accepted *a)
+{
+	const struct walk w = {a, a->size};
+
+	return each_open(c, on_bound, &w);
 }
 
 /* The actor's cgroup is not in the row, so a rule that matched by it still answers by its name. */
-static int on_rejudge(struct cases *c, struct store_case *k, const void *arg)
+static const struct policy_rule *rule_for(const struct cases *c, const struct store_case *k)
 {
-	const struct policy_rule *rule = NULL;
+	const struct policy_subject s = {.type = k->finding ? PLUMB_TYPE_UNKNOWN : k->type,
+					 .finding = k->finding,
+					 .scope = k->scope,
+					 .key = k->key,
+					 .expected = k->expected,
+					 .found = k->found};
 
-	(void)arg;
 	for (uint32_t i = 0; c->policy && i < policy_n_rules(c->policy); i++)
 		if (strcmp(policy_rule(c->policy, i)->id, k->rule) == 0)
-			rule = policy_rule(c->policy, i);
-	if (!rule) {
-		const struct policy_subject s = {.type = k->finding ? PLUMB_TYPE_UNKNOWN : k->type,
-						 .finding = k->finding,
-						 .scope = k->scope,
-						 .key = k->key,
-						 .expected = k->expected,
-						 .found = k->found};
+			return policy_rule(c->policy, i);
+	return c->policy ? policy_match(c->policy, &s) : NULL;
+}
 
-		/* One that no rule named: a rule that needs no actor may name it now. */
-		rule = c->policy && !k->rule[0] ? policy_match(c->policy, &s) : NULL;
+/* Two cases of one key become one when the same rule answers for both from here on. */
+static int join(struct cases *c, struct store_case *k)
+{
+	CLEANUP(free_case) struct store_case *other = malloc(sizeof(*other));
+	char why[64];
+	int r = other ? ops(c)->case_find(store_ctx(c), k->node, k->rule, k->scope, k->key, other)
+		      : -ENOMEM;
+
+	if (r == -ENOENT || (r >= 0 && other->id == k->id))
+		return 1;
+	if (r < 0)
+		return r;
+	verdict_merge(other, k);
+	if (k->opened_ns < other->opened_ns)
+		other->opened_ns = k->opened_ns;
+	if (k->incarnation == other->incarnation && k->first_seq < other->first_seq)
+		other->first_seq = k->first_seq;
+	snprintf(why, sizeof(why), "it goes on as case %" PRIu64, other->id);
+	verdict_close(k, c->now_ns, why);
+	r = ops(c)->case_put(store_ctx(c), other);
+	return r < 0 ? r : 1;
+}
+
+static int on_rejudge(struct cases *c, struct store_case *k, const void *arg)
+{
+	const struct policy_rule *rule = rule_for(c, k);
+
+	(void)arg;
+	if (!rule) {
+		bool was_armed = k->armed;
+
+		/* Nobody asks for it any more. That it drifted stays true. */
+		k->armed = false;
+		return was_armed;
 	}
-	if (!rule)
-		return 0;
-	snprintf(k->rule, sizeof(k->rule), "%s", rule->id);
-	k->severity = rule->severity;
-	k->action = rule->action;
-	k->armed = rule->mode == POLICY_MODE_ARMED;
-	k->release = (uint8_t)rule->release;
-	k->score = rule->score;
-	k->grace_ms = rule->grace_ms;
-	return 1;
+	verdict_by_rule(k, rule);
+	return join(c, k);
 }
 
 int cases_rejudge(struct cases *c)

@@ -512,6 +512,7 @@ static int tick_node(struct intake *in, const char *id, uint64_t now_ns)
 	struct cases cases = {.v = in->v,
 			      .policy = documents_policy(in->documents),
 			      .node = &n,
+			      .bound = true,
 			      .now_ns = now_ns};
 	const struct transition_cause c = {.text = NULL};
 	int r = ops(in)->begin(store_ctx(in));

@@ -132,6 +132,7 @@ struct store_ops {
 	int (*case_find)(void *ctx, const char *node, const char *rule, const char *scope, const char *key,
 			 struct store_case *ret);	/* an open one */
 	int (*case_get)(void *ctx, uint64_t id, struct store_case *ret);
+	int (*case_count)(void *ctx, const char *node, uint64_t *ret);	/* open ones */
 	int (*case_each)(void *ctx, const char *node, bool open_only, int (*fn)(void *fn_ctx, const struct store_case *c), void *fn_ctx);	/* node NULL: all */
 
 	int (*order_put)(void *ctx, const char *node, uint64_t number, const void *envelope, size_t size);

@@ -86,6 +86,7 @@ static const struct store_ops ops = {
 	.case_put = store_sqlite_case_put,
 	.case_find = store_sqlite_case_find,
 	.case_get = store_sqlite_case_get,
+	.case_count = store_sqlite_case_count,
 	.case_each = store_sqlite_case_each,
 	.order_put = store_sqlite_people_order_put,
 	.order_each = store_sqlite_people_order_each,

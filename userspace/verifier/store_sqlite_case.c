@@ -119,6 +119,20 @@ int store_sqlite_case_get(void *ctx, uint64_t id, struct store_case *ret)
 	return load_one(&q, ret);
 }
 
+int store_sqlite_case_count(void *ctx, const char *node, uint64_t *ret)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q = store_sqlite_db_read(
+		ctx, "SELECT count(*) FROM cases WHERE node=? AND closed_ns=0");
+	int r;
+
+	store_sqlite_db_text(&q, node);
+	r = store_sqlite_db_step(&q);
+	if (r > 0)
+		r = store_sqlite_db_get_u64(&q, ret);
+	return r < 0 ? r : 0;
+}
+
 static int next(struct store_sqlite_db *d, int which, uint64_t after, const char *node,
 		struct store_case *ret)
 {

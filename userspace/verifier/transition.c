@@ -263,10 +263,10 @@ int transition_verdict(const struct transition *t, struct store_node *n, const s
 	int r = 0;
 
 	begin(&m, t, n, &own);
-	if (in->appraise) {
+	if (in->appraise)
 		r = step(&m, appraisal_event(s->verdict.appraisal), false);
-		if (r >= 0)
-			r = make_ear(t, n, s, &jwt);
+	if (r >= 0 && (in->appraise || in->forked)) {
+		r = make_ear(t, n, s, &jwt);
 		own.verdict_jwt = (char *)jwt.data;
 	}
 	if (r >= 0 && !in->quiet)

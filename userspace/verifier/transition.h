@@ -32,6 +32,7 @@ int transition_apply(const struct transition *t, struct store_node *n, enum node
 struct transition_verdict_in {
 	bool evidence;			/* the quote of accepted evidence stands behind it; else it is provisional */
 	bool appraise;			/* the appraisal changes too, and an EAR is made (blob "verdict", name node): evidence, or a person settled cases */
+	bool forked;			/* just now: an EAR is made that says so, and nothing is lifted */
 	bool quiet;			/* nothing was appraised: no `verdict` line */
 	char *const *told;		/* keys of cases that were opened or confirmed; borrowed */
 	uint32_t n_told;

@@ -11,6 +11,10 @@
 #define WARNING 32
 #define CONTRAINDICATED 96
 #define BIT(finding) (1u << (finding))
+/* Findings that are a state, which each evidence says anew: when it no longer does, they are over. The others are deeds. */
+#define STATES                                                        \
+	(BIT(PLUMB_FINDING_SILENT) | BIT(PLUMB_FINDING_UNCONFIRMED) | \
+	 BIT(PLUMB_FINDING_BASELINE) | BIT(PLUMB_FINDING_CLOCK) | BIT(PLUMB_FINDING_JUDGE_SKEW))
 
 static const char *const claim_names[] = {
 	"instance-identity", "configuration",  "executables",	 "file-system",
@@ -105,12 +109,14 @@ static const struct policy_rule *match(const struct policy *p, const struct appr
 	return p ? policy_match(p, &s) : NULL;
 }
 
-static void by_rule(struct store_case *c, const struct policy_rule *rule)
+void verdict_by_rule(struct store_case *c, const struct policy_rule *rule)
 {
 	if (!rule) {
 		c->severity = c->finding ? meaning_of(c->finding)->severity : PLUMB_SEVERITY_INFO;
 		c->action = PLUMB_ACTION_REPORT;
-		c->release = POLICY_RELEASE_ACK;
+		/* A silence that is over needs no person, when no rule asks for one. */
+		c->release = c->finding && (STATES & BIT(c->finding)) ? POLICY_RELEASE_CLAIM
+								      : POLICY_RELEASE_ACK;
 		return;
 	}
 	snprintf(c->rule, sizeof(c->rule), "%s", rule->id);
@@ -139,7 +145,7 @@ int verdict_open(const struct policy *p, const struct appraise_drift_item *i,
 	};
 	int r = fit(c.node, sizeof(c.node), f->node);
 
-	by_rule(&c, match(p, i));
+	verdict_by_rule(&c, match(p, i));
 	if (r >= 0)
 		r = fit(c.scope, sizeof(c.scope), i->scope);
 	if (r >= 0)
@@ -157,7 +163,13 @@ int verdict_open(const struct policy *p, const struct appraise_drift_item *i,
 
 void verdict_merge(struct store_case *c, const struct store_case *again)
 {
-	if (again->last_seq > c->last_seq) {
+	/* Numbers of lines begin anew with each incarnation. */
+	if (again->incarnation > c->incarnation) {
+		c->incarnation = again->incarnation;
+		c->first_seq = again->first_seq;
+		c->last_seq = 0;
+	}
+	if (again->incarnation == c->incarnation && again->last_seq > c->last_seq) {
 		c->count += again->count;
 		c->last_seq = again->last_seq;
 		memcpy(c->expected, again->expected, sizeof(c->expected));
@@ -198,11 +210,8 @@ bool verdict_settled_by(const struct store_case *c, const struct appraise_drift_
 
 bool verdict_settled_without(const struct store_case *c, uint32_t findings)
 {
-	const uint32_t states = BIT(PLUMB_FINDING_SILENT) | BIT(PLUMB_FINDING_UNCONFIRMED) |
-				BIT(PLUMB_FINDING_BASELINE) | BIT(PLUMB_FINDING_CLOCK);
-
 	return !c->closed_ns && c->finding && c->release == POLICY_RELEASE_CLAIM &&
-	       (BIT(c->finding) & states) && !(BIT(c->finding) & findings);
+	       (BIT(c->finding) & STATES) && !(BIT(c->finding) & findings);
 }
 
 bool verdict_settled_by_reboot(const struct store_case *c, uint32_t reset, bool boot_is_good)
@@ -255,8 +264,8 @@ static void add_claim(struct verdict *v, const struct store_case *c)
 				worsen(v, (enum verdict_claim)i, rule->claim_value);
 	} else if (m) {
 		worsen(v, m->claim, m->value);
-	} else if (c->rule[0]) {
-		/* Its rule is no more; the case stays until a person has settled it. */
+	} else if (c->rule[0] || !v->policy) {
+		/* Its rule is no more, or there is no policy that could call it harmless. */
 		worsen(v,
 		       c->type == PLUMB_TYPE_EXEC || c->type == PLUMB_TYPE_MODULE
 			       ? VERDICT_EXECUTABLES

@@ -29,6 +29,8 @@ struct verdict_facts {
 
 /* A new case (id 0) of one item. Texts too long for a row keep their beginning and end in their digest. */
 int verdict_open(const struct policy *p, const struct appraise_drift_item *i, const struct verdict_facts *f, struct store_case *ret);
+/* What the rule asks for; NULL: no rule names it. */
+void verdict_by_rule(struct store_case *c, const struct policy_rule *rule);
 /* The same (rule, scope, key) again. A line that was counted before is not counted again. */
 void verdict_merge(struct store_case *c, const struct store_case *again);
 /* A quote covers lines below size. true: the case changed. */

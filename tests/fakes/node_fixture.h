@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node_fixture.h: a node that is enrolled at a verifier_fixture: a TPM in memory, a ledger in memory, and bodies as an agent sends them.
+ * In: what happens on the node. Out: evidence, the verifier's answers.
+ */
+#ifndef PLUMB_NODE_FIXTURE_H
+#define PLUMB_NODE_FIXTURE_H
+
+#include "cert.h"
+#include "evidence.h"
+#include "fake_tpm.h"
+#include "merkle.h"
+#include "record.h"
+#include "verifier_fixture.h"
+
+struct node_fixture {
+	struct verifier_fixture *v;
+	struct fake_tpm *tpm;
+	struct record record;
+	struct cert_identity who;
+	struct buf lines;
+	struct merkle tree;
+	struct buf anchors;
+	size_t anchors_kept;	/* of them the verifier has */
+	char boot[37];
+	uint64_t baseline_version, last_order, kseq;
+	int64_t clock_off_s;	/* the node's clock is wrong by that much */
+	uint32_t judge_version;
+	bool leaving;
+	/* of the last answer */
+	int status;
+	struct evidence_answer answer;
+	char text[1024];	/* of the last answer */
+	uint8_t nonce[WIRE_NONCE_SIZE];	/* of the last node_fixture_nonce() */
+};
+
+/* Enrolled, with its row put, a log line, an epoch and a start; nothing sent. seed tells nodes apart. */
+void node_fixture_open(struct node_fixture *n, struct verifier_fixture *v, unsigned int seed);
+void node_fixture_done(struct node_fixture *n);
+void node_fixture_assign(struct node_fixture *n, const struct baseline_info *i);	/* in the row; the node judges by it */
+
+void node_fixture_record(struct node_fixture *n, const char *type, const char *members);
+/* A measurement as the agent would judge it: judgement 0 for none. */
+void node_fixture_measure(struct node_fixture *n, enum plumb_type type, const char *key, const char *found, int judgement,
+			  const char *expected);
+void node_fixture_exec(struct node_fixture *n, const char *path);	/* one that the baseline does not list */
+void node_fixture_file(struct node_fixture *n, const char *path, const char *found);	/* judged against "reg one" */
+void node_fixture_restart(struct node_fixture *n);	/* killed and started: start and gap lines */
+void node_fixture_reboot(struct node_fixture *n);
+void node_fixture_extend(struct node_fixture *n);
+void node_fixture_junk(struct node_fixture *n);		/* somebody else extends; the agent sees it */
+
+int node_fixture_nonce(struct node_fixture *n);		/* status */
+/* A body of the lines from `from` on, with the last nonce. notes: signed by the event key. Caller frees. */
+void node_fixture_body(struct node_fixture *n, uint64_t from, bool provisional, bool notes, struct buf *ret);
+int node_fixture_give(struct node_fixture *n, bool provisional, const struct buf *body);	/* status; n->answer when 200 */
+/* Extended, with a nonce, sent; asserts 200. */
+enum plumb_result node_fixture_evidence(struct node_fixture *n);
+enum plumb_result node_fixture_drift(struct node_fixture *n, bool notes);
+
+#endif
