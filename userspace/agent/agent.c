@@ -9,6 +9,7 @@
 #include "log.h"
 #include "mounts.h"
 #include "order_taker.h"
+#include "renewal.h"
 #include "report.h"
 #include "scan_claims.h"
 #include "scan_files.h"
@@ -27,6 +28,7 @@ struct agent {
 	struct transport *transport;
 	struct order_taker *orders;
 	struct report *report;
+	struct renewal renewal;
 	struct cgroups *cgroups;
 	struct proctab *proctab;
 	struct hash_cache *hashes;
@@ -154,13 +156,20 @@ static void on_standing(void *ctx, uint64_t *ret_last_order, uint64_t *ret_basel
 	*ret_baseline_version = order_taker_baseline(a->orders);
 }
 
+static void on_renewed(void *ctx, const struct buf *pem)
+{
+	struct why why = {""};
+
+	renewal_take(&((struct agent *)ctx)->renewal, pem, &why);
+}
+
 static void on_evidence_wanted(void *ctx)
 {
 	report_now(((struct agent *)ctx)->report);
 }
 
-/* Another baseline: all that is known is told and judged again, then looked at anew. */
-static void on_judged_anew(void *ctx)
+/* Another baseline, or lines that there was no room for: all that is known is told and judged again, then looked at anew. */
+static void on_again(void *ctx)
 {
 	struct agent *a = ctx;
 
@@ -171,7 +180,8 @@ static void on_judged_anew(void *ctx)
 		file_set_tell_all(a->files);
 	if (a->scan_files)
 		scan_files_now(a->scan_files);
-	report_now(a->report);
+	if (a->report)
+		report_now(a->report);
 }
 
 static int open_verifier(struct agent *a, const struct agent_options *o, struct why *ret_why)
@@ -186,7 +196,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.baseline_path = v->baseline_path,
 		.baseline = o->baseline,
 		.evidence = on_evidence_wanted,
-		.judged_anew = on_judged_anew,
+		.judged_anew = on_again,
 		.ctx = a,
 	};
 	struct report_options report = {
@@ -199,11 +209,18 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.client_key = v->client_key,
 		.interval_ms = v->interval_ms,
 		.orders = on_orders,
+		.renewed = on_renewed,
 		.standing = on_standing,
 		.ctx = a,
 	};
 	int r = transport_open(a->base, &t, &a->transport, ret_why);
 
+	a->renewal = (struct renewal){.io = o->io,
+				      .path = v->cert_path,
+				      .node = o->identity->record.node,
+				      .client_key = v->client_key,
+				      .transport = a->transport,
+				      .not_after_s = v->cert_not_after_s};
 	orders.transport = report.transport = a->transport;
 	if (r >= 0)
 		r = order_taker_open(&orders, &a->orders, ret_why);
@@ -222,6 +239,7 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 		.exec_all = o->exec_all,
 		.anchored = on_anchored,
 		.drift = on_drift,
+		.again = on_again,
 		.ctx = a,
 		.record = &o->identity->record,
 		.max_unsent = o->verifier ? o->verifier->max_unsent : 0,

@@ -13,6 +13,9 @@
 
 #define MIN_RETRY_MS 100
 #define MAX_RETRY_MS 30000
+#define SLOW_PAUSE_MS 2000 /* between two extends, whatever is urgent */
+#define SLOW_BATCH_MS 30000
+#define SLOW_BATCH_LINES 4096
 #define CURE_DISK "make room on the ledger's disk, or see to it"
 #define CURE_TPM "see to the TPM; plumbd goes on when it answers"
 
@@ -41,6 +44,8 @@ struct commit {
 	bool in_flight; /* an extend or a look is with the TPM's thread */
 	bool urgent; /* do not wait for the batch to fill */
 	bool held;
+	bool slow;
+	bool resting; /* paused only to be slow */
 	bool signing;
 	struct anchors anchors;
 	struct checkpoint signed_head; /* the newest one that a signature was asked for */
@@ -243,6 +248,10 @@ static void confirm(struct commit *c)
 	}
 	c->retry_ms = 0;
 	c->step = STEP_IDLE;
+	if (c->slow) {
+		c->paused = c->resting = true;
+		arm(c, SLOW_PAUSE_MS);
+	}
 	if (c->calls.anchored)
 		c->calls.anchored(c->calls.ctx, &c->anchors.head);
 }
@@ -300,7 +309,8 @@ static bool step(struct commit *c)
 	case STEP_IDLE:
 		if (waiting_lines(c) == 0)
 			c->urgent = false;
-		else if (c->urgent || waiting_lines(c) >= c->batch_lines)
+		else if (c->urgent ||
+			 waiting_lines(c) >= (c->slow ? SLOW_BATCH_LINES : c->batch_lines))
 			begin(c);
 		break;
 	case STEP_EXTEND:
@@ -331,7 +341,7 @@ static void run(struct commit *c)
 	if (c->paused || c->in_flight || c->step != STEP_IDLE)
 		return;
 	if (waiting_lines(c) > 0 && !c->armed && !c->held)
-		arm(c, c->batch_ms);
+		arm(c, c->slow && c->batch_ms < SLOW_BATCH_MS ? SLOW_BATCH_MS : c->batch_ms);
 	if (c->queue && !c->urgent)
 		sign(c);
 }
@@ -345,7 +355,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	c->armed = false;
 	if (!c->paused)
 		c->urgent = true;
-	c->paused = false;
+	c->paused = c->resting = false;
 	run(c);
 }
 
@@ -370,6 +380,24 @@ void commit_appended(struct commit *c, bool urgent)
 void commit_hold(struct commit *c, bool hold)
 {
 	c->held = hold;
+	run(c);
+}
+
+void commit_slow(struct commit *c, bool slow)
+{
+	if (c->slow == slow)
+		return;
+	c->slow = slow;
+	if (slow)
+		return;
+	if (c->resting)
+		c->paused = c->resting = false;
+	/* What a long batch was waited for goes now. */
+	if (c->armed && !c->paused) {
+		event_del(c->timer);
+		c->armed = false;
+		c->urgent = true;
+	}
 	run(c);
 }
 

@@ -48,6 +48,7 @@ struct commit *commit_free(struct commit *c);		/* after tpm_queue_free(): no job
 
 void commit_appended(struct commit *c, bool urgent);	/* urgent: all that is appended goes at once */
 void commit_hold(struct commit *c, bool hold);		/* no new extend begins (a quote is made); lines are still synced in time */
+void commit_slow(struct commit *c, bool slow);		/* extends are spared: nobody hears of them for long; lines are synced as before */
 void commit_look(struct commit *c);			/* reads the register and the counts anew: something was not as expected */
 
 bool commit_is_idle(const struct commit *c);		/* nothing in flight, waiting or retried, signatures included */

@@ -9,6 +9,7 @@
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "cert.h"
@@ -20,6 +21,7 @@
 
 #define MAX_FILE 65536
 #define MAX_ANSWER (1u << 20)
+#define REQUEST_MS 10000 /* so that a stop is not kept waiting */
 #define MIN_WAIT_MS 500
 #define MAX_WAIT_MS 30000
 #define PENDING_MS 2000
@@ -68,13 +70,19 @@ static int read_token(struct joining *j, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	const char *path = j->o->token_file;
+	struct stat st;
 	char hex[65];
 	size_t size;
 	int r = fsio_read_file(j->o->io, path, 4096, &b);
 
 	if (r < 0)
 		return why_set(ret_why, r == -ENOENT ? -EKEYREJECTED : r,
-			       "join_token_file: %.150s: %s", path, strerror(-r));
+			       "join_token_file: %.150s: %s; plumbctl token create makes a token",
+			       path, strerror(-r));
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077))
+		log_warning("join_token_file=%s mode=%03o cure=\"chmod 600: whoever reads it first "
+			    "can enrol in this node's stead\"",
+			    path, (unsigned int)(st.st_mode & 0777));
 	size = b.size ? strcspn((char *)b.data, "\r\n \t") : 0;
 	if (size != TOKEN_SIZE || memcmp(b.data, TOKEN_PREFIX, 7) != 0 || b.data[71] != '.')
 		r = -EKEYREJECTED;
@@ -136,7 +144,10 @@ static int open_key(struct joining *j, struct why *ret_why)
 		OPENSSL_cleanse(pem.data, pem.size);
 	if (r >= 0)
 		r = sign_key_id(j->key, &j->key_id);
-	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? why_set(ret_why, r,
+			       "%.150s: %s; remove it, and another key is made for the enrolment",
+			       path, strerror(-r))
+		     : 0;
 }
 
 static int open_fetch(struct joining *j, struct why *ret_why)
@@ -144,7 +155,7 @@ static int open_fetch(struct joining *j, struct why *ret_why)
 	const struct fetch_options f = {.base = j->base,
 					.ca_pem = j->ca.size ? (char *)j->ca.data : NULL,
 					.ca_pin = j->pinned && !j->ca.size ? &j->pin : NULL,
-					.total_ms = 30000,
+					.total_ms = REQUEST_MS,
 					.user_agent = "plumbd/" PLUMB_VERSION};
 
 	return fetch_open(&f, &j->fetch, ret_why);
@@ -308,6 +319,11 @@ static int check_record(const struct joining *j, struct why *ret_why)
 	if (got->incarnation == 0 || got->witness_key.size == 0 || got->order_key.size == 0)
 		return why_set(ret_why, -EKEYREJECTED,
 			       "the verifier's record has no incarnation or keys");
+	if (got->pcr_index != own->pcr_index)
+		return why_set(ret_why, -EKEYREJECTED,
+			       "the verifier anchors ledgers in PCR %u, and this node in %u; set "
+			       "pcr_index: %u here, or another one there",
+			       got->pcr_index, own->pcr_index, got->pcr_index);
 	r = cert_identity_pem((char *)j->cert_pem.data, j->cert_pem.size, &id, ret_why);
 	if (r >= 0 && (id.kind != CERT_NODE || strcmp(id.name, own->node) != 0 ||
 		       !digest_equal(&id.key_id, &j->key_id)))
@@ -359,7 +375,8 @@ static int activate(struct joining *j, struct why *ret_why)
 	int status = post(j, WIRE_ROUTE_ENROL_ACTIVATE, &j->proof_body, &answer, ret_why);
 	int r;
 
-	if (status == 409 && !strstr((char *)answer.data, "label"))
+	/* The session is gone: the verifier was started again. Its other conflict is a label that is taken. */
+	if (status == 409 && !(answer.size > 0 && strstr((char *)answer.data, "label")))
 		return NEXT_AGAIN;
 	r = judge_status(status, &answer, ret_why);
 	return r < 0 ? r : take_identity(j, &answer, ret_why);
@@ -385,10 +402,31 @@ static bool wait_ms(const struct joining *j, uint64_t ms)
 	return !j->o->stopped || !j->o->stopped(j->o->ctx);
 }
 
+/* A little apart from other nodes that were started at the same time. */
+static uint64_t apart(const struct joining *j, uint64_t ms)
+{
+	return ms + clock_boot_ns(j->o->clock) / 1000 % (ms / 4 + 1);
+}
+
+/* Each once, and again when it was something else meanwhile. */
+static void tell(const struct joining *j, int r, int before, const struct why *why)
+{
+	if (r == before)
+		return;
+	if (r == NEXT_PENDING)
+		log_notice("enrolment=pending node=%s cure=\"plumbctl node approve %s --reason=…\"",
+			   j->o->own->node, j->o->label);
+	if (r == -EAGAIN)
+		log_warning("enrolment=waits error=\"%s\" next=\"tried again until the verifier "
+			    "answers\"",
+			    why->text);
+}
+
 static int run(struct joining *j, struct why *ret_why)
 {
 	uint64_t wait = MIN_WAIT_MS;
-	bool begun = false, told = false;
+	bool begun = false;
+	int before = 0;
 
 	for (;;) {
 		int r = begun ? 0 : begin(j, ret_why);
@@ -401,16 +439,9 @@ static int run(struct joining *j, struct why *ret_why)
 			return r < 0 ? r : 0;
 		if (r == NEXT_AGAIN)
 			begun = false;
-		if (r == NEXT_PENDING && !told)
-			log_notice("enrolment=pending node=%s cure=\"plumbctl node approve %s "
-				   "--reason=…\"",
-				   j->o->own->node, j->o->label);
-		if (r == -EAGAIN && !told)
-			log_warning("enrolment=waits error=\"%s\" next=\"tried again until the "
-				    "verifier answers\"",
-				    ret_why->text);
-		told = true;
-		if (!wait_ms(j, r == NEXT_PENDING ? PENDING_MS : wait))
+		tell(j, r, before, ret_why);
+		before = r;
+		if (!wait_ms(j, r == NEXT_PENDING ? PENDING_MS : apart(j, wait)))
 			return why_set(ret_why, -EINTR, "stopped before the node was enrolled");
 		wait = wait * 2 > MAX_WAIT_MS ? MAX_WAIT_MS : wait * 2;
 	}

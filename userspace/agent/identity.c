@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "ledger_read.h"
 #include "log.h"
 #include "quote.h"
 
 #define MAX_BLOBS 65536
 #define MAX_RECORD 65536
+#define MAX_BOOT_LOG (16u << 20)
 
 static struct buf_view view(const struct buf *b)
 {
@@ -114,6 +116,24 @@ static int read_now(const struct identity_options *o, struct identity *i, struct
 	return r < 0 ? why_set(ret_why, r, "boot id: %s", strerror(-r)) : 0;
 }
 
+/* It does not grow after the boot. One that cannot be read is none: the quote then says so. */
+static int read_boot_log(const struct identity_options *o, struct identity *i)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	int r;
+
+	if (!o->boot_log)
+		return 0;
+	r = fsio_read_file(o->io, o->boot_log, MAX_BOOT_LOG, &b);
+	if (r < 0) {
+		log_notice("boot_log=none path=%s error=\"%s\" next=\"quotes are bound to no boot "
+			   "log\"",
+			   o->boot_log, strerror(-r));
+		return 0;
+	}
+	return b.size ? digest_sha256(b.data, b.size, &i->boot_log) : 0;
+}
+
 static int name_by_tpm(const struct identity_options *o, struct identity *i, struct why *ret_why)
 {
 	struct record *rec = &i->record;
@@ -131,7 +151,9 @@ static int name_by_tpm(const struct identity_options *o, struct identity *i, str
 	if (r >= 0)
 		r = quote_public_key(rec->event_public.data, rec->event_public.size, &i->event_key,
 				     ret_why);
-	return r < 0 ? r : read_now(o, i, ret_why);
+	if (r >= 0)
+		r = read_now(o, i, ret_why);
+	return r < 0 ? r : read_boot_log(o, i);
 }
 
 static int certify(struct identity *i, struct why *ret_why)
@@ -282,17 +304,22 @@ static int set_aside(const struct identity_options *o, const char *path, struct 
 	return 0;
 }
 
-/* State that was copied from another machine is of no use to this TPM. */
+/* State that was copied from another machine: of no use to this TPM, and its private key must not be two machines'. */
 static int set_state_aside(const struct identity_options *o, struct why *ret_why)
 {
+	const char *names[2 + ARRAY_SIZE(o->of_machine)] = {IDENTITY_KEYS_FILE, o->enrolment};
 	char path[PATH_MAX];
-	int r = path_in(o->state_dir, IDENTITY_KEYS_FILE, path);
+	int r = 0;
 
-	if (r >= 0)
-		r = set_aside(o, path, ret_why);
-	if (r >= 0)
-		r = path_in(o->state_dir, o->enrolment, path);
-	return r < 0 ? r : set_aside(o, path, ret_why);
+	memcpy(names + 2, o->of_machine, sizeof(o->of_machine));
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(names); i++) {
+		if (!names[i])
+			continue;
+		r = path_in(o->state_dir, names[i], path);
+		if (r >= 0)
+			r = set_aside(o, path, ret_why);
+	}
+	return r;
 }
 
 static int read_ek(struct identity *i, char ret_node[65], struct why *ret_why)
@@ -310,22 +337,48 @@ static int read_ek(struct identity *i, char ret_node[65], struct why *ret_why)
 	return r;
 }
 
-/* Before anything of the ledger or the keys is used: are they of an enrolment of this very TPM? */
-static int clear_the_way(const struct identity_options *o, struct identity *i, struct why *ret_why)
+/* 1: there is a record, *ret_cloned and *ret_whole say of whom. 0: none. */
+static int look_at_record(const struct identity_options *o, struct identity *i, bool *ret_cloned,
+			  bool *ret_whole, struct why *ret_why)
 {
 	struct record before = {.incarnation = 0};
 	char path[PATH_MAX], node[65];
-	bool cloned, whole;
 	int r = read_ek(i, node, ret_why);
 
 	if (r >= 0)
 		r = read_record(o, &before, path, ret_why);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	cloned = strcmp(before.node, node) != 0;
+	*ret_cloned = strcmp(before.node, node) != 0;
 	r = path_in(o->state_dir, o->enrolment, path);
-	whole = r >= 0 && before.incarnation > 0 && access(path, F_OK) == 0;
+	*ret_whole = r >= 0 && before.incarnation > 0 && access(path, F_OK) == 0;
 	record_done(&before);
+	return r < 0 ? r : 1;
+}
+
+/* A ledger that was begun without a TPM has no record, but lines; its origin is not the one that we shall be given. */
+static int has_lines(const struct identity_options *o, struct why *ret_why)
+{
+	char origin[CHECKPOINT_MAX_ORIGIN];
+	int r = ledger_read_origin(o->io, o->ledger_dir, origin, ret_why);
+
+	if (r != -ENOENT && r != -EBADMSG)
+		return r < 0 ? r : 1;
+	ret_why->text[0] = 0;
+	return r == -EBADMSG;
+}
+
+/* Before anything of the ledger or the keys is used: are they of an enrolment of this very TPM? */
+static int clear_the_way(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	bool cloned = false, whole = false;
+	int r = look_at_record(o, i, &cloned, &whole, ret_why);
+
+	if (r == 0) {
+		r = has_lines(o, ret_why);
+		if (r <= 0)
+			return r;
+	}
 	if (r < 0 || (!cloned && whole))
 		return r;
 	r = cloned ? set_state_aside(o, ret_why) : 0;
@@ -350,7 +403,9 @@ int identity_open(const struct identity_options *o, struct tpm *tpm, struct iden
 	if (r >= 0 && o->enrolment)
 		r = tpm ? clear_the_way(o, ret, ret_why)
 			: why_set(ret_why, -ENODEV,
-				  "a verifier is configured, and there is no TPM to enrol with");
+				  "a verifier is configured, and there is no TPM to enrol with; "
+				  "see "
+				  "that tpm: names one, or leave out verifier:");
 	if (r >= 0)
 		r = tpm ? name_by_tpm(o, ret, ret_why) : name_without_tpm(o, ret, ret_why);
 	if (r >= 0 && snprintf(ret->origin, sizeof(ret->origin), "%s/node/%s/0", o->log_name,

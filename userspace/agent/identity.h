@@ -24,6 +24,7 @@ struct identity {
 	struct record record;		/* without a TPM only node, origin and incarnation */
 	struct sign_key *event_key;	/* public; NULL without a TPM */
 	struct epoch_seen now;		/* the TPM as it was found */
+	struct digest boot_log;		/* SHA-256 of the firmware's log as the kernel keeps it; zero: none */
 	bool enrolled;			/* record is a verifier's */
 	int lock_fd;			/* the ledger's directory, locked against a second agent; -1: none */
 };
@@ -34,12 +35,14 @@ struct identity_options {
 	const char *ledger_dir, *state_dir;
 	const char *log_name;		/* first part of the origin */
 	uint8_t pcr_index;
+	const char *boot_log;		/* the kernel's copy of this TPM's boot log; NULL: none is known to be of this TPM */
 	/*
 	 * A verifier is wanted. Then a ledger that is not of an enrolment of this TPM (the node's own, or that of a machine this one was cloned
 	 * from) is set aside as "<dir>.<n>", and no record is written before identity_adopt(). Names the file in
 	 * state_dir whose presence says that the node was enrolled; NULL: no verifier.
 	 */
 	const char *enrolment;
+	const char *of_machine[4];	/* more files in state_dir that are of no use, or not to be used, on another machine; NULL: no more */
 };
 
 /*

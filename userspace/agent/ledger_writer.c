@@ -11,11 +11,12 @@
 #include "cleanup.h"
 #include "judge.h"
 #include "ledger_check.h"
+#include "ledger_past.h"
 #include "line.h"
 #include "log.h"
+#include "spool.h"
 #include "tail.h"
 
-#define LAST_LINES 4 /* that are looked at for a `stop` */
 #define SEEN_SIZE 16384 /* executables remembered by `once`; a power of two */
 
 struct ledger_writer {
@@ -35,9 +36,9 @@ struct ledger_writer {
 	struct tail *tail;
 	void (*drift)(void *ctx);
 	uint64_t last_order;
-	uint64_t unsent, max_unsent, sent_size; /* bytes since sent_size */
-	bool full;
-	uint64_t dropped; /* lines that could not be taken since the last `lost` line */
+	struct spool spool;
+	void (*again)(void *ctx);
+	struct event *again_event; /* not from inside the sink: who tells again uses it */
 	uint64_t repeats; /* execs that `once` did not write since the last `counters` line */
 	uint64_t seed; /* random, so that nobody can choose two programs that look the same here */
 	uint64_t seen[SEEN_SIZE]; /* hashes of (scope, key, found); 0: free */
@@ -57,14 +58,15 @@ static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 	if (r >= 0)
 		r = ledger_append(w->ledger, b.data, b.size);
 	if (r < 0) {
-		if (w->dropped++ == 0)
+		spool_refused(&w->spool, r);
+		if (w->spool.dropped == 1)
 			log_error("ledger=line_refused type=%s error=\"%s\" next=\"counted, told "
 				  "in a lost line\"",
 				  terms_type_name(l->type), strerror(-r));
 		return r;
 	}
 	tail_add(w->tail, l->seq, b.data, b.size);
-	w->unsent += b.size + 1;
+	spool_written(&w->spool, b.size + 1);
 	if (w->commit)
 		commit_appended(w->commit, urgent);
 	return 0;
@@ -78,19 +80,38 @@ int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const ch
 	return write_line(w, &l, false);
 }
 
+/* What was not written is told as soon as something can be; and all that is known is told again when there is room. */
 static void tell_dropped(struct ledger_writer *w)
 {
-	char members[128];
-	uint64_t n = w->dropped;
+	char members[160];
+	uint64_t n = w->spool.dropped;
 
 	if (n == 0)
 		return;
 	snprintf(members, sizeof(members),
-		 "\"of\":\"ledger\",\"n\":%" PRIu64 ",\"what\":\"lines that the ledger refused\"",
+		 "\"of\":\"ledger\",\"n\":%" PRIu64
+		 ",\"what\":\"lines that the ledger refused or the spool had no room for\"",
 		 n);
-	w->dropped = 0;
-	if (ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members) < 0)
-		w->dropped = n;
+	w->spool.dropped = 0;
+	if (ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members) < 0) {
+		w->spool.dropped = n;
+		return;
+	}
+	if (!w->spool.forgot || w->spool.full)
+		return;
+	w->spool.forgot = false;
+	memset(w->seen, 0, sizeof(w->seen));
+	if (w->again)
+		event_active(w->again_event, EV_TIMEOUT, 0);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+	struct ledger_writer *w = ctx;
+
+	(void)fd;
+	(void)what;
+	w->again(w->ctx);
 }
 
 static uint64_t mix(uint64_t h, const char *text)
@@ -100,36 +121,11 @@ static uint64_t mix(uint64_t h, const char *text)
 	return (h ^ 0xff) * 0x100000001b3ull;
 }
 
-/* True when this executable was written before. A slot that another took means only that one more line is written. */
-static bool seen_before(struct ledger_writer *w, const struct line *l)
+/* Where this executable is remembered, and what by. A slot that another took means only that one more line is written. */
+static uint64_t *seen_slot(struct ledger_writer *w, const struct line *l, uint64_t *ret_hash)
 {
-	uint64_t h = mix(mix(mix(w->seed, l->scope), l->key), l->found);
-	uint64_t *slot = &w->seen[(h ^ h >> 32) & (SEEN_SIZE - 1)];
-
-	if (*slot == h)
-		return true;
-	*slot = h;
-	return false;
-}
-
-/*
- * The ledger is the spool. While nobody takes it, what is no drift is counted and not written beyond the bound; the count is told in a
- * `lost` line as soon as there is room again.
- */
-static bool is_full(struct ledger_writer *w, bool drift)
-{
-	bool full = w->max_unsent && w->unsent > w->max_unsent;
-
-	if (full && !w->full)
-		log_error("spool=full bytes=%" PRIu64
-			  " next=\"only drift is written; the rest is counted and told\" "
-			  "cure=\"see why the verifier does not take evidence\"",
-			  w->unsent);
-	w->full = full;
-	if (!full || drift)
-		return false;
-	w->dropped++;
-	return true;
+	*ret_hash = mix(mix(mix(w->seed, l->scope), l->key), l->found);
+	return &w->seen[(*ret_hash ^ *ret_hash >> 32) & (SEEN_SIZE - 1)];
 }
 
 static void on_measurement(void *ctx, const struct line *l)
@@ -137,11 +133,13 @@ static void on_measurement(void *ctx, const struct line *l)
 	struct ledger_writer *w = ctx;
 	struct judge_result judged = {.judgement = 0};
 	struct line copy = *l;
+	uint64_t *slot = NULL, hash = 0;
 	int r;
 
 	/* What could not be measured is never taken for something seen before. */
-	if (l->type == PLUMB_TYPE_EXEC && !w->exec_all && strncmp(l->found, "sha256:", 7) == 0 &&
-	    seen_before(w, l)) {
+	if (l->type == PLUMB_TYPE_EXEC && !w->exec_all && strncmp(l->found, "sha256:", 7) == 0)
+		slot = seen_slot(w, l, &hash);
+	if (slot && *slot == hash) {
 		w->repeats++;
 		return;
 	}
@@ -152,12 +150,15 @@ static void on_measurement(void *ctx, const struct line *l)
 		copy.judge_version = PLUMB_JUDGE_VERSION;
 		copy.baseline_version = baseline_info(w->baseline)->version;
 	}
-	if (is_full(w, copy.judgement == PLUMB_JUDGE_DRIFT))
+	if (!spool_takes(&w->spool, copy.judgement == PLUMB_JUDGE_DRIFT))
 		return;
 	tell_dropped(w);
 	r = write_line(w, &copy,
 		       copy.judgement == PLUMB_JUDGE_DRIFT || l->type == PLUMB_TYPE_MODULE ||
 			       l->type == PLUMB_TYPE_FILE || l->type == PLUMB_TYPE_MOUNT);
+	/* Only what was written is not written again. */
+	if (r >= 0 && slot)
+		*slot = hash;
 	if (r >= 0 && copy.judgement == PLUMB_JUDGE_DRIFT && w->drift)
 		w->drift(w->ctx);
 }
@@ -174,8 +175,9 @@ static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct pl
 		 ",\"exec_repeats\":%" PRIu64,
 		 ksess, cpu, (uint64_t)c->attempts, (uint64_t)c->submitted, (uint64_t)c->dropped,
 		 received, w->repeats);
-	w->repeats = 0;
-	ledger_writer_record(w, PLUMB_TYPE_COUNTERS, "agent", members);
+	tell_dropped(w);
+	if (ledger_writer_record(w, PLUMB_TYPE_COUNTERS, "agent", members) >= 0)
+		w->repeats = 0;
 }
 
 static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
@@ -222,33 +224,6 @@ static int read_boot_id(char ret[37])
 	return 0;
 }
 
-/* The end of what an earlier run wrote: its last line's times, and whether that was a `stop`. */
-struct last {
-	bool any, stopped;
-	uint64_t seq, utc_ns, boot_ns;
-	char boot[37];
-};
-
-static int last_line(void *ctx, uint64_t seq, const char *text, size_t size)
-{
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	struct last *last = ctx;
-	struct line l;
-	struct why why;
-
-	if (line_parse(text, size, &o, &l, &why) < 0)
-		return 0;
-	last->any = true;
-	last->seq = seq;
-	/* The last quote covers the `stop`, so it comes after it; and somebody else may extend meanwhile. */
-	if (l.type != PLUMB_TYPE_QUOTE && l.type != PLUMB_TYPE_EPOCH)
-		last->stopped = l.type == PLUMB_TYPE_STOP;
-	last->utc_ns = l.utc_ns;
-	last->boot_ns = l.boot_ns;
-	snprintf(last->boot, sizeof(last->boot), "%s", l.boot);
-	return 0;
-}
-
 static int write_log(struct ledger_writer *w, const char *origin)
 {
 	CLEANUP(buf_done) struct buf b = {0};
@@ -272,7 +247,7 @@ static int write_log(struct ledger_writer *w, const char *origin)
 }
 
 /* From here to there nobody looked: every source was blind, on whoever's word. */
-static int write_gap(struct ledger_writer *w, const struct last *last)
+static int write_gap(struct ledger_writer *w, const struct ledger_past *last)
 {
 	char from[CLOCK_TEXT_SIZE], members[320];
 
@@ -334,7 +309,7 @@ static void on_foreign(void *ctx, const struct epoch_seen *now, const struct epo
 
 static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 		 const struct ledger_recovery *found, const struct epoch_ruling *rule,
-		 const struct last *last)
+		 const struct ledger_past *last)
 {
 	char members[160];
 	int r = ledger_next_seq(w->ledger) == 0 ? write_log(w, o->origin) : 0;
@@ -356,7 +331,7 @@ static int begin(struct ledger_writer *w, const struct ledger_writer_options *o,
 
 static int open_commit(struct event_base *base, struct ledger_writer *w,
 		       const struct ledger_writer_options *o, const struct ledger_recovery *found,
-		       const struct last *last, struct why *ret_why)
+		       const struct ledger_past *last, struct why *ret_why)
 {
 	const struct commit_options co = {
 		.ledger = w->ledger,
@@ -378,45 +353,23 @@ static int open_commit(struct event_base *base, struct ledger_writer *w,
 	return r;
 }
 
-/* Orders are carried out once and upwards: which was the last is in the ledger itself. */
-static int find_order(void *ctx, uint64_t seq, const char *text, size_t size)
-{
-	static const char sign[] = "\"type\":\"order\"";
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	struct ledger_writer *w = ctx;
-	uint64_t number;
-	struct why why;
-
-	(void)seq;
-	if (!memmem(text, size, sign, sizeof(sign) - 1) ||
-	    jsonl_parse(text, size, LINE_MAX_SIZE, &o, &why) < 0 ||
-	    jsonl_get_uint(o, "number", INT64_MAX, &number, &why) < 0)
-		return 0;
-	if (number > w->last_order)
-		w->last_order = number;
-	return 0;
-}
-
 static int open_ledger(struct event_base *base, struct ledger_writer *w,
 		       const struct ledger_writer_options *o, struct why *ret_why)
 {
 	const struct ledger_options lo = {
 		.io = o->io, .dir = o->dir, .origin = o->origin, .create = true};
 	struct ledger_recovery found;
-	struct last last = {.any = false};
+	struct ledger_past past = {.any = false};
 	int r = ledger_open(&lo, &w->ledger, &found, ret_why);
-	uint64_t size;
 
 	if (r < 0)
 		return r;
-	size = ledger_next_seq(w->ledger);
-	if (size > 0)
-		r = ledger_check_each(o->io, o->dir, size > LAST_LINES ? size - LAST_LINES : 0,
-				      last_line, &last, ret_why);
-	if (r >= 0 && size > 0)
-		r = ledger_check_each(o->io, o->dir, 0, find_order, w, ret_why);
+	r = ledger_past_read(o->io, o->dir, ledger_next_seq(w->ledger), &past, ret_why);
+	w->last_order = past.last_order;
+	w->spool.sent = past.quote_seq;
+	w->spool.unsent = past.bytes;
 	if (r >= 0)
-		r = open_commit(base, w, o, &found, &last, ret_why);
+		r = open_commit(base, w, o, &found, &past, ret_why);
 	return r < 0 && !ret_why->text[0] ? why_set(ret_why, r, "%s: %s", o->dir, strerror(-r)) : r;
 }
 
@@ -433,15 +386,17 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 	w->exec_all = o->exec_all;
 	w->io = o->io;
 	w->record = o->record;
-	w->max_unsent = o->max_unsent;
+	w->spool.max = o->max_unsent;
 	w->provisional = o->provisional;
 	w->anchored = o->anchored;
 	w->drift = o->drift;
+	w->again = o->again;
 	w->ctx = o->ctx;
 	w->sink = (struct measure_sink){w, on_measurement, on_counters, on_lost};
 	ret_why->text[0] = 0;
 	w->dir = strdup(o->dir);
-	r = w->dir ? tail_open(&w->tail) : -ENOMEM;
+	w->again_event = evtimer_new(base, on_again, w);
+	r = w->dir && w->again_event ? tail_open(&w->tail) : -ENOMEM;
 	if (r < 0) {
 		ledger_writer_free(w);
 		return r;
@@ -474,6 +429,8 @@ struct ledger_writer *ledger_writer_free(struct ledger_writer *w)
 	commit_free(w->commit);
 	ledger_free(w->ledger);
 	tail_free(w->tail);
+	if (w->again_event)
+		event_free(w->again_event);
 	free(w->dir);
 	free(w);
 	return NULL;
@@ -565,15 +522,10 @@ int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, siz
 
 void ledger_writer_sent(struct ledger_writer *w, uint64_t size)
 {
-	uint64_t next = ledger_next_seq(w->ledger);
-
-	/* By the share of lines: exact enough for a bound. */
-	if (size >= next)
-		w->unsent = 0;
-	else if (size > w->sent_size)
-		w->unsent -= (uint64_t)((double)w->unsent * (double)(size - w->sent_size) /
-					(double)(next - w->sent_size));
-	w->sent_size = size;
+	spool_sent(&w->spool, size, ledger_next_seq(w->ledger));
+	/* Not only with the next measurement, which may be long in coming. */
+	if (w->spool.full && w->spool.unsent <= w->spool.max && spool_takes(&w->spool, true))
+		tell_dropped(w);
 }
 
 uint64_t ledger_writer_last_order(const struct ledger_writer *w)

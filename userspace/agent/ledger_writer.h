@@ -31,6 +31,7 @@ struct ledger_writer_options {
 	void (*provisional)(void *ctx, const struct checkpoint *head);	/* as in commit.h; may be NULL */
 	void (*anchored)(void *ctx, const struct checkpoint *head);
 	void (*drift)(void *ctx);	/* a line that is drift was appended; may be NULL; not during open */
+	void (*again)(void *ctx);	/* measurements were not written for want of room, and there is room: tell all that is known again; may be NULL */
 	void *ctx;
 	bool exec_all;			/* false: each (scope, program, digest) once, counted after that */
 	const struct record *record;	/* borrowed; who came before this ledger; NULL: nobody */

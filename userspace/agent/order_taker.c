@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +16,17 @@
 #include "plumb/wire.h"
 
 #define MAX_ORDER 8192
+#define MAX_LIFE_MS (366ull * 86400000)
 
 struct order_taker {
 	struct order_taker_options o;
 	struct sign_key *key;
 	struct baseline *own; /* one that was ordered since the start */
+	const struct baseline *baseline; /* the one that judges; NULL: none */
 	uint64_t last, baseline_version;
 	bool busy; /* a baseline is being fetched for `at_hand` */
 	struct order at_hand;
+	struct why refused; /* why the last one was that could not be read */
 	uint64_t restart, restart_until_ns; /* boot time */
 };
 
@@ -36,6 +40,7 @@ int order_taker_open(const struct order_taker_options *o, struct order_taker **r
 		return -ENOMEM;
 	t->o = *o;
 	t->last = ledger_writer_last_order(o->writer);
+	t->baseline = o->baseline;
 	t->baseline_version = o->baseline ? baseline_info(o->baseline)->version : 0;
 	r = sign_key_from_spki(o->record->order_key.data, o->record->order_key.size, &t->key,
 			       ret_why);
@@ -80,6 +85,72 @@ static void finish(struct order_taker *t, const struct order *o, const char *res
 		   order_kind_name(o->kind), result, o->reason);
 }
 
+static bool is_of_document(int r)
+{
+	return r == -EBADMSG || r == -EKEYREJECTED || r == -ESTALE || r == -E2BIG || r == -EFBIG ||
+	       r == -EINVAL;
+}
+
+static int check_new(const struct order_taker *t, const struct baseline *b, struct why *ret_why)
+{
+	const struct baseline_info *i = baseline_info(b);
+	const struct baseline_info *now = t->baseline ? baseline_info(t->baseline) : NULL;
+
+	if (i->version != t->at_hand.version)
+		return why_set(ret_why, -EBADMSG,
+			       "it is version %" PRIu64 ", and %" PRIu64 " was ordered", i->version,
+			       t->at_hand.version);
+	/* It would bring back what was withdrawn. */
+	if (now && strcmp(now->name, i->name) == 0 && i->version < now->version)
+		return why_set(ret_why, -ESTALE,
+			       "%.60s version %" PRIu64 " is older than version %" PRIu64
+			       " that judges; sign it as a newer one",
+			       i->name, i->version, now->version);
+	return 0;
+}
+
+/* Renamed, and durably so. */
+static int put_in_place(const struct order_taker *t, const char *from)
+{
+	char dir[PATH_MAX];
+	char *slash;
+	int r = t->o.io->ops->rename(t->o.io->ctx, from, t->o.baseline_path);
+
+	if (r < 0)
+		return r;
+	snprintf(dir, sizeof(dir), "%s", t->o.baseline_path);
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = 0;
+	return fsio_sync_dir(t->o.io, !slash ? "." : slash == dir ? "/" : dir);
+}
+
+/* The file that judges stays as it is until the new one was found good: a restart must find one that is. */
+static int keep_new(struct order_taker *t, const struct buf *body,
+		    const struct sign_key *const *keys, uint32_t n, struct baseline **ret,
+		    struct why *ret_why)
+{
+	struct baseline *b = NULL;
+	char path[PATH_MAX];
+	int r = snprintf(path, sizeof(path), "%s.new", t->o.baseline_path) < (int)sizeof(path)
+			? fsio_replace_file(t->o.io, path, body->data, body->size, 0600)
+			: -ENAMETOOLONG;
+
+	if (r >= 0)
+		r = baseline_open(t->o.io, path, keys, n, 0, &b, ret_why);
+	if (r >= 0)
+		r = check_new(t, b, ret_why);
+	if (r >= 0)
+		r = put_in_place(t, path);
+	if (r < 0) {
+		baseline_free(b);
+		fsio_unlink(t->o.io, path);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
 static int open_new(struct order_taker *t, const struct buf *body, struct baseline **ret,
 		    struct why *ret_why)
 {
@@ -98,13 +169,27 @@ static int open_new(struct order_taker *t, const struct buf *body, struct baseli
 		r = why_set(ret_why, -EKEYREJECTED,
 			    "the enrolment record names nobody who may sign baselines");
 	if (r >= 0)
-		r = fsio_replace_file(t->o.io, t->o.baseline_path, body->data, body->size, 0600);
-	if (r >= 0)
-		r = baseline_open(t->o.io, t->o.baseline_path, (const struct sign_key *const *)keys,
-				  n, 0, ret, ret_why);
+		r = keep_new(t, body, (const struct sign_key *const *)keys, n, ret, ret_why);
 	for (uint32_t i = 0; i < n; i++)
 		sign_key_free(keys[i]);
 	return r;
+}
+
+static void refuse(struct order_taker *t, const char *text)
+{
+	char result[320];
+
+	snprintf(result, sizeof(result), "refused: %.300s", text);
+	finish(t, &t->at_hand, result);
+	/* What was ordered after it comes with the next answer. */
+	t->o.evidence(t->o.ctx);
+}
+
+static void unfetched(const struct order_taker *t, const char *error)
+{
+	log_warning("order=%" PRIu64 " baseline=unfetched error=\"%s\" next=\"the old one judges; "
+		    "tried again when it is ordered again\"",
+		    t->at_hand.number, error);
 }
 
 static void on_baseline(void *ctx, int r, const struct buf *body, const struct why *why)
@@ -112,30 +197,36 @@ static void on_baseline(void *ctx, int r, const struct buf *body, const struct w
 	struct order_taker *t = ctx;
 	struct baseline *b = NULL, *before = t->own;
 	struct why own = *why;
-	char result[320];
 
 	t->busy = false;
-	/* The verifier will say it again; what it does not have it may have later. */
+	if (r == -ECANCELED)
+		return;
+	/* It says itself that there is no such document, or none of a size that is allowed. */
+	if (r == -ENOENT || r == -E2BIG) {
+		refuse(t, own.text);
+		return;
+	}
+	/* What it cannot give now it may give later. */
 	if (r < 0) {
-		if (r != -ECANCELED)
-			log_warning("order=%" PRIu64
-				    " baseline=unfetched error=\"%s\" next=\"tried again when it "
-				    "is ordered again\"",
-				    t->at_hand.number, why->text);
+		unfetched(t, why->text);
 		return;
 	}
 	r = open_new(t, body, &b, &own);
+	/* Of this node's disk or memory, not of the document: the order stands. */
+	if (r < 0 && !is_of_document(r)) {
+		unfetched(t, own.text[0] ? own.text : strerror(-r));
+		return;
+	}
 	if (r >= 0)
 		r = ledger_writer_set_baseline(t->o.writer, b);
 	if (r < 0) {
 		baseline_free(b);
-		snprintf(result, sizeof(result), "refused: %s",
-			 own.text[0] ? own.text : strerror(-r));
-		finish(t, &t->at_hand, result);
+		refuse(t, own.text[0] ? own.text : strerror(-r));
 		return;
 	}
 	t->own = b;
 	t->baseline_version = baseline_info(b)->version;
+	t->baseline = b;
 	baseline_free(before);
 	finish(t, &t->at_hand, "done");
 	t->o.judged_anew(t->o.ctx);
@@ -149,9 +240,7 @@ static void fetch_baseline(struct order_taker *t, const struct order *o)
 	r = transport_baseline(t->o.transport, &o->document, on_baseline, t);
 	t->busy = r >= 0;
 	if (r < 0)
-		log_warning("order=%" PRIu64 " baseline=unfetched error=\"%s\" next=\"tried again "
-			    "when it is ordered again\"",
-			    o->number, strerror(-r));
+		unfetched(t, strerror(-r));
 }
 
 static void carry_out(struct order_taker *t, const struct order *o)
@@ -166,12 +255,16 @@ static void carry_out(struct order_taker *t, const struct order *o)
 		break;
 	case ORDER_RESTART:
 		t->restart = o->number;
-		t->restart_until_ns = clock_boot_ns(t->o.clock) + o->life_ms * 1000000;
+		t->restart_until_ns =
+			clock_boot_ns(t->o.clock) +
+			(o->life_ms < MAX_LIFE_MS ? o->life_ms : MAX_LIFE_MS) * 1000000;
 		finish(t, o, "done");
+		t->o.evidence(t->o.ctx);
 		break;
 	default:
 		/* Isolation on the node itself is a later release's; that it was ordered must be seen. */
 		finish(t, o, "noted: this release does not isolate by itself");
+		t->o.evidence(t->o.ctx);
 		break;
 	}
 }
@@ -191,6 +284,15 @@ static int open_order(const struct order_taker *t, const struct buf *envelope, s
 	return r;
 }
 
+/* It comes with each answer until a later one is carried out: told once. */
+static void tell_refused(struct order_taker *t, const struct why *why)
+{
+	if (strcmp(t->refused.text, why->text) == 0)
+		return;
+	t->refused = *why;
+	log_error("order=refused error=\"%s\" next=\"it is not carried out\"", why->text);
+}
+
 void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32_t n)
 {
 	struct order o;
@@ -200,8 +302,7 @@ void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32
 		int r = open_order(t, &envelopes[i], &o, &why);
 
 		if (r < 0)
-			log_error("order=refused error=\"%s\" next=\"it is not carried out\"",
-				  why.text);
+			tell_refused(t, &why);
 		else if (o.number > t->last)
 			carry_out(t, &o);
 	}

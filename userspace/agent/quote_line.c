@@ -8,7 +8,6 @@
 
 int quote_line_write(struct ledger_writer *w, const struct quote_line *q)
 {
-	static const struct digest none;
 	CLEANUP(buf_done) struct buf b = {0};
 	struct jsonl j = {.buf = &b};
 	char text[CHECKPOINT_MAX_TEXT], name[8];
@@ -31,7 +30,7 @@ int quote_line_write(struct ledger_writer *w, const struct quote_line *q)
 		jsonl_hex(&j, name, q->job->pcrs.values[i].bytes, DIGEST_SIZE);
 	}
 	jsonl_close(&j);
-	jsonl_hex(&j, "boot_log", none.bytes, DIGEST_SIZE);
+	jsonl_hex(&j, "boot_log", q->boot_log.bytes, DIGEST_SIZE);
 	jsonl_uint(&j, "ima_cursor", 0);
 	jsonl_uint(&j, "baseline", q->baseline_version);
 	jsonl_uint(&j, "order", q->last_order);

@@ -29,10 +29,13 @@ struct report_options {			/* all borrowed */
 	uint64_t interval_ms;		/* 60000 */
 	/* DSSE envelopes of an answer, oldest first, unverified. */
 	void (*orders)(void *ctx, const struct buf *envelopes, uint32_t n);
+	/* A certificate that came with accepted evidence, PEM, unverified. May be NULL. */
+	void (*renewed)(void *ctx, const struct buf *pem);
 	/* What quotes and evidence say of us. */
 	void (*standing)(void *ctx, uint64_t *ret_last_order, uint64_t *ret_baseline_version);
 	void *ctx;
 	uint32_t max_lines;		/* of one body; 0: WIRE_MAX_EVIDENCE_LINES (tests) */
+	size_t max_bytes;		/* of the lines of one body; 0: EVIDENCE_MAKER_BYTES (tests) */
 };
 
 int report_open(struct event_base *base, const struct report_options *o, struct report **ret, struct why *ret_why);
@@ -40,7 +43,7 @@ struct report *report_free(struct report *r);		/* after tpm_queue_free() and tra
 void report_drift(struct report *r);			/* drift was written: it leaves at once, and evidence after it */
 void report_anchored(struct report *r);			/* called when a checkpoint was anchored */
 void report_now(struct report *r);			/* evidence as soon as all that is appended by now is anchored */
-void report_last(struct report *r, bool leaving);	/* the last evidence before a stop; leaving: the stop was announced */
-bool report_is_idle(const struct report *r);		/* nothing is wanted or in flight, or the verifier is away */
+void report_last(struct report *r, bool leaving);	/* the last evidence before a stop, tried once; leaving: the stop was announced */
+bool report_is_idle(const struct report *r);		/* nothing is in flight, and nothing wanted of a verifier that is there */
 
 #endif

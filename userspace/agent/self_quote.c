@@ -45,6 +45,7 @@ static int bind_quote(struct self_quote *s)
 	struct quote_binding b = {.node = s->identity->record.node,
 				  .incarnation = s->identity->record.incarnation,
 				  .checkpoint = text,
+				  .boot_log = s->identity->boot_log,
 				  .baseline_version = s->baseline_version};
 	size_t size;
 	int r = checkpoint_text(&s->head, text, &size);
@@ -61,6 +62,7 @@ static int write_line(struct self_quote *s, const struct tpm_job *job)
 				     .head = &s->head,
 				     .job = job,
 				     .pcr_index = s->identity->now.pcr_index,
+				     .boot_log = s->identity->boot_log,
 				     .baseline_version = s->baseline_version};
 
 	return quote_line_write(s->writer, &q);

@@ -15,6 +15,7 @@
 #include "tpm.h"
 
 #define TPM_DEVICE "/dev/tpmrm0"
+#define BOOT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
 #define MAX_PEM 65536
 #define MAX_UNSENT (2ull << 30)
 
@@ -65,6 +66,12 @@ static int open_tpm(const struct settings *s, struct startup *st, struct why *re
 	return tpm_open(automatic ? "device:" TPM_DEVICE : s->tpm, &st->tpm, ret_why);
 }
 
+/* The kernel's copy is of the kernel's first TPM, which an emulated one is not. */
+static const char *boot_log_of(const struct settings *s)
+{
+	return strcmp(s->tpm, "auto") == 0 || strncmp(s->tpm, "device:", 7) == 0 ? BOOT_LOG : NULL;
+}
+
 static struct identity_options identity_options(const struct settings *s)
 {
 	return (struct identity_options){
@@ -74,7 +81,9 @@ static struct identity_options identity_options(const struct settings *s)
 		.state_dir = s->state_dir,
 		.log_name = s->log_name,
 		.pcr_index = (uint8_t)s->pcr_index,
+		.boot_log = boot_log_of(s),
 		.enrolment = s->verifier ? ENROL_CLIENT_CERT : NULL,
+		.of_machine = {ENROL_CLIENT_KEY, ENROL_CLIENT_CA, STARTUP_BASELINE_FILE},
 	};
 }
 
@@ -119,19 +128,56 @@ static int enrol(const struct settings *s, struct startup *st, bool (*stopped)(v
 	return r < 0 ? r : identity_adopt(&io, &st->identity, &record, ret_why);
 }
 
+/* What TLS would say only much later, and less clearly. */
+static int check_cert(const struct settings *s, const struct startup *st, struct cert_identity *ret,
+		      struct why *ret_why)
+{
+	struct sign_key *key = NULL;
+	struct digest id;
+	char until[CLOCK_TEXT_SIZE];
+	int r = sign_key_from_pem((char *)st->key.data, st->key.size, &key, ret_why);
+
+	if (r >= 0)
+		r = sign_key_id(key, &id);
+	sign_key_free(key);
+	if (r >= 0)
+		r = cert_identity_pem((char *)st->cert.data, st->cert.size, ret, ret_why);
+	if (r >= 0 && (ret->kind != CERT_NODE || !digest_equal(&ret->key_id, &id) ||
+		       strcmp(ret->name, st->identity.record.node) != 0))
+		r = why_set(ret_why, -EKEYREJECTED,
+			    "the key is not the certificate's, or the "
+			    "certificate is another node's");
+	if (r < 0)
+		return r;
+	clock_text(ret->not_after_s * 1000000000, until);
+	if (clock_utc_ns(clock_system()) / 1000000000 >= ret->not_after_s)
+		log_error(
+			"certificate=ended at=%s file=%s/%s cure=\"see that the clock is right; to "
+			"enrol this node anew, remove that file and give it a join token\" "
+			"next=\"the ledger is written all the same\"",
+			until, s->state_dir, ENROL_CLIENT_CERT);
+	return 0;
+}
+
 static int open_verifier(const struct settings *s, struct startup *st, struct why *ret_why)
 {
 	struct cert_identity id;
-	int r = read_pem(s, ENROL_CLIENT_CA, &st->ca, ret_why);
+	struct why why = {""};
+	int r = read_pem(s, ENROL_CLIENT_CA, &st->ca, &why);
 
 	if (r >= 0)
-		r = read_pem(s, ENROL_CLIENT_CERT, &st->cert, ret_why);
+		r = read_pem(s, ENROL_CLIENT_CERT, &st->cert, &why);
 	if (r >= 0)
-		r = read_pem(s, ENROL_CLIENT_KEY, &st->key, ret_why);
+		r = read_pem(s, ENROL_CLIENT_KEY, &st->key, &why);
 	if (r >= 0)
-		r = cert_identity_pem((char *)st->cert.data, st->cert.size, &id, ret_why);
+		r = check_cert(s, st, &id, &why);
 	if (r < 0)
-		return r;
+		return why_set(
+			ret_why, r,
+			"%.160s; to enrol this node anew, remove %s from the state directory "
+			"and give a join token",
+			why.text, ENROL_CLIENT_CERT);
+	snprintf(st->cert_path, sizeof(st->cert_path), "%s/%s", s->state_dir, ENROL_CLIENT_CERT);
 	st->verifier = (struct agent_verifier){
 		.url = s->verifier,
 		.ca_pem = (char *)st->ca.data,
@@ -139,6 +185,8 @@ static int open_verifier(const struct settings *s, struct startup *st, struct wh
 		.key_pem = (char *)st->key.data,
 		.client_key = id.key_id,
 		.interval_ms = s->evidence_interval,
+		.cert_path = st->cert_path,
+		.cert_not_after_s = id.not_after_s,
 		.baseline_path = st->baseline_path,
 		.max_unsent = MAX_UNSENT,
 	};
@@ -214,8 +262,9 @@ static int open_identity(const struct settings *s, struct startup *st, bool (*st
 	if (r >= 0)
 		r = identity_open(&o, st->tpm, &st->identity, ret_why);
 	if (r < 0)
-		return startup_exit_code(r, strcmp(s->tpm, "none") != 0 ? STARTUP_NO_TPM
-									: STARTUP_REST);
+		return startup_exit_code(r, strcmp(s->tpm, "none") != 0 || r == -ENODEV
+						    ? STARTUP_NO_TPM
+						    : STARTUP_REST);
 	if (!s->verifier)
 		return 0;
 	if (!st->identity.enrolled) {
@@ -225,7 +274,7 @@ static int open_identity(const struct settings *s, struct startup *st, bool (*st
 			       : r == -EINTR			  ? 0
 								  : STARTUP_REST;
 	}
-	return open_verifier(s, st, ret_why) < 0 ? STARTUP_REST : 0;
+	return open_verifier(s, st, ret_why) < 0 ? STARTUP_REFUSED : 0;
 }
 
 int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx,
@@ -236,7 +285,8 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 
 	*ret = (struct startup){.identity = {.lock_fd = -1}};
 	ret_why->text[0] = 0;
-	snprintf(ret->baseline_path, sizeof(ret->baseline_path), "%s/baseline.jsonl", s->state_dir);
+	snprintf(ret->baseline_path, sizeof(ret->baseline_path), "%s/%s", s->state_dir,
+		 STARTUP_BASELINE_FILE);
 	/* A configured baseline that cannot be used is said before anything is made or asked for. */
 	if (s->baseline && !s->verifier && open_baseline(s, ret, ret_why) < 0)
 		return STARTUP_BASELINE;

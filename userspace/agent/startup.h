@@ -9,6 +9,8 @@
 #include "agent.h"
 #include "settings.h"
 
+#define STARTUP_BASELINE_FILE "baseline.jsonl"	/* in the state directory: the last one that the verifier ordered */
+
 /* Documented in plumbd(8). */
 enum startup_exit {
 	STARTUP_USAGE = 64, STARTUP_CORRUPT = 65, STARTUP_OTHER_NODE = 66, STARTUP_BASELINE = 67, STARTUP_NO_TPM = 68, STARTUP_NO_SENSOR = 69,
@@ -21,7 +23,7 @@ struct startup {
 	struct baseline *baseline;
 	struct buf ca, cert, key;	/* PEM; the key is wiped */
 	struct agent_verifier verifier;
-	char baseline_path[4096], absent[128];
+	char baseline_path[4096], cert_path[4096], absent[128];
 	struct agent_options options;
 };
 

@@ -58,6 +58,8 @@ static int status_error(int status)
 		return -ENOENT;
 	if (status == 409)
 		return -ESTALE;
+	if (status == 413)
+		return -EMSGSIZE;
 	if (status >= 500 || status == 429)
 		return -EAGAIN;
 	return -EPROTO;
@@ -206,6 +208,11 @@ int transport_open(struct event_base *base, const struct transport_options *o,
 	}
 	*ret = t;
 	return 0;
+}
+
+int transport_renew(struct transport *t, const char *cert_pem)
+{
+	return fetch_set_cert(t->fetch, cert_pem);
 }
 
 struct transport *transport_free(struct transport *t)

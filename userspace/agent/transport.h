@@ -23,12 +23,15 @@ int transport_open(struct event_base *base, const struct transport_options *o,
 		   struct transport **ret, struct why *ret_why);
 struct transport *transport_free(struct transport *t); /* calls in flight end with -ECANCELED */
 
+int transport_renew(struct transport *t, const char *cert_pem);	/* for the same key; from the next request on */
+
 /* r: 0, else -errno as fetch.h, or -EPROTO when an answer is none (why). Each -EALREADY when one of its kind is in flight. */
 int transport_nonce(struct transport *t,
 		    void (*done)(void *ctx, int r, const struct evidence_nonce *n,
 				 const struct why *why),
 		    void *ctx);
-/* Body as evidence_write() made it; copied. provisional: WIRE_ROUTE_DRIFT. -EPERM in r: the verifier does not know this certificate (401, 403). */
+/* Body as evidence_write() made it; copied. provisional: WIRE_ROUTE_DRIFT. -EPERM in r: the verifier does not know this certificate (401, 403);
+ * -ESTALE: the nonce or the incarnation is not the present one (409); -EMSGSIZE: more than it takes (413). */
 int transport_evidence(struct transport *t, bool provisional, const struct buf *body,
 		       void (*done)(void *ctx, int r, const struct evidence_answer *a,
 				    const struct why *why),

@@ -437,6 +437,11 @@ int fetch_open(const struct fetch_options *o, struct fetch **ret, struct why *re
 	return 0;
 }
 
+int fetch_set_cert(struct fetch *f, const char *cert_pem)
+{
+	return fetch_tls_renew(&f->tls, cert_pem);
+}
+
 struct fetch *fetch_free(struct fetch *f)
 {
 	if (!f)

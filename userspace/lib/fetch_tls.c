@@ -59,7 +59,8 @@ static CURLcode on_ssl(CURL *easy, void *ssl, void *ctx)
 
 void fetch_tls_set(struct fetch_tls *t, CURL *e)
 {
-	struct curl_blob blob = {.flags = CURL_BLOB_NOCOPY};
+	/* Copied: our certificate may be another one before this transfer has connected. */
+	struct curl_blob blob = {.flags = CURL_BLOB_COPY};
 
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -121,6 +122,20 @@ int fetch_tls_open(struct fetch_tls *t, const char *ca_pem, const char *cert_pem
 		return 0;
 	fetch_tls_done(t);
 	return why_set(ret_why, -ENOMEM, "no memory for certificates");
+}
+
+int fetch_tls_renew(struct fetch_tls *t, const char *cert_pem)
+{
+	struct buf cert = {0};
+
+	copy(&cert, cert_pem);
+	if (buf_status(&cert) < 0) {
+		buf_done(&cert);
+		return -ENOMEM;
+	}
+	buf_done(&t->cert);
+	t->cert = cert;
+	return 0;
 }
 
 void fetch_tls_done(struct fetch_tls *t)

@@ -21,6 +21,7 @@ struct fetch_tls {
 /* All copied; each may be NULL. */
 int fetch_tls_open(struct fetch_tls *t, const char *ca_pem, const char *cert_pem, const char *key_pem, const struct digest *ca_pin,
 		   struct why *ret_why);
+int fetch_tls_renew(struct fetch_tls *t, const char *cert_pem);	/* another certificate for the same key */
 void fetch_tls_done(struct fetch_tls *t);
 void fetch_tls_set(struct fetch_tls *t, CURL *e);	/* borrows t until e is gone */
 

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "absence.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "log.h"
+
+static const char *cure_of(int result)
+{
+	switch (result) {
+	case -EKEYREJECTED:
+		return "see that both clocks are right, that this is the verifier whose CA is in "
+		       "ca.crt, and that client.crt has not ended; " ABSENCE_CURE_ANEW;
+	case -EPROTO:
+	case -ENOENT:
+		return "see the verifier's log, and that it is of this release";
+	default:
+		return "see that the verifier runs and can be reached";
+	}
+}
+
+void absence_tell(struct absence *a, int result, const struct why *why)
+{
+	if (!a->away)
+		a->since_ns = clock_boot_ns(a->clock);
+	else if (a->error == result)
+		return;
+	a->away = true;
+	a->error = result;
+	log_warning("verifier=away error=\"%s\" cure=\"%s\" next=\"the ledger keeps what is new; "
+		    "tried again\"",
+		    why->text, cure_of(result));
+}
+
+void absence_back(struct absence *a, uint64_t lines_waiting)
+{
+	if (!a->away)
+		return;
+	a->away = false;
+	log_notice("verifier=back after_s=%" PRIu64 " lines_waiting=%" PRIu64,
+		   (clock_boot_ns(a->clock) - a->since_ns) / 1000000000, lines_waiting);
+}
+
+void absence_reset(struct absence *a)
+{
+	a->wait_ms = 0;
+}
+
+uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms)
+{
+	a->wait_ms = a->wait_ms ? a->wait_ms * 2 : ABSENCE_MIN_MS;
+	if (a->wait_ms > ABSENCE_MAX_MS)
+		a->wait_ms = ABSENCE_MAX_MS;
+	if (a->wait_ms < least_ms)
+		a->wait_ms = least_ms;
+	return a->wait_ms + clock_boot_ns(a->clock) / 1000 % (a->wait_ms / 4 + 1);
+}
+
+bool absence_is_long(const struct absence *a)
+{
+	return a->away && clock_boot_ns(a->clock) - a->since_ns > ABSENCE_LONG_MS * 1000000ull;
+}

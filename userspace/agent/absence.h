@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * absence.h: a verifier that is away: told once, told again when the reason is another, told when it is back; and how long to wait until the
+ * next try. In: results of tries. Out: log lines, milliseconds. Plain.
+ */
+#ifndef PLUMB_ABSENCE_H
+#define PLUMB_ABSENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "clock.h"
+#include "why.h"
+
+#define ABSENCE_MIN_MS 200
+#define ABSENCE_MAX_MS 30000
+#define ABSENCE_LONG_MS 60000
+#define ABSENCE_CURE_ANEW \
+	"to enrol this node anew, remove client.crt from its state directory and give it a join token"
+
+struct absence {
+	const struct clock *clock;	/* borrowed */
+	bool away;
+	int error;			/* the reason that was told */
+	uint64_t since_ns, wait_ms;
+};
+
+void absence_tell(struct absence *a, int result, const struct why *why);
+void absence_back(struct absence *a, uint64_t lines_waiting);	/* it answered; nothing when it was not away */
+void absence_reset(struct absence *a);				/* a try was good: the next wait is the shortest again */
+/* Later each time, up to ABSENCE_MAX_MS or least_ms; with up to a quarter more, so that nodes that lost the same verifier come apart. */
+uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms);
+bool absence_is_long(const struct absence *a);
+
+#endif

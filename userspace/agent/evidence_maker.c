@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "evidence_maker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "anchor_cut.h"
+#include "cleanup.h"
+#include "plumb/wire.h"
+
+int evidence_maker_bind(const struct evidence_maker *m, struct evidence_maker_bound *b)
+{
+	char text[CHECKPOINT_MAX_TEXT];
+	const struct quote_binding q = {.nonce = {b->nonce.nonce, WIRE_NONCE_SIZE},
+					.node = m->identity->record.node,
+					.incarnation = m->identity->record.incarnation,
+					.checkpoint = text,
+					.boot_log = m->identity->boot_log,
+					.baseline_version = b->baseline_version,
+					.last_order = b->last_order,
+					.client_key = m->client_key};
+	size_t size;
+	int r = checkpoint_text(&b->head, text, &size);
+
+	return r < 0 ? r : quote_qualifying_data(&q, &b->qualifying);
+}
+
+int evidence_maker_check(const struct evidence_maker *m, const struct evidence_maker_bound *b,
+			 const struct tpm_job *job, struct why *ret_why)
+{
+	const struct buf *ak = &m->identity->record.ak_public;
+	const struct commit *commit = ledger_writer_commit(m->writer);
+	struct quote_info info;
+	struct epoch_seen epoch;
+	int r = quote_check(job->attest.data, job->attest.size, job->sig.data, job->sig.size,
+			    ak->data, ak->size, &b->qualifying, &job->pcrs, &info, ret_why);
+
+	if (r < 0)
+		return r;
+	commit_epoch(commit, &epoch);
+	if (info.reset_count != epoch.reset_count || info.restart_count != epoch.restart_count ||
+	    !digest_equal(&job->pcrs.values[m->identity->now.pcr_index], commit_fold(commit)))
+		return why_set(ret_why, -ESTALE,
+			       "the PCR or the counts are not as the anchors say");
+	return 0;
+}
+
+/* Beyond what fits one body is an error or a backlog, never a cut: ret_to says how far it went. */
+static int read_lines(const struct evidence_maker *m, uint64_t from, uint64_t to, struct buf *ret,
+		      uint64_t *ret_to)
+{
+	if (to < from)
+		return -ERANGE;
+	if (to - from > m->max_lines)
+		to = from + m->max_lines;
+	return ledger_writer_lines(m->writer, from, to, m->max_bytes, ret, ret_to);
+}
+
+int evidence_maker_reach(const struct evidence_maker *m, uint64_t from, uint64_t to,
+			 uint64_t *ret_to)
+{
+	CLEANUP(buf_done) struct buf lines = {0};
+
+	return read_lines(m, from, to, &lines, ret_to);
+}
+
+static void fill(const struct evidence_maker *m, const struct evidence_maker_bound *b,
+		 const struct checkpoint *head, uint64_t from, struct evidence *e)
+{
+	const struct record *rec = &m->identity->record;
+
+	*e = (struct evidence){.incarnation = rec->incarnation,
+			       .checkpoint = *head,
+			       .from = from,
+			       .n_lines = head->size - from,
+			       .baseline_version = b->baseline_version,
+			       .last_order = b->last_order,
+			       .judge_version = PLUMB_JUDGE_VERSION};
+	memcpy(e->node, rec->node, sizeof(e->node));
+	snprintf(e->agent_version, sizeof(e->agent_version), "%s", PLUMB_VERSION);
+	e->sent_ns = clock_utc_ns(m->clock);
+}
+
+/* All lines [from, head->size), or nothing. */
+static int add_lines(const struct evidence_maker *m, struct evidence *e, struct buf *lines)
+{
+	uint64_t to = e->from;
+	int r = read_lines(m, e->from, e->checkpoint.size, lines, &to);
+
+	if (r >= 0 && to != e->checkpoint.size)
+		r = -E2BIG;
+	e->lines = (struct buf_view){lines->data, lines->size};
+	return r;
+}
+
+int evidence_maker_provisional(const struct evidence_maker *m, const struct evidence_maker_bound *b,
+			       const struct checkpoint *head, uint64_t from, const struct buf *note,
+			       struct buf *ret)
+{
+	CLEANUP(buf_done) struct buf lines = {0};
+	struct evidence e;
+	int r;
+
+	fill(m, b, head, from, &e);
+	e.provisional = true;
+	r = add_lines(m, &e, &lines);
+	if (r < 0)
+		return r;
+	if (note) {
+		if (note->size >= sizeof(e.notes[0]))
+			return -E2BIG;
+		memcpy(e.notes[0], note->data, note->size);
+		e.n_notes = 1;
+	}
+	return evidence_write(&e, ret);
+}
+
+int evidence_maker_evidence(const struct evidence_maker *m, const struct evidence_maker_bound *b,
+			    const struct tpm_job *job, bool leaving, struct buf *ret,
+			    struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf lines = {0};
+	struct evidence e;
+	int r;
+
+	fill(m, b, &b->head, b->nonce.size, &e);
+	r = add_lines(m, &e, &lines);
+	if (r < 0)
+		return r;
+	memcpy(e.nonce, b->nonce.nonce, sizeof(e.nonce));
+	e.pcr_index = m->identity->now.pcr_index;
+	e.pcrs = job->pcrs;
+	e.boot_log = m->identity->boot_log;
+	e.leaving = leaving;
+	buf_put(&e.attest, job->attest.data, job->attest.size);
+	buf_put(&e.sig, job->sig.data, job->sig.size);
+	r = anchor_cut_read(m->io, m->ledger_dir, &b->nonce, &e.anchors);
+	if (r >= 0 && e.anchors.size > WIRE_MAX_ANCHORS)
+		r = why_set(ret_why, -E2BIG,
+			    "%zu bytes of anchors since the last accepted evidence, and the wire "
+			    "takes %u: enrol this node anew",
+			    e.anchors.size, WIRE_MAX_ANCHORS);
+	if (r >= 0)
+		r = buf_status(&e.attest);
+	if (r >= 0)
+		r = buf_status(&e.sig);
+	if (r >= 0)
+		r = evidence_write(&e, ret);
+	evidence_done(&e);
+	return r;
+}
