@@ -255,12 +255,12 @@ static void handle(struct sensor_netlink *s, const struct sensor_netlink_event *
 {
 	uint64_t at_ns;
 
+	/* Answers are numbered too, also those to other listeners. */
+	check_sequence(s, e);
 	if (e->what == SENSOR_NETLINK_ACK) {
 		s->acknowledged = true;
 		s->ack_error = (int)e->error;
-		return;
 	}
-	check_sequence(s, e);
 	if (e->what != SENSOR_NETLINK_EXEC)
 		return;
 	at_ns = boot_of_monotonic(s, e->monotonic_ns);
