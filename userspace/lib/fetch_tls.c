@@ -71,6 +71,9 @@ void fetch_tls_set(struct fetch_tls *t, CURL *e)
 		curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &blob);
 		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
 	} else if (t->pinned) {
+		/* The system's list is not asked, and a small machine has none. */
+		curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
+		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
 		curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl);
 		curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, t);
 	}
