@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One Makefile, not recursive; everything it makes lies in build/. Sources, tests and programs are found by wildcard.
-#   V=1 shows commands; SAN=1 builds with address and undefined sanitizers; WERROR=1 makes warnings errors (both on in CI).
+#   V=1 shows commands; SAN=1 builds with address and undefined sanitizers, SAN=thread with the other; WERROR=1 makes warnings errors (both on in CI).
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -19,6 +19,10 @@ ifeq ($(SAN),1)
 O := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
+ifeq ($(SAN),thread)
+O := build/tsan
+SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
+endif
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
@@ -29,7 +33,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lpthread
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wwrite-strings \
 	$(if $(filter 1,$(WERROR)),-Werror)
-HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(if $(filter 1,$(SAN)),,-D_FORTIFY_SOURCE=2)
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(if $(SANFLAGS),,-D_FORTIFY_SOURCE=2)
 INCLUDES := -Iinclude -Iuserspace/lib -Iuserspace/agent -Iuserspace/ctl -Iuserspace/verifier -Itests/fakes -I$(O)/bpf
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) $(INCLUDES) $(PKG_CFLAGS) -MMD -MP
@@ -99,7 +103,10 @@ $(SHIM): tests/bench/shim/tcti_slow.c
 tests: all $(UNIT) $(FUZZ) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
-	$(Q)$(MAKE) -j$$(nproc) tests && O=$(O) tests/run lint unit fuzz flow vm
+	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint unit threads fuzz flow vm
+
+# Those that have more than one thread, built for the thread sanitizer.
+threads: $(addprefix $(O)/tests/unit/test_,tpm_queue tpm commit capture log)
 
 lint: ## floors, headers alone, formatting, static analysis, shell
 	$(Q)O=$(O) tests/run lint
@@ -131,5 +138,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests check lint unit fuzz flow vmtest bench demo install clean
+.PHONY: all help deps tests threads check lint unit fuzz flow vmtest bench demo install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

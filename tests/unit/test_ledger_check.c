@@ -23,7 +23,7 @@
 static char story[64], dir[64]; /* made once; its copy for one test */
 static struct ledger_check_report report;
 
-static void shell(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
 {
 	char command[1024];
 	va_list ap;

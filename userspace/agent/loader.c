@@ -34,7 +34,8 @@ struct loader {
 };
 
 /* libbpf's own chatter is for whoever debugs the kernel programs. */
-static int print_debug(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_debug(enum libbpf_print_level level,
+							     const char *format, va_list args)
 {
 	char text[512];
 

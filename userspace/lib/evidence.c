@@ -290,10 +290,10 @@ static int check_lines(const struct evidence *e, struct why *ret_why)
 
 		if (!lf)
 			return why_set(ret_why, -EBADMSG, "line %llu is cut short",
-				       (unsigned long long)(e->from + n));
+				       (unsigned long long)e->from + n);
 		if ((size_t)(lf - p) > WIRE_MAX_LINE)
 			return why_set(ret_why, -EBADMSG, "line %llu has more than %u bytes",
-				       (unsigned long long)(e->from + n), WIRE_MAX_LINE);
+				       (unsigned long long)e->from + n, WIRE_MAX_LINE);
 		n++;
 		p = lf + 1;
 	}

@@ -116,7 +116,7 @@ static int ask(struct store_sqlite_db *d, const char *sql, char *ret, size_t roo
 	if (code == SQLITE_ROW) {
 		text = (const char *)sqlite3_column_text(stmt, 0);
 		if (text && strlen(text) < room) {
-			strcpy(ret, text);
+			memcpy(ret, text, strlen(text) + 1);
 			r = 0;
 		}
 	} else if (store_sqlite_db_error(code) < 0) {
