@@ -250,6 +250,65 @@ def tile_leaf(directory, seq, cache={}):
     return leaf if len(leaf) == 32 and leaf != bytes(32) else None
 
 
+def pruned_part(directory, first, frontier, roots):
+    """The tree of the lines that are gone, by their hashes in tiles/, and the checkpoints of that time."""
+    tree = Tree()
+    while tree.size < first:
+        leaf = tile_leaf(directory, tree.size)
+        if leaf is None:
+            unchecked.append(f"tiles/ is absent or short: checkpoints of the lines before {first}, which were pruned, cannot be checked")
+            break
+        tree.add(leaf)
+        check_roots(tree, roots)
+    if tree.size == first and tree.hashes != frontier:
+        problems.append(f"events-{first:020d}.jsonl: its frontier is not the tree of the hashes in tiles/")
+
+
+def tiles_root(directory, tree, size):
+    """Of the first size lines, or None where a tile is missing; tree has fewer, or as many."""
+    while tree.size < size:
+        leaf = tile_leaf(directory, tree.size)
+        if leaf is None:
+            return None
+        tree.add(leaf)
+    return tree.root()
+
+
+def check_pruned(directory, segments, head, lines):
+    """Each line that is gone must be named by a `pruned` line, with the tree that it had."""
+    first, firsts, claimed, best, walk = head.size, [int(p.name[7:27]) for p in segments], 0, None, Tree()
+    for seq, o in sorted(lines, key=lambda x: x[1]["first"] if isinstance(x[1].get("first"), int) else -1):
+        try:
+            past, root, when, why = o["first"], bytes.fromhex(o["root"]), o["t"], o["why"]
+            if not 0 <= o["from"] < past <= seq or len(root) != 32:
+                raise ValueError
+        except (ValueError, KeyError, TypeError):
+            problems.append(f"line {seq}: pruned: it is malformed, or says that lines went that are none")
+            continue
+        if past > first and past not in firsts:
+            problems.append(f"line {seq} says that lines up to {past - 1} were pruned: no segment ends there")
+        have = head.root() if past == first else tiles_root(directory, walk, past)
+        if have is None:
+            unchecked.append(f"line {seq}: the tree of the lines that it says were pruned cannot be checked without tiles/")
+        elif have != root:
+            problems.append(f"line {seq} says that lines up to {past - 1} were pruned, and tells another tree of them than there was")
+        claimed = max(claimed, past)
+        if past >= first > 0 and (not best or past < best[0]):
+            best = past, when, why, seq
+    if claimed < first:
+        problems.append(f"lines {claimed} to {first - 1} are missing: no `pruned` line says that they were to go")
+    if best:
+        print(f"  pruned: lines 0 to {first - 1} were pruned on {best[1][:10]} {best[1][11:19]}, by {best[2]}: line {best[3]} says so")
+        if best[0] > first:
+            print(f"  note: that line also names lines {first} to {best[0] - 1}, which are still here: the agent removes them at its next start")
+
+
+def check_roots(tree, roots):
+    for root, what in roots.pop(tree.size, []):
+        if root != tree.root():
+            problems.append(f"line {tree.size - 1} or one before it is not what was {what} at {tree.size}")
+
+
 def check_header(path, line, tree, origin):
     try:
         head = json.loads(line)
@@ -264,10 +323,14 @@ def check_header(path, line, tree, origin):
     return Tree(first, frontier)
 
 
-def check_segment(path, directory, tree, origin, roots, quotes, newest):
+def check_segment(path, directory, tree, origin, roots, found, newest):
     head, *lines = read_segment(path).split(b"\n")
-    torn, short = lines.pop() if lines else b"", False
+    torn, short, begun = lines.pop() if lines else b"", False, tree is not None
     tree = check_header(path, head, tree, origin)
+    if not begun:
+        found["head"] = Tree(tree.size, tree.hashes)
+        pruned_part(directory, tree.size, tree.hashes, roots)
+        check_roots(tree, roots)
     for line in lines:
         seq, leaf = tree.size, h(b"\0", line)
         tile = tile_leaf(directory, seq)
@@ -278,14 +341,12 @@ def check_segment(path, directory, tree, origin, roots, quotes, newest):
             o = json.loads(line)
             if o["seq"] != seq:
                 problems.append(f"{path.name}: line {seq} says that it is another")
-            if o["type"] == "quote":
-                quotes.append((seq, o))
+            if o["type"] in ("quote", "pruned"):
+                found[o["type"]].append((seq, o))
         except (ValueError, KeyError, TypeError):
             problems.append(f"{path.name}: line {seq} is no JSON object with a seq")
         tree.add(leaf)
-        for root, what in roots.pop(tree.size, []):
-            if root != tree.root():
-                problems.append(f"line {seq} or one before it is not what was {what} at {tree.size}")
+        check_roots(tree, roots)
     if torn:
         (unchecked if newest else problems).append(f"{path.name}: line {tree.size} has no end")
     return tree, short
@@ -314,17 +375,17 @@ def check(directory, record_path):
         unchecked.append("record.json is absent: signatures and quotes cannot be checked")
     extends = read_anchors(directory / "anchors", origin) if (directory / "anchors").exists() else []
     notes = read_notes(directory / "notes", origin, record) if (directory / "notes").exists() else []
-    roots, tree, quotes, short, quoted = {}, None, [], False, 0
+    roots, tree, found, short, quoted = {}, None, {"quote": [], "pruned": []}, False, 0
     for size, root, what in [(e["size"], e["root"], "anchored") for e in extends] + [(n[0], n[1], "signed") for n in notes]:
         roots.setdefault(size, []).append((root, what))
     for segment in segments:
-        tree, no_tile = check_segment(segment, directory, tree, origin, roots, quotes, segment == segments[-1])
+        tree, no_tile = check_segment(segment, directory, tree, origin, roots, found, segment == segments[-1])
         short = short or no_tile
     problems.extend(f"line {tree.size} and those after it are missing: {size} was {what}" for size in sorted(roots)
                     for _, what in roots[size] if size > tree.size)
     if tile_leaf(directory, tree.size):
         problems.append(f"line {tree.size} is missing: tiles/ has its hash")
-    for seq, q in quotes if record else []:
+    for seq, q in found["quote"] if record else []:
         try:
             record.quote(q, extends)
             quoted = max(quoted, q["size"])
@@ -337,6 +398,7 @@ def check(directory, record_path):
     cosigned = max(((n[0], n[3]) for n in notes if n[2] == "witness"), default=(0, 0))
     print(f"{directory}: head {tree.size}, root {base64.b64encode(tree.root()).decode()}")
     print(f"  anchored up to {anchored}, quoted up to {quoted}, signed up to {signed}, cosigned up to {cosigned[0]} (time {cosigned[1]})")
+    check_pruned(directory, segments, found["head"], found["pruned"])
     if anchored < tree.size:
         print(f"  unanchored: lines {anchored} to {tree.size - 1}")
     if short:

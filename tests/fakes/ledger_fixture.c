@@ -204,7 +204,8 @@ void ledger_fixture_open(struct ledger_fixture *f, const struct fsio *io, const 
 	char path[512];
 	struct why why = {""};
 
-	*f = (struct ledger_fixture){.reset_count = 7, .restart_count = 2, .now_ns = START_NS};
+	*f = (struct ledger_fixture){
+		.io = o.io, .reset_count = 7, .restart_count = 2, .now_ns = START_NS};
 	must(sign_key_generate(SIGN_P256, &f->ak), "key");
 	must(sign_key_generate(SIGN_P256, &f->event), "key");
 	must(sign_key_generate(SIGN_P256, &f->order), "key");
@@ -372,23 +373,65 @@ int ledger_fixture_reboot(struct ledger_fixture *f)
 	return r < 0 ? r : ledger_fixture_commit(f);
 }
 
-void ledger_fixture_story(const char *dir)
+int ledger_fixture_prune(struct ledger_fixture *f, const char *dir, uint64_t safe)
+{
+	CLEANUP(buf_done) struct buf body = {0};
+	const struct ledger_prune_limits limits = {.safe = safe, .keep_size = 1};
+	struct ledger_prune_claim c;
+	struct why why;
+	int r = ledger_prune_plan(f->io, dir, &limits, &c, &why);
+
+	if (r <= 0)
+		return r;
+	r = ledger_prune_write(&c, &body);
+	if (r >= 0)
+		r = ledger_fixture_record(f, PLUMB_TYPE_PRUNED, (char *)body.data);
+	if (r >= 0)
+		r = ledger_sync(f->ledger);
+	return r < 0 ? r : ledger_drop(f->ledger, c.first);
+}
+
+static void tell_story(struct ledger_fixture *f)
 {
 	static const char *const programs[] = {"/usr/bin/true", "/usr/sbin/sshd", "/usr/bin/dpkg"};
+
+	must(ledger_fixture_record(f, PLUMB_TYPE_START, "\"agent\":\"0.1.0\""), "start");
+	for (int boot = 0; boot < 2; boot++) {
+		if (boot)
+			must(ledger_fixture_reboot(f), "reboot");
+		for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+			must(ledger_fixture_exec(f, programs[i], false), "exec");
+		must(ledger_fixture_commit(f), "commit");
+		must(ledger_fixture_exec(f, boot ? "/tmp/x" : "/usr/bin/id", boot), "exec");
+		must(ledger_fixture_commit(f), "commit");
+		must(ledger_fixture_notes(f), "notes");
+		must(ledger_fixture_quote(f), "quote");
+	}
+}
+
+void ledger_fixture_story(const char *dir)
+{
 	struct ledger_fixture f;
 
 	ledger_fixture_open(&f, NULL, dir, 2200);
-	must(ledger_fixture_record(&f, PLUMB_TYPE_START, "\"agent\":\"0.1.0\""), "start");
-	for (int boot = 0; boot < 2; boot++) {
-		if (boot)
-			must(ledger_fixture_reboot(&f), "reboot");
-		for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-			must(ledger_fixture_exec(&f, programs[i], false), "exec");
-		must(ledger_fixture_commit(&f), "commit");
-		must(ledger_fixture_exec(&f, boot ? "/tmp/x" : "/usr/bin/id", boot), "exec");
-		must(ledger_fixture_commit(&f), "commit");
-		must(ledger_fixture_notes(&f), "notes");
+	tell_story(&f);
+	ledger_fixture_done(&f);
+}
+
+void ledger_fixture_pruned(const char *dir)
+{
+	struct ledger_fixture f;
+	struct checkpoint head;
+
+	ledger_fixture_open(&f, NULL, dir, 2200);
+	tell_story(&f);
+	for (int i = 0; i < 2; i++) {
+		must(ledger_head(f.ledger, &head), "head");
+		must(ledger_fixture_prune(&f, dir, i ? head.size : 10), "prune");
+		for (int k = 0; k < 4; k++)
+			must(ledger_fixture_exec(&f, "/usr/bin/id", false), "exec");
 		must(ledger_fixture_quote(&f), "quote");
+		must(ledger_fixture_notes(&f), "notes");
 	}
 	ledger_fixture_done(&f);
 }

@@ -17,6 +17,7 @@
 #define LEDGER_FIXTURE_ORIGIN_LOG "plumb.example"
 
 struct ledger_fixture {
+	const struct fsio *io;
 	struct sign_key *ak, *event, *witness, *order;
 	struct record record;
 	struct ledger *ledger;
@@ -40,5 +41,9 @@ int ledger_fixture_reboot(
 	struct ledger_fixture *f); /* an epoch from PCR zero, and the head extended anew */
 /* The story that tests/data/ledger tells: two boots, a drift, three segments, all but the last line anchored. */
 void ledger_fixture_story(const char *dir);
+/* Plans, writes the `pruned` line and drops all closed segments below safe. */
+int ledger_fixture_prune(struct ledger_fixture *f, const char *dir, uint64_t safe);
+/* The same story, pruned twice (tests/data/ledger-pruned). */
+void ledger_fixture_pruned(const char *dir);
 
 #endif

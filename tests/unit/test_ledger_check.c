@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A whole ledger directory, quotes and signatures included, is good; each broken twin of it is not, and the line is named.
- * Run as "test_ledger_check make DIR" it writes such a directory (tests/data/ledger).
+ * Run as "test_ledger_check make DIR" it writes such a directory (tests/data/ledger), with make-pruned one that was pruned.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -427,6 +427,10 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "make") == 0) {
 		ledger_fixture_story(argv[2]);
+		return 0;
+	}
+	if (argc == 3 && strcmp(argv[1], "make-pruned") == 0) {
+		ledger_fixture_pruned(argv[2]);
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, make_story, remove_story);

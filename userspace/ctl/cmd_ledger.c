@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "jsonl.h"
 #include "ledger_check.h"
 #include "ledger_export.h"
@@ -38,14 +39,17 @@ static void help(FILE *f)
 
 struct show {
 	bool json, drift;
-	const char *type;
+	const char *type, *dir;
 	uint64_t from;
+	bool begun;
 };
 
-static void row(const struct line *l)
+static void row(const struct line *l, const char *text, size_t size)
 {
 	const char *judge = terms_judgement_name(l->judgement);
 	const char *colour = l->judgement == PLUMB_JUDGE_DRIFT ? print_on(stdout, PRINT_RED) : "";
+	struct ledger_prune_claim gone;
+	struct why why;
 	time_t s = (time_t)(l->utc_ns / 1000000000);
 	struct tm tm;
 	char t[24];
@@ -59,6 +63,9 @@ static void row(const struct line *l)
 		fputs("  ", stdout);
 		print_safe(stdout, l->found, strnlen(l->found, 60));
 	}
+	if (ledger_prune_read(text, size, &gone, &why) >= 0)
+		printf("lines %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes, by %s", gone.from,
+		       gone.first - 1, gone.bytes, gone.why);
 	if (l->has_actor && l->actor.known) {
 		const char *exe = l->actor.exe ? l->actor.exe : l->actor.comm ? l->actor.comm : "?";
 
@@ -71,13 +78,35 @@ static void row(const struct line *l)
 	fputc('\n', stdout);
 }
 
+/* Lines that were asked for and are gone: said, or the reader would take the first row for the first line. */
+static void tell_gone(const struct show *s, uint64_t first)
+{
+	struct ledger_prune_claim c;
+	char t[CLOCK_TEXT_SIZE];
+	struct why why;
+
+	if (ledger_prune_newest(fsio_system(), s->dir, &c, &why) < 0 || c.first < first) {
+		fprintf(stderr, "note: lines %" PRIu64 " to %" PRIu64 " are missing\n", s->from,
+			first - 1);
+		return;
+	}
+	clock_text(c.utc_ns, t);
+	fprintf(stderr,
+		"note: lines 0 to %" PRIu64 " were pruned on %.10s %.8s: line %" PRIu64
+		" says so\n",
+		first - 1, t, t + 11, c.seq);
+}
+
 static int show_line(void *ctx, uint64_t seq, const char *text, size_t size)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	const struct show *s = ctx;
+	struct show *s = ctx;
 	struct line l;
 	struct why why;
 
+	if (!s->begun && seq > s->from)
+		tell_gone(s, seq);
+	s->begun = true;
 	if (line_parse(text, size, &o, &l, &why) < 0) {
 		print_failure(PRINT_NOT_GOOD, "line %" PRIu64 ": %s", seq, why.text);
 		return 0;
@@ -89,7 +118,7 @@ static int show_line(void *ctx, uint64_t seq, const char *text, size_t size)
 		fwrite(text, 1, size, stdout);
 		fputc('\n', stdout);
 	} else {
-		row(&l);
+		row(&l, text, size);
 	}
 	return 0;
 }
@@ -124,6 +153,24 @@ static void verify_result(const struct ledger_check_report *r)
 		       r->quoted_size);
 }
 
+/* What is gone, and who says so; without a claim it is among the problems. */
+static void verify_pruned(const struct ledger_check_report *r)
+{
+	const struct ledger_prune_claim *c = &r->pruned;
+	char t[CLOCK_TEXT_SIZE];
+
+	if (!c->first || !r->first_seq)
+		return;
+	clock_text(c->utc_ns, t);
+	printf("  pruned     lines 0 to %" PRIu64 " were pruned on %.10s %.8s, by %s: line %" PRIu64
+	       " says so\n",
+	       r->first_seq - 1, t, t + 11, c->why, c->seq);
+	if (c->first > r->first_seq)
+		printf("  note       that line also names lines %" PRIu64 " to %" PRIu64
+		       ", which are still here: the agent removes them at its next start\n",
+		       r->first_seq, c->first - 1);
+}
+
 static void verify_text(const struct ledger_check_report *r, const char *dir)
 {
 	uint64_t head = r->first_seq + r->n_lines;
@@ -135,6 +182,7 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 	       r->n_lines, r->first_seq, r->n_segments, r->n_segments == 1 ? "" : "s");
 	if (r->cosigned_size && gmtime_r(&t, &tm))
 		strftime(more, sizeof(more), "  at %Y-%m-%d %H:%M:%SZ", &tm);
+	verify_pruned(r);
 	covered("anchored in the PCR up to", r->anchored_size, head, "");
 	covered("quoted by the TPM up to", r->quoted_size, head, "");
 	covered("signed by the node up to", r->signed_size, head, "");
@@ -162,6 +210,7 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 static void verify_json(const struct ledger_check_report *r)
 {
 	CLEANUP(buf_done) struct buf b = {0};
+	char t[CLOCK_TEXT_SIZE];
 	struct jsonl j;
 
 	jsonl_begin(&j, &b);
@@ -170,6 +219,15 @@ static void verify_json(const struct ledger_check_report *r)
 	jsonl_bool(&j, "bad", ledger_check_result(r) == LEDGER_CHECK_BAD);
 	jsonl_uint(&j, "first", r->first_seq);
 	jsonl_uint(&j, "lines", r->n_lines);
+	if (r->pruned.first) {
+		jsonl_object(&j, "pruned");
+		jsonl_uint(&j, "line", r->pruned.seq);
+		clock_text(r->pruned.utc_ns, t);
+		jsonl_str(&j, "t", t);
+		jsonl_uint(&j, "first", r->pruned.first);
+		jsonl_str(&j, "why", r->pruned.why);
+		jsonl_close(&j);
+	}
 	jsonl_uint(&j, "segments", r->n_segments);
 	jsonl_uint(&j, "extends", r->n_extends);
 	jsonl_uint(&j, "foreign", r->n_foreign);
@@ -308,6 +366,7 @@ static int run(int n, char **words, struct args *a)
 		help(stderr);
 		return PRINT_USAGE;
 	}
+	a->show.dir = words[1];
 	if (ledger_check_each(fsio_system(), words[1], a->show.from, show_line, &a->show, &why) < 0)
 		return print_failure(PRINT_UNKNOWN, "%s", why.text);
 	return PRINT_GOOD;

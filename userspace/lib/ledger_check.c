@@ -12,6 +12,7 @@
 #include "checkpoint.h"
 #include "cleanup.h"
 #include "ledger_dir.h"
+#include "ledger_pruned.h"
 #include "ledger_read.h"
 #include "ledger_replay.h"
 #include "ledger_tiles.h"
@@ -41,6 +42,7 @@ struct check {
 	uint32_t n_marks, at_mark;
 	struct ledger_replay replay;
 	struct ledger_vouch *vouch; /* NULL: no record */
+	struct ledger_pruned pruned;
 	struct ledger_tiles_cache tiles;
 };
 
@@ -127,18 +129,41 @@ static int check_marks(struct check *c)
 	return 0;
 }
 
+static void on_pruned(void *ctx, bool bad, uint64_t line, const char *text)
+{
+	struct check *c = ctx;
+
+	if (bad)
+		problem(c, true, line, "%s", text);
+	else
+		unchecked(c->report, text);
+}
+
+static int on_leaf(void *ctx, const struct merkle *tree)
+{
+	(void)tree; /* it is the check's */
+	return check_marks(ctx);
+}
+
+/* What is before the first line that is kept stands in tiles/ as hashes: the checkpoints of that time are held against those. */
+static int begin_lines(struct check *c, const struct ledger_read_segment *s)
+{
+	int r = ledger_pruned_begin(&c->pruned, &s->frontier, &c->tree, on_leaf, c);
+
+	c->begun = true;
+	c->tree = s->frontier;
+	c->report->first_seq = s->first;
+	return r < 0 ? r : check_marks(c);
+}
+
 static int on_segment(void *ctx, const struct ledger_read_segment *s)
 {
 	struct check *c = ctx;
 	struct ledger_check_report *r = c->report;
 
 	r->n_segments++;
-	if (!c->begun) {
-		c->begun = true;
-		c->tree = s->frontier;
-		r->first_seq = s->first;
-		return check_marks(c);
-	}
+	if (!c->begun)
+		return begin_lines(c, s);
 	if (strcmp(c->origin, s->origin) != 0)
 		problem(c, false, 0, "%s: is of another ledger, %s", s->name, s->origin);
 	if (s->first != c->tree.size)
@@ -235,6 +260,7 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 			l.seq);
 	else
 		take_line(c, &l, o);
+	ledger_pruned_line(&c->pruned, seq, text, size);
 	r = merkle_add(&c->tree, &leaf);
 	return r < 0 ? r : check_marks(c);
 }
@@ -416,6 +442,8 @@ static int check_lines(struct check *c, const uint64_t *firsts, uint32_t n, stru
 	const struct ledger_read_calls calls = {c, on_segment, on_line, on_torn};
 	int r = 0;
 
+	c->pruned = (struct ledger_pruned){
+		.io = c->io, .dir = c->dir, .firsts = firsts, .n = n, .tell = on_pruned, .ctx = c};
 	for (uint32_t i = 0; i < n && r >= 0; i++) {
 		ret_why->text[0] = 0;
 		r = ledger_read_one(c->io, c->dir, firsts[i], &calls, ret_why);
@@ -467,6 +495,8 @@ static void say_what_is_open(struct check *c)
 				" and those after it are missing: checkpoint %" PRIu64 " was %s",
 				c->tree.size, c->marks[c->at_mark].size, c->marks[c->at_mark].what);
 	check_tile_after(c);
+	ledger_pruned_end(&c->pruned);
+	r->pruned = c->pruned.claim;
 }
 
 enum ledger_check_result ledger_check_result(const struct ledger_check_report *r)

@@ -10,12 +10,14 @@
 #include <stdint.h>
 #include "buf.h"
 #include "fsio.h"
+#include "ledger_prune.h"
 #include "why.h"
 
 #define LEDGER_CHECK_MAX_PROBLEMS 32
 
 struct ledger_check_report {
 	uint64_t first_seq;		/* 0 unless pruned */
+	struct ledger_prune_claim pruned;	/* that says why; first 0: none does. first > first_seq: what is between is still to go */
 	uint64_t n_lines;
 	uint64_t n_segments, n_extends, n_epochs, n_foreign, n_quotes, n_gaps, n_drift;
 	uint64_t anchored_size;		/* covered by an extend of the last epoch */

@@ -9,8 +9,10 @@
 
 #include "checkpoint.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "jsonl.h"
 #include "ledger_dir.h"
+#include "ledger_prune.h"
 #include "ledger_read.h"
 #include "ledger_replay.h"
 #include "ledger_tiles.h"
@@ -167,6 +169,19 @@ static int nothing_torn(void *ctx, const struct ledger_read_segment *s, uint64_t
 	return 0;
 }
 
+static int not_there(const struct fsio *io, const char *dir, uint64_t seq, struct why *ret_why)
+{
+	struct ledger_prune_claim c;
+	char t[CLOCK_TEXT_SIZE];
+
+	if (ledger_prune_newest(io, dir, &c, ret_why) < 0 || seq >= c.first)
+		return why_set(ret_why, -ENOENT, "%s: line %llu is not there", dir,
+			       (unsigned long long)seq);
+	clock_text(c.utc_ns, t);
+	return why_set(ret_why, -ENOENT, "%s: line %llu was pruned on %.10s, as line %llu says",
+		       dir, (unsigned long long)seq, t, (unsigned long long)c.seq);
+}
+
 /* From tiles, and held against the line itself and the root that was signed. */
 static int prove(const struct fsio *io, const char *dir, uint64_t seq, const struct ledger_note *n,
 		 struct digest *ret_proof, uint32_t *ret_n, struct why *ret_why)
@@ -179,8 +194,7 @@ static int prove(const struct fsio *io, const char *dir, uint64_t seq, const str
 	if (r < 0)
 		return r;
 	if (!leaf.found)
-		return why_set(ret_why, -ENOENT, "%s: line %llu is not there", dir,
-			       (unsigned long long)seq);
+		return not_there(io, dir, seq, ret_why);
 	r = ledger_tiles_open(io, dir, 0, &tiles);
 	if (r >= 0)
 		r = merkle_prove_inclusion(seq, n->size, ledger_tiles_get, tiles, ret_proof, ret_n);

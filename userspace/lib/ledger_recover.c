@@ -42,6 +42,14 @@ static int segment_path(const struct recovery *rec, uint64_t first, const char *
 	return path_of(rec, name, ret);
 }
 
+static bool tiles_have(struct ledger_tiles *t, const struct merkle *m)
+{
+	struct digest have, want;
+
+	return ledger_tiles_root(t, m->size, &have) >= 0 && merkle_root(m, &want) >= 0 &&
+	       digest_equal(&have, &want);
+}
+
 static int on_segment(void *ctx, const struct ledger_read_segment *s)
 {
 	struct recovery *rec = ctx;
@@ -53,11 +61,16 @@ static int on_segment(void *ctx, const struct ledger_read_segment *s)
 			       "of its own",
 			       rec->dir, s->name);
 	if (!l->tiles) {
-		/* The first segment that is left: the tree goes on from its frontier. */
+		/* The first segment that is read: the tree goes on from its frontier. */
 		l->tree = s->frontier;
-		if (ledger_tiles_open(rec->io, rec->dir, s->first, &l->tiles) < 0)
-			return why_set(rec->why, -ENODATA, "%s/%s: its tiles are missing; " CURE,
-				       rec->dir, s->name);
+		if (ledger_tiles_open(rec->io, rec->dir, s->first, &l->tiles) >= 0 &&
+		    !tiles_have(l->tiles, &l->tree))
+			l->tiles = ledger_tiles_free(l->tiles);
+		if (!l->tiles)
+			return why_set(
+				rec->why, -ENODATA,
+				"%s/%s: tiles/ does not have the tree that it goes on from; " CURE,
+				rec->dir, s->name);
 	} else if (s->first != l->tree.size ||
 		   memcmp(s->frontier.hashes, l->tree.hashes,
 			  l->tree.n_hashes * sizeof(struct digest)) != 0) {
@@ -94,6 +107,7 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 {
 	struct recovery *rec = ctx;
 	struct digest leaf;
+	struct why why;
 	int r = merkle_leaf(line, size, &leaf);
 
 	if (r >= 0)
@@ -106,6 +120,8 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 	if (r >= 0 && ledger_tiles_waiting(rec->l.tiles) >= MAX_WAITING)
 		r = ledger_tiles_flush(rec->l.tiles);
 	rec->l.at += size + 1;
+	/* A malformed one is the checkers' business. */
+	ledger_prune_read(line, size, &rec->found.pruned, &why);
 	return r;
 }
 
@@ -184,12 +200,10 @@ static int nothing_missing(struct recovery *rec)
 	return r == -ENODATA ? 0 : r;
 }
 
-static int recover_lines(struct recovery *rec)
+static int read_segments(struct recovery *rec, const uint64_t *firsts, uint32_t n)
 {
-	CLEANUP_FREE uint64_t *firsts = NULL;
 	const struct ledger_read_calls calls = {rec, on_segment, on_line, on_torn};
-	uint32_t n = 0;
-	int r = ledger_read_list(rec->dir, &firsts, &n, rec->why);
+	int r = 0;
 
 	for (uint32_t i = 0; i < n && r >= 0; i++) {
 		rec->why->text[0] = 0;
@@ -200,6 +214,43 @@ static int recover_lines(struct recovery *rec)
 		if (r < 0 && !rec->why->text[0])
 			why_set(rec->why, r, "%s/events-%020" PRIu64 ".jsonl: %s", rec->dir,
 				firsts[i], strerror(-r));
+	}
+	return r;
+}
+
+/* How many of the oldest segments are packed and no more: those and their tiles were synced before the plain file went. */
+static uint32_t count_packed(const struct recovery *rec, const uint64_t *firsts, uint32_t n)
+{
+	char path[PATH_MAX];
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		int fd = segment_path(rec, firsts[i], "", path) < 0
+				 ? -ENAMETOOLONG
+				 : fsio_open(rec->io, path, O_RDONLY, 0);
+
+		if (fd >= 0)
+			fsio_close(rec->io, fd);
+		if (fd != -ENOENT)
+			break;
+	}
+	return i;
+}
+
+static int recover_lines(struct recovery *rec)
+{
+	CLEANUP_FREE uint64_t *firsts = NULL;
+	uint32_t n = 0, packed, skip;
+	int r = ledger_read_list(rec->dir, &firsts, &n, rec->why);
+
+	if (r >= 0) {
+		packed = count_packed(rec, firsts, n);
+		skip = packed > 1 ? packed - 1 : 0;
+		r = read_segments(rec, firsts + skip, n - skip);
+		/* Its tiles are not there: they are made anew from all lines. */
+		if (r == -ENODATA && skip > 0 && !rec->l.tiles)
+			r = read_segments(rec, firsts, n);
+		r = r == -ENODATA ? -EBADMSG : r;
 	}
 	if (r >= 0 && n > 0)
 		r = settle_last(rec, firsts[n - 1]);

@@ -3,6 +3,7 @@
  * ledger_recover.h: reads a ledger directory as a crash may have left it and makes it fit to be written on. Called by ledger_open().
  * In: a directory. Out: its tree, its files open at their ends, and what was found. Syncs each segment before it reads it, cuts only a
  * torn last line or record, never drops a pending batch, and refuses lines that are not those whose hashes stand in tiles/.
+ * Reads from the newest of the oldest segments that are packed: what is before it is on disk, its hashes too, and is left to ledger_check.
  */
 #ifndef PLUMB_LEDGER_RECOVER_H
 #define PLUMB_LEDGER_RECOVER_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include "fsio.h"
 #include "ledger_dir.h"
+#include "ledger_prune.h"
 #include "ledger_tiles.h"
 #include "merkle.h"
 #include "why.h"
@@ -27,6 +29,7 @@ struct ledger_recovery {
 	struct digest fold;		/* PCR expected with all done extends (and foreign records) applied */
 	struct digest fold_pending;	/* and with the pending one as well, when has_pending */
 	uint64_t anchored_size;		/* of the last done extend of this epoch; 0: none */
+	struct ledger_prune_claim pruned;	/* the newest `pruned` line in what was read; first 0: none */
 };
 
 /* Open files and where they end; the caller closes and frees. */

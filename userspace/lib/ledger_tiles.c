@@ -291,3 +291,69 @@ int ledger_tiles_leaf(const struct fsio *io, const char *dir, struct ledger_tile
 	*ret = c->hashes[at];
 	return 0;
 }
+
+int ledger_tiles_root(struct ledger_tiles *t, uint64_t size, struct digest *ret)
+{
+	struct merkle m = {.size = size};
+	uint64_t from = 0;
+	int r = 0;
+
+	for (int bit = 63; bit >= 0 && r >= 0; bit--) {
+		if (!(size >> bit & 1))
+			continue;
+		r = ledger_tiles_get(t, (uint32_t)bit, from >> bit, &m.hashes[m.n_hashes++]);
+		from += 1ull << bit;
+	}
+	return r < 0 ? r : merkle_root(&m, ret);
+}
+
+static int sync_tile(const struct fsio *io, const char *dir, uint32_t level, uint64_t index)
+{
+	char path[PATH_MAX];
+	int fd, r = tile_path(dir, level, index, path);
+
+	if (r < 0)
+		return r;
+	fd = fsio_open(io, path, O_RDONLY, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? -ENODATA : fd;
+	r = fsio_sync(io, fd);
+	fsio_close(io, fd);
+	return r;
+}
+
+int ledger_tiles_sync(const struct fsio *io, const char *dir, uint64_t from, uint64_t to)
+{
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (uint32_t level = 0; level < LEDGER_TILES_LEVELS && r >= 0; level++) {
+		uint32_t shift = 8 * level;
+		uint64_t end = ((to >> shift) + LEDGER_TILES_WIDTH - 1) / LEDGER_TILES_WIDTH;
+
+		for (uint64_t i = from >> shift >> 8; i < end && r >= 0; i++)
+			r = sync_tile(io, dir, level, i);
+		if (r >= 0 && end > 0 &&
+		    snprintf(path, sizeof(path), "%s/tiles/%u", dir, level) < (int)sizeof(path))
+			r = fsio_sync_dir(io, path);
+	}
+	return r;
+}
+
+int ledger_tiles_walk(const struct fsio *io, const char *dir, struct merkle *m, uint64_t to,
+		      int (*fn)(void *ctx, const struct merkle *m), void *ctx)
+{
+	struct ledger_tiles_cache cache = {.filled = false};
+	int r = 0;
+
+	while (m->size < to && r == 0) {
+		struct digest leaf;
+
+		r = ledger_tiles_leaf(io, dir, &cache, m->size, &leaf);
+		if (r >= 0)
+			r = merkle_add(m, &leaf);
+		if (r >= 0 && fn)
+			r = fn(ctx, m);
+	}
+	return r;
+}

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "digest.h"
 #include "fsio.h"
+#include "merkle.h"
 
 #define LEDGER_TILES_LEVELS 7
 #define LEDGER_TILES_WIDTH 256
@@ -26,6 +27,10 @@ int ledger_tiles_flush(struct ledger_tiles *t);
 uint32_t ledger_tiles_waiting(const struct ledger_tiles *t);	/* full tiles not written yet, 8 KiB each */
 /* Root of the complete subtree of 2^level leaves, number index; fits merkle_get_fn. Flush first. */
 int ledger_tiles_get(void *tiles, uint32_t level, uint64_t index, struct digest *ret);
+int ledger_tiles_root(struct ledger_tiles *t, uint64_t size, struct digest *ret);	/* of the tree of so many leaves; flush first */
+
+/* Without the lines a lost tile cannot be made again: those with hashes of lines [from, to) go to the disk. -ENODATA: one is not there. */
+int ledger_tiles_sync(const struct fsio *io, const char *dir, uint64_t from, uint64_t to);
 
 /* Reading only: the hash of line seq, through a cache of one tile (zero-initialised). -ENODATA: not there, or never written. */
 struct ledger_tiles_cache {
@@ -35,5 +40,8 @@ struct ledger_tiles_cache {
 	struct digest hashes[LEDGER_TILES_WIDTH];
 };
 int ledger_tiles_leaf(const struct fsio *io, const char *dir, struct ledger_tiles_cache *c, uint64_t seq, struct digest *ret);
+/* Adds the hashes of lines m->size … to - 1 to m; fn (may be NULL) sees it after each. -ENODATA: one is not there. */
+int ledger_tiles_walk(const struct fsio *io, const char *dir, struct merkle *m, uint64_t to,
+		      int (*fn)(void *ctx, const struct merkle *m), void *ctx);
 
 #endif

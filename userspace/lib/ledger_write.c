@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "ledger_prune.h"
 #include "ledger_read.h"
 #include "ledger_tiles.h"
 #include "ledger_zst.h"
@@ -22,6 +23,8 @@
 #define PACK_BYTES \
 	(1024u *   \
 	 1024) /* of a closed segment at each sync, so that the loop is never held up for long */
+
+#define PACK_TILES 32 /* synced at each sync, before their segment is packed */
 
 /* A file of records that are appended one at a time. */
 struct tail {
@@ -45,6 +48,8 @@ struct ledger {
 	struct tail anchors, notes;
 	struct ledger_zst_job *job;
 	bool pack_due; /* closed segments may wait to be packed */
+	uint64_t
+		tiles_at; /* of the segment that is packed next: hashes before this line are on disk */
 };
 
 static int path_of(const struct ledger *l, const char *name, char ret[PATH_MAX])
@@ -143,24 +148,57 @@ int ledger_append(struct ledger *l, const void *line, size_t size)
 	return r;
 }
 
+/*
+ * A packed segment says that the hashes of its lines are on disk: recovery need not read it to make them anew. So its tiles are synced
+ * first, some at a time. 1: all are.
+ */
+static int sync_tiles(struct ledger *l, uint64_t from, uint64_t to)
+{
+	uint64_t at = l->tiles_at < from || l->tiles_at > to ? from : l->tiles_at;
+	uint64_t next = (at / LEDGER_TILES_WIDTH + PACK_TILES) * LEDGER_TILES_WIDTH;
+	int r = ledger_tiles_flush(l->tiles);
+
+	next = next < to ? next : to;
+	if (r >= 0)
+		r = ledger_tiles_sync(l->io, l->dir, at, next);
+	if (r < 0)
+		return r;
+	l->tiles_at = next;
+	return next == to;
+}
+
+/* 1: the segment has a plain file. */
+static int is_plain(const struct ledger *l, uint64_t first, char path[PATH_MAX])
+{
+	char name[64];
+	int r;
+
+	snprintf(name, sizeof(name), "events-%020" PRIu64 ".jsonl", first);
+	r = path_of(l, name, path);
+	if (r >= 0)
+		r = fsio_open(l->io, path, O_RDONLY, 0);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	fsio_close(l->io, r);
+	return 1;
+}
+
 /* The next closed segment that is still a plain file. */
 static int pack_next(struct ledger *l)
 {
 	CLEANUP_FREE uint64_t *firsts = NULL;
-	char name[64], path[PATH_MAX];
+	char path[PATH_MAX];
 	uint32_t n = 0;
 	int r = ledger_read_list(l->dir, &firsts, &n, NULL);
 
 	for (uint32_t i = 0; i < n && r >= 0; i++) {
 		if (l->fd >= 0 && firsts[i] >= l->first)
 			break;
-		snprintf(name, sizeof(name), "events-%020" PRIu64 ".jsonl", firsts[i]);
-		r = path_of(l, name, path);
-		if (r >= 0)
-			r = ledger_zst_begin(l->io, l->dir, path, &l->job);
-		if (r != -ENOENT)
-			return r;
-		r = 0;
+		r = is_plain(l, firsts[i], path);
+		if (r > 0) {
+			r = sync_tiles(l, firsts[i], i + 1 < n ? firsts[i + 1] : l->tree.size);
+			return r > 0 ? ledger_zst_begin(l->io, l->dir, path, &l->job) : r;
+		}
 	}
 	l->pack_due = false;
 	return r;
@@ -214,6 +252,16 @@ int ledger_rotate(struct ledger *l)
 	l->fd = -1;
 	l->pack_due = true;
 	return 0;
+}
+
+int ledger_drop(struct ledger *l, uint64_t first)
+{
+	if (first > l->synced)
+		return -EINVAL;
+	/* What it makes would be a segment that is gone. */
+	l->job = ledger_zst_free(l->job);
+	l->pack_due = true;
+	return ledger_prune_carry_out(l->io, l->dir, first);
 }
 
 int ledger_head(const struct ledger *l, struct checkpoint *ret)
@@ -270,17 +318,9 @@ static int settle_tiles(struct ledger *l, uint64_t size)
 
 int ledger_root_at(struct ledger *l, uint64_t size, struct digest *ret)
 {
-	struct merkle m = {.size = size};
-	uint64_t from = 0;
 	int r = settle_tiles(l, size);
 
-	for (int bit = 63; bit >= 0 && r >= 0; bit--) {
-		if (!(size >> bit & 1))
-			continue;
-		r = ledger_tiles_get(l->tiles, (uint32_t)bit, from >> bit, &m.hashes[m.n_hashes++]);
-		from += 1ull << bit;
-	}
-	return r < 0 ? r : merkle_root(&m, ret);
+	return r < 0 ? r : ledger_tiles_root(l->tiles, size, ret);
 }
 
 int ledger_prove_inclusion(struct ledger *l, uint64_t seq, uint64_t size, struct digest *ret_proof,
@@ -318,6 +358,16 @@ static void take_over(struct ledger *l, const struct ledger_recovered *from)
 	ledger_tiles_flush(l->tiles);
 }
 
+/* A crash between a `pruned` line and the last removal: what is still there goes now, or with the next ones. */
+static void finish_pruning(struct ledger *l, const struct ledger_prune_claim *c)
+{
+	struct digest root;
+
+	if (c->first > 0 && ledger_root_at(l, c->first, &root) >= 0 &&
+	    digest_equal(&root, &c->root))
+		ledger_drop(l, c->first);
+}
+
 int ledger_open(const struct ledger_options *o, struct ledger **ret,
 		struct ledger_recovery *ret_found, struct why *ret_why)
 {
@@ -346,6 +396,7 @@ int ledger_open(const struct ledger_options *o, struct ledger **ret,
 		return r;
 	}
 	take_over(l, &recovered);
+	finish_pruning(l, &ret_found->pruned);
 	*ret = l;
 	return 0;
 }

@@ -42,6 +42,7 @@ const struct merkle *ledger_tree(const struct ledger *l);		/* borrowed */
 int ledger_anchor(struct ledger *l, const struct ledger_anchor *a);	/* appended and synced */
 int ledger_note(struct ledger *l, uint64_t size, const struct digest *root, const char *note_line, size_t note_size);
 int ledger_rotate(struct ledger *l);			/* closes the segment; the next line begins a new one */
+int ledger_drop(struct ledger *l, uint64_t first);	/* removes the segments before line first, after a synced `pruned` line has said so */
 
 /* From tiles; these sync first what is not synced. */
 int ledger_root_at(struct ledger *l, uint64_t size, struct digest *ret);
