@@ -194,7 +194,7 @@ static int count(const struct fsio *io, const char *dir, const uint64_t *firsts,
 static int settle_tiles(const struct fsio *io, const char *dir, struct ledger_prune_claim *c,
 			struct why *ret_why)
 {
-	struct merkle m, want;
+	struct merkle m = {.size = 0}, want = {.size = 0};
 	int r = frontier_of(io, dir, c->from, &m, ret_why);
 
 	if (r >= 0)
