@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "ledger_dir.h"
 #include "line.h"
+#include "node.h"
 
 #define PCR 15u
 #define MASK (0xffu | 1u << PCR)
@@ -256,6 +257,49 @@ void node_fixture_assign(struct node_fixture *n, const struct baseline_info *i)
 	must(v->ops.commit(v->store.ctx), "commit");
 	store_node_done(&row);
 	n->baseline_version = i->version;
+}
+
+#define ENTRIES                                                                                \
+	"{\"s\":\"host\",\"k\":\"exec:sha256:"                                                 \
+	"0000000000000000000000000000000000000000000000000000000000000001\",\"x\":\"/usr/bin/" \
+	"true\"}\n"                                                                            \
+	"{\"s\":\"host\",\"k\":\"file:/etc/a\",\"x\":\"reg one\"}\n"                           \
+	"{\"s\":\"host\",\"k\":\"file:/etc/b\",\"x\":\"reg one\"}\n"
+
+void node_fixture_baseline(struct node_fixture *n)
+{
+	CLEANUP(buf_done) struct buf file = {0};
+	struct baseline_info info;
+	struct why why = {""};
+
+	verifier_fixture_baseline("base", 1, ENTRIES, n->v->approver, &file);
+	must(verifier_fixture_put_baseline(n->v, &file, &info, &why), why.text);
+	node_fixture_assign(n, &info);
+}
+
+const char *node_fixture_shown(struct node_fixture *n)
+{
+	struct store_node row = verifier_fixture_node(n->v, n->record.node);
+	const struct node_state s = {row.life, row.appraisal, row.freshness, row.containment,
+				     row.forked};
+
+	store_node_done(&row);
+	return node_shown(&s);
+}
+
+struct store_case *node_fixture_case(struct node_fixture *n, const char *key)
+{
+	static struct store_case k;
+
+	verifier_fixture_cases(n->v, n->record.node, key, &k);
+	return &k;
+}
+
+bool node_fixture_is_open(struct node_fixture *n, const char *key)
+{
+	const struct store_case *k = node_fixture_case(n, key);
+
+	return k->id != 0 && k->closed_ns == 0;
 }
 
 int node_fixture_nonce(struct node_fixture *n)

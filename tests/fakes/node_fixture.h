@@ -38,6 +38,13 @@ struct node_fixture {
 void node_fixture_open(struct node_fixture *n, struct verifier_fixture *v, unsigned int seed);
 void node_fixture_done(struct node_fixture *n);
 void node_fixture_assign(struct node_fixture *n, const struct baseline_info *i);	/* in the row; the node judges by it */
+/* A baseline is put and assigned that has "reg one" for the file claims /etc/a and /etc/b, and lists no program that nodes run here. */
+void node_fixture_baseline(struct node_fixture *n);
+/* A policy's rule, for verifier_fixture_rules(): action hold. */
+#define NODE_FIXTURE_RULE(id, when, mode, release, grace)                                        \
+	"{\"id\":\"" id "\",\"title\":\"t\",\"when\":" when ",\"severity\":\"high\",\"action\":"       \
+	"\"hold\",\"mode\":\"" mode "\",\"release\":\"" release                                    \
+	"\",\"score\":100,\"grace_ms\":" grace ",\"claim\":\"configuration\",\"value\":32}"
 
 void node_fixture_record(struct node_fixture *n, const char *type, const char *members);
 /* A measurement as the agent would judge it: judgement 0 for none. */
@@ -49,6 +56,11 @@ void node_fixture_restart(struct node_fixture *n);	/* killed and started: start 
 void node_fixture_reboot(struct node_fixture *n);
 void node_fixture_extend(struct node_fixture *n);
 void node_fixture_junk(struct node_fixture *n);		/* somebody else extends; the agent sees it */
+
+/* What people see: the state's word; the open case of a key, or the newest closed one (id 0: none; until the next call). */
+const char *node_fixture_shown(struct node_fixture *n);
+struct store_case *node_fixture_case(struct node_fixture *n, const char *key);
+bool node_fixture_is_open(struct node_fixture *n, const char *key);
 
 int node_fixture_nonce(struct node_fixture *n);		/* status */
 /* A body of the lines from `from` on, with the last nonce. notes: signed by the event key. Caller frees. */

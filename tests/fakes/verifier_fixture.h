@@ -17,8 +17,8 @@
 /* Set by a test at any time: the next calls of the store fail so. */
 struct verifier_fixture_faults {
 	int commit;		/* every commit fails and is rolled back; 0: none */
+	int late;		/* the same, after the log's lines are on the disk */
 	int node_put;
-	int baseline_read;
 	long changes;		/* puts and appends that still work; negative: all */
 };
 

@@ -14,36 +14,19 @@
 
 #include "node_fixture.h"
 
-#define ENTRIES                                                                                \
-	"{\"s\":\"host\",\"k\":\"exec:sha256:"                                                 \
-	"0000000000000000000000000000000000000000000000000000000000000001\",\"x\":\"/usr/bin/" \
-	"true\"}\n"                                                                            \
-	"{\"s\":\"host\",\"k\":\"file:/etc/a\",\"x\":\"reg one\"}\n"                           \
-	"{\"s\":\"host\",\"k\":\"file:/etc/b\",\"x\":\"reg one\"}\n"
-#define RULE(id, when, mode, release, more)                                                      \
-	"{\"id\":\"" id "\",\"title\":\"t\",\"when\":" when ",\"severity\":\"high\",\"action\":" \
-	"\"hold\",\"mode\":\"" mode "\",\"release\":\"" release                                  \
-	"\",\"score\":100,\"grace_ms\":" more ",\"claim\":\"configuration\",\"value\":32}"
-
 struct place {
 	struct verifier_fixture v;
 	struct node_fixture n;
-	struct baseline_info baseline;
 };
 
 static int set_up(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	struct buf file = {0};
-	struct why why = {""};
 
 	assert_non_null(p);
 	verifier_fixture_open(&p->v);
 	node_fixture_open(&p->n, &p->v, 1);
-	verifier_fixture_baseline("base", 1, ENTRIES, p->v.approver, &file);
-	assert_int_equal(verifier_fixture_put_baseline(&p->v, &file, &p->baseline, &why), 0);
-	buf_done(&file);
-	node_fixture_assign(&p->n, &p->baseline);
+	node_fixture_baseline(&p->n);
 	*state = p;
 	return 0;
 }
@@ -58,36 +41,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const char *shown(struct place *p)
-{
-	struct store_node row = verifier_fixture_node(&p->v, p->n.record.node);
-	const struct node_state s = {row.life, row.appraisal, row.freshness, row.containment,
-				     row.forked};
-
-	store_node_done(&row);
-	return node_shown(&s);
-}
-
-static struct store_case *find_case(struct place *p, const char *key)
-{
-	static struct store_case k;
-
-	verifier_fixture_cases(&p->v, p->n.record.node, key, &k);
-	return &k;
-}
-
-static bool is_open(struct place *p, const char *key)
-{
-	const struct store_case *k = find_case(p, key);
-
-	return k->id != 0 && k->closed_ns == 0;
-}
-
 static void trusted(struct place *p)
 {
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
 	assert_string_equal(p->n.answer.state, "trusted");
-	assert_string_equal(shown(p), "trusted");
+	assert_string_equal(node_fixture_shown(&p->n), "trusted");
 }
 
 static void test_good(void **state)
@@ -177,7 +135,7 @@ static void test_bad_bodies(void **state)
 	store_node_done(&after);
 	assert_int_equal(give_changed(p, false, nothing), 200);
 	assert_int_equal(p->n.answer.result, PLUMB_RESULT_ACCEPTED);
-	assert_true(is_open(p, "file:/etc/a"));
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/a"));
 }
 
 static void test_replay(void **state)
@@ -249,7 +207,7 @@ static void test_retired(void **state)
 	store_node_done(&row);
 	assert_int_equal(node_fixture_nonce(&p->n), 403);
 	verifier_fixture_pass(&p->v, 200000);
-	assert_string_equal(shown(p), "retired");
+	assert_string_equal(node_fixture_shown(&p->n), "retired");
 }
 
 static void test_shorter_head(void **state)
@@ -281,13 +239,13 @@ static void test_unsigned(void **state)
 	node_fixture_file(&p->n, "/etc/a", "reg two");
 	assert_int_equal(node_fixture_drift(&p->n, false), PLUMB_RESULT_STORED);
 	assert_int_equal(p->n.answer.size, size);
-	assert_true(is_open(p, "file:/etc/a"));
-	assert_true(find_case(p, "file:/etc/a")->provisional);
-	assert_string_equal(shown(p), "trusted");
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/a"));
+	assert_true(node_fixture_case(&p->n, "file:/etc/a")->provisional);
+	assert_string_equal(node_fixture_shown(&p->n), "trusted");
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
-	assert_true(is_open(p, "file:/etc/a"));
-	assert_false(find_case(p, "file:/etc/a")->provisional);
-	assert_int_equal(find_case(p, "file:/etc/a")->count, 1);
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/a"));
+	assert_false(node_fixture_case(&p->n, "file:/etc/a")->provisional);
+	assert_int_equal(node_fixture_case(&p->n, "file:/etc/a")->count, 1);
 }
 
 static void test_signed(void **state)
@@ -299,10 +257,10 @@ static void test_signed(void **state)
 	assert_int_equal(node_fixture_drift(&p->n, true), PLUMB_RESULT_STORED);
 	assert_int_equal(p->n.answer.size, p->n.tree.size);
 	assert_true(p->n.answer.confirmed_size < p->n.tree.size);
-	assert_true(find_case(p, "file:/etc/a")->provisional);
+	assert_true(node_fixture_case(&p->n, "file:/etc/a")->provisional);
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
-	assert_true(is_open(p, "file:/etc/a"));
-	assert_false(find_case(p, "file:/etc/a")->provisional);
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/a"));
+	assert_false(node_fixture_case(&p->n, "file:/etc/a")->provisional);
 }
 
 /* What only an unsigned message ever told is not in the ledger: nobody is quarantined for it, and it does not stay. */
@@ -317,14 +275,14 @@ static void test_invented(void **state)
 	lines = p->n.lines.size;
 	node_fixture_exec(&p->n, "/tmp/never");
 	assert_int_equal(node_fixture_drift(&p->n, false), PLUMB_RESULT_STORED);
-	assert_true(is_open(p, "exec:/tmp/never"));
+	assert_true(node_fixture_is_open(&p->n, "exec:/tmp/never"));
 	p->n.tree = tree;
 	buf_cut(&p->n.lines, lines);
 	p->n.kseq--;
 	node_fixture_file(&p->n, "/etc/a", "reg one");
 	node_fixture_file(&p->n, "/etc/b", "reg one");
 	trusted(p);
-	assert_false(is_open(p, "exec:/tmp/never"));
+	assert_false(node_fixture_is_open(&p->n, "exec:/tmp/never"));
 	assert_int_equal(verifier_fixture_cases(&p->v, p->n.record.node, NULL, NULL), 0);
 }
 
@@ -333,22 +291,23 @@ static void test_good_again(void **state)
 {
 	struct place *p = *state;
 
-	verifier_fixture_rules(&p->v, 1,
-			       "[" RULE("R", "{\"type\":\"claim\"}", "report", "claim", "0") "]");
+	verifier_fixture_rules(
+		&p->v, 1,
+		"[" NODE_FIXTURE_RULE("R", "{\"type\":\"claim\"}", "report", "claim", "0") "]");
 	trusted(p);
 	node_fixture_file(&p->n, "/etc/b", "reg one");
 	node_fixture_file(&p->n, "/etc/a", "reg two");
 	node_fixture_file(&p->n, "/etc/a", "reg one");
 	trusted(p);
-	assert_int_equal(find_case(p, "file:/etc/a")->count, 1);
-	assert_false(is_open(p, "file:/etc/a"));
+	assert_int_equal(node_fixture_case(&p->n, "file:/etc/a")->count, 1);
+	assert_false(node_fixture_is_open(&p->n, "file:/etc/a"));
 	node_fixture_file(&p->n, "/etc/b", "reg two");
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
-	assert_true(is_open(p, "file:/etc/b"));
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/b"));
 	node_fixture_file(&p->n, "/etc/b", "reg one");
 	assert_int_equal(node_fixture_drift(&p->n, true), PLUMB_RESULT_STORED);
 	trusted(p);
-	assert_false(is_open(p, "file:/etc/b"));
+	assert_false(node_fixture_is_open(&p->n, "file:/etc/b"));
 }
 
 static void test_fork(void **state)
@@ -369,18 +328,185 @@ static void test_fork(void **state)
 	/* Whoever has a stolen client key alone cannot do that. */
 	assert_int_equal(give_changed(p, true, nothing), 200);
 	assert_int_equal(p->n.answer.result, PLUMB_RESULT_REFUSED);
-	assert_string_equal(shown(p), "trusted");
+	assert_string_equal(node_fixture_shown(&p->n), "trusted");
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_FORKED);
-	assert_string_equal(shown(p), "forked");
+	assert_string_equal(node_fixture_shown(&p->n), "forked");
 	assert_string_equal(p->n.answer.state, "forked");
 	assert_int_equal(verifier_fixture_log(&p->v, "\"to\":\"forked\""), 1);
-	assert_true(is_open(p, "finding:fork"));
-	assert_false(find_case(p, "finding:fork")->provisional);
+	assert_true(node_fixture_is_open(&p->n, "finding:fork"));
+	assert_false(node_fixture_case(&p->n, "finding:fork")->provisional);
 	/* Latched, and told once. */
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_FORKED);
 	verifier_fixture_pass(&p->v, 400000);
-	assert_string_equal(shown(p), "forked");
+	assert_string_equal(node_fixture_shown(&p->n), "forked");
 	assert_int_equal(verifier_fixture_log(&p->v, "\"to\":\"forked\""), 1);
+}
+
+/* The store fails at each change in turn: nothing of it is there, neither in the store nor in the log, and the same body is good later. */
+static void test_store_fails(void **state)
+{
+	struct place *p = *state;
+	struct buf body = {0}, answer = {0};
+	uint64_t lines;
+	long at = 0;
+	int r = -1;
+
+	trusted(p);
+	node_fixture_file(&p->n, "/etc/a", "reg two");
+	node_fixture_extend(&p->n);
+	lines = vlog_size(p->v.v.vlog);
+	for (; at < 100 && r < 0; at++) {
+		assert_int_equal(node_fixture_nonce(&p->n), 200);
+		buf_clear(&body);
+		node_fixture_body(&p->n, 3, false, true, &body);
+		p->v.faults.changes = at;
+		r = intake_evidence(p->v.intake, &p->n.who, body.data, body.size, &answer);
+		p->v.faults.changes = -1;
+		if (r < 0) {
+			assert_int_equal(vlog_size(p->v.v.vlog), lines);
+			assert_int_equal(
+				verifier_fixture_cases(&p->v, p->n.record.node, NULL, NULL), 0);
+			assert_string_equal(node_fixture_shown(&p->n), "trusted");
+		}
+	}
+	assert_true(at > 5 && at < 100);
+	assert_int_equal(r, 200);
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/a"));
+	assert_int_equal(verifier_fixture_log(&p->v, "void"), 0);
+	buf_done(&body);
+	buf_done(&answer);
+}
+
+static int evidence_fails(struct place *p)
+{
+	struct buf body = {0}, answer = {0};
+	int r;
+
+	node_fixture_extend(&p->n);
+	assert_int_equal(node_fixture_nonce(&p->n), 200);
+	node_fixture_body(&p->n, p->n.answer.size, false, true, &body);
+	r = intake_evidence(p->v.intake, &p->n.who, body.data, body.size, &answer);
+	buf_done(&body);
+	buf_done(&answer);
+	return r;
+}
+
+/* Log on the disk, store not: the log says itself which of its lines did not come to pass, at once or after a crash. */
+static void test_half_committed(void **state)
+{
+	struct place *p = *state;
+	uint64_t from;
+	char text[64];
+
+	trusted(p);
+	node_fixture_file(&p->n, "/etc/a", "reg two");
+	from = vlog_size(p->v.v.vlog);
+	p->v.faults.late = -ENOSPC;
+	assert_int_equal(evidence_fails(p), -ENOSPC);
+	p->v.faults.late = 0;
+	assert_string_equal(node_fixture_shown(&p->n), "trusted");
+	assert_true(vlog_synced_size(p->v.v.vlog) > from);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	snprintf(text, sizeof(text), "\"action\":\"void\"");
+	assert_int_equal(verifier_fixture_log(&p->v, text), 1);
+	snprintf(text, sizeof(text), "\"from\":%llu,\"to\":", (unsigned long long)from);
+	assert_int_equal(verifier_fixture_log(&p->v, text), 1);
+	from = vlog_size(p->v.v.vlog);
+	node_fixture_file(&p->n, "/etc/b", "reg two");
+	p->v.faults.late = -EIO;
+	assert_int_equal(evidence_fails(p), -EIO);
+	verifier_fixture_stop(&p->v);
+	verifier_fixture_start(&p->v);
+	snprintf(text, sizeof(text), "\"from\":%llu,\"to\":", (unsigned long long)from);
+	assert_int_equal(verifier_fixture_log(&p->v, text), 1);
+	verifier_fixture_stop(&p->v);
+	verifier_fixture_start(&p->v);
+	assert_int_equal(verifier_fixture_log(&p->v, "\"action\":\"void\""), 2);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/b"));
+}
+
+/* A log that cannot be written: no evidence is accepted that it does not tell of. */
+static void test_log_fails(void **state)
+{
+	struct place *p = *state;
+
+	trusted(p);
+	node_fixture_file(&p->n, "/etc/a", "reg two");
+	p->v.disk.left = 0;
+	assert_true(evidence_fails(p) < 0);
+	p->v.disk.left = -1;
+	assert_string_equal(node_fixture_shown(&p->n), "trusted");
+	assert_int_equal(verifier_fixture_cases(&p->v, p->n.record.node, NULL, NULL), 0);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_true(node_fixture_is_open(&p->n, "file:/etc/a"));
+}
+
+/* A log that is shorter than the store knows it was cut, and is not gone on with. */
+static void test_log_cut(void **state)
+{
+	struct place *p = *state;
+	char command[256];
+
+	trusted(p);
+	verifier_fixture_stop(&p->v);
+	snprintf(command, sizeof(command), "rm -rf %s", p->v.log_dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(verifier_fixture_try_start(&p->v), -EBADMSG);
+}
+
+/* "Could not check" is no reason to trust, and not the node's fault. */
+static void test_baseline_gone(void **state)
+{
+	struct place *p = *state;
+	char command[256];
+
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	snprintf(command, sizeof(command), "mkdir %s/away; mv %s/???* %s/away", p->v.dir,
+		 p->v.baseline_dir, p->v.dir);
+	verifier_fixture_stop(&p->v);
+	assert_int_equal(system(command), 0);
+	verifier_fixture_start(&p->v);
+	assert_int_equal(evidence_fails(p), -ENOENT);
+	verifier_fixture_pass(&p->v, 181000);
+	assert_string_equal(node_fixture_shown(&p->n), "silent");
+	snprintf(command, sizeof(command),
+		 "for f in %s/away/*; do head -c 700 $f >%s/${f##*/}; done", p->v.dir,
+		 p->v.baseline_dir);
+	assert_int_equal(system(command), 0);
+	assert_true(evidence_fails(p) < 0);
+	assert_string_equal(node_fixture_shown(&p->n), "silent");
+	snprintf(command, sizeof(command), "cp %s/away/* %s", p->v.dir, p->v.baseline_dir);
+	assert_int_equal(system(command), 0);
+	trusted(p);
+}
+
+/* Without a policy nothing says that a drift is harmless; with one, what it does not name is none of the node's. */
+static void test_no_policy(void **state)
+{
+	struct place *p = *state;
+
+	node_fixture_file(&p->n, "/etc/a", "reg two");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&p->n), "degraded");
+	verifier_fixture_rules(
+		&p->v, 1,
+		"[" NODE_FIXTURE_RULE("R", "{\"type\":\"exec\"}", "armed", "ack", "0") "]");
+	trusted(p);
+	node_fixture_exec(&p->n, "/tmp/x");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&p->n), "held");
+}
+
+static void test_no_baseline(void **state)
+{
+	struct place *p = *state;
+	struct node_fixture other;
+
+	node_fixture_open(&other, &p->v, 2);
+	assert_int_equal(node_fixture_evidence(&other), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&other), "degraded");
+	node_fixture_done(&other);
 }
 
 int main(void)
@@ -397,6 +523,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_invented, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_good_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_fork, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_store_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_half_committed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_log_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_log_cut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_baseline_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_policy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_baseline, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

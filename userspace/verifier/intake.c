@@ -10,6 +10,7 @@
 #include "appraisal.h"
 #include "appraise_quote.h"
 #include "cleanup.h"
+#include "deadlines.h"
 #include "ledger_dir.h"
 #include "log.h"
 #include "nonces.h"
@@ -29,7 +30,7 @@ struct intake {
 	const char *ca_cert_pem;
 	const struct sign_key *ca_key;
 	uint64_t node_cert_life_s;
-	uint64_t looked_ns; /* boot time at which deadlines were last looked at */
+	struct deadlines *deadlines;
 };
 
 static const struct store_ops *ops(const struct intake *in)
@@ -56,8 +57,10 @@ int intake_open(const struct intake_options *o, struct intake **ret)
 	in->node_cert_life_s = o->node_cert_life_s;
 	in->t = (struct transition){.v = o->v, .contain = o->contain};
 	r = nonces_open(o->v->clock, &in->nonces);
+	if (r >= 0)
+		r = deadlines_open(&in->t, in->documents, &in->deadlines);
 	if (r < 0) {
-		free(in);
+		intake_free(in);
 		return r;
 	}
 	*ret = in;
@@ -69,6 +72,7 @@ struct intake *intake_free(struct intake *in)
 	if (!in)
 		return NULL;
 	nonces_free(in->nonces);
+	deadlines_free(in->deadlines);
 	free(in);
 	return NULL;
 }
@@ -280,6 +284,9 @@ static int commit_once(const struct intake *in, struct passage *p)
 	if (r < 0)
 		return r;
 	r = ops(in)->node_get(store_ctx(in), p->row.id, &row);
+	/* A row that cannot be read is not the evidence's fault. */
+	if (r == -EBADMSG)
+		r = -EIO;
 	if (r >= 0 && (row.incarnation != p->row.incarnation ||
 		       !digest_equal(&row.client_key, &p->who->key_id)))
 		r = -ESTALE;
@@ -287,8 +294,6 @@ static int commit_once(const struct intake *in, struct passage *p)
 		r = appraisal_run(&ain, &row, &p->result, &changed, &p->why);
 	if (r >= 0 && changed)
 		r = ops(in)->node_put(store_ctx(in), &row);
-	if (r >= 0 && changed)
-		r = vlog_sync(in->v->vlog);
 	if (r >= 0 && changed)
 		r = ops(in)->commit(store_ctx(in));
 	else
@@ -315,9 +320,9 @@ static int commit_passage(const struct intake *in, struct passage *p, struct buf
 	if (r == -ESTALE || r == -EBUSY)
 		return reply_error(ret, 503, CURE_LATER, "the store is busy");
 	if (r < 0)
-		log_error("node=%s evidence=unchecked error=\"%s: %s\" next=\"the node sends it "
-			  "again\"",
-			  p->row.id, p->why.text, strerror(-r));
+		log_error(
+			"node=%s evidence=unchecked error=\"%s\" next=\"the node sends it again\"",
+			p->row.id, p->why.text[0] ? p->why.text : strerror(-r));
 	return r;
 }
 
@@ -347,8 +352,10 @@ static int take(struct intake *in, const struct cert_identity *who, const void *
 		bool provisional, struct buf *ret)
 {
 	CLEANUP(passage_done) struct passage p = {.who = who};
-	int r = sender(in, who, &p.row, ret);
+	int r = deadlines_clock(in->deadlines);
 
+	if (r >= 0)
+		r = sender(in, who, &p.row, ret);
 	if (r == 0)
 		r = parse(&p, body, size, provisional, ret);
 	if (r == 0)
@@ -385,176 +392,11 @@ int intake_derive(struct intake *in, struct store_node *n, const char *cause,
 	bool appraise = n->life == PLUMB_LIFE_ACTIVE && n->freshness == PLUMB_FRESHNESS_FRESH &&
 			n->has_base && !n->forked;
 
+	deadlines_changed(in->deadlines);
 	return appraisal_derive(&in->t, in->documents, n, appraise, &c);
-}
-
-/* The clock's part. What is due is found by reading; only that is then done, each node in a transaction of its own. */
-struct due {
-	struct intake *in;
-	uint64_t now_ns;
-	char (*ids)[65];
-	uint32_t n, max;
-};
-
-static int add_due(struct due *d, const char *id)
-{
-	void *more;
-
-	for (uint32_t i = 0; i < d->n; i++)
-		if (strcmp(d->ids[i], id) == 0)
-			return 0;
-	if (d->n == d->max) {
-		d->max = d->max ? d->max * 2 : 16;
-		more = realloc(d->ids, d->max * sizeof(*d->ids));
-		if (!more)
-			return -ENOMEM;
-		d->ids = more;
-	}
-	memcpy(d->ids[d->n++], id, 65);
-	return 0;
-}
-
-static bool waited_for(const struct store_node *n)
-{
-	return (n->life == PLUMB_LIFE_ENROLLED || n->life == PLUMB_LIFE_ACTIVE) && !n->forked;
-}
-
-static int on_node(void *ctx, const struct store_node *n)
-{
-	struct due *d = ctx;
-
-	if (!waited_for(n))
-		return 0;
-	if ((n->deadline_ns && d->now_ns > n->deadline_ns &&
-	     n->freshness != PLUMB_FRESHNESS_SILENT) ||
-	    (n->prov_size &&
-	     d->now_ns > n->prov_since_ns + d->in->v->unconfirmed_after_ms * 1000000 &&
-	     !(n->findings & 1u << PLUMB_FINDING_UNCONFIRMED)))
-		return add_due(d, n->id);
-	return 0;
-}
-
-static int on_case(void *ctx, const struct store_case *k)
-{
-	struct due *d = ctx;
-	uint64_t unconfirmed = k->opened_ns + d->in->v->unconfirmed_after_ms * 1000000;
-	uint64_t grace = k->opened_ns + k->grace_ms * 1000000;
-
-	if (k->provisional && !k->finding && d->now_ns > unconfirmed &&
-	    d->in->looked_ns <= unconfirmed)
-		return add_due(d, k->node);
-	if (k->armed && k->grace_ms && d->now_ns > grace && d->in->looked_ns <= grace)
-		return add_due(d, k->node);
-	return 0;
-}
-
-struct oldest {
-	uint64_t limit_ns;
-	bool found;
-	uint64_t seq;
-};
-
-static int on_unconfirmed(void *ctx, const struct store_case *k)
-{
-	struct oldest *o = ctx;
-
-	if (k->provisional && !k->finding && k->opened_ns < o->limit_ns) {
-		o->found = true;
-		o->seq = k->first_seq;
-	}
-	return 0;
-}
-
-static int be_silent(struct intake *in, struct store_node *n, struct cases *cases, uint64_t now_ns)
-{
-	char text[160];
-	const struct transition_cause c = {.text = text,
-					   .absence_over = n->leaving_until_ns == 0 ||
-							   now_ns > n->leaving_until_ns};
-	uint64_t since = n->last_evidence_ns ? n->last_evidence_ns : n->enrolled_ns;
-	int r;
-
-	snprintf(text, sizeof(text), "no evidence for %" PRIu64 " s",
-		 (now_ns - since) / 1000000000);
-	r = transition_apply(&in->t, n, NODE_OVERDUE, &c);
-	if (r <= 0)
-		return r;
-	n->findings |= 1u << PLUMB_FINDING_SILENT;
-	return cases_finding(cases, PLUMB_FINDING_SILENT, n->base_size,
-			     "evidence before its deadline", text);
-}
-
-static int look_unconfirmed(struct intake *in, struct store_node *n, struct cases *cases,
-			    uint64_t now_ns)
-{
-	struct oldest o = {.limit_ns = now_ns - in->v->unconfirmed_after_ms * 1000000};
-	int r;
-
-	if (n->findings & 1u << PLUMB_FINDING_UNCONFIRMED)
-		return 0;
-	r = ops(in)->case_each(store_ctx(in), n->id, true, on_unconfirmed, &o);
-	if (r < 0)
-		return r;
-	if (n->prov_size && n->prov_since_ns < o.limit_ns) {
-		o.found = true;
-		o.seq = n->prov_size - 1;
-	}
-	if (!o.found)
-		return 0;
-	n->findings |= 1u << PLUMB_FINDING_UNCONFIRMED;
-	return cases_finding(cases, PLUMB_FINDING_UNCONFIRMED, o.seq, "a quote over it in time",
-			     "provisional drift that no quote has covered");
-}
-
-static int tick_node(struct intake *in, const char *id, uint64_t now_ns)
-{
-	struct store_node n = {.incarnation = 0};
-	struct cases cases = {.v = in->v,
-			      .policy = documents_policy(in->documents),
-			      .node = &n,
-			      .bound = true,
-			      .now_ns = now_ns};
-	const struct transition_cause c = {.text = NULL};
-	int r = ops(in)->begin(store_ctx(in));
-
-	if (r < 0)
-		return r;
-	r = ops(in)->node_get(store_ctx(in), id, &n);
-	if (r >= 0 && waited_for(&n)) {
-		if (n.deadline_ns && now_ns > n.deadline_ns &&
-		    n.freshness != PLUMB_FRESHNESS_SILENT)
-			r = be_silent(in, &n, &cases, now_ns);
-		if (r >= 0)
-			r = look_unconfirmed(in, &n, &cases, now_ns);
-		if (r >= 0)
-			r = appraisal_derive(&in->t, in->documents, &n, false, &c);
-		if (r >= 0)
-			r = ops(in)->node_put(store_ctx(in), &n);
-	}
-	if (r >= 0)
-		r = vlog_sync(in->v->vlog);
-	if (r >= 0)
-		r = ops(in)->commit(store_ctx(in));
-	else
-		ops(in)->rollback(store_ctx(in));
-	cases_done(&cases);
-	store_node_done(&n);
-	return r;
 }
 
 int intake_tick(struct intake *in)
 {
-	struct due d = {.in = in, .now_ns = clock_utc_ns(in->v->clock)};
-	int r = ops(in)->node_each(store_ctx(in), on_node, &d);
-
-	if (r >= 0)
-		r = ops(in)->case_each(store_ctx(in), NULL, true, on_case, &d);
-	for (uint32_t i = 0; r >= 0 && i < d.n; i++)
-		r = tick_node(in, d.ids[i], d.now_ns);
-	if (r >= 0)
-		in->looked_ns = d.now_ns;
-	if (d.n > 0)
-		contain_kick(in->t.contain);
-	free(d.ids);
-	return r < 0 ? r : 0;
+	return deadlines_tick(in->deadlines);
 }

@@ -128,7 +128,7 @@ static int open_doors(const struct verifier_settings *s, struct rooms *o, struct
 	r = vlog_open(fsio_system(), clock_system(), o->log_dir, s->log_name, o->keys.witness,
 		      &o->vlog, ret_why);
 	o->v.vlog = o->vlog;
-	return r;
+	return r < 0 ? r : vlog_join(o->vlog, &o->store, ret_why);
 }
 
 static int open_contain(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)

@@ -110,7 +110,15 @@ struct store_message {			/* webhook outbox */
 };
 void store_message_done(struct store_message *m);
 
+struct store_follower {			/* what goes with each transaction: the log's lines */
+	void (*began)(void *ctx);
+	int (*commit)(void *ctx);	/* inside it, the last thing before its end; < 0: it is rolled back */
+	void (*ended)(void *ctx, bool committed);
+	void *ctx;
+};
+
 struct store_ops {
+	void (*follow)(void *ctx, const struct store_follower *f);	/* copied; one at most; NULL: nobody */
 	int (*begin)(void *ctx);			/* takes the write lock: what is read after it holds until commit */
 	int (*commit)(void *ctx);
 	void (*rollback)(void *ctx);

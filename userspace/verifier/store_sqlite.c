@@ -38,27 +38,50 @@ static const char other_tables[] =
 							 "PRAGMA user_version=" TEXT_OF(
 								 SCHEMA_VERSION) ";";
 
-static int begin(void *ctx)
+static void follow(void *ctx, const struct store_follower *f)
 {
-	return store_sqlite_db_exec(ctx, "BEGIN IMMEDIATE");
+	struct store_sqlite_db *d = ctx;
+
+	d->followed = f != NULL;
+	if (f)
+		d->follower = *f;
 }
 
+static int begin(void *ctx)
+{
+	struct store_sqlite_db *d = ctx;
+	int r = store_sqlite_db_exec(d, "BEGIN IMMEDIATE");
+
+	if (r >= 0 && d->followed)
+		d->follower.began(d->follower.ctx);
+	return r;
+}
+
+/* SQLite ends a transaction by itself when the disk is full: the follower is told all the same. */
 static void rollback(void *ctx)
 {
 	struct store_sqlite_db *d = ctx;
 
 	if (!sqlite3_get_autocommit(d->db))
 		store_sqlite_db_exec(d, "ROLLBACK");
+	if (d->followed)
+		d->follower.ended(d->follower.ctx, false);
 }
 
 /* After a failure nothing of it is there. */
 static int commit(void *ctx)
 {
 	struct store_sqlite_db *d = ctx;
-	int r = sqlite3_get_autocommit(d->db) ? -EPROTO : store_sqlite_db_exec(d, "COMMIT");
+	int r = sqlite3_get_autocommit(d->db) ? -EPROTO : 0;
 
+	if (r >= 0 && d->followed)
+		r = d->follower.commit(d->follower.ctx);
+	if (r >= 0)
+		r = store_sqlite_db_exec(d, "COMMIT");
 	if (r < 0)
 		rollback(ctx);
+	else if (d->followed)
+		d->follower.ended(d->follower.ctx, true);
 	return r;
 }
 
@@ -72,6 +95,7 @@ static void close_store(void *ctx)
 }
 
 static const struct store_ops ops = {
+	.follow = follow,
 	.begin = begin,
 	.commit = commit,
 	.rollback = rollback,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "buf.h"
+#include "store.h"
 #include "digest.h"
 #include "why.h"
 
@@ -23,6 +24,8 @@ struct store_sqlite_db {
 		sqlite3_stmt *stmt;
 	} kept[STORE_SQLITE_DB_MAX_STATEMENTS];
 	uint32_t n_kept;
+	struct store_follower follower;
+	bool followed;
 	char *node_sql[8], *case_sql[8]; /* made once from the tables of columns (store_sqlite_row); owned */
 };
 

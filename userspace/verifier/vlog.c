@@ -15,6 +15,8 @@
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define ENOUGH 1 /* ends the walk over lines */
+#define KEPT "log_kept" /* setting: lines that the store's transactions answer for */
+#define MAX_PENDING (64u << 20)
 
 struct vlog {
 	const struct fsio *io;
@@ -25,6 +27,11 @@ struct vlog {
 	char boot[37];
 	struct ledger *ledger;
 	uint64_t signed_size;
+	const struct store *store; /* NULL: not joined */
+	bool in_transaction;
+	struct buf pending; /* lines of this transaction, each with LF */
+	uint64_t n_pending;
+	uint64_t kept; /* lines that were committed, too */
 	void (*on_sync)(void *ctx);
 	void *on_sync_ctx;
 };
@@ -111,18 +118,36 @@ struct vlog *vlog_free(struct vlog *v)
 {
 	if (!v)
 		return NULL;
+	if (v->store)
+		v->store->ops->follow(v->store->ctx, NULL);
+	buf_done(&v->pending);
 	ledger_free(v->ledger);
 	free(v->dir);
 	free(v);
 	return NULL;
 }
 
-int vlog_add(struct vlog *v, enum plumb_type type, const char *body_members, uint64_t *ret_seq)
+static int put_line(struct vlog *v, const struct buf *line)
+{
+	int r;
+
+	if (!v->store)
+		return ledger_append(v->ledger, line->data, line->size);
+	if (v->pending.size + line->size >= MAX_PENDING)
+		return -ENOBUFS;
+	buf_put(&v->pending, line->data, line->size);
+	buf_put(&v->pending, "\n", 1);
+	r = buf_status(&v->pending);
+	v->n_pending += r >= 0;
+	return r;
+}
+
+static int add(struct vlog *v, enum plumb_type type, const char *body_members)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct line l = {
-		.seq = ledger_next_seq(v->ledger),
+		.seq = vlog_size(v),
 		.utc_ns = clock_utc_ns(v->clock),
 		.boot_ns = clock_boot_ns(v->clock),
 		.boot = v->boot,
@@ -131,28 +156,176 @@ int vlog_add(struct vlog *v, enum plumb_type type, const char *body_members, uin
 		.body = body_members,
 	};
 	struct line back;
-	int r;
+	int r = line_write(&l, &b);
 
-	if (type < PLUMB_TYPE_VERDICT)
-		return -EINVAL;
-	r = line_write(&l, &b);
 	/* What is in the log stays there: members that break the line, or say its envelope again, must not come that far. */
 	if (r >= 0)
 		r = line_parse(b.data, b.size, &o, &back, NULL);
+	return r < 0 ? r : put_line(v, &b);
+}
+
+/* What is in the log cannot be taken out of it, but it can be said that it did not come to pass. */
+static int add_void(struct vlog *v)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	static const struct digest none;
+	struct jsonl j = {.buf = &b};
+
+	jsonl_str(&j, "operator", "");
+	jsonl_str(&j, "action", "void");
+	jsonl_str(&j, "node", "");
+	jsonl_str(&j, "reason", "the store does not have what these lines tell");
+	jsonl_hex(&j, "envelope", none.bytes, DIGEST_SIZE);
+	jsonl_str(&j, "result", "not done");
+	jsonl_uint(&j, "from", v->kept);
+	jsonl_uint(&j, "to", ledger_next_seq(v->ledger));
+	return buf_status(&b) < 0 ? buf_status(&b) : add(v, PLUMB_TYPE_ACTION, (char *)b.data);
+}
+
+int vlog_add(struct vlog *v, enum plumb_type type, const char *body_members, uint64_t *ret_seq)
+{
+	uint64_t seq;
+	int r = 0;
+
+	if (type < PLUMB_TYPE_VERDICT)
+		return -EINVAL;
+	if (v->store && v->n_pending == 0 && v->kept < ledger_next_seq(v->ledger))
+		r = add_void(v);
+	seq = vlog_size(v);
 	if (r >= 0)
-		r = ledger_append(v->ledger, b.data, b.size);
+		r = add(v, type, body_members);
 	if (r >= 0)
-		*ret_seq = l.seq;
+		*ret_seq = seq;
 	return r < 0 ? r : 0;
+}
+
+static void drop(struct vlog *v)
+{
+	buf_clear(&v->pending);
+	v->pending.error = 0;
+	v->n_pending = 0;
+}
+
+static int append_pending(struct vlog *v)
+{
+	const char *at = (char *)v->pending.data, *lf;
+	int r = 0;
+
+	for (uint64_t i = 0; i < v->n_pending && r >= 0; i++, at = lf + 1) {
+		lf = strchr(at, '\n');
+		r = ledger_append(v->ledger, at, (size_t)(lf - at));
+	}
+	drop(v);
+	return r;
+}
+
+static int make_durable(struct vlog *v)
+{
+	int r = ledger_sync(v->ledger);
+
+	return r < 0 ? r : sign_head(v);
+}
+
+static void began(void *ctx)
+{
+	struct vlog *v = ctx;
+
+	v->in_transaction = true;
+}
+
+static int put_kept(struct vlog *v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, ledger_next_seq(v->ledger));
+	return v->store->ops->setting_put(v->store->ctx, KEPT, text);
+}
+
+static int on_commit(void *ctx)
+{
+	struct vlog *v = ctx;
+	int r;
+
+	if (v->n_pending == 0)
+		return 0;
+	r = append_pending(v);
+	if (r >= 0)
+		r = make_durable(v);
+	return r < 0 ? r : put_kept(v);
+}
+
+static void ended(void *ctx, bool committed)
+{
+	struct vlog *v = ctx;
+	bool more = committed && v->kept < ledger_next_seq(v->ledger);
+
+	v->in_transaction = false;
+	drop(v);
+	if (committed)
+		v->kept = ledger_next_seq(v->ledger);
+	if (more && v->on_sync)
+		v->on_sync(v->on_sync_ctx);
+}
+
+/* 0: *ret is how far the store answers for the log. */
+static int get_kept(struct vlog *v, const struct store *store, uint64_t *ret)
+{
+	CLEANUP(buf_done) struct buf text = {0};
+	char *end;
+	int r = store->ops->setting_get(store->ctx, KEPT, &text);
+
+	if (r == -ENOENT) {
+		*ret = ledger_next_seq(v->ledger);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	*ret = strtoull((char *)text.data, &end, 10);
+	return *end || text.size == 0 ? -EBADMSG : 0;
+}
+
+int vlog_join(struct vlog *v, const struct store *store, struct why *ret_why)
+{
+	const struct store_follower f = {began, on_commit, ended, v};
+	uint64_t kept, size = ledger_next_seq(v->ledger);
+	int r = get_kept(v, store, &kept);
+
+	if (r < 0)
+		return why_set(ret_why, r, "%s: how far the store knows it cannot be read", v->dir);
+	if (kept > size)
+		return why_set(ret_why, -EBADMSG,
+			       "%s: has %" PRIu64 " lines, and the store knows of %" PRIu64
+			       ": restore log and store of the same moment",
+			       v->dir, size, kept);
+	v->store = store;
+	v->kept = kept;
+	store->ops->follow(store->ctx, &f);
+	if (kept == size)
+		return 0;
+	r = store->ops->begin(store->ctx);
+	if (r >= 0)
+		r = add_void(v);
+	if (r >= 0)
+		r = store->ops->commit(store->ctx);
+	else
+		store->ops->rollback(store->ctx);
+	return r < 0 ? why_set(ret_why, r, "%s: cannot be gone on with: %s", v->dir, strerror(-r))
+		     : 0;
 }
 
 int vlog_sync(struct vlog *v)
 {
 	bool more = ledger_next_seq(v->ledger) > ledger_synced_size(v->ledger);
-	int r = ledger_sync(v->ledger);
+	int r;
 
-	if (r >= 0)
-		r = sign_head(v);
+	if (v->store && (v->in_transaction || v->n_pending == 0))
+		return 0;
+	if (v->store) {
+		/* Lines that no transaction goes with get one of their own. */
+		r = v->store->ops->begin(v->store->ctx);
+		return r < 0 ? r : v->store->ops->commit(v->store->ctx);
+	}
+	r = make_durable(v);
 	if (r >= 0 && more && v->on_sync)
 		v->on_sync(v->on_sync_ctx);
 	return r;
@@ -160,7 +333,7 @@ int vlog_sync(struct vlog *v)
 
 uint64_t vlog_size(const struct vlog *v)
 {
-	return ledger_next_seq(v->ledger);
+	return ledger_next_seq(v->ledger) + v->n_pending;
 }
 
 uint64_t vlog_synced_size(const struct vlog *v)

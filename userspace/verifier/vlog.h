@@ -12,6 +12,7 @@
 #include "fsio.h"
 #include "plumb/terms.h"
 #include "sign.h"
+#include "store.h"
 #include "why.h"
 
 struct vlog;
@@ -20,9 +21,15 @@ struct vlog;
 int vlog_open(const struct fsio *io, const struct clock *clock, const char *dir, const char *log_name,
 	      const struct sign_key *key, struct vlog **ret, struct why *ret_why);
 struct vlog *vlog_free(struct vlog *v);		/* does not sync */
+/*
+ * From here on lines belong to the store's transactions: they are durable before one is committed, and forgotten when it is rolled back. What
+ * a crash or a failed commit left in the log and not in the store is named by the next line: an action "void" with "from" and "to". -EBADMSG:
+ * the log is shorter than the store knows it. store is borrowed until vlog_free().
+ */
+int vlog_join(struct vlog *v, const struct store *store, struct why *ret_why);
 /* body_members: "\"node\":\"…\",\"cause\":\"…\"", made with jsonl. -EBADMSG: would be no line; nothing was added. Types below VERDICT: -EINVAL. */
 int vlog_add(struct vlog *v, enum plumb_type type, const char *body_members, uint64_t *ret_seq);
-int vlog_sync(struct vlog *v);			/* lines durable, then the checkpoint signed, then followers called */
+int vlog_sync(struct vlog *v);			/* lines durable, then the checkpoint signed, then followers called. Joined and in a transaction: its commit does that */
 uint64_t vlog_size(const struct vlog *v);	/* lines added */
 uint64_t vlog_synced_size(const struct vlog *v);
 /*
