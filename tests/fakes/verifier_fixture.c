@@ -309,7 +309,16 @@ void verifier_fixture_baseline(const char *name, uint64_t version, const char *e
 	jsonl_str(&j, NULL, "file:");
 	jsonl_close(&j);
 	jsonl_end(&j);
-	must(dsse_sign(WIRE_DSSE_BASELINE, b.data, b.size, &key, key ? 1 : 0, ret), "baseline");
+	if (key) {
+		must(dsse_sign(WIRE_DSSE_BASELINE, b.data, b.size, &key, 1, ret), "baseline");
+	} else {
+		jsonl_begin(&j, ret);
+		jsonl_base64(&j, "payload", b.data, b.size);
+		jsonl_str(&j, "payloadType", WIRE_DSSE_BASELINE);
+		jsonl_array(&j, "signatures");
+		jsonl_close(&j);
+		jsonl_end(&j);
+	}
 	buf_printf(ret, "\n%s", entries);
 	must(buf_status(ret), "baseline");
 }

@@ -9,18 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "baseline_index.h"
 #include "cleanup.h"
 #include "dsse.h"
 #include "jsonl.h"
 #include "log.h"
 #include "plumb/wire.h"
 
-#define MAX_APPROVERS 64
+#define MAX_APPROVERS 512
 #define MAX_MAPPED 16
 #define MAX_KNOWN 4096
 #define MAX_INDEX (4u << 20)
 #define MAX_BUNDLE (1u << 20)
 #define ARMED "armed"
+#define HIGHEST \
+	"policy:" /* and a name: the highest version of it that was ever in force, and its digest */
 
 struct mapped {
 	struct digest document;
@@ -33,7 +36,7 @@ struct documents {
 	struct policy *policy;
 	struct digest policy_digest;
 	struct buf envelope; /* of the policy in force */
-	char *armed; /* ",id,id," */
+	char *armed; /* ",id,!id,": armed here, or disarmed though the bundle says armed; the rest is as the bundle has it */
 	struct mapped mapped[MAX_MAPPED];
 	uint64_t uses;
 };
@@ -67,11 +70,12 @@ static int approvers_read(const struct documents *d, struct approvers *a)
 	return d->v->store->ops->operator_each(d->v->store->ctx, add_approver, a);
 }
 
-static bool is_armed(const char *armed, const char *id)
+/* mark: "" or "!". */
+static bool is_listed(const char *armed, const char *mark, const char *id)
 {
-	char item[POLICY_MAX_ID + 3];
+	char item[POLICY_MAX_ID + 4];
 
-	snprintf(item, sizeof(item), ",%s,", id);
+	snprintf(item, sizeof(item), ",%s%s,", mark, id);
 	return armed && strstr(armed, item) != NULL;
 }
 
@@ -92,8 +96,10 @@ static int with_modes(const struct buf *bundle, const char *armed, bool all, str
 	json_array_foreach (rules, i, rule) {
 		const char *id = json_string_value(json_object_get(rule, "id"));
 
-		if (id && (all || is_armed(armed, id)))
+		if (id && (all || is_listed(armed, "", id)))
 			json_object_set_new(rule, "mode", json_string("armed"));
+		else if (id && is_listed(armed, "!", id))
+			json_object_set_new(rule, "mode", json_string("report"));
 	}
 	text = json_dumps(o, JSON_COMPACT);
 	return text ? policy_open(text, strlen(text), ret, ret_why) : -ENOMEM;
@@ -192,6 +198,46 @@ const struct digest *documents_policy_digest(const struct documents *d)
 	return &d->policy_digest;
 }
 
+/* Versions of a name only grow, also when another policy was in force meanwhile. */
+static int check_version(const struct documents *d, const struct policy *p,
+			 const struct digest *digest, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf was = {0};
+	const struct store *s = d->v->store;
+	char name[160], hex[DIGEST_HEX_SIZE];
+	uint64_t version;
+	char *rest;
+	int r;
+
+	snprintf(name, sizeof(name), HIGHEST "%s", policy_name(p));
+	r = s->ops->setting_get(s->ctx, name, &was);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	digest_hex(digest, hex);
+	version = strtoull((char *)was.data, &rest, 10);
+	if (policy_version(p) > version ||
+	    (policy_version(p) == version && *rest == ' ' && strcmp(rest + 1, hex) == 0))
+		return 0;
+	return why_set(ret_why, -ESTALE,
+		       "policy %s version %" PRIu64 " was in force, and this is %s%" PRIu64
+		       ": raise its version and sign it",
+		       policy_name(p), version,
+		       policy_version(p) == version ? "another of version " : "",
+		       policy_version(p));
+}
+
+static int keep_version(const struct documents *d, const struct policy *p,
+			const struct digest *digest)
+{
+	const struct store *s = d->v->store;
+	char name[160], hex[DIGEST_HEX_SIZE], value[DIGEST_HEX_SIZE + 24];
+
+	digest_hex(digest, hex);
+	snprintf(name, sizeof(name), HIGHEST "%s", policy_name(p));
+	snprintf(value, sizeof(value), "%" PRIu64 " %s", policy_version(p), hex);
+	return s->ops->setting_put(s->ctx, name, value);
+}
+
 int documents_put_policy(struct documents *d, const void *envelope, size_t size,
 			 struct why *ret_why)
 {
@@ -199,22 +245,17 @@ int documents_put_policy(struct documents *d, const void *envelope, size_t size,
 	const struct store *s = d->v->store;
 	struct policy *p = NULL;
 	struct digest digest;
-	uint64_t version = 0;
 	int r = open_policy(d, envelope, size, false, &bundle, ret_why);
 
 	if (r >= 0)
 		r = policy_open(bundle.data, bundle.size, &p, ret_why);
 	if (r < 0)
 		return r;
-	if (d->policy && strcmp(policy_name(p), policy_name(d->policy)) == 0)
-		version = policy_version(d->policy);
 	r = digest_sha256(bundle.data, bundle.size, &digest);
-	if (r >= 0 && d->policy && policy_version(p) <= version &&
-	    !digest_equal(&digest, &d->policy_digest))
-		r = why_set(ret_why, -ESTALE,
-			    "policy %s version %" PRIu64 " is in force, this is %" PRIu64
-			    ": raise its version",
-			    policy_name(d->policy), version, policy_version(p));
+	if (r >= 0)
+		r = check_version(d, p, &digest, ret_why);
+	if (r >= 0)
+		r = keep_version(d, p, &digest);
 	policy_free(p);
 	if (r >= 0)
 		r = s->ops->blob_put(s->ctx, "policy", "current", envelope, size);
@@ -262,6 +303,8 @@ static int check_ids(const struct policy *p, const char *rules, struct why *ret_
 {
 	char id[POLICY_MAX_ID + 1];
 
+	if (!*rules)
+		return why_set(ret_why, -EINVAL, "rules: ids with commas between, or all");
 	for (const char *at = rules; *at;) {
 		size_t size = strcspn(at, ",");
 
@@ -293,9 +336,12 @@ int documents_arm(struct documents *d, const char *rules, bool arm, struct why *
 	buf_puts(&list, ",");
 	for (uint32_t i = 0; i < policy_n_rules(d->policy); i++) {
 		const char *id = policy_rule(d->policy, i)->id;
+		bool named = all || names(rules, id);
 
-		if (all || names(rules, id) ? arm : is_armed(d->armed, id))
+		if (named ? arm : is_listed(d->armed, "", id))
 			buf_printf(&list, "%s,", id);
+		else if (named || is_listed(d->armed, "!", id))
+			buf_printf(&list, "!%s,", id);
 	}
 	r = buf_status(&list);
 	if (r >= 0)
@@ -315,7 +361,7 @@ int documents_arm(struct documents *d, const char *rules, bool arm, struct why *
 	return 0;
 }
 
-/* Baselines: files, and an index of them in the store, one JSON object a line: what the file says of itself, oldest first. */
+/* Baselines: files, and an index of them in the store. */
 static int path_of(const struct documents *d, const char *name, char ret[PATH_MAX])
 {
 	return snprintf(ret, PATH_MAX, "%s/%s", d->v->baseline_dir, name) < PATH_MAX
@@ -326,38 +372,7 @@ static int path_of(const struct documents *d, const char *name, char ret[PATH_MA
 int documents_each_baseline(struct documents *d,
 			    int (*fn)(void *ctx, const struct baseline_info *i), void *ctx)
 {
-	CLEANUP(buf_done) struct buf index = {0};
-	const struct store *s = d->v->store;
-	int r = s->ops->blob_get(s->ctx, "baselines", "index", &index);
-	const char *at = (char *)index.data, *lf;
-
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	for (; r == 0 && at && (lf = strchr(at, '\n')) != NULL; at = lf + 1) {
-		CLEANUP(jsonl_decref_p) json_t *o = NULL;
-		struct baseline_info i = {.version = 0};
-		const char *created;
-		struct why why;
-
-		r = jsonl_parse(at, (size_t)(lf - at), 65536, &o, &why);
-		if (r >= 0)
-			r = jsonl_get_text(o, "name", i.name, sizeof(i.name), &why);
-		if (r >= 0)
-			r = jsonl_get_uint(o, "version", INT64_MAX, &i.version, &why);
-		if (r >= 0)
-			r = jsonl_get_uint(o, "count", INT64_MAX, &i.count, &why);
-		if (r >= 0)
-			r = jsonl_get_hex(o, "sha256", i.document.bytes, DIGEST_SIZE, &why);
-		if (r >= 0)
-			r = jsonl_get_text(o, "signer", i.signer, sizeof(i.signer), &why);
-		if (r >= 0)
-			r = jsonl_get_str(o, "created", 64, &created, &why);
-		if (r >= 0)
-			r = clock_from_text(created, &i.created_ns);
-		if (r >= 0)
-			r = fn(ctx, &i);
-	}
-	return r;
+	return baseline_index_each(d->v, fn, ctx);
 }
 
 struct search {
@@ -381,28 +396,6 @@ static int on_search(void *ctx, const struct baseline_info *i)
 		s->has_newest = true;
 	}
 	return 0;
-}
-
-static int remember(struct documents *d, const struct baseline_info *i)
-{
-	CLEANUP(buf_done) struct buf line = {0};
-	const struct store *s = d->v->store;
-	char created[CLOCK_TEXT_SIZE];
-	struct jsonl j;
-
-	clock_text(i->created_ns, created);
-	jsonl_begin(&j, &line);
-	jsonl_str(&j, "name", i->name);
-	jsonl_uint(&j, "version", i->version);
-	jsonl_uint(&j, "count", i->count);
-	jsonl_hex(&j, "sha256", i->document.bytes, DIGEST_SIZE);
-	jsonl_str(&j, "signer", i->signer);
-	jsonl_str(&j, "created", created);
-	jsonl_end(&j);
-	buf_puts(&line, "\n");
-	return buf_status(&line) < 0
-		       ? buf_status(&line)
-		       : s->ops->blob_append(s->ctx, "baselines", "index", line.data, line.size);
 }
 
 /* Opened under a name of its own first: what no approver signed never gets the name that nodes ask for. */
@@ -440,7 +433,10 @@ int documents_put_baseline(struct documents *d, const void *data, size_t size,
 		r = check_file(d, data, size, incoming, &info, ret_why);
 	if (r >= 0)
 		r = documents_each_baseline(d, on_search, &s);
-	if (r >= 0 && !s.has_found && s.has_newest && s.newest.version >= info.version)
+	if (r >= 0 && s.has_newest &&
+	    (s.newest.version > info.version ||
+	     (s.newest.version == info.version &&
+	      !digest_equal(&s.newest.document, &info.document))))
 		r = why_set(ret_why, -ESTALE,
 			    "baseline %s version %" PRIu64 " is there, this is %" PRIu64
 			    ": raise its version and sign it",
@@ -451,7 +447,7 @@ int documents_put_baseline(struct documents *d, const void *data, size_t size,
 	if (r >= 0)
 		r = fsio_replace_file(d->v->io, path, data, size, 0600);
 	if (r >= 0 && !s.has_found)
-		r = remember(d, &info);
+		r = baseline_index_add(d->v, &info);
 	fsio_unlink(d->v->io, incoming);
 	if (r < 0)
 		return ret_why->text[0] ? r : why_set(ret_why, r, "baseline: %s", strerror(-r));

@@ -22,8 +22,8 @@ const struct policy *documents_policy(const struct documents *d);
 /* Of the bundle as it was signed, before anything was armed. */
 const struct digest *documents_policy_digest(const struct documents *d);
 /*
- * A signed bundle (WIRE_DSSE_POLICY) by an approver who is not revoked. -EKEYREJECTED, -EBADMSG; -ESTALE: not newer than the one in
- * force (the same bytes again are accepted). What was armed by id stays armed where the rule still exists.
+ * A signed bundle (WIRE_DSSE_POLICY) by an approver who is not revoked. -EKEYREJECTED, -EBADMSG; -ESTALE: not newer than the newest of
+ * its name (that one's bytes again are accepted). What was armed or disarmed by id stays so where the rule still exists.
  */
 int documents_put_policy(struct documents *d, const void *envelope, size_t size, struct why *ret_why);
 /* Verifies as put does and opens it with the same arming; nothing changes. Caller frees. */
@@ -31,7 +31,7 @@ int documents_try_policy(struct documents *d, const void *envelope, size_t size,
 /* rules: ids with commas between, or "all". -ENOENT names the id that is none. */
 int documents_arm(struct documents *d, const char *rules, bool arm, struct why *ret_why);
 
-/* A signed baseline by an approver: kept as a file and known from then on. -ESTALE: an older version of that name. */
+/* A signed baseline by an approver: kept as a file and known from then on. -ESTALE: not the newest of that name (that one again is accepted). */
 int documents_put_baseline(struct documents *d, const void *data, size_t size, struct baseline_info *ret, struct why *ret_why);
 /* The one that new nodes get: the newest that was given to all. -ENOENT. */
 int documents_default_baseline(void *documents, struct digest *ret_document, uint64_t *ret_version);

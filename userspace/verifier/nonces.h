@@ -10,7 +10,8 @@
 #include "clock.h"
 #include "plumb/wire.h"
 
-#define NONCES_MAX 16384u	/* a power of two; two nodes that share a place take it from each other, and one asks again */
+#define NONCES_MAX 16384u	/* a power of two */
+#define NONCES_WAYS 8u		/* so many nodes may share a row; one more takes the oldest's place, which asks again */
 
 struct nonces;
 
