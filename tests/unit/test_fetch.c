@@ -387,10 +387,17 @@ static void test_connections_are_kept_and_made_anew(void **state)
 	fetch_free(f);
 }
 
-static void on_streamed(void *ctx, const void *data, size_t size)
+static int on_streamed(void *ctx, const void *data, size_t size)
 {
 	*(size_t *)ctx += size;
 	(void)data;
+	return 0;
+}
+
+static int on_enough(void *ctx, const void *data, size_t size)
+{
+	on_streamed(ctx, data, size);
+	return -ECANCELED;
 }
 
 static void test_a_stream_is_handed_on_as_it_comes(void **state)
@@ -413,6 +420,11 @@ static void test_a_stream_is_handed_on_as_it_comes(void **state)
 	assert_int_equal(fetch_wait(f, &q, &b, NULL), -EIO);
 	assert_int_equal(got, 4096 * 256);
 	assert_int_equal(b.size, 0);
+	/* Whoever takes it ends it, too. */
+	got = 0;
+	q.data = on_enough;
+	assert_int_equal(fetch_wait(f, &q, &b, NULL), -ECANCELED);
+	assert_in_range(got, 1, 65536);
 	fetch_free(f);
 }
 

@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cert.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "conf.h"
@@ -33,6 +35,7 @@ struct client {
 	struct fetch *fetch;
 	struct settings_file conf;
 	struct sign_key *key;
+	char *config;
 };
 
 static const struct conf_option options[] = {
@@ -54,14 +57,14 @@ static const struct conf_table table = {.program = "plumbctl",
 
 static const char *find_config(const char *given, char ret[PATH_MAX])
 {
-	const char *home = getenv("HOME");
+	const char *home = getenv("HOME"), *named = getenv("PLUMBCTL_CONFIG");
 
 	if (given)
 		return given;
-	if (getenv("PLUMBCTL_CONFIG"))
-		return getenv("PLUMBCTL_CONFIG");
+	if (named && *named)
+		return named;
 	if (home && snprintf(ret, PATH_MAX, "%s/.config/plumbctl.yaml", home) < PATH_MAX &&
-	    access(ret, R_OK) == 0)
+	    access(ret, F_OK) == 0)
 		return ret;
 	return "/etc/plumbline/plumbctl.yaml";
 }
@@ -71,24 +74,32 @@ static int read_conf(const char *path, struct settings_file *ret)
 	CLEANUP(buf_done) struct buf text = {0};
 	struct why why = {""};
 	int r = fsio_read_file(fsio_system(), path, MAX_FILE, &text);
+	size_t size;
 
-	if (r == -ENOENT)
-		return print_failure(PRINT_UNKNOWN,
-				     "%s: there is none; plumb-verifier init writes plumbctl.yaml "
-				     "for the first operator "
-				     "(--config or PLUMBCTL_CONFIG name it)",
-				     path);
-	if (r >= 0)
-		r = conf_read(&table, path, text.data, text.size, ret, &why);
+	if (r < 0) {
+		print_failure(PRINT_UNKNOWN, "%s: %s", path,
+			      r == -ENOENT ? "no configuration: it names the verifier"
+					   : strerror(-r));
+		print_cure("copy plumbctl.yaml, which plumb-verifier init wrote, and name it with "
+			   "--config=FILE or PLUMBCTL_CONFIG");
+		return PRINT_UNKNOWN;
+	}
+	r = conf_read(&table, path, text.data, text.size, ret, &why);
 	if (r < 0)
 		return print_failure(PRINT_USAGE, "%s", why.text[0] ? why.text : strerror(-r));
 	if (!ret->server || !ret->ca || !ret->cert || !ret->key)
 		return print_failure(PRINT_USAGE, "%s: server, ca, cert and key are all needed",
 				     path);
+	if (strncmp(ret->server, "https://", 8) != 0 || !ret->server[8])
+		return print_failure(PRINT_USAGE, "%s: server: %s is no https://HOST:PORT", path,
+				     ret->server);
+	size = strlen(ret->server);
+	while (ret->server[size - 1] == '/')
+		ret->server[--size] = 0;
 	return PRINT_GOOD;
 }
 
-static int read_pem(const char *config, const char *name, struct buf *ret)
+static int read_pem(const char *config, const char *what, const char *name, struct buf *ret)
 {
 	const char *slash = strrchr(config, '/');
 	char path[PATH_MAX];
@@ -98,48 +109,87 @@ static int read_pem(const char *config, const char *name, struct buf *ret)
 
 	r = n < (int)sizeof(path) ? fsio_read_file(fsio_system(), path, MAX_FILE, ret)
 				  : -ENAMETOOLONG;
-	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s: %s", path, strerror(-r)) : PRINT_GOOD;
+	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s: %s (%s in %s)", path, strerror(-r), what,
+				     config)
+		     : PRINT_GOOD;
 }
 
-static int open_tls(struct client *c, const char *config)
+/* What TLS would only say in its own words is said before it is asked. */
+static int check_cert(struct client *c, const struct buf *pem)
+{
+	struct cert_identity who;
+	char until[CLOCK_TEXT_SIZE];
+	struct why why = {""};
+	struct digest key;
+	int r = cert_identity_pem((char *)pem->data, pem->size, &who, &why);
+
+	if (r < 0 || who.kind != CERT_OPERATOR) {
+		print_failure(PRINT_UNKNOWN, "%s: it is no operator's certificate", c->conf.cert);
+	} else if (sign_key_id(c->key, &key) < 0 || !digest_equal(&key, &who.key_id)) {
+		print_failure(PRINT_UNKNOWN, "%s: it is not the key of the certificate %s",
+			      c->conf.key, c->conf.cert);
+	} else if (who.not_after_s < clock_utc_ns(clock_system()) / 1000000000) {
+		clock_text(who.not_after_s * 1000000000, until);
+		print_failure(PRINT_UNKNOWN, "%s: the certificate of %s ended %.10s", c->conf.cert,
+			      who.name, until);
+	} else {
+		return PRINT_GOOD;
+	}
+	print_cure("plumb-verifier operator add NAME ROLE makes a key and a certificate; cert and "
+		   "key in %s name them",
+		   c->config);
+	return PRINT_UNKNOWN;
+}
+
+static int open_tls(struct client *c)
 {
 	CLEANUP(buf_done) struct buf ca = {0}, cert = {0}, key = {0};
 	struct fetch_options f = {
 		.base = c->base, .total_ms = 120000, .user_agent = "plumbctl/" PLUMB_VERSION};
 	struct why why = {""};
-	int r = read_pem(config, c->conf.ca, &ca);
+	struct digest d;
+	int r = read_pem(c->config, "ca", c->conf.ca, &ca);
 
 	if (r == PRINT_GOOD)
-		r = read_pem(config, c->conf.cert, &cert);
+		r = read_pem(c->config, "cert", c->conf.cert, &cert);
 	if (r == PRINT_GOOD)
-		r = read_pem(config, c->conf.key, &key);
+		r = read_pem(c->config, "key", c->conf.key, &key);
 	if (r != PRINT_GOOD)
 		return r;
+	if (cert_fingerprint_pem((char *)ca.data, ca.size, &d, &why) < 0)
+		return print_failure(PRINT_UNKNOWN, "%s: it is no certificate in PEM", c->conf.ca);
 	r = sign_key_from_pem((char *)key.data, key.size, &c->key, &why);
+	if (r >= 0 && !sign_key_is_private(c->key))
+		r = why_set(&why, -EKEYREJECTED, "it has no private part");
+	if (r < 0) {
+		OPENSSL_cleanse(key.data, key.size);
+		return print_failure(PRINT_UNKNOWN, "%s: %s", c->conf.key,
+				     why.text[0] ? why.text : strerror(-r));
+	}
+	r = check_cert(c, &cert);
 	f.ca_pem = (char *)ca.data;
 	f.cert_pem = (char *)cert.data;
 	f.key_pem = (char *)key.data;
-	if (r >= 0)
-		r = fetch_open(&f, &c->fetch, &why);
+	if (r == PRINT_GOOD && fetch_open(&f, &c->fetch, &why) < 0)
+		r = print_failure(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : "no memory");
 	OPENSSL_cleanse(key.data, key.size);
-	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s: %s", c->conf.key,
-				     why.text[0] ? why.text : strerror(-r))
-		     : PRINT_GOOD;
+	return r;
 }
 
 int client_open(const char *config, struct client **ret)
 {
-	char path[PATH_MAX];
-	const char *file = find_config(config, path);
 	struct client *c = calloc(1, sizeof(*c));
+	char path[PATH_MAX];
 	int r;
 
 	if (!c)
 		return print_failure(PRINT_UNKNOWN, "no memory");
 	c->base = event_base_new();
-	r = c->base ? read_conf(file, &c->conf) : print_failure(PRINT_UNKNOWN, "no memory");
+	c->config = strdup(find_config(config, path));
+	r = c->base && c->config ? read_conf(c->config, &c->conf)
+				 : print_failure(PRINT_UNKNOWN, "no memory");
 	if (r == PRINT_GOOD)
-		r = open_tls(c, file);
+		r = open_tls(c);
 	if (r != PRINT_GOOD) {
 		client_free(c);
 		return r;
@@ -157,80 +207,113 @@ struct client *client_free(struct client *c)
 	conf_done(&table, &c->conf);
 	if (c->base)
 		event_base_free(c->base);
+	free(c->config);
 	free(c);
 	return NULL;
 }
 
+const struct sign_key *client_key(const struct client *c)
+{
+	return c->key;
+}
+
 /* What the verifier says is wrong, and what it says to do. */
-static int print_refusal(int status, const struct buf *body)
+static int print_refusal(int status, const void *body, size_t size)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	const char *cure;
-	struct why why;
 	int code = status >= 500 ? PRINT_UNKNOWN : PRINT_NOT_GOOD;
+	struct why why;
 
-	if (jsonl_parse(body->data, body->size, MAX_FILE, &o, &why) < 0 ||
-	    !client_text(o, "error")[0])
+	if (jsonl_parse(body, size, MAX_FILE, &o, &why) < 0 || !client_text(o, "error")[0])
 		return print_failure(code, "the verifier answers HTTP %d", status);
 	print_failure(code, "%s", client_text(o, "error"));
-	cure = client_text(o, "cure");
-	if (cure[0]) {
-		fputs("cure:  ", stderr);
-		print_safe(stderr, cure, strlen(cure));
-		fputc('\n', stderr);
-	}
+	if (client_text(o, "cure")[0])
+		print_cure("%s", client_text(o, "cure"));
 	return code;
 }
 
-static int call(struct client *c, const struct fetch_request *q, struct buf *ret)
+/* There was no answer at all. */
+static int print_lost(const struct client *c, int r, const struct why *why)
 {
-	struct why why = {""};
-	int status = fetch_wait(c->fetch, q, ret, &why);
+	print_failure(PRINT_UNKNOWN, "%s", why->text[0] ? why->text : strerror(-r));
+	if (r == -ECONNREFUSED || r == -ETIMEDOUT)
+		print_cure(
+			"is plumb-verifier running there, and is that the server? %s: server: %s",
+			c->config, c->conf.server);
+	else if (r == -EKEYREJECTED && strstr(why->text, "alert"))
+		print_cure("the verifier does not take %s; plumb-verifier operator list tells whom "
+			   "it knows",
+			   c->conf.cert);
+	else if (r == -EKEYREJECTED)
+		print_cure("%s (ca in %s) must be the ca.crt of this very verifier", c->conf.ca,
+			   c->config);
+	return PRINT_UNKNOWN;
+}
 
+static int call(struct client *c, struct fetch_request *q, const char *path, struct buf *ret)
+{
+	CLEANUP(buf_done) struct buf url = {0};
+	struct why why = {""};
+	int status;
+
+	buf_printf(&url, "%s%s", c->conf.server, path);
+	if (buf_status(&url) < 0)
+		return print_failure(PRINT_UNKNOWN, "no memory");
+	if (url.size > MAX_URL)
+		return print_failure(PRINT_USAGE, "the name is too long");
+	q->url = (char *)url.data;
+	status = fetch_wait(c->fetch, q, ret, &why);
 	if (status < 0)
-		return print_failure(PRINT_UNKNOWN, "%s",
-				     why.text[0] ? why.text : strerror(-status));
-	return status >= 200 && status < 300 ? PRINT_GOOD : print_refusal(status, ret);
+		return print_lost(c, status, &why);
+	return status >= 200 && status < 300 ? PRINT_GOOD
+					     : print_refusal(status, ret->data, ret->size);
 }
 
 int client_get(struct client *c, const char *path, struct buf *ret)
 {
-	char url[MAX_URL];
-	const struct fetch_request q = {.method = "GET", .url = url, .max = CLIENT_MAX_ANSWER};
+	struct fetch_request q = {.method = "GET", .max = CLIENT_MAX_ANSWER};
 
-	if (snprintf(url, sizeof(url), "%s%s", c->conf.server, path) >= (int)sizeof(url))
-		return print_failure(PRINT_USAGE, "too long a name");
-	return call(c, &q, ret);
+	return call(c, &q, path, ret);
 }
 
 int client_post(struct client *c, const char *path, const char *type, const void *body, size_t size,
 		struct buf *ret)
 {
-	char url[MAX_URL];
-	const struct fetch_request q = {.method = "POST",
-					.url = url,
-					.type = type,
-					.body = body,
-					.size = size,
-					.max = CLIENT_MAX_ANSWER};
+	struct fetch_request q = {
+		.method = "POST", .type = type, .body = body, .size = size, .max = CLIENT_MAX_JSON};
 
-	if (snprintf(url, sizeof(url), "%s%s", c->conf.server, path) >= (int)sizeof(url))
-		return print_failure(PRINT_USAGE, "too long a name");
-	return call(c, &q, ret);
+	return call(c, &q, path, ret);
+}
+
+static int print_unreadable(const struct why *why)
+{
+	return print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be read: %s", why->text);
 }
 
 int client_get_json(struct client *c, const char *path, json_t **ret)
 {
+	struct fetch_request q = {.method = "GET", .max = CLIENT_MAX_JSON};
 	CLEANUP(buf_done) struct buf answer = {0};
 	struct why why = {""};
-	int r = client_get(c, path, &answer);
+	int r = call(c, &q, path, &answer);
 
 	if (r != PRINT_GOOD)
 		return r;
-	r = jsonl_parse(answer.data, answer.size, CLIENT_MAX_ANSWER, ret, &why);
-	return r < 0 ? print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be read: %s",
-				     why.text)
-		     : PRINT_GOOD;
+	r = jsonl_parse(answer.data, answer.size, CLIENT_MAX_JSON, ret, &why);
+	return r < 0 ? print_unreadable(&why) : PRINT_GOOD;
+}
+
+int client_get_node(struct client *c, const char *name, json_t **ret)
+{
+	CLEANUP(buf_done) struct buf path = {0};
+
+	if (!name[0])
+		return print_failure(PRINT_USAGE, "a node has no empty name");
+	buf_puts(&path, WIRE_ROUTE_NODES "/");
+	client_put_escaped(&path, name);
+	if (buf_status(&path) < 0)
+		return print_failure(PRINT_UNKNOWN, "no memory");
+	return client_get_json(c, (char *)path.data, ret);
 }
 
 int client_print_answer(const struct buf *answer, bool json)
@@ -240,13 +323,11 @@ int client_print_answer(const struct buf *answer, bool json)
 	struct why why = {""};
 
 	if (jsonl_parse(answer->data, answer->size, MAX_FILE, &o, &why) < 0)
-		return print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be read: %s",
-				     why.text);
-	if (json) {
-		fwrite(answer->data, 1, answer->size, stdout);
-		fputc('\n', stdout);
-		return PRINT_GOOD;
-	}
+		return print_unreadable(&why);
+	if (!json_is_true(json_object_get(o, "ok")))
+		return print_failure(PRINT_UNKNOWN, "the verifier does not say that it was done");
+	if (json)
+		return client_print_json(o);
 	text = client_text(o, "text");
 	undo = client_text(o, "undo");
 	print_safe(stdout, text, strlen(text));
@@ -291,32 +372,50 @@ struct following {
 	struct buf part; /* a line that has not ended */
 	int (*fn)(void *ctx, const char *line, size_t size);
 	void *ctx;
-	int result;
+	int result; /* exit code */
 };
 
-static void on_data(void *ctx, const void *data, size_t size)
+static int on_data(void *ctx, const void *data, size_t size)
 {
 	struct following *f = ctx;
 	const char *at, *lf;
 
-	if (f->result != 0)
-		return;
 	buf_put(&f->part, data, size);
 	if (buf_status(&f->part) < 0) {
-		f->result = buf_status(&f->part);
-		return;
+		f->result = print_failure(PRINT_UNKNOWN, "a line of the log is too long");
+		return -E2BIG;
 	}
-	at = (char *)f->part.data;
-	while (f->result == 0 &&
-	       (lf = memchr(at, '\n', f->part.size - (size_t)(at - (char *)f->part.data))) !=
-		       NULL) {
+	for (at = (char *)f->part.data;; at = lf + 1) {
+		size = f->part.size - (size_t)(at - (char *)f->part.data);
+		lf = memchr(at, '\n', size);
+		if (!lf)
+			break;
 		if (lf > at)
 			f->result = f->fn(f->ctx, at, (size_t)(lf - at));
-		at = lf + 1;
+		if (f->result != 0)
+			return -ECANCELED;
 	}
-	size = f->part.size - (size_t)(at - (char *)f->part.data);
 	memmove(f->part.data, at, size);
 	buf_cut(&f->part, size);
+	return 0;
+}
+
+static int how_it_ended(struct client *c, const struct following *f, int status,
+			const struct why *why)
+{
+	if (f->result != 0)
+		return f->result;
+	if (status < 0) {
+		print_lost(c, status, why);
+		return status == -EKEYREJECTED ? PRINT_UNKNOWN : CLIENT_LOST;
+	}
+	if (status > 299)
+		return print_refusal(status, f->part.data, f->part.size);
+	if (f->part.size > 0) {
+		print_failure(PRINT_UNKNOWN, "the last line is cut short");
+		return CLIENT_LOST;
+	}
+	return PRINT_GOOD;
 }
 
 int client_events(struct client *c, uint64_t since, bool follow,
@@ -325,26 +424,21 @@ int client_events(struct client *c, uint64_t since, bool follow,
 	struct following f = {.fn = fn, .ctx = ctx, .part = {.max = 1u << 20}};
 	CLEANUP(buf_done) struct buf rest = {0};
 	char url[MAX_URL];
-	struct fetch_request q = {
-		.method = "GET", .url = url, .max = MAX_FILE, .stream = true, .data = on_data};
+	struct fetch_request q = {.method = "GET",
+				  .url = url,
+				  .max = MAX_FILE,
+				  .stream = true,
+				  .data = on_data,
+				  .stream_ctx = &f};
 	struct why why = {""};
-	int status;
+	int r;
 
-	snprintf(url, sizeof(url), "%s%s?since=%llu%s", c->conf.server, WIRE_ROUTE_EVENTS,
-		 (unsigned long long)since, follow ? "&follow=1" : "");
-	q.stream_ctx = &f;
-	status = fetch_wait(c->fetch, &q, &rest, &why);
-	if (status < 0 || status > 299) {
-		if (status > 0 && f.part.size > 0)
-			status = print_refusal(status, &f.part);
-		else
-			status = print_failure(PRINT_UNKNOWN, "%s",
-					       why.text[0] ? why.text : "the connection ended");
-	} else {
-		status = f.result < 0 ? PRINT_UNKNOWN : PRINT_GOOD;
-	}
+	if (snprintf(url, sizeof(url), "%s%s?since=%" PRIu64 "%s", c->conf.server,
+		     WIRE_ROUTE_EVENTS, since, follow ? "&follow=1" : "") >= (int)sizeof(url))
+		return print_failure(PRINT_USAGE, "%s: server is too long", c->config);
+	r = how_it_ended(c, &f, fetch_wait(c->fetch, &q, &rest, &why), &why);
 	buf_done(&f.part);
-	return status;
+	return r;
 }
 
 void client_put_escaped(struct buf *b, const char *text)
@@ -370,4 +464,15 @@ uint64_t client_number(const json_t *o, const char *key)
 	json_int_t n = json_integer_value(json_object_get(o, key));
 
 	return n > 0 ? (uint64_t)n : 0;
+}
+
+int client_print_json(const json_t *o)
+{
+	CLEANUP_FREE char *text =
+		json_dumps(o, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+
+	if (!text)
+		return print_failure(PRINT_UNKNOWN, "no memory");
+	puts(text);
+	return PRINT_GOOD;
 }

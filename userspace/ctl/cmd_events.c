@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,81 +14,55 @@
 #include "jsonl.h"
 #include "plumb/wire.h"
 #include "print.h"
+#include "view_log.h"
 
 #define MAX_WAIT_S 30
 
 struct showing {
 	bool json;
 	uint64_t next; /* line to go on with */
+	struct view_log view;
 };
 
 static void help(FILE *f)
 {
-	fprintf(f, "Usage: plumbctl events [--since=LINE] [--follow] [--json]\n\n"
-		   "The verifier's log: verdicts, transitions, heads, what operators did.\n\n"
+	fprintf(f, "Usage: plumbctl events [--since=LINE] [--follow] [--all] [--json]\n\n"
+		   "The verifier's log: what became of nodes, what operators did, verdicts that "
+		   "differ from the one before.\n\n"
 		   "  --since=LINE  begin there instead of at the start\n"
 		   "  --follow      go on with what comes; a lost connection is made again\n"
-		   "  --json        the lines as they are in the log\n\n"
+		   "  --all         heads, and verdicts that repeat the one before, too\n"
+		   "  --json        every line, as it is in the log\n\n"
 		   "--config=FILE says which verifier.\n"
 		   "Exit codes: 0 good, 1 refused, 2 could not tell, 64 wrong usage.\n");
-}
-
-static void put(const char *text)
-{
-	print_safe(stdout, text, strlen(text));
-}
-
-static void put_words(const json_t *o, const char *type)
-{
-	if (strcmp(type, "transition") == 0) {
-		put(client_text(o, "label"));
-		printf(" %s", print_on(stdout, PRINT_BOLD));
-		put(client_text(o, "from"));
-		fputs(" -> ", stdout);
-		put(client_text(o, "to"));
-		printf("%s: ", print_off(stdout));
-		put(client_text(o, "cause"));
-	} else if (strcmp(type, "verdict") == 0) {
-		put(client_text(o, "label"));
-		fputs(json_is_true(json_object_get(o, "provisional")) ? " (provisional) " : " ",
-		      stdout);
-		put(client_text(o, "appraisal"));
-		printf(", %" PRIu64 " lines, %" PRIu64 " open, action ", client_number(o, "size"),
-		       client_number(o, "open"));
-		put(client_text(o, "action"));
-	} else if (strcmp(type, "action") == 0) {
-		put(client_text(o, "operator"));
-		fputc(' ', stdout);
-		put(client_text(o, "action"));
-		printf(" %.12s: ", client_text(o, "node"));
-		put(client_text(o, "reason"));
-		fputs(" (", stdout);
-		put(client_text(o, "result"));
-		fputc(')', stdout);
-	} else if (strcmp(type, "head") == 0) {
-		printf("%.12s head %" PRIu64, client_text(o, "node"), client_number(o, "size"));
-	}
 }
 
 static int on_line(void *ctx, const char *line, size_t size)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct showing *s = ctx;
-	struct why why;
+	struct why why = {""};
+	uint64_t seq;
+	int r = jsonl_parse(line, size, WIRE_MAX_LINE, &o, &why);
 
-	if (jsonl_parse(line, size, WIRE_MAX_LINE, &o, &why) < 0)
-		return print_failure(PRINT_UNKNOWN, "a line of the log cannot be read: %s",
+	if (r >= 0)
+		r = jsonl_get_uint(o, "seq", INT64_MAX, &seq, &why);
+	if (r < 0)
+		return print_failure(PRINT_UNKNOWN, "line %" PRIu64 " cannot be read: %s", s->next,
 				     why.text);
-	s->next = client_number(o, "seq") + 1;
+	/* A log without one of its lines is not the log. */
+	if (seq != s->next)
+		return print_failure(PRINT_UNKNOWN,
+				     "line %" PRIu64 " should come, the verifier sent %" PRIu64,
+				     s->next, seq);
+	s->next++;
 	if (s->json) {
 		fwrite(line, 1, size, stdout);
+		fputc('\n', stdout);
 	} else {
-		printf("%7" PRIu64 " %.19sZ %-10.10s ", client_number(o, "seq"),
-		       client_text(o, "t"), client_text(o, "type"));
-		put_words(o, client_text(o, "type"));
+		view_log_line(stdout, print_columns(stdout), &s->view, o);
 	}
-	fputc('\n', stdout);
-	return fflush(stdout) == 0 ? 0 : 1;
+	return fflush(stdout) == 0 ? PRINT_GOOD : print_failure(PRINT_UNKNOWN, "cannot write");
 }
 
 static int follow(struct client *c, struct showing *s)
@@ -98,25 +73,45 @@ static int follow(struct client *c, struct showing *s)
 		uint64_t before = s->next;
 		int r = client_events(c, s->next, true, on_line, s);
 
-		if (r == PRINT_NOT_GOOD)
+		/* A verifier that stops in order ends the answer in order. */
+		if (r != CLIENT_LOST && r != PRINT_GOOD)
 			return r;
 		wait = s->next > before ? 1 : wait * 2 > MAX_WAIT_S ? MAX_WAIT_S : wait * 2;
 		sleep(wait);
 	}
 }
 
+static int run(struct client *c, struct showing *s, bool follows)
+{
+	int r = follows ? follow(c, s) : client_events(c, s->next, false, on_line, s);
+
+	view_log_done(&s->view);
+	return r == CLIENT_LOST ? PRINT_UNKNOWN : r;
+}
+
+static bool number(const char *text, uint64_t *ret)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	*ret = digits < 19 ? strtoull(text, NULL, 10) : 0;
+	return digits > 0 && digits < 19 && !text[digits];
+}
+
 int cmd_events(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"since", required_argument, NULL, 's'},
-		{"follow", no_argument, NULL, 'f'},	  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'},
+		{"since", required_argument, NULL, 's'},
+		{"follow", no_argument, NULL, 'f'},
+		{"all", no_argument, NULL, 'a'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	struct showing s = {.json = false};
 	const char *config = NULL;
 	bool follows = false;
 	struct client *c = NULL;
-	char *end;
 	int o, r;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -128,14 +123,12 @@ int cmd_events(int argc, char **argv)
 			return print_failure(PRINT_USAGE,
 					     "plumbctl events --help tells the options");
 		s.json |= o == 'j';
+		s.view.all |= o == 'a';
 		follows |= o == 'f';
 		config = o == 'c' ? optarg : config;
-		if (o == 's') {
-			s.next = strtoull(optarg, &end, 10);
-			if (*end || end == optarg)
-				return print_failure(PRINT_USAGE,
-						     "--since=%s is no number of a line", optarg);
-		}
+		if (o == 's' && !number(optarg, &s.next))
+			return print_failure(PRINT_USAGE, "--since=%s is no number of a line",
+					     optarg);
 	}
 	if (optind < argc) {
 		help(stderr);
@@ -143,7 +136,7 @@ int cmd_events(int argc, char **argv)
 	}
 	r = client_open(config, &c);
 	if (r == PRINT_GOOD)
-		r = follows ? follow(c, &s) : client_events(c, s.next, false, on_line, &s);
+		r = run(c, &s, follows);
 	client_free(c);
 	return r;
 }
@@ -177,7 +170,12 @@ static int create(struct client *c, const char *label, uint64_t life_s, bool jso
 	if (jsonl_parse(answer.data, answer.size, 65536, &o, &why) < 0 ||
 	    !client_text(o, "token")[0])
 		return print_failure(PRINT_UNKNOWN, "the verifier's answer has no token");
-	puts(json ? (char *)answer.data : client_text(o, "token"));
+	if (json)
+		return client_print_json(o);
+	/* It goes into a file: no more than a token may be in it. */
+	if (client_text(o, "token")[strspn(client_text(o, "token"), "plumb.0123456789abcdef")])
+		return print_failure(PRINT_UNKNOWN, "the verifier's answer is no token");
+	puts(client_text(o, "token"));
 	return PRINT_GOOD;
 }
 

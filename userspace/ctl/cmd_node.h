@@ -5,11 +5,6 @@
 #ifndef PLUMB_CMD_NODE_H
 #define PLUMB_CMD_NODE_H
 
-#include <jansson.h>
-#include <stdio.h>
-
 int cmd_node(int argc, char **argv);
-/* At most 25 lines, whatever the verifier says (hostile). */
-void cmd_node_explain(FILE *f, const json_t *node);
 
 #endif

@@ -2,12 +2,15 @@
 #include "remote_ledger.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "capture_file.h"
 #include "cleanup.h"
 #include "client.h"
 #include "fsio.h"
@@ -15,6 +18,11 @@
 #include "ledger_dir.h"
 #include "plumb/wire.h"
 #include "print.h"
+#include "record.h"
+
+#define SEGMENT "events-00000000000000000000.jsonl"
+#define MAX_RECORD 65536u
+#define MAX_PART (256u << 20)
 
 void remote_ledger_help(FILE *f)
 {
@@ -25,10 +33,11 @@ void remote_ledger_help(FILE *f)
 		   "Exit codes: 0 good, 1 refused, 2 could not tell, 64 wrong usage.\n");
 }
 
+/* What it is made of; borrowed from the answer, but for the anchors. */
 struct parts {
 	struct buf_view record, events;
 	struct buf anchors;
-	const char *notes, *origin;
+	const char *notes;
 	json_t *record_json, *anchors_json, *notes_json;
 };
 
@@ -42,7 +51,7 @@ static void parts_done(struct parts *p)
 
 static int next_line(struct buf_view *rest, struct buf_view *ret)
 {
-	const uint8_t *lf = memchr(rest->data, '\n', rest->size);
+	const uint8_t *lf = rest->size ? memchr(rest->data, '\n', rest->size) : NULL;
 
 	if (!lf)
 		return -EBADMSG;
@@ -52,56 +61,87 @@ static int next_line(struct buf_view *rest, struct buf_view *ret)
 	return 0;
 }
 
-static int next_json(struct buf_view *rest, struct buf_view *ret_line, json_t **ret,
+static int next_json(struct buf_view *rest, size_t max, struct buf_view *ret_line, json_t **ret,
 		     struct why *ret_why)
 {
 	int r = next_line(rest, ret_line);
 
 	return r < 0 ? why_set(ret_why, r, "it is cut short")
-		     : jsonl_parse(ret_line->data, ret_line->size, 256u << 20, ret, ret_why);
+		     : jsonl_parse(ret_line->data, ret_line->size, max, ret, ret_why);
 }
 
-static int split(const struct buf *answer, struct parts *p, struct why *ret_why)
+static int check_events(const struct parts *p, uint64_t n, struct why *ret_why)
 {
-	struct buf_view rest = {answer->data, answer->size}, line;
+	struct buf_view rest = p->events, line;
+	uint64_t found = 0;
+
+	for (; rest.size > 0; found++) {
+		if (next_line(&rest, &line) < 0)
+			return why_set(ret_why, -EBADMSG, "line %" PRIu64 " is cut short", found);
+		if (line.size > WIRE_MAX_LINE)
+			return why_set(ret_why, -EBADMSG, "line %" PRIu64 " is too long", found);
+	}
+	return found != n ? why_set(ret_why, -EBADMSG, "it says %" PRIu64 " lines and has %" PRIu64,
+				    n, found)
+			  : 0;
+}
+
+static int split(const void *answer, size_t size, struct parts *p, struct record *ret_record,
+		 struct why *ret_why)
+{
+	struct buf_view rest = {answer, size}, line;
 	CLEANUP(jsonl_decref_p) json_t *events = NULL;
-	uint64_t n, found = 0;
-	int r = next_json(&rest, &p->record, &p->record_json, ret_why);
+	uint64_t n = 0;
+	int r = next_json(&rest, MAX_RECORD, &p->record, &p->record_json, ret_why);
 
 	if (r >= 0)
-		r = jsonl_get_str(p->record_json, "origin", 511, &p->origin, ret_why);
+		r = record_parse(p->record.data, p->record.size, ret_record, ret_why);
 	if (r >= 0)
-		r = next_json(&rest, &line, &p->anchors_json, ret_why);
+		r = next_json(&rest, MAX_PART, &line, &p->anchors_json, ret_why);
 	if (r >= 0)
-		r = jsonl_get_base64(p->anchors_json, "anchors", 256u << 20, &p->anchors, ret_why);
+		r = jsonl_get_base64(p->anchors_json, "anchors", MAX_PART, &p->anchors, ret_why);
 	if (r >= 0)
-		r = next_json(&rest, &line, &p->notes_json, ret_why);
+		r = next_json(&rest, MAX_PART, &line, &p->notes_json, ret_why);
 	if (r >= 0)
-		r = jsonl_get_str(p->notes_json, "notes", 256u << 20, &p->notes, ret_why);
+		r = jsonl_get_str(p->notes_json, "notes", MAX_PART, &p->notes, ret_why);
 	if (r >= 0)
-		r = next_json(&rest, &line, &events, ret_why);
+		r = next_json(&rest, MAX_RECORD, &line, &events, ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(events, "events", INT64_MAX, &n, ret_why);
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? -EBADMSG : r;
 	p->events = rest;
-	while (rest.size > 0 && next_line(&rest, &line) >= 0)
-		found++;
-	return rest.size > 0 || found != n ? why_set(ret_why, -EBADMSG, "it is cut short") : 0;
+	return check_events(p, n, ret_why);
 }
 
-static int put_file(const char *dir, const char *name, const struct buf *b)
+/* Whose ledger it is must be what was asked for: an id, the beginning of one, or a label. */
+static bool is_of(const struct record *r, const char *node)
 {
-	char path[PATH_MAX];
-
-	if (buf_status(b) < 0 ||
-	    snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-		return -ENOMEM;
-	return fsio_replace_file(fsio_system(), path, b->data ? (const void *)b->data : "", b->size,
-				 0600);
+	return strcmp(r->label, node) == 0 ||
+	       (strlen(node) >= 4 && strncmp(r->node, node, strlen(node)) == 0);
 }
 
-static void put_header(struct buf *b, const char *origin)
+static int put_file(const char *dir, const char *name, const char *head, const void *data,
+		    size_t size)
+{
+	struct capture_file *f = NULL;
+	char path[PATH_MAX];
+	int r;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	r = capture_file_open(fsio_system(), path, &f);
+	if (r >= 0)
+		r = capture_file_put(f, head, strlen(head));
+	if (r >= 0 && size > 0)
+		r = capture_file_put(f, data, size);
+	if (r >= 0)
+		return capture_file_commit(f);
+	capture_file_abandon(f);
+	return r;
+}
+
+static void make_header(struct buf *b, const char *origin)
 {
 	struct jsonl j;
 
@@ -116,36 +156,75 @@ static void put_header(struct buf *b, const char *origin)
 	buf_puts(b, "\n");
 }
 
-static int write_parts(const struct parts *p, const char *dir)
-{
-	CLEANUP(buf_done) struct buf record = {0}, anchors = {0}, notes = {0}, events = {0};
-	int r = fsio_mkdir_all(fsio_system(), dir, 0700);
+static const char *const names[] = {SEGMENT, "anchors", "notes", "record.json"};
 
-	buf_put(&record, p->record.data, p->record.size);
-	buf_puts(&record, "\n");
-	buf_puts(&anchors, LEDGER_ANCHORS_MAGIC);
-	buf_put(&anchors, p->anchors.data, p->anchors.size);
-	buf_puts(&notes, p->notes);
-	put_header(&events, p->origin);
-	buf_put(&events, p->events.data, p->events.size);
+static int write_parts(const struct parts *p, const char *origin, const char *dir)
+{
+	CLEANUP(buf_done) struct buf header = {0};
+	int r;
+
+	make_header(&header, origin);
+	r = buf_status(&header);
 	if (r >= 0)
-		r = put_file(dir, "events-00000000000000000000.jsonl", &events);
+		r = put_file(dir, SEGMENT, (char *)header.data, p->events.data, p->events.size);
 	if (r >= 0)
-		r = put_file(dir, "anchors", &anchors);
+		r = put_file(dir, "anchors", LEDGER_ANCHORS_MAGIC, p->anchors.data,
+			     p->anchors.size);
 	if (r >= 0)
-		r = put_file(dir, "notes", &notes);
-	return r < 0 ? r : put_file(dir, "record.json", &record);
+		r = put_file(dir, "notes", p->notes, NULL, 0);
+	return r < 0 ? r : put_file(dir, "record.json", "", p->record.data, p->record.size + 1);
+}
+
+/* A directory that is there is a whole one: it is made beside and takes its name at the end. */
+static int write_dir(const struct parts *p, const char *origin, const char *dir)
+{
+	char temp[PATH_MAX], path[PATH_MAX + 64];
+	int r;
+
+	if (snprintf(temp, sizeof(temp), "%s.part-XXXXXX", dir) >= (int)sizeof(temp))
+		return -ENAMETOOLONG;
+	if (!mkdtemp(temp))
+		return -errno;
+	r = write_parts(p, origin, temp);
+	/* Not over a directory that came meanwhile, not even an empty one. */
+	if (r >= 0 && renameat2(AT_FDCWD, temp, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
+		r = -errno;
+	for (size_t i = 0; r < 0 && i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", temp, names[i]);
+		unlink(path);
+	}
+	if (r < 0)
+		rmdir(temp);
+	return r;
+}
+
+int remote_ledger_save(const void *answer, size_t size, const char *node, const char *dir,
+		       struct buf *ret_origin, struct why *ret_why)
+{
+	CLEANUP(parts_done) struct parts p = {.notes = NULL};
+	CLEANUP(record_done) struct record record = {.incarnation = 0};
+	int r;
+
+	ret_why->text[0] = 0;
+	r = split(answer, size, &p, &record, ret_why);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	if (!is_of(&record, node))
+		return why_set(ret_why, -EBADMSG, "it is the ledger of %.100s, %.12s", record.label,
+			       record.node);
+	r = write_dir(&p, record.origin, dir);
+	if (r < 0)
+		return why_set(ret_why, r, "%.200s: %s", dir, strerror(-r));
+	buf_puts(ret_origin, record.origin);
+	return buf_status(ret_origin);
 }
 
 static int fetch(struct client *c, const char *node, const char *dir)
 {
-	CLEANUP(buf_done) struct buf path = {0}, answer = {0};
-	CLEANUP(parts_done) struct parts p = {.notes = NULL};
+	CLEANUP(buf_done) struct buf path = {0}, answer = {0}, origin = {0};
 	struct why why = {""};
 	int r;
 
-	if (access(dir, F_OK) == 0)
-		return print_failure(PRINT_USAGE, "%s is there already", dir);
 	buf_puts(&path, WIRE_ROUTE_LEDGER);
 	client_put_escaped(&path, node);
 	if (buf_status(&path) < 0)
@@ -153,14 +232,15 @@ static int fetch(struct client *c, const char *node, const char *dir)
 	r = client_get(c, (char *)path.data, &answer);
 	if (r != PRINT_GOOD)
 		return r;
-	r = split(&answer, &p, &why);
-	if (r < 0)
-		return print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be read: %s",
+	r = remote_ledger_save(answer.data, answer.size, node, dir, &origin, &why);
+	if (r == -EBADMSG)
+		return print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be used: %s",
 				     why.text);
-	r = write_parts(&p, dir);
 	if (r < 0)
-		return print_failure(PRINT_UNKNOWN, "%s: %s", dir, strerror(-r));
-	printf("%s: the ledger of %s; plumbctl ledger verify %s\n", dir, p.origin, dir);
+		return print_failure(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : strerror(-r));
+	printf("%s: the ledger of ", dir);
+	print_safe(stdout, (char *)origin.data, origin.size);
+	printf("\n\n  plumbctl ledger verify %s\n", dir);
 	return PRINT_GOOD;
 }
 
@@ -191,6 +271,10 @@ int remote_ledger(int argc, char **argv)
 		remote_ledger_help(stderr);
 		return PRINT_USAGE;
 	}
+	if (!argv[optind + 1][0])
+		return print_failure(PRINT_USAGE, "a node has no empty name");
+	if (access(dir, F_OK) == 0)
+		return print_failure(PRINT_USAGE, "%s is there already", dir);
 	r = client_open(config, &c);
 	if (r == PRINT_GOOD)
 		r = fetch(c, argv[optind + 1], dir);

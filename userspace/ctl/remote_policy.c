@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "remote_policy.h"
 
+#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 #include "jsonl.h"
 #include "plumb/wire.h"
 #include "print.h"
+#include "view_drift.h"
 
 #define MAX_FILE (4u << 20)
 
@@ -66,84 +67,78 @@ static int push(struct client *c, const char *path, const struct arguments *a)
 	return r == PRINT_GOOD ? client_print_answer(&answer, a->json) : r;
 }
 
-static void put(const char *text)
-{
-	print_safe(stdout, text, strlen(text));
-}
-
 static int show(struct client *c, const struct arguments *a)
 {
-	CLEANUP(buf_done) struct buf answer = {0};
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	struct why why;
-	json_t *rule;
-	size_t i;
-	int r = client_get(c, WIRE_ROUTE_POLICIES, &answer);
+	int r = client_get_json(c, WIRE_ROUTE_POLICIES, &o);
 
 	if (r != PRINT_GOOD)
 		return r;
-	if (jsonl_parse(answer.data, answer.size, CLIENT_MAX_ANSWER, &o, &why) < 0)
-		return print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be read: %s",
-				     why.text);
-	if (a->json) {
-		puts((char *)answer.data);
-		return PRINT_GOOD;
-	}
-	if (!client_text(o, "name")[0]) {
+	if (a->json)
+		return client_print_json(o);
+	if (client_text(o, "name")[0])
+		view_drift_policy(stdout, print_columns(stdout), o);
+	else
 		puts("There is no policy yet: plumbctl policy push");
-		return PRINT_GOOD;
-	}
-	put(client_text(o, "name"));
-	printf(" version %" PRIu64 ", sha256:%.64s\n", client_number(o, "version"),
-	       client_text(o, "digest"));
-	json_array_foreach (json_object_get(o, "rules"), i, rule) {
-		bool armed = strcmp(client_text(rule, "mode"), "armed") == 0;
-
-		printf("  %-24.24s %s%-6.6s%s %-10.10s %-8.8s %4" PRIu64 " open  ",
-		       client_text(rule, "id"), armed ? print_on(stdout, PRINT_RED) : "",
-		       client_text(rule, "mode"), armed ? print_off(stdout) : "",
-		       client_text(rule, "action"), client_text(rule, "severity"),
-		       client_number(rule, "open"));
-		put(client_text(rule, "title"));
-		fputc('\n', stdout);
-	}
 	return PRINT_GOOD;
+}
+
+/* body NULL: the policy in force. */
+static int get_preview(struct client *c, const struct buf *body, json_t **ret)
+{
+	CLEANUP(buf_done) struct buf answer = {0};
+	struct why why = {""};
+	int r = client_post(c, WIRE_ROUTE_POLICY_PREVIEW, WIRE_TYPE_JSON,
+			    body ? (char *)body->data : "", body ? body->size : 0, &answer);
+
+	if (r != PRINT_GOOD)
+		return r;
+	r = jsonl_parse(answer.data, answer.size, CLIENT_MAX_JSON, ret, &why);
+	if (r >= 0 && !json_is_array(json_object_get(*ret, "would")))
+		r = why_set(&why, -EBADMSG, "\"would\" is no list");
+	return r < 0 ? print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be read: %s",
+				     why.text)
+		     : PRINT_GOOD;
+}
+
+static bool is_one_of(const char *rule, int n, char **rules)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(rules[i], rule) == 0 || strcmp(rules[i], "all") == 0)
+			return true;
+	return false;
+}
+
+/* What these rules would do; n 0: all. */
+static void print_would(json_t *would, int n, char **rules)
+{
+	size_t i = json_array_size(would);
+
+	while (n > 0 && i-- > 0)
+		if (!is_one_of(client_text(json_array_get(would, i), "rule"), n, rules))
+			json_array_remove(would, i);
+	if (json_array_size(would) == 0) {
+		puts("Armed, it would do nothing now: no node has an open case that it would hold "
+		     "or quarantine for.");
+		return;
+	}
+	puts("Armed, it would do this now:");
+	view_drift_would(stdout, print_columns(stdout), would);
 }
 
 static int preview(struct client *c, const char *path, const struct arguments *a)
 {
-	CLEANUP(buf_done) struct buf body = {0}, answer = {0};
+	CLEANUP(buf_done) struct buf body = {0};
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	struct why why;
-	json_t *would, *w;
-	size_t i;
 	int r = path ? read_file(path, &body) : PRINT_GOOD;
 
 	if (r == PRINT_GOOD)
-		r = client_post(c, WIRE_ROUTE_POLICY_PREVIEW, WIRE_TYPE_JSON,
-				body.size ? (char *)body.data : "", body.size, &answer);
+		r = get_preview(c, path ? &body : NULL, &o);
 	if (r != PRINT_GOOD)
 		return r;
-	if (jsonl_parse(answer.data, answer.size, CLIENT_MAX_ANSWER, &o, &why) < 0)
-		return print_failure(PRINT_UNKNOWN, "the verifier's answer cannot be read: %s",
-				     why.text);
-	if (a->json) {
-		puts((char *)answer.data);
-		return PRINT_GOOD;
-	}
-	would = json_object_get(o, "would");
-	if (json_array_size(would) == 0)
-		puts("Armed, its rules would do nothing now: no node has an open case that asks "
-		     "for hold or quarantine.");
-	else
-		printf("Armed, its rules would act on %" PRIu64 " node%s:\n",
-		       client_number(o, "nodes"), client_number(o, "nodes") == 1 ? "" : "s");
-	json_array_foreach (would, i, w) {
-		printf("  %-24.24s %-10.10s %-24.24s ", client_text(w, "label"),
-		       client_text(w, "action"), client_text(w, "rule"));
-		put(client_text(w, "key"));
-		fputc('\n', stdout);
-	}
+	if (a->json)
+		return client_print_json(o);
+	print_would(json_object_get(o, "would"), 0, NULL);
 	return PRINT_GOOD;
 }
 
@@ -156,46 +151,74 @@ static bool says_yes(void)
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static int arm(struct client *c, int n, char **words, const struct arguments *a)
+/* What is wrong with the words is said before a verifier is asked. */
+static int parse_arm(int n, char **words, const struct arguments *a, struct buf *ret_rules)
 {
-	CLEANUP(buf_done) struct buf rules = {0};
-	struct client_action action = {.action = words[0], .reason = a->reason};
-	const struct arguments text = {.json = false};
-	int r;
-
 	if (!a->reason || !a->reason[0])
 		return print_failure(PRINT_USAGE,
-				     "%s needs --reason=\"why\": it is kept with your name",
+				     "policy %s needs --reason=\"why\": it is kept with your name",
 				     words[0]);
-	for (int i = 1; i < n; i++)
-		buf_printf(&rules, "%s%s", i > 1 ? "," : "", words[i]);
-	if (buf_status(&rules) < 0 || n < 2)
-		return print_failure(PRINT_USAGE, "%s takes rules, or all", words[0]);
-	action.value = (char *)rules.data;
-	if (strcmp(words[0], "arm") == 0 && !a->yes) {
-		if (!isatty(STDIN_FILENO))
-			return print_failure(PRINT_USAGE, "arm asks first: --yes answers for you");
-		r = preview(c, NULL, &text);
-		if (r != PRINT_GOOD)
-			return r;
-		if (!says_yes())
-			return print_failure(PRINT_NOT_GOOD, "nothing was armed");
+	if (n < 2)
+		return print_failure(PRINT_USAGE, "policy %s takes rules, or all", words[0]);
+	for (int i = 1; i < n; i++) {
+		if (strchr(words[i], ',') || !words[i][0])
+			return print_failure(PRINT_USAGE, "'%s' is no rule", words[i]);
+		buf_printf(ret_rules, "%s%s", i > 1 ? "," : "", words[i]);
 	}
-	return client_act(c, &action, a->json);
+	return buf_status(ret_rules) < 0 ? print_failure(PRINT_UNKNOWN, "no memory") : PRINT_GOOD;
 }
 
-static int run(struct client *c, int n, char **words, const struct arguments *a)
+static int show_and_ask(struct client *c, int n, char **rules, const struct arguments *a)
 {
-	if (n == 2 && strcmp(words[0], "push") == 0)
-		return push(c, words[1], a);
-	if (n == 1 && strcmp(words[0], "show") == 0)
-		return show(c, a);
-	if (n <= 2 && strcmp(words[0], "preview") == 0)
-		return preview(c, n == 2 ? words[1] : NULL, a);
-	if (strcmp(words[0], "arm") == 0 || strcmp(words[0], "disarm") == 0)
-		return arm(c, n, words, a);
-	remote_policy_help(stderr);
-	return PRINT_USAGE;
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	int r = get_preview(c, NULL, &o);
+
+	if (r != PRINT_GOOD)
+		return r;
+	/* With --json the answer alone is on standard output. */
+	if (!a->json)
+		print_would(json_object_get(o, "would"), n, rules);
+	if (a->yes)
+		return PRINT_GOOD;
+	if (!isatty(STDIN_FILENO) || a->json)
+		return print_failure(PRINT_USAGE, "nothing was armed: it asks first, and --yes "
+						  "answers for you");
+	return says_yes() ? PRINT_GOOD : print_failure(PRINT_NOT_GOOD, "nothing was armed");
+}
+
+static int arm(struct client *c, int n, char **words, const struct arguments *a,
+	       const struct buf *rules)
+{
+	const struct client_action action = {
+		.action = words[0], .reason = a->reason, .value = (char *)rules->data};
+	int r = strcmp(words[0], "arm") == 0 ? show_and_ask(c, n - 1, words + 1, a) : PRINT_GOOD;
+
+	return r == PRINT_GOOD ? client_act(c, &action, a->json) : r;
+}
+
+static int run(int n, char **words, const struct arguments *a)
+{
+	bool pushes = n == 2 && strcmp(words[0], "push") == 0;
+	bool shows = n == 1 && strcmp(words[0], "show") == 0;
+	bool previews = n <= 2 && strcmp(words[0], "preview") == 0;
+	bool arms = strcmp(words[0], "arm") == 0 || strcmp(words[0], "disarm") == 0;
+	CLEANUP(buf_done) struct buf rules = {0};
+	struct client *c = NULL;
+	int r = arms ? parse_arm(n, words, a, &rules) : PRINT_GOOD;
+
+	if (!pushes && !shows && !previews && !arms) {
+		remote_policy_help(stderr);
+		return PRINT_USAGE;
+	}
+	if (r == PRINT_GOOD)
+		r = client_open(a->config, &c);
+	if (r == PRINT_GOOD)
+		r = pushes     ? push(c, words[1], a)
+		    : shows    ? show(c, a)
+		    : previews ? preview(c, n == 2 ? words[1] : NULL, a)
+			       : arm(c, n, words, a, &rules);
+	client_free(c);
+	return r;
 }
 
 int remote_policy(int argc, char **argv)
@@ -206,8 +229,7 @@ int remote_policy(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	struct arguments a = {.json = false};
-	struct client *c = NULL;
-	int o, r;
+	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (o == 'h') {
@@ -222,9 +244,5 @@ int remote_policy(int argc, char **argv)
 		a.config = o == 'c' ? optarg : a.config;
 		a.reason = o == 'r' ? optarg : a.reason;
 	}
-	r = client_open(a.config, &c);
-	if (r == PRINT_GOOD)
-		r = run(c, argc - optind, argv + optind, &a);
-	client_free(c);
-	return r;
+	return run(argc - optind, argv + optind, &a);
 }

@@ -188,8 +188,11 @@ static size_t on_data(char *data, size_t one, size_t n, void *ctx)
 	size_t size = one * n;
 
 	if (t->q.stream && t->q.data) {
-		t->q.data(t->q.stream_ctx, data, size);
-		return size;
+		int r = t->q.data(t->q.stream_ctx, data, size);
+
+		if (r < 0)
+			t->early = r;
+		return r < 0 ? 0 : size;
 	}
 	if (t->q.discard)
 		return size;

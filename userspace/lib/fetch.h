@@ -40,7 +40,7 @@ struct fetch_request {			/* copied, body too */
 	size_t max;			/* bytes of an answer; beyond it -E2BIG */
 	bool discard;			/* nobody reads the answer's body: it is dropped as it comes, max is not looked at */
 	bool stream;			/* `data` is called with what comes; no total time limit */
-	void (*data)(void *stream_ctx, const void *data, size_t size);
+	int (*data)(void *stream_ctx, const void *data, size_t size);	/* < 0 ends it, with that */
 	void *stream_ctx;
 	/*
 	 * Once, never from inside fetch_start(). r: 0 and an HTTP status, or -ECONNREFUSED, -ETIMEDOUT, -EKEYREJECTED (TLS: not the server that

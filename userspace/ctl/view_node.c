@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "view_node.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "clock.h"
+#include "print.h"
+
+#define MAX_TOLD 3 /* cases that explain tells in full */
+#define NAME_WIDTH 11 /* of a field's name in explain */
+#define MEMBER_WIDTH 14 /* in show */
+#define MAX_LABEL 40
+#define ID_WIDTH 12
+
+static const struct {
+	const char *state;
+	enum print_colour colour;
+} states[] = {
+	{"provisioning", PRINT_YELLOW}, {"enrolled", PRINT_PLAIN},     {"trusted", PRINT_GREEN},
+	{"degraded", PRINT_YELLOW},	{"held", PRINT_RED},	       {"quarantined", PRINT_RED},
+	{"silent", PRINT_YELLOW},	{"leaving", PRINT_DIM},	       {"retired", PRINT_DIM},
+	{"forked", PRINT_RED},		{"remediating", PRINT_YELLOW},
+};
+
+bool view_node_is_state(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (strcmp(states[i].state, word) == 0)
+			return true;
+	return false;
+}
+
+static enum print_colour colour_of(const char *state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (strcmp(states[i].state, state) == 0)
+			return states[i].colour;
+	return PRINT_PLAIN;
+}
+
+static void put_coloured(FILE *f, enum print_colour c, const char *text, size_t width)
+{
+	fputs(print_on(f, c), f);
+	print_column(f, text, width, PRINT_CUT_END);
+	fputs(print_off(f), f);
+}
+
+static void put_since(FILE *f, const char *text)
+{
+	static const struct {
+		uint64_t below, unit;
+		char name;
+	} units[] = {{120, 1, 's'}, {7200, 60, 'm'}, {172800, 3600, 'h'}, {UINT64_MAX, 86400, 'd'}};
+	uint64_t at, s, now = clock_utc_ns(clock_system());
+	size_t i = 0;
+
+	if (clock_from_text(text, &at) < 0) {
+		fprintf(f, "%9s ", "-");
+		return;
+	}
+	s = now > at ? (now - at) / 1000000000 : 0;
+	while (s >= units[i].below)
+		i++;
+	fprintf(f, "%4" PRIu64 "%c ago ", s / units[i].unit, units[i].name);
+}
+
+/* Which columns there is room for. */
+struct layout {
+	size_t label, cause; /* 0: as long as it is */
+	bool id, confirmed;
+};
+
+static struct layout lay_out(size_t columns, const json_t *nodes)
+{
+	struct layout l = {.label = 4, .id = columns == 0 || columns >= 100};
+	size_t used, widest = columns == 0 ? 64 : columns < 100 ? columns / 3 : MAX_LABEL;
+	json_t *n;
+	size_t i;
+
+	l.confirmed = columns == 0 || columns >= 120;
+	json_array_foreach (nodes, i, n) {
+		size_t cells = print_cells(client_text(n, "label"));
+
+		l.label = cells > l.label ? cells : l.label;
+	}
+	l.label = l.label > widest ? widest : l.label;
+	used = l.label + 1 + 13 + 10 + 6 + (l.id ? ID_WIDTH + 1 : 0) + (l.confirmed ? 10 : 0);
+	l.cause = columns == 0 ? 0 : columns > used + 8 ? columns - used : 8;
+	return l;
+}
+
+static void list_row(FILE *f, const struct layout *l, const json_t *n)
+{
+	const char *state = client_text(n, "state");
+
+	print_column(f, client_text(n, "label"), l->label, PRINT_CUT_MIDDLE);
+	if (l->id) {
+		char id[ID_WIDTH + 1];
+
+		snprintf(id, sizeof(id), "%s", client_text(n, "id"));
+		print_column(f, id, ID_WIDTH, PRINT_CUT_END);
+	}
+	put_coloured(f, colour_of(state), state, 12);
+	put_since(f, client_text(n, "since"));
+	fprintf(f, "%5" PRIu64 " ", client_number(n, "open_cases"));
+	if (l->confirmed)
+		fprintf(f, "%9" PRIu64 " ", client_number(n, "confirmed"));
+	print_fit(f, client_text(n, "cause"), l->cause, PRINT_CUT_END);
+	fputc('\n', f);
+}
+
+void view_node_list(FILE *f, size_t columns, const json_t *nodes)
+{
+	struct layout l = lay_out(columns, nodes);
+	json_t *n;
+	size_t i;
+
+	fputs(print_on(f, PRINT_BOLD), f);
+	print_column(f, "NODE", l.label, PRINT_CUT_END);
+	fprintf(f, "%s%-12s     SINCE  OPEN %sCAUSE%s\n", l.id ? "ID           " : "", "STATE",
+		l.confirmed ? "CONFIRMED " : "", print_off(f));
+	json_array_foreach (nodes, i, n)
+		list_row(f, &l, n);
+}
+
+static bool is_plain(const char *text)
+{
+	return text[0] && text[0] != '-' && strlen(text) <= 253 &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       strlen(text);
+}
+
+void view_node_put_name(FILE *f, const json_t *node)
+{
+	const char *label = client_text(node, "label"), *id = client_text(node, "id");
+
+	fputs(is_plain(label) ? label : is_plain(id) ? id : "NODE", f);
+}
+
+static void put_field(FILE *f, size_t columns, const char *name, const char *text)
+{
+	fprintf(f, "  %-*s", NAME_WIDTH, name);
+	print_value(f, text[0] ? text : "-", columns ? columns - NAME_WIDTH - 2 : 0, PRINT_CUT_END);
+	fputc('\n', f);
+}
+
+/* Seven lines. */
+static void explain_case(FILE *f, size_t columns, const json_t *k)
+{
+	const char *rule = client_text(k, "rule");
+	CLEANUP(buf_done) struct buf line = {0};
+	char head[40];
+
+	snprintf(head, sizeof(head), "case %" PRIu64 "  ", client_number(k, "id"));
+	fprintf(f, "\n%s%s", print_on(f, PRINT_BOLD), head);
+	print_value(f, client_text(k, "key"), columns ? columns - strlen(head) : 0,
+		    PRINT_CUT_MIDDLE);
+	fprintf(f, "%s\n", print_off(f));
+	if (rule[0])
+		buf_printf(&line, "%s (%s: %s): %s", rule, client_text(k, "mode"),
+			   client_text(k, "action"), client_text(k, "title"));
+	else
+		buf_puts(&line, "none: it is reported only");
+	put_field(f, columns, "rule", buf_status(&line) < 0 ? "" : (char *)line.data);
+	put_field(f, columns, "expected", client_text(k, "expected"));
+	put_field(f, columns, "found", client_text(k, "found"));
+	put_field(f, columns, "by", client_text(k, "who"));
+	buf_clear(&line);
+	buf_printf(&line, "ledger line %" PRIu64 ", %" PRIu64 " time%s, first %.19sZ%s",
+		   client_number(k, "first_line"), client_number(k, "count"),
+		   client_number(k, "count") == 1 ? "" : "s", client_text(k, "opened"),
+		   json_is_true(json_object_get(k, "provisional"))
+			   ? "; provisional, no quote covers it yet"
+			   : "");
+	put_field(f, columns, "seen", buf_status(&line) < 0 ? "" : (char *)line.data);
+}
+
+static int weight(const json_t *k)
+{
+	static const char *const severities[] = {"info", "low", "medium", "high", "critical"};
+	const char *severity = client_text(k, "severity");
+	int w = strcmp(client_text(k, "mode"), "armed") == 0 ? 10 : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(severities); i++)
+		if (strcmp(severities[i], severity) == 0)
+			w += (int)i;
+	return w;
+}
+
+/* The MAX_TOLD open ones that weigh most; number of open ones. */
+static size_t pick(const json_t *cases, const json_t *ret[MAX_TOLD])
+{
+	size_t i, n = 0;
+	json_t *k;
+
+	json_array_foreach (cases, i, k) {
+		const json_t *in = k;
+
+		if (!json_is_null(json_object_get(k, "closed")))
+			continue;
+		n++;
+		for (size_t at = 0; at < MAX_TOLD; at++) {
+			const json_t *out = ret[at];
+
+			if (out && weight(out) >= weight(in))
+				continue;
+			ret[at] = in;
+			in = out;
+			if (!in)
+				break;
+		}
+	}
+	return n;
+}
+
+/* What undoes it is the command that ends what weighs most; where none does, what does. */
+static void put_undo(FILE *f, size_t columns, const json_t *node, size_t n_open)
+{
+	static const struct {
+		const char *member, *value, *command, *else_text;
+	} ways[] = {
+		{"life", "provisioning", "node approve ", NULL},
+		{"state", "retired", NULL, "none: enrol the machine anew with another TPM"},
+		{"state", "forked", "node retire ", NULL},
+		{"containment", "quarantined", "node release ", NULL},
+		{"containment", "held", "node release ", NULL},
+		{"state", "silent", NULL,
+		 "it ends when its agent sends evidence: look at plumbd there"},
+		{"state", "leaving", NULL, "it ends by itself: its agent comes back, or is missed"},
+		{"state", "enrolled", NULL,
+		 "it ends with its first evidence: look at plumbd there"},
+	};
+	const char *command = n_open ? "drift acknowledge --all --node " : NULL;
+	const char *text = json_is_null(json_object_get(node, "baseline"))
+				   ? "it has no baseline yet: plumbctl baseline push FILE"
+				   : "nothing is open";
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		if (strcmp(client_text(node, ways[i].member), ways[i].value) == 0) {
+			command = ways[i].command;
+			text = ways[i].else_text;
+			break;
+		}
+	fprintf(f, "\n%s%-*s%s", print_on(f, PRINT_BOLD), NAME_WIDTH + 2, "undo", print_off(f));
+	if (command) {
+		/* Never cut: it is there to be copied. */
+		fprintf(f, "plumbctl %s", command);
+		view_node_put_name(f, node);
+		fputs(" --reason=\"…\"\n", f);
+		return;
+	}
+	print_fit(f, text, columns ? columns - NAME_WIDTH - 2 : 0, PRINT_CUT_END);
+	fputc('\n', f);
+}
+
+void view_node_explain(FILE *f, size_t columns, const json_t *node)
+{
+	const json_t *told[MAX_TOLD] = {NULL};
+	size_t n = pick(json_object_get(node, "cases"), told), shown = 0;
+	const char *state = client_text(node, "state");
+	char since[20];
+	size_t used;
+
+	used = print_fit(f, client_text(node, "label"), MAX_LABEL, PRINT_CUT_MIDDLE);
+	fprintf(f, " is %s", print_on(f, colour_of(state)));
+	used += print_fit(f, state, 16, PRINT_CUT_END);
+	fprintf(f, "%s since ", print_off(f));
+	snprintf(since, sizeof(since), "%.19s", client_text(node, "since"));
+	used += print_fit(f, since, 0, PRINT_CUT_END) + strlen(" is  since Z: ");
+	fputs("Z: ", f);
+	print_fit(f, client_text(node, "cause"),
+		  columns ? (columns > used + 8 ? columns - used : 8) : 0, PRINT_CUT_END);
+	fputc('\n', f);
+	for (; shown < MAX_TOLD && told[shown]; shown++)
+		explain_case(f, columns, told[shown]);
+	if (n > shown) {
+		fprintf(f, "and %zu more: plumbctl drift list --node ", n - shown);
+		view_node_put_name(f, node);
+		fputc('\n', f);
+	}
+	if (strcmp(state, "trusted") != 0 || n > 0)
+		put_undo(f, columns, node, n);
+}
+
+static void put_member(FILE *f, size_t columns, const char *key, const json_t *value)
+{
+	CLEANUP_FREE char *dump = NULL;
+	const char *text = json_string_value(value);
+
+	if (!text) {
+		dump = json_is_null(value) ? NULL
+					   : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+		text = dump ? dump : "";
+	}
+	print_column(f, key, MEMBER_WIDTH, PRINT_CUT_END);
+	print_fit(f, text[0] ? text : "-", columns ? columns - MEMBER_WIDTH - 1 : 0, PRINT_CUT_END);
+	fputc('\n', f);
+}
+
+void view_node_all(FILE *f, size_t columns, const json_t *node)
+{
+	size_t n = json_array_size(json_object_get(node, "cases"));
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)node, key, value) {
+		CLEANUP_FREE char *text = NULL;
+
+		/* A verdict is for machines, and as long as a screen. */
+		if (strcmp(key, "cases") == 0 || strcmp(key, "verdict") == 0)
+			continue;
+		if (strcmp(key, "baseline") == 0 && json_is_object(value)) {
+			if (asprintf(&text, "version %" PRIu64 ", sha256:%s",
+				     client_number(value, "version"),
+				     client_text(value, "sha256")) < 0)
+				text = NULL;
+			print_column(f, key, MEMBER_WIDTH, PRINT_CUT_END);
+			print_value(f, text ? text : "", columns ? columns - MEMBER_WIDTH - 1 : 0,
+				    PRINT_CUT_END);
+			fputc('\n', f);
+			continue;
+		}
+		put_member(f, columns, key, value);
+	}
+	print_column(f, "cases", MEMBER_WIDTH, PRINT_CUT_END);
+	fprintf(f, "%zu%s", n, n ? ", open and closed: plumbctl drift list --all --node " : "\n");
+	if (n) {
+		view_node_put_name(f, node);
+		fputc('\n', f);
+	}
+}
