@@ -233,7 +233,8 @@ void print_column(FILE *f, const char *text, size_t width, enum print_cut cut)
 	fprintf(f, "%*s", (int)(cells < width ? width - cells : 0) + 1, "");
 }
 
-static void put_line(enum print_colour colour, const char *word, const char *format, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+put_line(enum print_colour colour, const char *word, const char *format, va_list ap)
 {
 	CLEANUP_FREE char *text = NULL;
 

@@ -233,7 +233,7 @@ int selection_each(const struct selection *s,
 		   int (*fn)(void *ctx, const json_t *node, const json_t *const *cases, size_t n),
 		   void *ctx)
 {
-	CLEANUP_FREE const json_t **cases = calloc(s->n, sizeof(*cases));
+	CLEANUP_FREE const json_t **cases = calloc(s->n, sizeof(const json_t *));
 	json_t *node, *k;
 	size_t i, j;
 
