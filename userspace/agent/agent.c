@@ -11,6 +11,7 @@
 #include "order_taker.h"
 #include "renewal.h"
 #include "report.h"
+#include "retention.h"
 #include "scan_claims.h"
 #include "scan_files.h"
 #include "self_quote.h"
@@ -29,6 +30,7 @@ struct agent {
 	struct order_taker *orders;
 	struct report *report;
 	struct renewal renewal;
+	struct retention retention;
 	struct cgroups *cgroups;
 	struct proctab *proctab;
 	struct hash_cache *hashes;
@@ -163,6 +165,31 @@ static void on_renewed(void *ctx, const struct buf *pem)
 	renewal_take(&((struct agent *)ctx)->renewal, pem, &why);
 }
 
+static uint64_t last_order(void *ctx)
+{
+	const struct agent *a = ctx;
+
+	return a->orders ? order_taker_last(a->orders) : ledger_writer_last_order(a->writer);
+}
+
+/* What the verifier lost again, because somebody gave it an older store, it is to get again. */
+static void on_confirmed(void *ctx, uint64_t size)
+{
+	struct agent *a = ctx;
+	uint64_t sent = ledger_writer_sent_size(a->writer);
+
+	retention_run(&a->retention, size < sent ? size : sent);
+}
+
+/* Without a verifier: what the TPM quoted and the event key signed. */
+static void on_quoted(void *ctx, uint64_t size)
+{
+	struct agent *a = ctx;
+	uint64_t is_signed = commit_signed_size(ledger_writer_commit(a->writer));
+
+	retention_run(&a->retention, size < is_signed ? size : is_signed);
+}
+
 static void on_evidence_wanted(void *ctx)
 {
 	report_now(((struct agent *)ctx)->report);
@@ -210,6 +237,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.interval_ms = v->interval_ms,
 		.orders = on_orders,
 		.renewed = on_renewed,
+		.confirmed = on_confirmed,
 		.standing = on_standing,
 		.ctx = a,
 	};
@@ -243,8 +271,10 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 		.ctx = a,
 		.record = &o->identity->record,
 		.max_unsent = o->verifier ? o->verifier->max_unsent : 0,
+		.segment_size = retention_segment_size(o->keep_size),
 	};
-	struct self_quote_options quote = {.identity = o->identity, .interval_ms = o->quote_ms};
+	struct self_quote_options quote = {
+		.identity = o->identity, .interval_ms = o->quote_ms, .quoted = on_quoted, .ctx = a};
 	int r;
 
 	if (!o->identity->tpm)
@@ -258,6 +288,14 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 	r = ledger_writer_open(a->base, &writer, &a->writer, ret_why);
 	if (r < 0)
 		return r;
+	a->retention = (struct retention){.writer = a->writer,
+					  .clock = o->clock,
+					  .io = o->io,
+					  .dir = o->ledger_dir,
+					  .keep_ms = o->keep_ms,
+					  .keep_size = o->keep_size,
+					  .last_order = last_order,
+					  .ctx = a};
 	if (o->verifier)
 		return open_verifier(a, o, ret_why);
 	quote.queue = a->queue;

@@ -49,6 +49,7 @@ struct commit {
 	bool signing;
 	struct anchors anchors;
 	struct checkpoint signed_head; /* the newest one that a signature was asked for */
+	uint64_t signed_size; /* lines that a signature in notes covers */
 	struct epoch_seen now;
 	struct epoch_seen looked; /* written on the TPM's thread while a look is in flight */
 	struct epoch_ruling ruling, told; /* of that look: what is left to write, and as it was */
@@ -281,6 +282,8 @@ static void on_signed(void *ctx, struct tpm_job *job)
 		return;
 	if (r >= 0)
 		r = write_note(c, job);
+	if (r >= 0)
+		c->signed_size = c->signed_head.size;
 	if (r < 0)
 		log_warning("commit=unsigned size=%" PRIu64 " error=\"%s\" next=\"the next "
 			    "checkpoint's signature covers it\"",
@@ -423,6 +426,11 @@ bool commit_is_idle(const struct commit *c)
 {
 	return commit_is_anchored(c) && !c->signing &&
 	       (!c->queue || !c->event_key || c->signed_head.size >= c->anchors.head.size);
+}
+
+uint64_t commit_signed_size(const struct commit *c)
+{
+	return c->signed_size;
 }
 
 void commit_head(const struct commit *c, struct checkpoint *ret)

@@ -55,6 +55,7 @@ bool commit_is_idle(const struct commit *c);		/* nothing in flight, waiting or r
 bool commit_is_quiet(const struct commit *c);		/* no extend is in flight: the PCR holds commit_fold() */
 bool commit_is_anchored(const struct commit *c);	/* quiet, and all appended lines are */
 void commit_head(const struct commit *c, struct checkpoint *ret);	/* newest anchored; size 0: none in this epoch */
+uint64_t commit_signed_size(const struct commit *c);	/* lines that a signature of this run covers, and notes has it */
 const struct digest *commit_fold(const struct commit *c);	/* what the PCR must hold when no extend is in flight; borrowed */
 void commit_epoch(const struct commit *c, struct epoch_seen *ret);	/* counts of the epoch that the fold belongs to */
 

@@ -6,26 +6,49 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
-#include "ledger_check.h"
+#include "ledger_read.h"
 #include "line.h"
 
 #define LAST_LINES 4 /* that are looked at for a `stop` */
 
+/* One segment, or all that were read so far. */
 struct reading {
 	uint64_t size;
+	bool decided; /* whether it stopped */
+	uint32_t n_quotes;
 	struct ledger_past past;
 };
 
-static void take_last(struct ledger_past *p, uint64_t seq, const struct line *l)
+static void take_last(struct reading *r, uint64_t seq, const struct line *l)
 {
+	struct ledger_past *p = &r->past;
+
 	p->any = true;
 	p->seq = seq;
 	/* The last quote covers the `stop`, so it comes after it; and somebody else may extend meanwhile. */
-	if (l->type != PLUMB_TYPE_QUOTE && l->type != PLUMB_TYPE_EPOCH)
+	if (l->type != PLUMB_TYPE_QUOTE && l->type != PLUMB_TYPE_EPOCH) {
 		p->stopped = l->type == PLUMB_TYPE_STOP;
+		r->decided = true;
+	}
 	p->utc_ns = l->utc_ns;
 	p->boot_ns = l->boot_ns;
 	snprintf(p->boot, sizeof(p->boot), "%s", l->boot);
+}
+
+/*
+ * Orders are carried out once and upwards: which was the last is in the ledger itself. Quotes bind it, too, and a `pruned` line keeps it
+ * when the order's own line goes. An order may come while a quote is made, which then does not bind it; the one before it was written
+ * before that one was begun, so nothing older than the last two need be read.
+ */
+static void take_order(struct ledger_past *p, enum plumb_type type, const json_t *o)
+{
+	uint64_t number;
+	struct why why;
+
+	if (jsonl_get_uint(o, type == PLUMB_TYPE_ORDER ? "number" : "order", INT64_MAX, &number,
+			   &why) >= 0 &&
+	    number > p->last_order)
+		p->last_order = number;
 }
 
 /* In a string of JSON its quotes would be escaped; so only lines of that type, or with such a member inside, are parsed at all. */
@@ -34,42 +57,86 @@ static bool says(const char *line, size_t size, const char *member)
 	return memmem(line, size, member, strlen(member)) != NULL;
 }
 
-static int on_line(void *ctx, uint64_t seq, const char *text, size_t size)
+static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq, const char *text,
+		   size_t size)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct reading *r = ctx;
-	struct ledger_past *p = &r->past;
-	bool order = says(text, size, "\"type\":\"order\"");
-	bool quote = says(text, size, "\"type\":\"quote\"");
-	uint64_t number;
+	bool wanted = says(text, size, "\"type\":\"order\"") ||
+		      says(text, size, "\"type\":\"quote\"") ||
+		      says(text, size, "\"type\":\"pruned\"");
 	struct line l;
 	struct why why;
 
-	p->bytes += size + 1;
-	if (!order && !quote && seq + LAST_LINES < r->size)
-		return 0;
-	if (line_parse(text, size, &o, &l, &why) < 0)
+	(void)s;
+	r->past.bytes += size + 1;
+	if ((!wanted && seq + LAST_LINES < r->size) || line_parse(text, size, &o, &l, &why) < 0)
 		return 0;
 	if (seq + LAST_LINES >= r->size)
-		take_last(p, seq, &l);
+		take_last(r, seq, &l);
 	if (l.type == PLUMB_TYPE_QUOTE) {
-		p->quote_seq = seq;
-		p->bytes = 0;
+		r->n_quotes++;
+		r->past.quote_seq = seq;
+		r->past.bytes = 0;
 	}
-	/* Orders are carried out once and upwards: which was the last is in the ledger itself. */
-	if (l.type == PLUMB_TYPE_ORDER &&
-	    jsonl_get_uint(o, "number", INT64_MAX, &number, &why) >= 0 && number > p->last_order)
-		p->last_order = number;
+	if (l.type == PLUMB_TYPE_ORDER || l.type == PLUMB_TYPE_QUOTE || l.type == PLUMB_TYPE_PRUNED)
+		take_order(&r->past, l.type, o);
 	return 0;
 }
 
-int ledger_past_read(const struct fsio *io, const char *dir, uint64_t size, struct ledger_past *ret,
-		     struct why *ret_why)
+/* What an older segment adds. */
+static void add(struct reading *all, const struct reading *older)
 {
-	struct reading r = {.size = size};
-	int result = size ? ledger_check_each(io, dir, 0, on_line, &r, ret_why) : 0;
+	struct ledger_past *to = &all->past;
+	const struct ledger_past *p = &older->past;
 
-	if (result >= 0)
-		*ret = r.past;
-	return result;
+	if (!all->decided) {
+		to->stopped = p->stopped;
+		all->decided = older->decided;
+	}
+	if (!to->any && p->any) {
+		to->any = true;
+		to->seq = p->seq;
+		to->utc_ns = p->utc_ns;
+		to->boot_ns = p->boot_ns;
+		memcpy(to->boot, p->boot, sizeof(to->boot));
+	}
+	if (all->n_quotes == 0) {
+		to->bytes += p->bytes;
+		to->quote_seq = p->quote_seq;
+	}
+	all->n_quotes += older->n_quotes;
+	if (p->last_order > to->last_order)
+		to->last_order = p->last_order;
+}
+
+static int nothing_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
+{
+	(void)ctx;
+	(void)s;
+	(void)at;
+	(void)size;
+	return 0;
+}
+
+int ledger_past_read(const struct fsio *io, const char *dir, uint64_t size, bool quotes,
+		     struct ledger_past *ret, struct why *ret_why)
+{
+	CLEANUP_FREE uint64_t *firsts = NULL;
+	struct reading all = {.size = size};
+	uint32_t n = 0;
+	int r = size ? ledger_read_list(dir, &firsts, &n, ret_why) : 0;
+
+	while (r >= 0 && n > 0) {
+		struct reading one = {.size = size};
+		const struct ledger_read_calls calls = {&one, NULL, on_line, nothing_torn};
+
+		r = ledger_read_one(io, dir, firsts[--n], &calls, ret_why);
+		add(&all, &one);
+		if ((all.n_quotes >= 2 || !quotes) && firsts[n] + LAST_LINES <= size)
+			break;
+	}
+	if (r >= 0)
+		*ret = all.past;
+	return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ledger_past.h: what earlier runs left in the ledger that this one must know: when it ended and on whose word, the highest order, and how
- * much came after the last quote. In: a ledger directory. Out: plain data. One pass over the lines.
+ * much came after the last quote. In: a ledger directory. Out: plain data. Reads the newest segments, back to the last two quotes.
  */
 #ifndef PLUMB_LEDGER_PAST_H
 #define PLUMB_LEDGER_PAST_H
@@ -15,12 +15,12 @@ struct ledger_past {
 	bool any, stopped;		/* the last line that counts is a `stop` */
 	uint64_t seq, utc_ns, boot_ns;	/* of the last line */
 	char boot[37];
-	uint64_t last_order;		/* highest number in an `order` line; 0: none */
+	uint64_t last_order;		/* highest number of an order; 0: none */
 	uint64_t quote_seq;		/* of the last quote's line */
 	uint64_t bytes;			/* of lines after it: with a verifier, about what it has not got */
 };
 
-/* size: number of lines. */
-int ledger_past_read(const struct fsio *io, const char *dir, uint64_t size, struct ledger_past *ret, struct why *ret_why);
+/* size: number of lines. quotes false: there are none (no TPM), and the last lines are enough. */
+int ledger_past_read(const struct fsio *io, const char *dir, uint64_t size, bool quotes, struct ledger_past *ret, struct why *ret_why);
 
 #endif

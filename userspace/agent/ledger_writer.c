@@ -36,6 +36,7 @@ struct ledger_writer {
 	struct tail *tail;
 	void (*drift)(void *ctx);
 	uint64_t last_order;
+	uint64_t asked; /* for lines that were pruned, from this one less 1: told once */
 	struct spool spool;
 	void (*again)(void *ctx);
 	struct event *again_event; /* not from inside the sink: who tells again uses it */
@@ -357,14 +358,20 @@ static int open_ledger(struct event_base *base, struct ledger_writer *w,
 		       const struct ledger_writer_options *o, struct why *ret_why)
 {
 	const struct ledger_options lo = {
-		.io = o->io, .dir = o->dir, .origin = o->origin, .create = true};
+		.io = o->io,
+		.dir = o->dir,
+		.origin = o->origin,
+		.segment_size = o->segment_size,
+		.create = true,
+	};
 	struct ledger_recovery found;
 	struct ledger_past past = {.any = false};
 	int r = ledger_open(&lo, &w->ledger, &found, ret_why);
 
 	if (r < 0)
 		return r;
-	r = ledger_past_read(o->io, o->dir, ledger_next_seq(w->ledger), &past, ret_why);
+	r = ledger_past_read(o->io, o->dir, ledger_next_seq(w->ledger), o->queue != NULL, &past,
+			     ret_why);
 	w->last_order = past.last_order;
 	w->spool.sent = past.quote_seq;
 	w->spool.unsent = past.bytes;
@@ -495,6 +502,8 @@ static int read_line(void *ctx, uint64_t seq, const char *line, size_t size)
 
 	if (seq < r->next)
 		return 0;
+	if (seq > r->next)
+		return -ENODATA;
 	if (seq >= r->to || r->used + size + 1 > r->max)
 		return 1;
 	buf_put(r->ret, line, size);
@@ -514,6 +523,14 @@ int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, siz
 	if (r != -ENOENT)
 		return r;
 	r = ledger_check_each(w->io, w->dir, from, read_line, &reading, &why);
+	if (r == -ENODATA && w->asked != from + 1) {
+		w->asked = from + 1;
+		log_error("verifier=asks_for_pruned from=%" PRIu64
+			  " error=\"those lines are not kept any more\" next=\"nothing can be "
+			  "sent\" cure=\"give the verifier its newest store back, or enrol this "
+			  "node anew\"",
+			  from);
+	}
 	if (r < 0)
 		return r;
 	*ret_to = reading.next;
@@ -526,6 +543,11 @@ void ledger_writer_sent(struct ledger_writer *w, uint64_t size)
 	/* Not only with the next measurement, which may be long in coming. */
 	if (w->spool.full && w->spool.unsent <= w->spool.max && spool_takes(&w->spool, true))
 		tell_dropped(w);
+}
+
+uint64_t ledger_writer_sent_size(const struct ledger_writer *w)
+{
+	return w->spool.sent;
 }
 
 uint64_t ledger_writer_last_order(const struct ledger_writer *w)

@@ -35,6 +35,7 @@ struct ledger_writer_options {
 	void *ctx;
 	bool exec_all;			/* false: each (scope, program, digest) once, counted after that */
 	const struct record *record;	/* borrowed; who came before this ledger; NULL: nobody */
+	uint64_t segment_size;		/* as in ledger_write.h; 0: its default */
 	uint64_t max_unsent;		/* bytes that a verifier has not got, beyond which only drift is written; 0: no bound */
 };
 
@@ -47,9 +48,10 @@ int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const ch
 int ledger_writer_stop(struct ledger_writer *w, const char *why, uint64_t order);	/* the `stop` line, synced; order: that announced it; 0: none */
 /* Judged by from here on: a `baseline` line; programs that were seen are told again. Borrowed. */
 int ledger_writer_set_baseline(struct ledger_writer *w, const struct baseline *b);
-/* Lines [from, to), each with LF, at most max bytes, as they are in the ledger. ret_to: the first that is not in ret. */
+/* Lines [from, to), each with LF, at most max bytes, as they are in the ledger. ret_to: the first that is not in ret. -ENODATA: pruned. */
 int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, size_t max, struct buf *ret, uint64_t *ret_to);
 void ledger_writer_sent(struct ledger_writer *w, uint64_t size);	/* lines that the verifier has: max_unsent counts from there */
+uint64_t ledger_writer_sent_size(const struct ledger_writer *w);	/* as it said last; may go down when it lost some */
 uint64_t ledger_writer_last_order(const struct ledger_writer *w);	/* highest in an `order` line, as found at the start */
 struct ledger *ledger_writer_ledger(const struct ledger_writer *w);	/* borrowed */
 uint64_t ledger_writer_size(const struct ledger_writer *w);		/* lines appended */

@@ -118,19 +118,20 @@ static void settled(struct report *r)
 	tell_back(r);
 }
 
-static void keep_cosignature(struct report *r, const struct evidence_answer *a,
+static bool keep_cosignature(struct report *r, const struct evidence_answer *a,
 			     const struct checkpoint *head)
 {
 	int result;
 
 	if (!a->cosignature[0])
-		return;
+		return false;
 	result = ledger_note(ledger_writer_ledger(r->o.writer), head->size, &head->root,
 			     a->cosignature, strlen(a->cosignature));
 	if (result < 0)
 		log_warning("cosignature=unkept size=%" PRIu64
 			    " error=\"%s\" next=\"the next one covers it\"",
 			    head->size, strerror(-result));
+	return result >= 0;
 }
 
 static void take_size(struct report *r, uint64_t size)
@@ -435,15 +436,18 @@ static void attempt(struct report *r)
 static void accepted(struct report *r, const struct evidence_answer *a)
 {
 	const struct checkpoint *head = &r->at_hand.head;
+	bool kept;
 
 	take_size(r, a->size);
-	keep_cosignature(r, a, head);
+	kept = keep_cosignature(r, a, head);
 	/* What came meanwhile, and is wanted, goes next; else the schedule. */
 	r->wanted = r->want_size > head->size;
 	settled(r);
 	if (a->certificate.size > 0 && r->o.renewed)
 		r->o.renewed(r->o.ctx, &a->certificate);
 	log_debug("evidence=accepted size=%" PRIu64 " state=%s", head->size, a->state);
+	if (kept && r->o.confirmed)
+		r->o.confirmed(r->o.ctx, head->size);
 }
 
 static void not_accepted(struct report *r, const struct evidence_answer *a)

@@ -31,6 +31,8 @@ struct report_options {			/* all borrowed */
 	void (*orders)(void *ctx, const struct buf *envelopes, uint32_t n);
 	/* A certificate that came with accepted evidence, PEM, unverified. May be NULL. */
 	void (*renewed)(void *ctx, const struct buf *pem);
+	/* Evidence up to there was accepted, and its cosignature is kept. May be NULL. */
+	void (*confirmed)(void *ctx, uint64_t size);
 	/* What quotes and evidence say of us. */
 	void (*standing)(void *ctx, uint64_t *ret_last_order, uint64_t *ret_baseline_version);
 	void *ctx;

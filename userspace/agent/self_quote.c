@@ -17,6 +17,8 @@ struct self_quote {
 	struct commit *commit;
 	const struct identity *identity;
 	uint64_t baseline_version;
+	void (*quoted)(void *ctx, uint64_t size);
+	void *ctx;
 	struct event *timer;
 	bool wanted, in_flight;
 	uint64_t want_size; /* lines that the quote must cover */
@@ -46,7 +48,8 @@ static int bind_quote(struct self_quote *s)
 				  .incarnation = s->identity->record.incarnation,
 				  .checkpoint = text,
 				  .boot_log = s->identity->boot_log,
-				  .baseline_version = s->baseline_version};
+				  .baseline_version = s->baseline_version,
+				  .last_order = ledger_writer_last_order(s->writer)};
 	size_t size;
 	int r = checkpoint_text(&s->head, text, &size);
 
@@ -63,7 +66,8 @@ static int write_line(struct self_quote *s, const struct tpm_job *job)
 				     .job = job,
 				     .pcr_index = s->identity->now.pcr_index,
 				     .boot_log = s->identity->boot_log,
-				     .baseline_version = s->baseline_version};
+				     .baseline_version = s->baseline_version,
+				     .last_order = ledger_writer_last_order(s->writer)};
 
 	return quote_line_write(s->writer, &q);
 }
@@ -112,6 +116,8 @@ static void on_quoted(void *ctx, struct tpm_job *job)
 	commit_hold(s->commit, false);
 	if (r == -ESTALE)
 		commit_look(s->commit);
+	if (r >= 0 && s->quoted)
+		s->quoted(s->ctx, s->head.size);
 	if (s->wanted)
 		attempt(s);
 }
@@ -182,6 +188,8 @@ int self_quote_open(struct event_base *base, const struct self_quote_options *o,
 	s->commit = ledger_writer_commit(o->writer);
 	s->identity = o->identity;
 	s->baseline_version = o->baseline_version;
+	s->quoted = o->quoted;
+	s->ctx = o->ctx;
 	s->timer = event_new(base, -1, EV_PERSIST, on_timer, s);
 	if (!s->timer || (o->interval_ms && event_add(s->timer, &tv) < 0)) {
 		self_quote_free(s);

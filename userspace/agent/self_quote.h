@@ -23,6 +23,8 @@ struct self_quote_options {
 	const struct identity *identity;
 	uint64_t interval_ms;
 	uint64_t baseline_version;		/* 0: none */
+	void (*quoted)(void *ctx, uint64_t size);	/* a quote's line was written; may be NULL */
+	void *ctx;
 };
 
 int self_quote_open(struct event_base *base, const struct self_quote_options *o, struct self_quote **ret);

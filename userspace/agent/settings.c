@@ -41,6 +41,10 @@ static const struct conf_option options[] = {
 	OPTION(label, CONF_STR, NULL, 0, 0, "name for people; none: the host's name"),
 	OPTION(evidence_interval, CONF_DURATION_MS, "60s", 200, 86400000,
 	       "time between evidence when there is no news"),
+	OPTION(keep_age, CONF_DURATION_MS, "7d", 0, 3155760000000,
+	       "how long lines that the verifier cosigned are kept; 0s: for ever"),
+	OPTION(keep_size, CONF_SIZE, "2GiB", 0, 1ull << 50,
+	       "bytes of lines beyond which the oldest such go; 0: no bound"),
 	OPTION(verbose, CONF_BOOL, "false", 0, 0, "log more"),
 };
 

@@ -24,6 +24,7 @@ struct settings {
 	char *exec;
 	char *verifier, *join_token_file, *verifier_ca, *label;
 	uint64_t evidence_interval;
+	uint64_t keep_age, keep_size;
 	uint64_t batch;
 	bool verbose;
 };
