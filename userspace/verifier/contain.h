@@ -2,7 +2,7 @@
 /*
  * contain.h: carries out what a transition asks for: the signed webhook, and the taint of a bound Kubernetes node.
  * In: one transition, inside the transaction that made it (it is queued in the store, so nothing is lost); contain_kick() after commit.
- * Out: messages in the outbox, sent by webhook and kube with retries, ordered per node.
+ * Out: messages in the outbox, sent with retries.
  */
 #ifndef PLUMB_CONTAIN_H
 #define PLUMB_CONTAIN_H
@@ -22,7 +22,7 @@ struct contain_options {
 	const struct store *store;
 	const struct clock *clock;
 	const struct sign_key *key;	/* P-256: signs webhook bodies (DSSE, WIRE_DSSE_WEBHOOK) */
-	const char *const *webhooks;	/* URLs */
+	const char *const *webhooks;	/* URLs; each is a target of its own, known by its URL */
 	uint32_t n_webhooks;
 	const char *webhook_ca;		/* PEM file for https, NULL: system */
 	const char *kube_server;	/* NULL: no Kubernetes */
@@ -45,6 +45,8 @@ struct contain_transition {
 
 int contain_open(const struct contain_options *o, struct contain **ret, struct why *ret_why);
 struct contain *contain_free(struct contain *c);
+/* A node was bound to another Kubernetes name (old_name: the one before, or ""); inside the transaction that puts its row. c NULL: nothing. */
+int contain_bound(struct contain *c, const struct store_node *n, const char *old_name);
 int contain_queue(struct contain *c, const struct contain_transition *t);	/* inside the caller's transaction */
 void contain_kick(struct contain *c);		/* after commit: sends what is due; c NULL: nothing */
 

@@ -102,8 +102,8 @@ void store_operator_done(struct store_operator *o);
 
 struct store_message {			/* webhook outbox */
 	uint64_t id;
-	char target[64];		/* "webhook:<n>" or "kube" */
-	char node[65];
+	char target[64];		/* "webhook:<of its URL>" or "kube" */
+	char node[65];			/* whose messages never overtake one another */
 	struct buf body;
 	uint32_t tries;
 	uint64_t next_ns;
@@ -152,9 +152,13 @@ struct store_ops {
 	int (*operator_get)(void *ctx, const struct digest *key_id, struct store_operator *ret);
 	int (*operator_each)(void *ctx, int (*fn)(void *fn_ctx, const struct store_operator *o), void *fn_ctx);
 	int (*message_put)(void *ctx, const struct store_message *m);
-	int (*message_next)(void *ctx, const char *target, uint64_t now_ns, struct store_message *ret);	/* oldest of each node first; ordered per node */
+	/* Oldest first, ordered per node. One that is put off by more than ten minutes was so by a clock that jumped: it is due. */
+	int (*message_next)(void *ctx, const char *target, uint64_t now_ns, struct store_message *ret);
 	int (*message_done)(void *ctx, uint64_t id);
 	int (*message_retry)(void *ctx, uint64_t id, uint64_t next_ns);
+	int (*message_forget)(void *ctx, const char *target, const char *node);	/* node NULL: all. How many there were */
+	int (*message_trim)(void *ctx, const char *target, uint32_t keep);	/* the oldest go. How many */
+	int (*message_targets)(void *ctx, int (*fn)(void *fn_ctx, const char *target, uint64_t n), void *fn_ctx);
 	int (*setting_put)(void *ctx, const char *name, const char *value);
 	int (*setting_get)(void *ctx, const char *name, struct buf *ret);
 	void (*close)(void *ctx);

@@ -8,6 +8,7 @@
 #include "store_sqlite_row.h"
 
 #define F(kind, member) STORE_SQLITE_ROW(kind, struct store_operator, member)
+#define MAX_PUT_OFF_NS (600ull * 1000000000)
 #define OPERATOR_COLUMNS "key_id,name,role,spki,added_ns,revoked"
 
 static const struct store_sqlite_row_field fields[] = {
@@ -195,8 +196,8 @@ int store_sqlite_people_message_next(void *ctx, const char *target, uint64_t now
 	CLEANUP(store_sqlite_db_end)
 	struct store_sqlite_q q = store_sqlite_db_read(
 		ctx, "SELECT id,target,node,body,tries,next_ns FROM message AS m WHERE target=? "
-		     "AND next_ns<=? AND NOT EXISTS(SELECT 1 FROM message WHERE target=m.target "
-		     "AND node=m.node AND id<m.id) ORDER BY id LIMIT 1");
+		     "AND (next_ns<=? OR next_ns>?) AND NOT EXISTS(SELECT 1 FROM message WHERE "
+		     "target=m.target AND node=m.node AND id<m.id) ORDER BY id LIMIT 1");
 	static const struct store_sqlite_row_field columns[] = {
 		STORE_SQLITE_ROW(U64, struct store_message, id),
 		STORE_SQLITE_ROW(TEXT, struct store_message, target),
@@ -210,6 +211,7 @@ int store_sqlite_people_message_next(void *ctx, const char *target, uint64_t now
 
 	store_sqlite_db_text(&q, target);
 	store_sqlite_db_u64(&q, now_ns);
+	store_sqlite_db_u64(&q, now_ns + MAX_PUT_OFF_NS);
 	r = store_sqlite_db_step(&q);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
@@ -239,4 +241,72 @@ int store_sqlite_people_message_retry(void *ctx, uint64_t id, uint64_t next_ns)
 	store_sqlite_db_u64(&q, next_ns);
 	store_sqlite_db_u64(&q, id);
 	return run(&q, true);
+}
+
+int store_sqlite_people_message_forget(void *ctx, const char *target, const char *node)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q =
+		store_sqlite_db_change(ctx, node ? "DELETE FROM message WHERE target=? AND node=?"
+						 : "DELETE FROM message WHERE target=?");
+
+	store_sqlite_db_text(&q, target);
+	if (node)
+		store_sqlite_db_text(&q, node);
+	return store_sqlite_db_run(&q);
+}
+
+static int count_messages(void *ctx, const char *target, uint64_t *ret)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q =
+		store_sqlite_db_read(ctx, "SELECT count(*) FROM message WHERE target=?");
+	int r;
+
+	store_sqlite_db_text(&q, target);
+	r = store_sqlite_db_step(&q);
+	if (r <= 0)
+		return r < 0 ? r : -EIO;
+	return store_sqlite_db_get_u64(&q, ret);
+}
+
+/* Counted along the index, then the few that go are found by walking the table from its oldest row on. */
+int store_sqlite_people_message_trim(void *ctx, const char *target, uint32_t keep)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q = store_sqlite_db_change(
+		ctx, "DELETE FROM message WHERE id IN (SELECT id FROM message NOT INDEXED WHERE "
+		     "target=? ORDER BY id LIMIT ?)");
+	uint64_t n = 0;
+	int r = count_messages(ctx, target, &n);
+
+	if (r < 0)
+		return r;
+	store_sqlite_db_text(&q, target);
+	store_sqlite_db_u64(&q, n > keep ? n - keep : 0);
+	return store_sqlite_db_run(&q);
+}
+
+int store_sqlite_people_message_targets(void *ctx,
+					int (*fn)(void *fn_ctx, const char *target, uint64_t n),
+					void *fn_ctx)
+{
+	static const struct store_sqlite_row_field columns[] = {
+		STORE_SQLITE_ROW(TEXT, struct store_message, target),
+		STORE_SQLITE_ROW(U64, struct store_message, id), /* stands for the count */
+	};
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q = store_sqlite_db_read(
+		ctx, "SELECT target,count(*) FROM message GROUP BY target ORDER BY target");
+	struct store_message m = {.id = 0};
+	int r;
+
+	while ((r = store_sqlite_db_step(&q)) > 0) {
+		r = store_sqlite_row_load(&q, columns, ARRAY_SIZE(columns), &m);
+		if (r >= 0)
+			r = fn(fn_ctx, m.target, m.id);
+		if (r != 0)
+			return r;
+	}
+	return r;
 }
