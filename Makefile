@@ -120,7 +120,7 @@ fuzz: ## fuzz every parser for SECONDS= (default 30) each with libFuzzer
 flow: all ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow
 
-vmtest: all ## a real kernel in QEMU; KERNELS="6.1 …"
+vmtest: all ## real kernels in QEMU; KERNELS="6.1 6.12"
 	$(Q)O=$(O) tests/run vm
 
 bench: all $(BENCH) $(SHIM) ## measure, A B A B in one run; writes build/bench.json (root)
