@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders: numbered upwards, signed, told to the node until it has them or their time is over, and to this incarnation alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dsse.h"
+#include "node_fixture.h"
+#include "order_desk.h"
+#include "plumb/wire.h"
+
+struct place {
+	struct verifier_fixture v;
+	struct node_fixture n;
+	struct store_node row;
+	struct evidence_answer a;
+};
+
+static int set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	verifier_fixture_open(&p->v);
+	node_fixture_open(&p->n, &p->v, 1);
+	p->row = verifier_fixture_node(&p->v, p->n.record.node);
+	*state = p;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct place *p = *state;
+
+	evidence_answer_done(&p->a);
+	store_node_done(&p->row);
+	node_fixture_done(&p->n);
+	verifier_fixture_done(&p->v);
+	free(p);
+	return 0;
+}
+
+static uint64_t give(struct place *p, enum order_kind kind, uint64_t life_ms)
+{
+	const struct order o = {.kind = kind,
+				.life_ms = life_ms,
+				.reason = "test",
+				.number = 4711,
+				.node = "other"};
+	uint64_t number = 0;
+
+	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
+	assert_int_equal(order_desk_give(&p->v.v, &p->row, &o, &number), 0);
+	assert_int_equal(p->v.ops.node_put(p->v.store.ctx, &p->row), 0);
+	assert_int_equal(p->v.ops.commit(p->v.store.ctx), 0);
+	return number;
+}
+
+/* The numbers that are told to one who has seen that many. */
+static const char *told(struct place *p, uint64_t seen)
+{
+	static char text[256];
+	const struct sign_key *const key[] = {p->v.verdict};
+	struct buf payload = {0};
+	struct order o;
+	struct why why;
+
+	text[0] = 0;
+	evidence_answer_done(&p->a);
+	assert_int_equal(order_desk_answer(&p->v.v, &p->row, seen, &p->a), 0);
+	for (uint32_t i = 0; i < p->a.n_orders; i++) {
+		buf_clear(&payload);
+		assert_int_equal(dsse_open(p->a.orders[i].data, p->a.orders[i].size, 8192,
+					   WIRE_DSSE_ORDER, key, 1, &payload, NULL, &why),
+				 0);
+		assert_int_equal(order_parse(payload.data, payload.size, &o, &why), 0);
+		assert_string_equal(o.node, p->row.id);
+		assert_int_equal(o.incarnation, p->row.incarnation);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%llu ",
+			 (unsigned long long)o.number);
+	}
+	buf_done(&payload);
+	return text;
+}
+
+static void pass(struct place *p, uint64_t ms)
+{
+	p->v.utc_ns += ms * 1000000;
+}
+
+static void test_numbers(void **state)
+{
+	struct place *p = *state;
+
+	assert_string_equal(told(p, 0), "");
+	assert_int_equal(give(p, ORDER_CHALLENGE, 0), 1);
+	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 2);
+	assert_int_equal(give(p, ORDER_RELEASE, 0), 3);
+	assert_string_equal(told(p, 0), "1 2 3 ");
+	assert_string_equal(told(p, 2), "3 ");
+	assert_string_equal(told(p, 3), "");
+	assert_string_equal(told(p, UINT64_MAX), "");
+}
+
+/* A challenge or a planned restart is over with its time; what a node must do in the end is told until it has it. */
+static void test_time(void **state)
+{
+	struct place *p = *state;
+
+	give(p, ORDER_CHALLENGE, 0);
+	give(p, ORDER_RESTART, 60000);
+	give(p, ORDER_QUARANTINE, 1000);
+	give(p, ORDER_BASELINE, 1000);
+	pass(p, 60000);
+	assert_string_equal(told(p, 0), "1 2 3 4 ");
+	pass(p, 1);
+	assert_string_equal(told(p, 0), "1 3 4 ");
+	pass(p, ORDER_DESK_LIFE_MS);
+	assert_string_equal(told(p, 0), "3 4 ");
+}
+
+static void test_incarnation(void **state)
+{
+	struct place *p = *state;
+
+	give(p, ORDER_QUARANTINE, 0);
+	p->row.incarnation = 2;
+	assert_string_equal(told(p, 0), "");
+	assert_int_equal(give(p, ORDER_BASELINE, 0), 2);
+	assert_string_equal(told(p, 0), "2 ");
+}
+
+static void test_many(void **state)
+{
+	struct place *p = *state;
+
+	for (int i = 0; i < 40; i++)
+		give(p, i % 2 ? ORDER_QUARANTINE : ORDER_RELEASE, 0);
+	assert_string_equal(told(p, 0), "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ");
+	assert_string_equal(told(p, 16), "17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 ");
+	assert_string_equal(told(p, 32), "33 34 35 36 37 38 39 40 ");
+}
+
+/* One that cannot be read is told to nobody and hides nothing else. */
+static void test_broken(void **state)
+{
+	struct place *p = *state;
+
+	give(p, ORDER_QUARANTINE, 0);
+	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
+	assert_int_equal(p->v.ops.order_put(p->v.store.ctx, p->row.id, 2, "{}", 2), 0);
+	p->row.last_order = 2;
+	assert_int_equal(p->v.ops.commit(p->v.store.ctx), 0);
+	assert_int_equal(give(p, ORDER_RELEASE, 0), 3);
+	assert_string_equal(told(p, 0), "1 3 ");
+}
+
+static void test_restarts(void **state)
+{
+	struct place *p = *state;
+	struct appraise_drift_restart r[3];
+	uint32_t n = 0;
+
+	assert_int_equal(order_desk_restarts(&p->v.v, &p->row, r, 0, &n), -EINVAL);
+	assert_int_equal(order_desk_restarts(&p->v.v, &p->row, r, 3, &n), 0);
+	assert_int_equal(n, 0);
+	give(p, ORDER_RESTART, 1000);
+	give(p, ORDER_CHALLENGE, 0);
+	for (int i = 0; i < 3; i++)
+		give(p, ORDER_RESTART, 2000);
+	/* The newest, in the order of their numbers. */
+	assert_int_equal(order_desk_restarts(&p->v.v, &p->row, r, 3, &n), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(r[0].number, 3);
+	assert_int_equal(r[2].number, 5);
+	assert_int_equal(r[2].life_ms, 2000);
+	p->row.incarnation = 2;
+	assert_int_equal(order_desk_restarts(&p->v.v, &p->row, r, 3, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+/* What could not be stored was not given. */
+static void test_store_fails(void **state)
+{
+	struct place *p = *state;
+	const struct order o = {.kind = ORDER_QUARANTINE};
+
+	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
+	p->v.faults.changes = 0;
+	assert_int_equal(order_desk_give(&p->v.v, &p->row, &o, NULL), -EIO);
+	p->v.faults.changes = -1;
+	p->v.ops.rollback(p->v.store.ctx);
+	assert_int_equal(p->row.last_order, 0);
+	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(numbers), TEST(time),     TEST(incarnation), TEST(many),
+		TEST(broken),  TEST(restarts), TEST(store_fails),
+	};
+
+	return cmocka_run_group_tests_name("order_desk", tests, NULL, NULL);
+}
