@@ -22,21 +22,27 @@ static void must(int r, const char *what)
 	abort();
 }
 
+void node_fixture_raw(struct node_fixture *n, const char *line)
+{
+	struct digest leaf;
+
+	must(merkle_leaf(line, strlen(line), &leaf), "leaf");
+	must(merkle_add(&n->tree, &leaf), "tree");
+	buf_puts(&n->lines, line);
+	buf_puts(&n->lines, "\n");
+	must(buf_status(&n->lines), "lines");
+}
+
 static void add_line(struct node_fixture *n, struct line *l)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	struct digest leaf;
 
 	l->seq = n->tree.size;
 	l->utc_ns = n->v->utc_ns;
 	l->boot_ns = n->v->boot_ns;
 	l->boot = n->boot;
 	must(line_write(l, &b), "line");
-	must(merkle_leaf(b.data, b.size, &leaf), "leaf");
-	must(merkle_add(&n->tree, &leaf), "tree");
-	buf_put(&n->lines, b.data, b.size);
-	buf_puts(&n->lines, "\n");
-	must(buf_status(&n->lines), "lines");
+	node_fixture_raw(n, (char *)b.data);
 }
 
 void node_fixture_record(struct node_fixture *n, const char *type, const char *members)

@@ -46,6 +46,7 @@ void node_fixture_baseline(struct node_fixture *n);
 	"\"hold\",\"mode\":\"" mode "\",\"release\":\"" release                                    \
 	"\",\"score\":100,\"grace_ms\":" grace ",\"claim\":\"configuration\",\"value\":32}"
 
+void node_fixture_raw(struct node_fixture *n, const char *line);	/* whatever it is, in the tree as it stands */
 void node_fixture_record(struct node_fixture *n, const char *type, const char *members);
 /* A measurement as the agent would judge it: judgement 0 for none. */
 void node_fixture_measure(struct node_fixture *n, enum plumb_type type, const char *key, const char *found, int judgement,

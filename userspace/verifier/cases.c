@@ -150,7 +150,7 @@ static int insert(struct cases *c, struct store_case *opened)
 
 	if (r < 0)
 		return r;
-	c->n_new++;
+	c->n_new += !opened->finding;
 	tell(c, opened->key);
 	r = c->bound ? add_refound(c, opened->id) : 0;
 	if (r < 0)
