@@ -8,6 +8,7 @@
 #include "cases.h"
 #include "cleanup.h"
 #include "jsonl.h"
+#include "log.h"
 #include "reply.h"
 
 #define CURE_ROLE "ask somebody with that role: plumb-verifier operator list"
@@ -43,8 +44,8 @@ int action_desk_operator(const struct action_desk *a, const struct cert_identity
 struct lookup {
 	const char *name;
 	char id[65];
-	uint32_t exact, labels, prefixes;
-	char label_id[65], prefix_id[65];
+	uint32_t exact, labels, retired, prefixes;
+	char label_id[65], retired_id[65], prefix_id[65];
 };
 
 static int on_lookup(void *ctx, const struct store_node *n)
@@ -55,9 +56,11 @@ static int on_lookup(void *ctx, const struct store_node *n)
 		l->exact++;
 		memcpy(l->id, n->id, sizeof(l->id));
 	}
-	/* A retired node's label may be another's by now. */
-	if (strcmp(n->label, l->name) == 0 && (n->life != PLUMB_LIFE_RETIRED || l->labels == 0)) {
-		l->labels += n->life != PLUMB_LIFE_RETIRED || l->labels == 0;
+	if (strcmp(n->label, l->name) == 0 && n->life == PLUMB_LIFE_RETIRED) {
+		l->retired++;
+		memcpy(l->retired_id, n->id, sizeof(l->retired_id));
+	} else if (strcmp(n->label, l->name) == 0) {
+		l->labels++;
 		memcpy(l->label_id, n->id, sizeof(l->label_id));
 	}
 	if (strlen(l->name) >= 4 && strncmp(n->id, l->name, strlen(l->name)) == 0) {
@@ -72,19 +75,24 @@ int action_desk_find(const struct verifier *v, const char *name, struct store_no
 {
 	struct lookup l = {.name = name};
 	const char *id = NULL;
+	uint32_t n = 1;
 	int r = v->store->ops->node_each(v->store->ctx, on_lookup, &l);
 
 	if (r < 0)
 		return r;
-	if (l.exact)
+	if (l.exact) {
 		id = l.id;
-	else if (l.labels)
-		id = l.label_id;
-	else if (l.prefixes)
+	} else if (l.labels || l.retired) {
+		/* A retired node's label may be another's by now. */
+		n = l.labels ? l.labels : l.retired;
+		id = l.labels ? l.label_id : l.retired_id;
+	} else if (l.prefixes) {
+		n = l.prefixes;
 		id = l.prefix_id;
+	}
 	if (!id)
 		return why_set(ret_why, -ENOENT, "there is no node %.100s", name);
-	if (!l.exact && (l.labels > 1 || (l.labels == 0 && l.prefixes > 1)))
+	if (n > 1)
 		return why_set(ret_why, -ENOTUNIQ,
 			       "%.100s is more than one node; give more of its id", name);
 	return v->store->ops->node_get(v->store->ctx, id, ret);
@@ -106,6 +114,23 @@ int action_desk_log(const struct action_desk *a, const char *who, const char *wh
 	jsonl_str(&j, "result", result);
 	return buf_status(&b) < 0 ? buf_status(&b)
 				  : vlog_add(a->v->vlog, PLUMB_TYPE_ACTION, (char *)b.data, &seq);
+}
+
+void action_desk_undo(const struct action_desk *a, const char *who, const char *what,
+		      const struct digest *envelope, int error)
+{
+	struct why why = {""};
+
+	store_of(a)->ops->rollback(store_of(a)->ctx);
+	if (documents_reload(a->documents, &why) < 0)
+		log_error("policy=unread error=\"%s\" next=\"the one that was not stored is in "
+			  "force; start the verifier again\"",
+			  why.text);
+	/* Lines that tell of it may be in the log already: this one takes them back. */
+	if (action_desk_log(a, who, what, "", strerror(-error), envelope, "failed, not done") < 0 ||
+	    vlog_sync(a->v->vlog) < 0)
+		log_error("operator=%s action=%s log=unwritten next=\"it was not done\"", who,
+			  what);
 }
 
 static int add_node(void *ctx, const struct store_node *n)

@@ -26,6 +26,9 @@ int action_desk_find(const struct verifier *v, const char *name, struct store_no
 int action_desk_log(const struct action_desk *a, const char *who, const char *what, const char *node, const char *reason,
 		    const struct digest *envelope, const char *result);
 
+/* Our own failure inside a transaction: rolled back, in memory too, and the log says so. */
+void action_desk_undo(const struct action_desk *a, const char *who, const char *what, const struct digest *envelope, int error);
+
 /* Ids of all nodes that are not retired; the caller frees ids. */
 struct action_desk_nodes { char (*ids)[65]; uint32_t n, max; };
 int action_desk_nodes(const struct action_desk *a, struct action_desk_nodes *ret);

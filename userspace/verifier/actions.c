@@ -10,7 +10,6 @@
 #include "action_body.h"
 #include "cleanup.h"
 #include "dsse.h"
-#include "kube_patch.h"
 #include "log.h"
 #include "order_desk.h"
 #include "reply.h"
@@ -24,7 +23,7 @@
 struct actions {
 	struct action_desk o;
 	struct transition t;
-	struct digest seen[MAX_SEEN]; /* envelopes of the last minutes: each is good once */
+	struct digest seen[MAX_SEEN]; /* payloads of the last minutes: each is good once */
 	uint32_t at_seen;
 };
 
@@ -33,7 +32,7 @@ struct act {
 	struct actions *a;
 	struct store_operator op;
 	struct action_body body;
-	struct digest envelope;
+	struct digest envelope, payload;
 	struct store_node n;
 	char text[512], undo[512];
 	struct why why;
@@ -158,29 +157,61 @@ static int acknowledge(struct act *act)
 	return derive(act, "acknowledged");
 }
 
+struct same_label {
+	const struct store_node *n;
+	bool taken;
+};
+
+static int on_same_label(void *ctx, const struct store_node *n)
+{
+	struct same_label *s = ctx;
+
+	s->taken |= strcmp(n->label, s->n->label) == 0 && strcmp(n->id, s->n->id) != 0 &&
+		    n->life != PLUMB_LIFE_RETIRED && n->life != PLUMB_LIFE_PROVISIONING;
+	return 0;
+}
+
+/* One that was chosen for this very node goes before that of all new ones. */
+static int give_baseline(struct act *act)
+{
+	static const struct digest none;
+	struct order o = {.kind = ORDER_BASELINE, .reason = "the baseline of new nodes"};
+	int r = 0;
+
+	if (digest_equal(&act->n.baseline, &none))
+		r = documents_default_baseline(act->a->o.documents, &act->n.baseline,
+					       &act->n.baseline_version);
+	if (r == -ENOENT)
+		return 0;
+	o.document = act->n.baseline;
+	o.version = act->n.baseline_version;
+	return r < 0 ? r : order_desk_give(act->a->o.v, &act->n, &o, NULL);
+}
+
 static int approve(struct act *act)
 {
 	const struct verifier *v = act->a->o.v;
-	struct order o = {.kind = ORDER_BASELINE, .reason = "the baseline of new nodes"};
-	int r = step(act, NODE_APPROVED, "approved");
+	struct same_label same = {.n = &act->n};
+	int r = store_of(act->a)->ops->node_each(store_of(act->a)->ctx, on_same_label, &same);
 
+	if (r >= 0 && same.taken && act->n.life == PLUMB_LIFE_PROVISIONING)
+		return why_set(&act->why, 409,
+			       "label %.100s is another node's; retire that one, or enrol this "
+			       "one with another label",
+			       act->n.label);
+	if (r >= 0)
+		r = step(act, NODE_APPROVED, "approved");
 	if (r == -EPERM)
 		return why_set(&act->why, 409, "%.100s does not wait for an approval",
 			       act->n.label);
 	if (r < 0)
 		return r;
 	act->n.deadline_ns = clock_utc_ns(v->clock) + v->silent_after_ms * 1000000;
-	r = documents_default_baseline(act->a->o.documents, &act->n.baseline,
-				       &act->n.baseline_version);
-	if (r >= 0) {
-		o.document = act->n.baseline;
-		o.version = act->n.baseline_version;
-		r = order_desk_give(v, &act->n, &o, NULL);
-	}
+	r = give_baseline(act);
 	snprintf(act->text, sizeof(act->text), "%.100s is approved", act->n.label);
 	snprintf(act->undo, sizeof(act->undo), "plumbctl node retire %.100s --reason=…",
 		 act->n.label);
-	return r == -ENOENT ? 0 : r;
+	return r;
 }
 
 /* What held it is settled by the same word, or the next evidence would hold it again. */
@@ -226,55 +257,81 @@ struct bound {
 	bool taken;
 };
 
-/* Who is retired has no name any more: the next machine may have it. */
 static int on_bound(void *ctx, const struct store_node *n)
 {
 	struct bound *b = ctx;
 
-	b->taken |= n->life != PLUMB_LIFE_RETIRED && strcmp(n->kube_name, b->name) == 0 &&
-		    strcmp(n->id, b->id) != 0;
+	b->taken |= strcmp(n->kube_name, b->name) == 0 && strcmp(n->id, b->id) != 0;
 	return 0;
 }
 
-static void tell_bound(struct act *act, const char *old_name)
+/* DNS-1123 subdomain, as Kubernetes wants node names. */
+static bool is_kube_name(const char *name)
 {
-	const char *name = act->n.kube_name;
+	size_t size = strlen(name);
 
-	if (name[0])
-		snprintf(act->text, sizeof(act->text),
-			 "%.100s is Kubernetes node %.250s from here on", act->n.label, name);
-	else
-		snprintf(act->text, sizeof(act->text), "%.100s is bound to no Kubernetes node",
-			 act->n.label);
-	if (old_name[0] && strcmp(old_name, name) != 0)
-		snprintf(act->text + strlen(act->text), sizeof(act->text) - strlen(act->text),
-			 "; our taints come off %.120s", old_name);
-	snprintf(act->undo, sizeof(act->undo), "plumbctl node bind %.100s \"%.253s\" --reason=…",
-		 act->n.label, old_name);
+	return size <= 253 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") == size &&
+	       (size == 0 || (name[0] != '-' && name[0] != '.' && name[size - 1] != '-' &&
+			      name[size - 1] != '.'));
 }
 
-/* The taints follow the name: off the old one, and onto the new one what the node's containment asks for. */
+/* A node that is kept away from work is so under its new name, and under its old one no more. */
+static int move_taint(struct act *act, const char *before)
+{
+	const struct node_state s = {act->n.life, act->n.appraisal, act->n.freshness,
+				     act->n.containment, act->n.forked};
+	struct store_node old = act->n; /* borrows */
+	struct contain_transition t = {.node = &old,
+				       .from = node_shown(&s),
+				       .to = node_shown(&s),
+				       .cause = "bound",
+				       .rule = "",
+				       .key = "",
+				       .expected = "",
+				       .found = "",
+				       .who = "",
+				       .verdict_jwt = "",
+				       .deeds = NODE_DEED_LIFT};
+	int r = 0;
+
+	if (!act->a->o.contain || s.containment < PLUMB_CONTAIN_HELD ||
+	    strcmp(before, act->n.kube_name) == 0)
+		return 0;
+	snprintf(old.kube_name, sizeof(old.kube_name), "%s", before);
+	if (before[0])
+		r = contain_queue(act->a->o.contain, &t);
+	t.node = &act->n;
+	t.deeds =
+		s.containment == PLUMB_CONTAIN_QUARANTINED ? NODE_DEED_QUARANTINE : NODE_DEED_HOLD;
+	return r < 0 || !act->n.kube_name[0] ? r : contain_queue(act->a->o.contain, &t);
+}
+
 static int bind_name(struct act *act)
 {
 	const struct store *s = store_of(act->a);
 	struct bound b = {.name = act->body.value, .id = act->n.id};
-	char old_name[sizeof(act->n.kube_name)];
-	int r = 0;
+	char before[254];
+	int r;
 
-	if (act->n.life == PLUMB_LIFE_RETIRED)
-		return why_set(&act->why, 409, "%.100s is retired", act->n.label);
-	if (b.name[0] && !kube_patch_is_name(b.name))
+	if (!is_kube_name(act->body.value))
 		return why_set(&act->why, 400, "value is no Kubernetes node name");
-	if (b.name[0])
-		r = s->ops->node_each(s->ctx, on_bound, &b);
+	r = act->body.value[0] ? s->ops->node_each(s->ctx, on_bound, &b) : 0;
 	if (r < 0)
 		return r;
 	if (b.taken)
 		return why_set(&act->why, 409, "%.100s is bound to another node", b.name);
-	memcpy(old_name, act->n.kube_name, sizeof(old_name));
-	snprintf(act->n.kube_name, sizeof(act->n.kube_name), "%s", b.name);
-	tell_bound(act, old_name);
-	return contain_bound(act->a->o.contain, &act->n, old_name);
+	snprintf(act->undo, sizeof(act->undo), "plumbctl node bind %.100s \"%.200s\" --reason=…",
+		 act->n.label, act->n.kube_name);
+	memcpy(before, act->n.kube_name, sizeof(before));
+	snprintf(act->n.kube_name, sizeof(act->n.kube_name), "%s", act->body.value);
+	if (act->body.value[0])
+		snprintf(act->text, sizeof(act->text),
+			 "%.100s is Kubernetes node %.200s from here on", act->n.label,
+			 act->body.value);
+	else
+		snprintf(act->text, sizeof(act->text), "%.100s is bound to no Kubernetes node",
+			 act->n.label);
+	return move_taint(act, before);
 }
 
 static int give_order(struct act *act, enum order_kind kind, uint64_t life_ms)
@@ -283,6 +340,9 @@ static int give_order(struct act *act, enum order_kind kind, uint64_t life_ms)
 	uint64_t number;
 	int r;
 
+	if (act->n.life == PLUMB_LIFE_RETIRED || act->n.life == PLUMB_LIFE_PROVISIONING)
+		return why_set(&act->why, 409, "%.100s is %s: it takes no orders", act->n.label,
+			       terms_life_name(act->n.life));
 	snprintf(o.reason, sizeof(o.reason), "%.60s: %.190s", act->op.name, act->body.reason);
 	r = order_desk_give(act->a->o.v, &act->n, &o, &number);
 	if (r < 0)
@@ -300,10 +360,10 @@ static int give_order(struct act *act, enum order_kind kind, uint64_t life_ms)
 
 static int restart(struct act *act)
 {
-	char *end;
-	uint64_t ms = act->body.value[0] ? strtoull(act->body.value, &end, 10) : DEFAULT_WINDOW_MS;
+	const char *value = act->body.value;
+	uint64_t ms = value[0] ? strtoull(value, NULL, 10) : DEFAULT_WINDOW_MS;
 
-	if (act->body.value[0] && (*end || ms == 0 || ms > MAX_WINDOW_MS))
+	if (strspn(value, "0123456789") != strlen(value) || ms == 0 || ms > MAX_WINDOW_MS)
 		return why_set(&act->why, 400, "value is no window from 1 to %llu ms",
 			       (unsigned long long)MAX_WINDOW_MS);
 	return give_order(act, ORDER_RESTART, ms);
@@ -328,8 +388,9 @@ static int arm(struct act *act)
 		 act->op.name, act->body.reason);
 	snprintf(act->text, sizeof(act->text), "%s: %.300s", on ? "armed" : "disarmed",
 		 act->body.value);
-	snprintf(act->undo, sizeof(act->undo), "plumbctl policy %s %.300s --reason=…",
-		 on ? "disarm" : "arm", act->body.value);
+	/* A list that was cut would name another rule. */
+	snprintf(act->undo, sizeof(act->undo), "plumbctl policy %s %s --reason=…",
+		 on ? "disarm" : "arm", strlen(act->body.value) > 300 ? "…" : act->body.value);
 	return action_desk_rejudge(&act->a->o, cause, &act->op, act->body.reason);
 }
 
@@ -349,12 +410,12 @@ static const struct kind {
 	[ACTION_CHALLENGE] = {PLUMB_ROLE_RESPONDER, true, challenge},
 };
 
-static bool seen_before(struct actions *a, const struct digest *envelope)
+/* By what was signed: the envelope around it can be written in many ways. */
+static bool seen_before(const struct actions *a, const struct digest *payload)
 {
 	for (uint32_t i = 0; i < MAX_SEEN; i++)
-		if (digest_equal(&a->seen[i], envelope))
+		if (digest_equal(&a->seen[i], payload))
 			return true;
-	a->seen[a->at_seen++ % MAX_SEEN] = *envelope;
 	return false;
 }
 
@@ -374,6 +435,8 @@ static int open_envelope(struct act *act, const void *envelope, size_t size, str
 		r = action_body_parse(payload.data, payload.size, &act->body, &act->why);
 	if (r >= 0)
 		r = digest_sha256(envelope, size, &act->envelope);
+	if (r >= 0)
+		r = digest_sha256(payload.data, payload.size, &act->payload);
 	if (r == -EBADMSG || r == -EKEYREJECTED || r == -E2BIG)
 		return reply_error(ret, r == -EKEYREJECTED ? 403 : 400,
 				   "sign it with the key of your certificate", "action: %s",
@@ -387,7 +450,7 @@ static int open_envelope(struct act *act, const void *envelope, size_t size, str
 				   (unsigned long long)(off / 1000000000));
 	if (!act->body.reason[0])
 		return reply_error(ret, 400, "--reason=…", "action: there is no reason");
-	if (seen_before(act->a, &act->envelope))
+	if (seen_before(act->a, &act->payload))
 		return reply_error(ret, 409, "sign it anew", "action: it was sent before");
 	return 0;
 }
@@ -405,12 +468,14 @@ static int run_kind(struct act *act)
 {
 	const struct kind *k = &kinds[act->body.kind];
 	const struct store *s = store_of(act->a);
-	int r = k->of_node ? find(act) : 0;
+	int r = 0;
 
-	if (r == 0 && act->op.role < k->role)
+	if (act->op.role < k->role)
 		r = why_set(&act->why, 403, "%s takes the role %s; %.60s is %s",
 			    action_body_name(act->body.kind), terms_role_name(k->role),
 			    act->op.name, terms_role_name(act->op.role));
+	if (r == 0 && k->of_node)
+		r = find(act);
 	if (r == 0)
 		r = k->run(act);
 	if (r == 0 && k->of_node)
@@ -440,16 +505,18 @@ static int finish(struct act *act, int r, struct buf *ret)
 	if (r >= 0)
 		r = action_desk_log(&a->o, act->op.name, name,
 				    act->n.id[0] ? act->n.id : act->body.node, act->body.reason,
-				    &act->envelope, status > 0 ? act->why.text : act->text);
+				    &act->envelope, status > 0 ? act->why.text : "done");
 	if (r >= 0)
 		r = vlog_sync(a->o.v->vlog);
 	if (r >= 0 && status == 0)
 		r = s->ops->commit(s->ctx);
-	else if (status <= 0)
-		s->ops->rollback(s->ctx);
-	if (r < 0)
+	if (r < 0) {
+		action_desk_undo(&a->o, act->op.name, name, &act->envelope, r);
 		return r;
-	log_notice("operator=%s action=%s node=%s result=\"%s\"", act->op.name, name, act->n.label,
+	}
+	a->seen[a->at_seen++ % MAX_SEEN] = act->payload;
+	log_notice("operator=%s action=%s node=%s result=\"%s\"", act->op.name, name,
+		   act->n.id[0] ? act->n.label : act->body.node,
 		   status > 0 ? act->why.text : act->text);
 	if (status > 0)
 		return reply_error(ret, status,

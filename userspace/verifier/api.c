@@ -12,9 +12,8 @@
 #include "jwt.h"
 #include "log.h"
 #include "plumb/wire.h"
+#include "query.h"
 #include "reply.h"
-
-#define MAX_VALUE 254
 
 enum may { ANYBODY, NODES, OPERATORS, BOTH };
 
@@ -24,50 +23,6 @@ struct call {
 	const char *rest; /* of the path, after a route that ends with a slash */
 	struct api_reply *reply;
 };
-
-/* One value of the query, decoded; "" when it is not there. -EBADMSG: a name that is none, too long, badly encoded. */
-static int query_value(const char *query, const char *name, char ret[MAX_VALUE])
-{
-	size_t size = strlen(name), at = 0;
-
-	ret[0] = 0;
-	while (query && *query) {
-		size_t item = strcspn(query, "&");
-		const char *v = query + size + 1, *end = query + item;
-
-		if (item > size && strncmp(query, name, size) == 0 && query[size] == '=') {
-			for (; v < end && at + 1 < MAX_VALUE; v++) {
-				uint8_t byte = (uint8_t)*v;
-
-				if (*v == '%' &&
-				    (end - v < 3 ||
-				     digest_bytes_from_hex(
-					     (char[]){(char)(v[1] | 0x20), (char)(v[2] | 0x20), 0},
-					     2, &byte, 1) < 0))
-					return -EBADMSG;
-				v += *v == '%' ? 2 : 0;
-				ret[at++] = (char)byte;
-			}
-			ret[at] = 0;
-			return v < end || strlen(ret) != at ? -EBADMSG : 0;
-		}
-		query += item + (query[item] == '&');
-	}
-	return 0;
-}
-
-static int query_number(const char *query, const char *name, uint64_t *ret)
-{
-	char text[MAX_VALUE], *end;
-	int r = query_value(query, name, text);
-
-	if (r < 0 || !text[0])
-		return r;
-	if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 18)
-		return -EBADMSG;
-	*ret = strtoull(text, &end, 10);
-	return 0;
-}
 
 static int bad_query(struct call *c)
 {
@@ -107,7 +62,7 @@ static int do_action(struct call *c)
 
 static int do_baseline_in(struct call *c)
 {
-	char node[MAX_VALUE];
+	char node[QUERY_VALUE_SIZE];
 
 	if (query_value(c->q->query, "node", node) < 0)
 		return bad_query(c);
@@ -183,7 +138,7 @@ static int do_ledger(struct call *c)
 static int do_summary(struct call *c)
 {
 	struct store_node n = {.incarnation = 0};
-	char node[MAX_VALUE];
+	char node[QUERY_VALUE_SIZE];
 	uint64_t open = 0;
 	int r = query_value(c->q->query, "node", node);
 
@@ -289,7 +244,8 @@ static bool fits(const struct route *r, const char *path, const char **ret_rest)
 
 	if (r->path[size - 1] != '/')
 		return strcmp(r->path, path) == 0;
-	if (strncmp(r->path, path, size) != 0 || !path[size] || strlen(path + size) >= MAX_VALUE)
+	if (strncmp(r->path, path, size) != 0 || !path[size] ||
+	    strlen(path + size) >= QUERY_VALUE_SIZE)
 		return false;
 	*ret_rest = path + size;
 	return true;
@@ -307,15 +263,6 @@ static const struct route *find_route(const char *method, const char *path, cons
 			return &routes[i];
 	}
 	return NULL;
-}
-
-size_t api_max_body(const char *method, const char *path)
-{
-	const char *rest = "";
-	bool known;
-	const struct route *r = find_route(method, path, &rest, &known);
-
-	return r ? r->max : 0;
 }
 
 /* Rooms look at nodes themselves, where the row says which certificate is good. */
@@ -350,6 +297,17 @@ static int check_may(struct call *c, const struct route *r)
 	if (s == 0)
 		store_operator_done(&op);
 	return s;
+}
+
+bool api_may_follow(struct api *a, const struct cert_identity *who)
+{
+	CLEANUP(buf_done) struct buf answer = {0};
+	struct store_operator op = {.revoked = false};
+	int r = action_desk_operator(&a->desk, who, PLUMB_ROLE_VIEWER, &op, &answer);
+
+	if (r == 0)
+		store_operator_done(&op);
+	return r == 0;
 }
 
 void api_handle(struct api *a, const struct api_request *q, struct api_reply *ret)

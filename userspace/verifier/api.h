@@ -34,8 +34,8 @@ struct api_reply {
 	uint64_t since;
 };
 
-/* The body's bound of a route, before it is read; 0: no such route. */
-size_t api_max_body(const char *method, const char *path);
+/* Whoever follows the log: is it (still) an operator's? */
+bool api_may_follow(struct api *a, const struct cert_identity *who);
 void api_handle(struct api *a, const struct api_request *q, struct api_reply *ret);
 
 #endif

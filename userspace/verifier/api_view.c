@@ -87,17 +87,26 @@ struct listing {
 	const struct verifier *v;
 	struct jsonl *j;
 	uint32_t n;
-	const char *title;
+	bool more; /* than a list may have: it says so */
 	const struct policy *policy;
 };
+
+/* Only when it is so: a list that is whole has no such member. */
+static void put_more(struct jsonl *j, const struct listing *l)
+{
+	if (l->more)
+		jsonl_bool(j, "more", true);
+}
 
 static int on_node(void *ctx, const struct store_node *n)
 {
 	struct listing *l = ctx;
 	int r;
 
-	if (l->n++ >= STORE_MAX_LIST)
+	if (l->n++ >= STORE_MAX_LIST) {
+		l->more = true;
 		return 1;
+	}
 	jsonl_object(l->j, NULL);
 	r = put_node(l->j, l->v, n);
 	jsonl_close(l->j);
@@ -114,6 +123,7 @@ int api_view_nodes(const struct verifier *v, struct buf *ret)
 	jsonl_array(&j, "nodes");
 	r = v->store->ops->node_each(v->store->ctx, on_node, &l);
 	jsonl_close(&j);
+	put_more(&j, &l);
 	jsonl_end(&j);
 	return r < 0 ? r : buf_status(ret);
 }
@@ -139,8 +149,10 @@ static int on_case(void *ctx, const struct store_case *k)
 	struct listing *l = ctx;
 	struct jsonl *j = l->j;
 
-	if (l->n++ >= STORE_MAX_LIST)
+	if (l->n++ >= STORE_MAX_LIST) {
+		l->more = true;
 		return 1;
+	}
 	jsonl_object(j, NULL);
 	jsonl_uint(j, "id", k->id);
 	jsonl_str(j, "node", k->node);
@@ -192,6 +204,7 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 	if (r >= 0)
 		r = s->ops->case_each(s->ctx, n->id, false, on_closed_case, &l);
 	jsonl_close(&j);
+	put_more(&j, &l);
 	if (r >= 0)
 		r = s->ops->blob_get(s->ctx, "verdict", n->id, &jwt);
 	if (r == -ENOENT)
@@ -204,7 +217,7 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 /* Drift of one kind: the same key but for numbers, by the same program. */
 struct group {
 	char pattern[512], exe[256];
-	struct store_case *first;
+	struct store_case *worst;
 	uint64_t count, first_ns, last_ns, cases[MAX_GROUP_CASES];
 	uint32_t n_cases, n_nodes;
 	char last_node[65];
@@ -213,7 +226,8 @@ struct group {
 struct groups {
 	struct group *g;
 	uint32_t n, max;
-	bool open_only;
+	const struct verifier *v;
+	bool open_only, more;
 };
 
 /* Runs of eight and more hex digits differ from one time to the next: a star for each. */
@@ -235,16 +249,18 @@ static void make_pattern(const char *key, char *ret, size_t size)
 	ret[at] = 0;
 }
 
-/* "uid 0, /usr/bin/x (x/123)" → the program. */
+/* "uid 0, /usr/bin/x (x/123)" → the program. At the last " (": no name of a process makes its program look like another, shorter one. */
 static void exe_of(const char *who, char *ret, size_t size)
 {
-	const char *from = strstr(who, ", "), *to = strrchr(who, '(');
+	const char *from = strstr(who, ", "), *to = NULL;
 
-	if (!from || !to || to <= from + 3) {
+	for (const char *at = from; at && (at = strstr(at + 2, " (")) != NULL;)
+		to = at;
+	if (!to || to == from + 2) {
 		snprintf(ret, size, "%s", "unknown");
 		return;
 	}
-	snprintf(ret, size, "%.*s", (int)(to - from - 3), from + 2);
+	snprintf(ret, size, "%.*s", (int)(to - from - 2), from + 2);
 }
 
 static int new_group(struct groups *all, const struct store_case *k, struct group **ret)
@@ -260,10 +276,10 @@ static int new_group(struct groups *all, const struct store_case *k, struct grou
 	}
 	*ret = &all->g[all->n];
 	memset(*ret, 0, sizeof(**ret));
-	(*ret)->first = malloc(sizeof(*k));
-	if (!(*ret)->first)
+	(*ret)->worst = malloc(sizeof(*k));
+	if (!(*ret)->worst)
 		return -ENOMEM;
-	*(*ret)->first = *k;
+	*(*ret)->worst = *k;
 	(*ret)->first_ns = k->opened_ns;
 	all->n++;
 	return 0;
@@ -281,13 +297,17 @@ static int on_group(void *ctx, const struct store_case *k)
 	for (uint32_t i = 0; i < all->n && !g; i++)
 		if (strcmp(all->g[i].pattern, pattern) == 0 && strcmp(all->g[i].exe, exe) == 0)
 			g = &all->g[i];
-	if (!g && all->n >= MAX_GROUPS)
+	if (!g && all->n >= MAX_GROUPS) {
+		all->more = true;
 		return 0;
+	}
 	r = g ? 0 : new_group(all, k, &g);
 	if (r < 0)
 		return r;
 	memcpy(g->pattern, pattern, sizeof(pattern));
 	memcpy(g->exe, exe, sizeof(exe));
+	if (k->severity > g->worst->severity)
+		*g->worst = *k;
 	if (strcmp(g->last_node, k->node) != 0)
 		g->n_nodes++;
 	memcpy(g->last_node, k->node, sizeof(g->last_node));
@@ -305,8 +325,8 @@ static int by_count(const void *a, const void *b)
 {
 	const struct group *x = a, *y = b;
 
-	if (x->first->severity != y->first->severity)
-		return x->first->severity > y->first->severity ? -1 : 1;
+	if (x->worst->severity != y->worst->severity)
+		return x->worst->severity > y->worst->severity ? -1 : 1;
 	return x->count > y->count ? -1 : x->count < y->count;
 }
 
@@ -319,27 +339,37 @@ static void put_group(struct jsonl *j, const struct group *g)
 	jsonl_str(j, "group", name);
 	jsonl_str(j, "key", g->pattern);
 	jsonl_str(j, "exe", g->exe);
-	jsonl_str(j, "rule", g->first->rule);
-	jsonl_str(j, "severity", terms_severity_name(g->first->severity));
+	jsonl_str(j, "rule", g->worst->rule);
+	jsonl_str(j, "severity", terms_severity_name(g->worst->severity));
 	jsonl_uint(j, "nodes", g->n_nodes);
 	jsonl_uint(j, "count", g->count);
 	jsonl_array(j, "cases");
 	for (uint32_t i = 0; i < g->n_cases; i++)
 		jsonl_uint(j, NULL, g->cases[i]);
 	jsonl_close(j);
-	jsonl_str(j, "expected", g->first->expected);
-	jsonl_str(j, "found", g->first->found);
+	jsonl_str(j, "expected", g->worst->expected);
+	jsonl_str(j, "found", g->worst->found);
 	put_time(j, "first", g->first_ns);
 	put_time(j, "last", g->last_ns);
 	jsonl_close(j);
 }
 
+/* Node by node, so that each is counted once in a group. */
+static int on_group_node(void *ctx, const struct store_node *n)
+{
+	struct groups *all = ctx;
+	const struct store *s = all->v->store;
+
+	return s->ops->case_each(s->ctx, n->id, all->open_only, on_group, all);
+}
+
 int api_view_summary(const struct verifier *v, const char *node, bool open_only, struct buf *ret)
 {
-	struct groups all = {.open_only = open_only};
+	struct groups all = {.v = v, .open_only = open_only};
+	const struct store *s = v->store;
 	struct jsonl j;
-	int r = v->store->ops->case_each(v->store->ctx, node[0] ? node : NULL, open_only, on_group,
-					 &all);
+	int r = node[0] ? s->ops->case_each(s->ctx, node, open_only, on_group, &all)
+			: s->ops->node_each(s->ctx, on_group_node, &all);
 
 	if (r >= 0 && all.n > 0)
 		qsort(all.g, all.n, sizeof(*all.g), by_count);
@@ -348,9 +378,11 @@ int api_view_summary(const struct verifier *v, const char *node, bool open_only,
 	for (uint32_t i = 0; i < all.n; i++) {
 		if (r >= 0)
 			put_group(&j, &all.g[i]);
-		free(all.g[i].first);
+		free(all.g[i].worst);
 	}
 	jsonl_close(&j);
+	if (all.more)
+		jsonl_bool(&j, "more", true);
 	jsonl_end(&j);
 	free(all.g);
 	return r < 0 ? r : buf_status(ret);

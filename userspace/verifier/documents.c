@@ -175,6 +175,27 @@ int documents_open(const struct verifier *v, struct documents **ret, struct why 
 	return 0;
 }
 
+int documents_reload(struct documents *d, struct why *ret_why)
+{
+	struct documents now = {.v = d->v};
+	int r = load_policy(&now, ret_why);
+
+	if (r < 0) {
+		policy_free(now.policy);
+		buf_done(&now.envelope);
+		free(now.armed);
+		return r;
+	}
+	policy_free(d->policy);
+	buf_done(&d->envelope);
+	free(d->armed);
+	d->policy = now.policy;
+	d->policy_digest = now.policy_digest;
+	d->envelope = now.envelope;
+	d->armed = now.armed;
+	return 0;
+}
+
 struct documents *documents_free(struct documents *d)
 {
 	if (!d)

@@ -16,6 +16,8 @@ struct documents;
 /* Opens what the store has. -EBADMSG, -EKEYREJECTED: what lies there is no longer believed. */
 int documents_open(const struct verifier *v, struct documents **ret, struct why *ret_why);
 struct documents *documents_free(struct documents *d);
+/* After a rollback: the policy and what is armed are again what the store says. */
+int documents_reload(struct documents *d, struct why *ret_why);
 
 /* In force; NULL: none yet. Borrowed until the next put or arm. */
 const struct policy *documents_policy(const struct documents *d);

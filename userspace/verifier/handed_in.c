@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,10 @@
 #include "jsonl.h"
 #include "order_desk.h"
 #include "reply.h"
+
+#define MAX_TOKEN_BODY 4096
+#define MAX_TOKEN_LIFE_S (30 * 86400)
+#define TOKEN_SIZE (7 + 64 + 1 + 32 + 1)
 
 static const struct store *store_of(const struct action_desk *a)
 {
@@ -30,7 +35,33 @@ static int refused(struct buf *ret, int r, const char *cure, const struct why *w
 	return r;
 }
 
-static int assign(const struct action_desk *a, const char *id, const struct baseline_info *i)
+static bool is_refusal(int r)
+{
+	return r == -EKEYREJECTED || r == -EBADMSG || r == -E2BIG || r == -EFBIG || r == -ESTALE ||
+	       r == -ENOENT || r == -ENOTUNIQ;
+}
+
+/* What was refused is rolled back and nothing more; what failed on the way is taken back in the log too. */
+static int finish(const struct action_desk *a, const struct store_operator *op, const char *what,
+		  const struct digest *envelope, int r)
+{
+	const struct store *s = store_of(a);
+
+	if (is_refusal(r)) {
+		s->ops->rollback(s->ctx);
+		return r;
+	}
+	if (r >= 0)
+		r = vlog_sync(a->v->vlog);
+	if (r >= 0)
+		r = s->ops->commit(s->ctx);
+	if (r < 0)
+		action_desk_undo(a, op->name, what, envelope, r);
+	return r;
+}
+
+static int assign(const struct action_desk *a, const char *id, const struct baseline_info *i,
+		  struct why *ret_why)
 {
 	struct order o = {.kind = ORDER_BASELINE,
 			  .reason = "a new baseline",
@@ -40,6 +71,8 @@ static int assign(const struct action_desk *a, const char *id, const struct base
 	struct store_node n = {.incarnation = 0};
 	int r = s->ops->node_get(s->ctx, id, &n);
 
+	if (r >= 0 && n.life == PLUMB_LIFE_RETIRED)
+		r = why_set(ret_why, -ESTALE, "%.100s is retired: it takes no baseline", n.label);
 	if (r >= 0) {
 		n.baseline = i->document;
 		n.baseline_version = i->version;
@@ -61,7 +94,7 @@ static int assign_all(const struct action_desk *a, const char *node, const struc
 	if (node[0]) {
 		r = action_desk_find(a->v, node, &n, ret_why);
 		if (r >= 0)
-			r = assign(a, n.id, i);
+			r = assign(a, n.id, i, ret_why);
 		store_node_done(&n);
 		*ret_n = 1;
 		return r;
@@ -70,7 +103,7 @@ static int assign_all(const struct action_desk *a, const char *node, const struc
 	if (r >= 0)
 		r = action_desk_nodes(a, &all);
 	for (uint32_t k = 0; r >= 0 && k < all.n; k++)
-		r = assign(a, all.ids[k], i);
+		r = assign(a, all.ids[k], i, ret_why);
 	*ret_n = all.n;
 	free(all.ids);
 	return r < 0 ? r : 0;
@@ -99,12 +132,7 @@ int handed_in_baseline(const struct action_desk *a, const struct cert_identity *
 		 info.version, n, n == 1 ? "" : "s");
 	if (r >= 0)
 		r = action_desk_log(a, op.name, "baseline", node, text, &info.document, "done");
-	if (r >= 0)
-		r = vlog_sync(a->v->vlog);
-	if (r >= 0)
-		r = s->ops->commit(s->ctx);
-	else
-		s->ops->rollback(s->ctx);
+	r = finish(a, &op, "baseline", &info.document, r);
 	store_operator_done(&op);
 	if (r == -ENOENT || r == -ENOTUNIQ)
 		return reply_error(ret, 404, "plumbctl node list", "%s", why.text);
@@ -136,15 +164,12 @@ int handed_in_policy(const struct action_desk *a, const struct cert_identity *wh
 			 policy_name(documents_policy(a->documents)),
 			 policy_version(documents_policy(a->documents)));
 		r = action_desk_rejudge(a, text, &op, "another policy");
+		if (is_refusal(r))
+			r = -EIO; /* not the policy's fault */
 	}
 	if (r >= 0)
 		r = action_desk_log(a, op.name, "policy", "", text, &envelope, "done");
-	if (r >= 0)
-		r = vlog_sync(a->v->vlog);
-	if (r >= 0)
-		r = s->ops->commit(s->ctx);
-	else
-		s->ops->rollback(s->ctx);
+	r = finish(a, &op, "policy", &envelope, r);
 	store_operator_done(&op);
 	if (r < 0)
 		return refused(ret, r, "plumbctl policy check says what is wrong with it", &why);
@@ -231,16 +256,67 @@ int handed_in_preview(const struct action_desk *a, const struct cert_identity *w
 	return r < 0 ? r : 200;
 }
 
+/* As enrolment takes it: one that no node can have would make a token that is good for nobody. */
+static bool is_label(const char *text)
+{
+	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+	       strlen(text);
+}
+
+static int parse_token(const void *body, size_t size, char ret_label[254], uint64_t *ret_life_s,
+		       struct why *ret_why)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	int r = jsonl_parse(body, size, MAX_TOKEN_BODY, &o, ret_why);
+
+	if (r >= 0)
+		r = jsonl_get_text(o, "label", ret_label, 254, ret_why);
+	if (r >= 0)
+		r = jsonl_get_uint(o, "life_s", MAX_TOKEN_LIFE_S, ret_life_s, ret_why);
+	if (r >= 0 && !is_label(ret_label))
+		r = why_set(ret_why, -EBADMSG, "\"label\" is not made of letters, digits, . _ -");
+	if (r >= 0 && *ret_life_s == 0)
+		r = why_set(ret_why, -EBADMSG, "\"life_s\": it would be over at once");
+	return r;
+}
+
+static int make_token(const struct digest *ca_fingerprint, char ret[TOKEN_SIZE],
+		      struct digest *ret_digest)
+{
+	char hex[DIGEST_HEX_SIZE], secret_hex[33];
+	uint8_t secret[16];
+
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return -EIO;
+	digest_hex(ca_fingerprint, hex);
+	digest_bytes_hex(secret, sizeof(secret), secret_hex);
+	snprintf(ret, TOKEN_SIZE, "plumb1.%s.%s", hex, secret_hex);
+	OPENSSL_cleanse(secret, sizeof(secret));
+	OPENSSL_cleanse(secret_hex, sizeof(secret_hex));
+	return digest_sha256(ret, strlen(ret), ret_digest);
+}
+
+static int put_token(const struct action_desk *a, const struct store_operator *op,
+		     const struct digest *token, const char *label, uint64_t until_ns)
+{
+	const struct store *s = store_of(a);
+	int r = s->ops->begin(s->ctx);
+
+	if (r < 0)
+		return r;
+	r = s->ops->token_put(s->ctx, token, label, until_ns);
+	if (r >= 0)
+		r = action_desk_log(a, op->name, "token", label, "a join token was made", token,
+				    "done");
+	return finish(a, op, "token", token, r);
+}
+
 int handed_in_token(const struct action_desk *a, const struct cert_identity *who, const void *body,
 		    size_t size, const struct digest *ca_fingerprint, struct buf *ret)
 {
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	const struct store *s = store_of(a);
 	struct store_operator op = {.revoked = false};
-	char label[254] = "", token[128], hex[DIGEST_HEX_SIZE], secret_hex[33],
-	     expires[CLOCK_TEXT_SIZE];
-	uint8_t secret[16];
-	uint64_t life_s = 3600, until;
+	char label[254] = "", token[TOKEN_SIZE], expires[CLOCK_TEXT_SIZE];
+	uint64_t life_s, until;
 	struct digest d;
 	struct why why = {""};
 	struct jsonl j;
@@ -248,44 +324,26 @@ int handed_in_token(const struct action_desk *a, const struct cert_identity *who
 
 	if (r != 0)
 		return r;
-	r = jsonl_parse(body, size, 4096, &o, &why);
-	if (r >= 0)
-		r = jsonl_get_text(o, "label", label, sizeof(label), &why);
-	if (r >= 0)
-		r = jsonl_get_uint(o, "life_s", 30 * 86400, &life_s, &why);
+	r = parse_token(body, size, label, &life_s, &why);
 	if (r < 0) {
 		store_operator_done(&op);
 		return r == -ENOMEM ? r
 				    : reply_error(ret, 400, "plumbctl token create --help",
 						  "token: %s", why.text);
 	}
-	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
-		return -EIO;
-	digest_hex(ca_fingerprint, hex);
-	digest_bytes_hex(secret, sizeof(secret), secret_hex);
-	snprintf(token, sizeof(token), "plumb1.%s.%s", hex, secret_hex);
 	until = clock_utc_ns(a->v->clock) + life_s * 1000000000;
-	r = digest_sha256(token, strlen(token), &d);
+	r = make_token(ca_fingerprint, token, &d);
 	if (r >= 0)
-		r = s->ops->begin(s->ctx);
-	if (r >= 0)
-		r = s->ops->token_put(s->ctx, &d, label, until);
-	if (r >= 0)
-		r = action_desk_log(a, op.name, "token", label, "a join token was made", &d,
-				    "done");
-	if (r >= 0)
-		r = vlog_sync(a->v->vlog);
-	if (r >= 0)
-		r = s->ops->commit(s->ctx);
-	else
-		s->ops->rollback(s->ctx);
+		r = put_token(a, &op, &d, label, until);
 	store_operator_done(&op);
-	if (r < 0)
-		return r;
-	clock_text(until, expires);
-	jsonl_begin(&j, ret);
-	jsonl_str(&j, "token", token);
-	jsonl_str(&j, "expires", expires);
-	jsonl_end(&j);
-	return buf_status(ret) < 0 ? buf_status(ret) : 200;
+	if (r >= 0) {
+		clock_text(until, expires);
+		jsonl_begin(&j, ret);
+		jsonl_str(&j, "token", token);
+		jsonl_str(&j, "expires", expires);
+		jsonl_end(&j);
+		r = buf_status(ret);
+	}
+	OPENSSL_cleanse(token, sizeof(token));
+	return r < 0 ? r : 200;
 }
