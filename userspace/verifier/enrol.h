@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * enrol.h: EK certificate → credential → activation → identity. In: bodies of the two enrolment routes. Out: answers; a node row, its
- * record, its client certificate. Sessions live in memory, at most 1024, 60 s until the proof, 24 h while an approver must act.
+ * record, its client certificate. Sessions live in memory, at most 1024, 60 s until the proof, 24 h while an approver must act, 60 s after.
  */
 #ifndef PLUMB_ENROL_H
 #define PLUMB_ENROL_H

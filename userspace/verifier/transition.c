@@ -184,6 +184,23 @@ int transition_apply(const struct transition *t, struct store_node *n, enum node
 	return r <= 0 ? r : end(&m);
 }
 
+int transition_enrolled(const struct transition *t, struct store_node *n,
+			const struct node_state *before, const struct transition_cause *c)
+{
+	const char *to;
+	struct move m;
+	uint64_t seq;
+	int r;
+
+	begin(&m, t, n, c);
+	to = node_shown(&m.state);
+	snprintf(m.from, sizeof(m.from), "%s", before ? node_shown(before) : "provisioning");
+	n->state_since_ns = clock_utc_ns(t->v->clock);
+	snprintf(n->cause, sizeof(n->cause), "%s", c->text);
+	r = write_line(&m, to, &seq);
+	return r < 0 ? r : tell(&m, to, seq);
+}
+
 static int make_ear(const struct transition *t, const struct store_node *n,
 		    const struct cases_sum *s, struct buf *ret_jwt)
 {

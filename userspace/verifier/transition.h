@@ -29,6 +29,12 @@ struct transition_cause {
 
 /* 1: the row changed and all deeds are queued; 0: nothing changes; -EPERM: a person asked for what this state does not allow. */
 int transition_apply(const struct transition *t, struct store_node *n, enum node_event e, const struct transition_cause *c);
+/*
+ * A row that enrolment wrote anew (the tables know nothing of it): line and messages from what was shown before, also when the same word is
+ * shown, since it is another incarnation from here on. before NULL: it was not there
+ * ("provisioning").
+ */
+int transition_enrolled(const struct transition *t, struct store_node *n, const struct node_state *before, const struct transition_cause *c);
 struct transition_verdict_in {
 	bool evidence;			/* the quote of accepted evidence stands behind it; else it is provisional */
 	bool appraise;			/* the appraisal changes too, and an EAR is made (blob "verdict", name node): evidence, or a person settled cases */

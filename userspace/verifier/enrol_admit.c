@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enrol_admit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "order_desk.h"
+#include "record.h"
+#include "reply.h"
+
+struct building {
+	struct record *record;
+};
+
+static int add_baseline_key(void *ctx, const struct store_operator *o)
+{
+	struct record *r = ((struct building *)ctx)->record;
+
+	if (o->role != PLUMB_ROLE_APPROVER || o->revoked || r->n_baseline_keys == RECORD_MAX_KEYS)
+		return 0;
+	buf_put(&r->baseline_keys[r->n_baseline_keys], o->spki.data, o->spki.size);
+	return buf_status(&r->baseline_keys[r->n_baseline_keys++]);
+}
+
+static void copy(struct buf *to, const struct buf *from)
+{
+	buf_put(to, from->data, from->size);
+}
+
+static int make_record(const struct enrol_admit *a, const struct enrol_session *s,
+		       const struct store_node *n, struct buf *ret)
+{
+	const struct verifier *v = a->v;
+	const struct enrol_body *b = &s->body;
+	struct record r = {.incarnation = n->incarnation,
+			   .pcr_index = v->pcr_index,
+			   .enrolled_ns = n->enrolled_ns};
+	struct building building = {&r};
+	int result = 0;
+
+	memcpy(r.node, n->id, sizeof(r.node));
+	memcpy(r.label, n->label, sizeof(r.label));
+	if (snprintf(r.origin, sizeof(r.origin), "%s/node/%s/%" PRIu64, v->log_name, n->id,
+		     n->incarnation) >= (int)sizeof(r.origin))
+		result = -E2BIG;
+	if (n->incarnation > 1) {
+		snprintf(r.predecessor_origin, sizeof(r.predecessor_origin), "%s/node/%s/%" PRIu64,
+			 v->log_name, n->id, n->incarnation - 1);
+		r.predecessor_size = n->head_size;
+		r.predecessor_root = n->head_root;
+	}
+	copy(&r.ek_public, &b->ek_public);
+	copy(&r.ek_cert, &b->ek_cert);
+	copy(&r.ak_public, &b->ak_public);
+	copy(&r.event_public, &b->event_public);
+	copy(&r.event_attest, &b->event_attest);
+	copy(&r.event_sig, &b->event_sig);
+	snprintf(r.witness_name, sizeof(r.witness_name), "%s", v->witness_name);
+	if (result >= 0)
+		result = sign_key_spki(v->witness_key, &r.witness_key);
+	if (result >= 0)
+		result = sign_key_spki(v->verdict_key, &r.order_key);
+	if (result >= 0)
+		result = v->store->ops->operator_each(v->store->ctx, add_baseline_key, &building);
+	if (result >= 0)
+		result = record_write(&r, ret);
+	record_done(&r);
+	return result < 0 ? result : 0;
+}
+
+struct taken {
+	const struct enrol_session *s;
+	bool token, label;
+	uint32_t n_pending;
+};
+
+static int on_label(void *ctx, const struct store_node *n)
+{
+	struct taken *t = ctx;
+	bool pending = n->life == PLUMB_LIFE_PROVISIONING;
+
+	if (strcmp(n->id, t->s->node) == 0)
+		return 0;
+	t->n_pending += pending;
+	/* Who only waits cannot keep a label from one whom a token vouches for. */
+	if (strcmp(n->label, t->s->body.label) == 0 && n->life != PLUMB_LIFE_RETIRED &&
+	    !(pending && t->token))
+		t->label = true;
+	return 0;
+}
+
+/* A new row, or the row of a known EK in its next incarnation: what is open stays open. */
+static int make_row(const struct enrol_admit *a, const struct enrol_session *s,
+		    struct store_node *n)
+{
+	const struct verifier *v = a->v;
+	CLEANUP(buf_done) struct buf record = {0};
+	uint64_t now = clock_utc_ns(v->clock);
+	bool known = n->version > 0;
+	int r;
+
+	memcpy(n->id, s->node, sizeof(n->id));
+	memcpy(n->label, s->body.label, sizeof(n->label));
+	n->incarnation++;
+	n->client_key = s->client_key;
+	n->enrolled_ns = now;
+	if (!known) {
+		n->life = PLUMB_LIFE_PROVISIONING;
+		n->containment = PLUMB_CONTAIN_FREE;
+	}
+	r = make_record(a, s, n, &record);
+	if (r < 0)
+		return r;
+	buf_done(&n->record);
+	n->record = record;
+	record = (struct buf){0};
+	n->appraisal = PLUMB_APPRAISAL_NONE;
+	n->freshness = PLUMB_FRESHNESS_FRESH;
+	n->deadline_ns = now + v->silent_after_ms * 1000000;
+	n->leaving_until_ns = n->last_evidence_ns = 0;
+	n->head_size = n->prov_size = n->prov_since_ns = n->base_size = 0;
+	n->prov_root = n->base_pcr = n->evidence_digest = (struct digest){{0}};
+	n->prov_binding = n->has_base = n->forked = false;
+	merkle_init(&n->frontier);
+	merkle_init(&n->base_frontier);
+	r = merkle_root(&n->frontier, &n->head_root);
+	n->base_reset = s->counts.reset_count;
+	n->base_restart = s->counts.restart_count;
+	n->base_clock_ms = 0;
+	n->findings = 0;
+	n->boot_id[0] = 0;
+	return r;
+}
+
+static int give_baseline(const struct enrol_admit *a, struct store_node *n)
+{
+	struct order o = {.kind = ORDER_BASELINE, .reason = "the baseline of new nodes"};
+	static const struct digest none;
+	int r;
+
+	if (digest_equal(&n->baseline, &none)) {
+		r = a->default_baseline
+			    ? a->default_baseline(a->ctx, &n->baseline, &n->baseline_version)
+			    : -ENOENT;
+		if (r == -ENOENT)
+			return 0;
+		if (r < 0)
+			return r;
+	}
+	o.document = n->baseline;
+	o.version = n->baseline_version;
+	return order_desk_give(a->v, n, &o, NULL);
+}
+
+/* A known EK: what it is contained for stays, its evidence begins anew. People hear of it either way. */
+static int enter(const struct enrol_admit *a, struct store_node *n, const struct node_state *before,
+		 enum plumb_life life, const char *how)
+{
+	const struct transition t = {.v = a->v, .contain = a->contain};
+	char text[128];
+	const struct transition_cause c = {.text = text};
+
+	n->life = life;
+	snprintf(text, sizeof(text), "%s, incarnation %" PRIu64, how, n->incarnation);
+	return transition_enrolled(&t, n, before, &c);
+}
+
+static struct node_state state_of(const struct store_node *n)
+{
+	return (struct node_state){n->life, n->appraisal, n->freshness, n->containment, n->forked};
+}
+
+/* Without a token: its row waits for an approver. */
+static int admit_pending(const struct enrol_admit *a, const struct enrol_session *s,
+			 struct store_node *n)
+{
+	const struct node_state before = state_of(n);
+	bool known = n->version > 0;
+	int r;
+
+	if (known && n->life == PLUMB_LIFE_PROVISIONING &&
+	    digest_equal(&n->client_key, &s->client_key) && strcmp(n->label, s->body.label) == 0)
+		return 202;
+	r = make_row(a, s, n);
+	if (r >= 0)
+		r = enter(a, n, known ? &before : NULL, PLUMB_LIFE_PROVISIONING,
+			  known ? "it asks to be enrolled anew" : "it asks to be enrolled");
+	return r < 0 ? r : 202;
+}
+
+static int admit_token(const struct enrol_admit *a, const struct enrol_session *s,
+		       struct store_node *n)
+{
+	const struct node_state before = state_of(n);
+	bool known = n->version > 0;
+	int r = make_row(a, s, n);
+
+	if (r >= 0)
+		r = enter(a, n, known ? &before : NULL, PLUMB_LIFE_ENROLLED,
+			  known ? "enrolled anew with a join token" : "enrolled with a join token");
+	if (r >= 0)
+		r = give_baseline(a, n);
+	return r < 0 ? r : 200;
+}
+
+/* 0: it is good for this label, and used up. */
+static int use_token(const struct enrol_admit *a, const struct enrol_session *s, struct buf *ret)
+{
+	const struct store *store = a->v->store;
+	struct digest token;
+	char label[254] = "";
+	int r = digest_sha256(s->body.token, strlen(s->body.token), &token);
+
+	if (r >= 0)
+		r = store->ops->token_use(store->ctx, &token, clock_utc_ns(a->v->clock), label);
+	if (r == -ENOENT || r == -EKEYEXPIRED)
+		return reply_error(ret, 403, "make another: plumbctl token create",
+				   r == -ENOENT ? "the join token is not known, or was used before"
+						: "the join token's time is over");
+	if (r >= 0 && label[0] && strcmp(label, s->body.label) != 0)
+		return reply_error(ret, 403, "give the node that label, or make another token",
+				   "the join token is for label %.100s", label);
+	return r < 0 ? r : 0;
+}
+
+/* In the caller's transaction. HTTP status or < 0; *n is the row as it becomes. */
+int enrol_admit(const struct enrol_admit *a, const struct enrol_session *s, struct store_node *n,
+		struct buf *ret)
+{
+	const struct store *store = a->v->store;
+	struct taken taken = {.s = s, .token = s->body.token[0] != 0};
+	int r = store->ops->node_get(store->ctx, s->node, n);
+
+	if (r == -ENOENT)
+		r = 0;
+	if (r >= 0 && n->version && n->life == PLUMB_LIFE_RETIRED)
+		return reply_error(
+			ret, 403,
+			"a retired node does not come back; use another TPM, or ask an operator",
+			"node %.64s is retired", s->node);
+	if (r >= 0)
+		r = store->ops->node_each(store->ctx, on_label, &taken);
+	if (r < 0)
+		return r;
+	if (taken.label)
+		return reply_error(ret, 409,
+				   "give it another label, or retire the node that has it",
+				   "label %.100s is another node's", s->body.label);
+	if (!taken.token && taken.n_pending >= ENROL_ADMIT_MAX_PENDING)
+		return reply_error(ret, 503, "use a join token, or ask an approver to clear up",
+				   "%u nodes wait for an approver", taken.n_pending);
+	if (!taken.token)
+		return admit_pending(a, s, n);
+	r = use_token(a, s, ret);
+	return r != 0 ? r : admit_token(a, s, n);
+}
