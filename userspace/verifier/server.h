@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * server.h: HTTPS with client certificates on the loop (evhttp, OpenSSL). In: connections (hostile): bounded in number, in all and by
- * address, in the time that a handshake, headers and a body may take, and in size. Out: requests, one at a time, to a callback.
+ * address, in the time that a handshake, headers and a body may take, and in size. Out: requests, one at a time, to the api.
  */
 #ifndef PLUMB_SERVER_H
 #define PLUMB_SERVER_H
@@ -12,7 +12,10 @@
 
 #define SERVER_MAX_CONNECTIONS 2048u
 #define SERVER_MAX_PER_ADDRESS 64u
-#define SERVER_TIMEOUT_S 15u
+#define SERVER_GRACE_MS 2000u	/* to show a certificate, before strangers of one address are counted */
+#define SERVER_REQUEST_MS 120000u	/* a stranger's first request, from the connection to its last byte */
+#define SERVER_STALL_MS 15000u	/* a stranger that neither sends nor reads; its next request */
+#define SERVER_IDLE_MS 150000u	/* the same of one with a certificate, between two requests too */
 
 struct server;
 
@@ -21,7 +24,8 @@ struct server_options {			/* all borrowed */
 	const char *listen;		/* "127.0.0.1:8443", "[::]:8443"; port 0: any */
 	const char *cert_pem, *key_pem, *ca_pem;	/* text, not files; the private key is wiped by the caller */
 	struct api *api;
-	uint32_t max_connections, max_per_address;	/* 0: as above */
+	uint32_t max_connections, max_per_address;	/* 0, here and below: as above */
+	uint32_t grace_ms, request_ms, stall_ms, idle_ms;
 };
 
 int server_open(const struct server_options *o, struct server **ret, struct why *ret_why);
