@@ -10,6 +10,7 @@
 #include "action_body.h"
 #include "cleanup.h"
 #include "dsse.h"
+#include "kube_patch.h"
 #include "log.h"
 #include "order_desk.h"
 #include "reply.h"
@@ -257,81 +258,55 @@ struct bound {
 	bool taken;
 };
 
+/* Who is retired has no name any more: the next machine may have it. */
 static int on_bound(void *ctx, const struct store_node *n)
 {
 	struct bound *b = ctx;
 
-	b->taken |= strcmp(n->kube_name, b->name) == 0 && strcmp(n->id, b->id) != 0;
+	b->taken |= n->life != PLUMB_LIFE_RETIRED && strcmp(n->kube_name, b->name) == 0 &&
+		    strcmp(n->id, b->id) != 0;
 	return 0;
 }
 
-/* DNS-1123 subdomain, as Kubernetes wants node names. */
-static bool is_kube_name(const char *name)
+static void tell_bound(struct act *act, const char *old_name)
 {
-	size_t size = strlen(name);
+	const char *name = act->n.kube_name;
 
-	return size <= 253 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") == size &&
-	       (size == 0 || (name[0] != '-' && name[0] != '.' && name[size - 1] != '-' &&
-			      name[size - 1] != '.'));
+	if (name[0])
+		snprintf(act->text, sizeof(act->text),
+			 "%.100s is Kubernetes node %.250s from here on", act->n.label, name);
+	else
+		snprintf(act->text, sizeof(act->text), "%.100s is bound to no Kubernetes node",
+			 act->n.label);
+	if (old_name[0] && strcmp(old_name, name) != 0)
+		snprintf(act->text + strlen(act->text), sizeof(act->text) - strlen(act->text),
+			 "; our taints come off %.120s", old_name);
+	snprintf(act->undo, sizeof(act->undo), "plumbctl node bind %.100s \"%.253s\" --reason=…",
+		 act->n.label, old_name);
 }
 
-/* A node that is kept away from work is so under its new name, and under its old one no more. */
-static int move_taint(struct act *act, const char *before)
-{
-	const struct node_state s = {act->n.life, act->n.appraisal, act->n.freshness,
-				     act->n.containment, act->n.forked};
-	struct store_node old = act->n; /* borrows */
-	struct contain_transition t = {.node = &old,
-				       .from = node_shown(&s),
-				       .to = node_shown(&s),
-				       .cause = "bound",
-				       .rule = "",
-				       .key = "",
-				       .expected = "",
-				       .found = "",
-				       .who = "",
-				       .verdict_jwt = "",
-				       .deeds = NODE_DEED_LIFT};
-	int r = 0;
-
-	if (!act->a->o.contain || s.containment < PLUMB_CONTAIN_HELD ||
-	    strcmp(before, act->n.kube_name) == 0)
-		return 0;
-	snprintf(old.kube_name, sizeof(old.kube_name), "%s", before);
-	if (before[0])
-		r = contain_queue(act->a->o.contain, &t);
-	t.node = &act->n;
-	t.deeds =
-		s.containment == PLUMB_CONTAIN_QUARANTINED ? NODE_DEED_QUARANTINE : NODE_DEED_HOLD;
-	return r < 0 || !act->n.kube_name[0] ? r : contain_queue(act->a->o.contain, &t);
-}
-
+/* The taints follow the name: off the old one, and onto the new one what the node's containment asks for. */
 static int bind_name(struct act *act)
 {
 	const struct store *s = store_of(act->a);
 	struct bound b = {.name = act->body.value, .id = act->n.id};
-	char before[254];
-	int r;
+	char old_name[sizeof(act->n.kube_name)];
+	int r = 0;
 
-	if (!is_kube_name(act->body.value))
+	if (act->n.life == PLUMB_LIFE_RETIRED)
+		return why_set(&act->why, 409, "%.100s is retired", act->n.label);
+	if (b.name[0] && !kube_patch_is_name(b.name))
 		return why_set(&act->why, 400, "value is no Kubernetes node name");
-	r = act->body.value[0] ? s->ops->node_each(s->ctx, on_bound, &b) : 0;
+	if (b.name[0])
+		r = s->ops->node_each(s->ctx, on_bound, &b);
 	if (r < 0)
 		return r;
 	if (b.taken)
 		return why_set(&act->why, 409, "%.100s is bound to another node", b.name);
-	snprintf(act->undo, sizeof(act->undo), "plumbctl node bind %.100s \"%.200s\" --reason=…",
-		 act->n.label, act->n.kube_name);
-	memcpy(before, act->n.kube_name, sizeof(before));
-	snprintf(act->n.kube_name, sizeof(act->n.kube_name), "%s", act->body.value);
-	if (act->body.value[0])
-		snprintf(act->text, sizeof(act->text),
-			 "%.100s is Kubernetes node %.200s from here on", act->n.label,
-			 act->body.value);
-	else
-		snprintf(act->text, sizeof(act->text), "%.100s is bound to no Kubernetes node",
-			 act->n.label);
-	return move_taint(act, before);
+	memcpy(old_name, act->n.kube_name, sizeof(old_name));
+	snprintf(act->n.kube_name, sizeof(act->n.kube_name), "%s", b.name);
+	tell_bound(act, old_name);
+	return contain_bound(act->a->o.contain, &act->n, old_name);
 }
 
 static int give_order(struct act *act, enum order_kind kind, uint64_t life_ms)
@@ -505,7 +480,7 @@ static int finish(struct act *act, int r, struct buf *ret)
 	if (r >= 0)
 		r = action_desk_log(&a->o, act->op.name, name,
 				    act->n.id[0] ? act->n.id : act->body.node, act->body.reason,
-				    &act->envelope, status > 0 ? act->why.text : "done");
+				    &act->envelope, status > 0 ? act->why.text : act->text);
 	if (r >= 0)
 		r = vlog_sync(a->o.v->vlog);
 	if (r >= 0 && status == 0)
