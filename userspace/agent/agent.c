@@ -32,6 +32,7 @@ struct agent {
 	struct renewal renewal;
 	struct retention retention;
 	struct cgroups *cgroups;
+	struct images *images;
 	struct proctab *proctab;
 	struct hash_cache *hashes;
 	struct file_set *files;
@@ -57,6 +58,7 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 {
 	const struct file_set_options files = {
 		.paths = o->watch, .n_paths = o->n_watch, .clock = o->clock};
+	const struct images_options images = {.root = o->container_root, .clock = o->clock};
 	struct file_set_options with_hashes = files;
 	struct why why = {""};
 	int r;
@@ -66,6 +68,8 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 	r = proctab_open(0, a->cgroups, &a->proctab);
 	if (r >= 0)
 		r = hash_cache_open(0, 0, &a->hashes);
+	if (r >= 0)
+		r = images_open(&images, &a->images);
 	if (r < 0)
 		return why_set(ret_why, r, "tables: %s", strerror(-r));
 	with_hashes.hash_cache = a->hashes;
@@ -79,6 +83,7 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 	struct sensor_bpf_options bpf = {.proctab = a->proctab,
 					 .hash_cache = a->hashes,
 					 .cgroups = a->cgroups,
+					 .images = a->images,
 					 .clock = o->clock};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
@@ -407,6 +412,7 @@ struct agent *agent_free(struct agent *a)
 	file_set_free(a->files);
 	hash_cache_free(a->hashes);
 	proctab_free(a->proctab);
+	images_free(a->images);
 	cgroups_free(a->cgroups);
 	transport_free(a->transport);
 	tpm_queue_free(a->queue);

@@ -43,6 +43,7 @@ struct agent_options {
 	uint32_t n_watch;
 	uint64_t batch_ms;
 	uint64_t quote_ms;		/* between quotes of its own; 0: only at start and stop */
+	const char *container_root;	/* below which the runtimes' state lies; NULL: "/" */
 	uint32_t scan_ms;		/* claims; 0: 60 s */
 	uint64_t keep_ms, keep_size;	/* of the ledger; see retention.h */
 	bool exec_all;

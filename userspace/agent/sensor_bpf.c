@@ -171,6 +171,8 @@ static void begin_line(struct sensor_bpf *s, const struct plumb_event *e,
 	};
 	(void)proctab_actor(s->o.proctab, t->pid, t->start_ns, &l->actor);
 	cgroups_scope(l->actor.cgroup, scope);
+	if (s->o.images)
+		images_scope(s->o.images, t->mnt_ns, scope);
 	l->scope = scope;
 }
 

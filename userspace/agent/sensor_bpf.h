@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include "clock.h"
 #include "hash_cache.h"
+#include "images.h"
 #include "loader.h"
 #include "measure.h"
 #include "proctab.h"
@@ -21,6 +22,7 @@ struct sensor_bpf_options {
 	struct proctab *proctab;	/* borrowed */
 	struct hash_cache *hash_cache;	/* borrowed */
 	struct cgroups *cgroups;	/* borrowed, may be NULL */
+	struct images *images;		/* borrowed, may be NULL: containers stay what they are */
 	const struct clock *clock;	/* borrowed */
 	const char *canary;		/* program that is run once; NULL: /bin/true; "": no canary */
 	uint32_t counters_ms;		/* how often counters are read; 0: 1000 */

@@ -21,7 +21,7 @@ struct settings {
 	char *log_name;
 	char *baseline;
 	struct conf_list baseline_keys;
-	char *exec;
+	char *exec, *container_root;
 	char *verifier, *join_token_file, *verifier_ca, *label;
 	uint64_t evidence_interval;
 	uint64_t keep_age, keep_size;

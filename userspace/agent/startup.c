@@ -301,6 +301,7 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .baseline = ret->baseline,
 				    .batch_ms = s->batch,
 				    .quote_ms = s->quote_interval,
+				    .container_root = s->container_root,
 				    .keep_ms = s->keep_age,
 				    .keep_size = s->keep_size,
 				    .exec_all = strcmp(s->exec, "all") == 0,
