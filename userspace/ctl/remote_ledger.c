@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -16,6 +17,8 @@
 #include "fsio.h"
 #include "jsonl.h"
 #include "ledger_dir.h"
+#include "ledger_tiles.h"
+#include "merkle.h"
 #include "plumb/wire.h"
 #include "print.h"
 #include "record.h"
@@ -23,6 +26,7 @@
 #define SEGMENT "events-00000000000000000000.jsonl"
 #define MAX_RECORD 65536u
 #define MAX_PART (256u << 20)
+#define MAX_TILES 64 /* held until they are written */
 
 void remote_ledger_help(FILE *f)
 {
@@ -156,7 +160,26 @@ static void make_header(struct buf *b, const char *origin)
 	buf_puts(b, "\n");
 }
 
-static const char *const names[] = {SEGMENT, "anchors", "notes", "record.json"};
+/* Made from the lines, as the node's own are: a proof of one line needs them. */
+static int write_tiles(const struct parts *p, const char *dir)
+{
+	struct buf_view rest = p->events, line;
+	struct ledger_tiles *t = NULL;
+	struct digest leaf;
+	int r = ledger_tiles_open(fsio_system(), dir, 0, &t);
+
+	while (r >= 0 && next_line(&rest, &line) >= 0) {
+		r = merkle_leaf(line.data, line.size, &leaf);
+		if (r >= 0)
+			r = ledger_tiles_add(t, &leaf);
+		if (r >= 0 && ledger_tiles_waiting(t) >= MAX_TILES)
+			r = ledger_tiles_flush(t);
+	}
+	if (r >= 0)
+		r = ledger_tiles_flush(t);
+	ledger_tiles_free(t);
+	return r;
+}
 
 static int write_parts(const struct parts *p, const char *origin, const char *dir)
 {
@@ -172,13 +195,23 @@ static int write_parts(const struct parts *p, const char *origin, const char *di
 			     p->anchors.size);
 	if (r >= 0)
 		r = put_file(dir, "notes", p->notes, NULL, 0);
+	if (r >= 0)
+		r = write_tiles(p, dir);
 	return r < 0 ? r : put_file(dir, "record.json", "", p->record.data, p->record.size + 1);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
 }
 
 /* A directory that is there is a whole one: it is made beside and takes its name at the end. */
 static int write_dir(const struct parts *p, const char *origin, const char *dir)
 {
-	char temp[PATH_MAX], path[PATH_MAX + 64];
+	char temp[PATH_MAX];
 	int r;
 
 	if (snprintf(temp, sizeof(temp), "%s.part-XXXXXX", dir) >= (int)sizeof(temp))
@@ -189,12 +222,8 @@ static int write_dir(const struct parts *p, const char *origin, const char *dir)
 	/* Not over a directory that came meanwhile, not even an empty one. */
 	if (r >= 0 && renameat2(AT_FDCWD, temp, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
 		r = -errno;
-	for (size_t i = 0; r < 0 && i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", temp, names[i]);
-		unlink(path);
-	}
 	if (r < 0)
-		rmdir(temp);
+		nftw(temp, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return r;
 }
 

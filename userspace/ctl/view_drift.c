@@ -139,11 +139,12 @@ void view_drift_policy(FILE *f, size_t columns, const json_t *policy)
 {
 	const json_t *rules = json_object_get(policy, "rules");
 	size_t width = width_of(rules, "id", 4, MAX_RULE), i;
+	CLEANUP(buf_done) struct buf head = {0};
 	json_t *rule;
 
-	print_fit(f, client_text(policy, "name"), 60, PRINT_CUT_END);
-	fprintf(f, " version %" PRIu64 ", sha256:", client_number(policy, "version"));
-	print_fit(f, client_text(policy, "digest"), 64, PRINT_CUT_END);
+	buf_printf(&head, "%s version %" PRIu64 ", sha256:%s", client_text(policy, "name"),
+		   client_number(policy, "version"), client_text(policy, "digest"));
+	print_value(f, buf_status(&head) < 0 ? "" : (char *)head.data, columns, PRINT_CUT_END);
 	fprintf(f, "\n%s", print_on(f, PRINT_BOLD));
 	print_column(f, "RULE", width, PRINT_CUT_END);
 	fprintf(f, "MODE   ACTION     SEVERITY  OPEN TITLE%s\n", print_off(f));

@@ -297,8 +297,10 @@ static void put_member(FILE *f, size_t columns, const char *key, const json_t *v
 		text = dump ? dump : "";
 	}
 	print_column(f, key, MEMBER_WIDTH, PRINT_CUT_END);
+	if (strcmp(key, "state") == 0)
+		fputs(print_on(f, colour_of(text)), f);
 	print_fit(f, text[0] ? text : "-", columns ? columns - MEMBER_WIDTH - 1 : 0, PRINT_CUT_END);
-	fputc('\n', f);
+	fprintf(f, "%s\n", strcmp(key, "state") == 0 ? print_off(f) : "");
 }
 
 void view_node_all(FILE *f, size_t columns, const json_t *node)
