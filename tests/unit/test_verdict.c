@@ -120,6 +120,19 @@ static void test_open(void **state)
 	p->i.key = "exec:/x";
 	open_case(p);
 	assert_string_equal(p->c.rule, "exec-root");
+	assert_string_equal(p->c.who, "uid 0, /bin/bash (sh/12)");
+	/* By whom is who started it: what ran is in the key. */
+	p->root.n_ancestors = 1;
+	p->root.ancestors[0] = (struct line_ancestor){.pid = 7, .comm = "cron"};
+	open_case(p);
+	assert_string_equal(p->c.who, "uid 0, unknown program (cron/7)");
+	p->root.ancestors[0].exe = "/usr/sbin/cron";
+	open_case(p);
+	assert_string_equal(p->c.who, "uid 0, /usr/sbin/cron (cron/7)");
+	p->i.type = PLUMB_TYPE_FILE;
+	open_case(p);
+	assert_string_equal(p->c.who, "uid 0, /bin/bash (sh/12)");
+	p->i.type = PLUMB_TYPE_EXEC;
 	p->root.known = false;
 	open_case(p);
 	assert_string_equal(p->c.rule, "exec");

@@ -78,14 +78,24 @@ static int fit(char *ret, size_t room, const char *text)
 	return 0;
 }
 
-static int fit_who(char *ret, size_t room, const struct line_actor *a)
+/* The actor of an exec is what it became, which the key names: people ask who started it. */
+static int fit_who(char *ret, size_t room, const struct appraise_drift_item *i)
 {
 	CLEANUP(buf_done) struct buf b = {0};
+	const struct line_actor *a = i->actor;
+	const struct line_ancestor *above = NULL;
 
 	if (!a || !a->known)
 		return fit(ret, room, "unknown");
-	buf_printf(&b, "uid %u, %s (%s/%u)", a->uid, a->exe ? a->exe : "unknown program",
-		   a->comm ? a->comm : "?", a->pid);
+	if (i->type == PLUMB_TYPE_EXEC && a->n_ancestors > 0)
+		above = &a->ancestors[0];
+	buf_printf(&b, "uid %u, ", a->uid);
+	if (above)
+		buf_printf(&b, "%s (%s/%u)", above->exe ? above->exe : "unknown program",
+			   above->comm ? above->comm : "?", above->pid);
+	else
+		buf_printf(&b, "%s (%s/%u)", a->exe ? a->exe : "unknown program",
+			   a->comm ? a->comm : "?", a->pid);
 	return buf_status(&b) < 0 ? buf_status(&b) : fit(ret, room, (char *)b.data);
 }
 
@@ -155,7 +165,7 @@ int verdict_open(const struct policy *p, const struct appraise_drift_item *i,
 	if (r >= 0)
 		r = fit(c.found, sizeof(c.found), i->found);
 	if (r >= 0)
-		r = fit_who(c.who, sizeof(c.who), i->actor);
+		r = fit_who(c.who, sizeof(c.who), i);
 	if (r >= 0)
 		*ret = c;
 	return r;
