@@ -174,7 +174,13 @@ static void test_claims(void **state)
 	assert_string_equal(expected(base, "boot:id"), "(none)");
 	assert_true(baseline_is_closed(base, "module:rootkit"));
 	baseline_free(base);
+	/* A kernel that has no modules at all is expected to stay so; a list that is hidden is no list. */
 	run("rm %s/modules", proc);
+	base = made(b, &o);
+	assert_string_equal(expected(base, "boot:modules"), "none");
+	assert_true(baseline_is_closed(base, "module:rootkit"));
+	baseline_free(base);
+	run("echo 0 >%s/sys/kernel/modules_disabled", proc);
 	{
 		struct why why = {""};
 		uint64_t count;

@@ -154,6 +154,28 @@ static void later_scans_tell_only_changes(void **state)
 	assert_memory_equal(found(b, "boot:lockdown"), "unknown ", 8);
 }
 
+/* No list and no switch: a kernel without modules. The switch alone: somebody hides the list, and nothing of it is called gone. */
+static void a_hidden_list_of_modules_is_no_list(void **state)
+{
+	struct bench *b = *state;
+	struct why why = {""};
+	char path[160];
+
+	put(b->proc, "sys/kernel/modules_disabled", "0\n");
+	assert_int_equal(begin(b, "kernel.kptr_restrict", &why), 0);
+	snprintf(path, sizeof(path), "%s/modules", b->proc);
+	assert_int_equal(unlink(path), 0);
+	b->n = 0;
+	assert_int_equal(scan_claims_now(b->scan), 1);
+	assert_string_equal(found(b, "boot:modules"), "unknown ENOENT");
+	assert_string_equal(found(b, "module:ext4"), "(not told)");
+	snprintf(path, sizeof(path), "%s/sys/kernel/modules_disabled", b->proc);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(scan_claims_now(b->scan), 3);
+	assert_string_equal(found(b, "boot:modules"), "none");
+	assert_string_equal(found(b, "module:ext4"), "absent");
+}
+
 static void put_claims_are_told_once(void **state)
 {
 	struct bench *b = *state;
@@ -185,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(first_scan_tells_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(later_scans_tell_only_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_hidden_list_of_modules_is_no_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(put_claims_are_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_that_leave_the_tree_are_refused, setup,
 						teardown),

@@ -160,7 +160,8 @@ static int put_claim(void *ctx, const char *key, const char *value)
 
 	/* What could not be read now cannot be expected later. */
 	if (strncmp(value, "unknown ", 8) == 0 ||
-	    (c->only_modules && strncmp(key, "module:", 7) != 0))
+	    (c->only_modules && strncmp(key, "module:", 7) != 0 &&
+	     strcmp(key, "boot:modules") != 0))
 		return 0;
 	return capture_set_add_text(c->set, key, value);
 }
@@ -184,7 +185,10 @@ static int take_claims(struct capture_set *set, const struct capture_options *o,
 	if (r >= 0 && o->modules)
 		r = claims_host_modules(&host, &whole);
 	if (r >= 0 && o->modules && !whole)
-		return why_set(ret_why, -ENOENT, "the list of kernel modules cannot be read");
+		return why_set(ret_why, -ENOENT,
+			       "the list of loaded kernel modules (/proc/modules) cannot be read: "
+			       "run it on the node itself, "
+			       "where /proc is not masked, or leave --modules out");
 	return r < 0 ? why_set(ret_why, r, "claims: %s", strerror(-r)) : 0;
 }
 

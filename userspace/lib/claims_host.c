@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "claims.h"
@@ -164,8 +165,13 @@ int claims_host_modules(const struct claims_host *s, bool *ret_whole)
 
 	snprintf(path, sizeof(path), "%s/modules", proc_of(s));
 	r = read_text(path, CPUINFO_MAX, &text);
-	if (r == -ENOENT) /* a kernel without modules: there are none */
+	/* A kernel without modules has neither the list nor the switch; with the switch alone the list is hidden. */
+	snprintf(path, sizeof(path), "%s/sys/kernel/modules_disabled", proc_of(s));
+	if (r == -ENOENT && access(path, F_OK) < 0 && errno == ENOENT) {
+		if (ret_whole)
+			*ret_whole = true;
 		return s->put(s->ctx, "boot:modules", "none");
+	}
 	if (r < 0)
 		return put_text(s, "boot:modules", r, &text);
 	for (char *line = (char *)text.data, *next; line && *line; line = next) {
