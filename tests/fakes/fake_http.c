@@ -146,10 +146,12 @@ static SSL_CTX *make_ssl(const char *chain_pem, const char *key_pem)
 	return ssl;
 }
 
-struct fake_http *fake_http_open(struct event_base *base, const char *chain_pem,
-				 const char *key_pem, fake_http_fn *fn, void *ctx)
+struct fake_http *fake_http_open_at(struct event_base *base, int port, const char *chain_pem,
+				    const char *key_pem, fake_http_fn *fn, void *ctx)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr = {htonl(INADDR_LOOPBACK)}};
 	struct fake_http *h = calloc(1, sizeof(*h));
 	socklen_t len = sizeof(a);
 
@@ -165,6 +167,12 @@ struct fake_http *fake_http_open(struct event_base *base, const char *chain_pem,
 		return fake_http_free(h);
 	h->port = ntohs(a.sin_port);
 	return h;
+}
+
+struct fake_http *fake_http_open(struct event_base *base, const char *chain_pem,
+				 const char *key_pem, fake_http_fn *fn, void *ctx)
+{
+	return fake_http_open_at(base, 0, chain_pem, key_pem, fn, ctx);
 }
 
 void fake_http_drop(struct fake_http *h)

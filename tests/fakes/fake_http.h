@@ -29,6 +29,8 @@ typedef void fake_http_fn(void *ctx, const struct fake_http_request *q, struct f
 
 /* chain_pem, key_pem: NULL for plain HTTP. */
 struct fake_http *fake_http_open(struct event_base *base, const char *chain_pem, const char *key_pem, fake_http_fn *fn, void *ctx);
+/* port 0: a free one. */
+struct fake_http *fake_http_open_at(struct event_base *base, int port, const char *chain_pem, const char *key_pem, fake_http_fn *fn, void *ctx);
 struct fake_http *fake_http_free(struct fake_http *h);	/* its connections, too */
 void fake_http_drop(struct fake_http *h);		/* connections alone: a server that forgot idle ones */
 int fake_http_port(const struct fake_http *h);

@@ -414,8 +414,9 @@ struct agent *agent_free(struct agent *a)
 	proctab_free(a->proctab);
 	images_free(a->images);
 	cgroups_free(a->cgroups);
-	transport_free(a->transport);
+	/* What the TPM did meanwhile is still told, and may be what evidence waited for: so it goes before the way to the verifier. */
 	tpm_queue_free(a->queue);
+	transport_free(a->transport);
 	report_free(a->report);
 	order_taker_free(a->orders);
 	self_quote_free(a->self_quote);

@@ -511,7 +511,7 @@ void report_anchored(struct report *r)
 bool report_is_idle(const struct report *r)
 {
 	return r->phase == PHASE_IDLE && !r->drift_in_flight &&
-	       (!r->wanted || (r->absence.away && r->waiting));
+	       (!r->wanted || (r->waiting && (r->absence.away || r->last)));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)

@@ -41,7 +41,7 @@ struct report_options {			/* all borrowed */
 };
 
 int report_open(struct event_base *base, const struct report_options *o, struct report **ret, struct why *ret_why);
-struct report *report_free(struct report *r);		/* after tpm_queue_free() and transport_free() */
+struct report *report_free(struct report *r);		/* after tpm_queue_free() and then transport_free() */
 void report_drift(struct report *r);			/* drift was written: it leaves at once, and evidence after it */
 void report_anchored(struct report *r);			/* called when a checkpoint was anchored */
 void report_now(struct report *r);			/* evidence as soon as all that is appended by now is anchored */
