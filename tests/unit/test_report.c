@@ -329,6 +329,7 @@ static void test_takes_less(void **state)
 	struct world *w = *state;
 
 	w->f.verifier.max_body = 300000;
+	w->o.max_bytes = 800000;
 	start(w);
 	add_many(w, 4000);
 	report_now(w->report);
