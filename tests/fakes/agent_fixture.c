@@ -2,6 +2,7 @@
 #include "agent_fixture.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ void agent_fixture_init(struct agent_fixture *f)
 	struct why why = {""};
 	struct transport_options o;
 
+	signal(SIGPIPE, SIG_IGN); /* as the programs do */
 	*f = (struct agent_fixture){.identity = {.lock_fd = -1}};
 	strcpy(f->dir, "/tmp/plumb-test-agent-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
