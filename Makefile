@@ -67,7 +67,8 @@ $(O)/%.o: %.c | $(SKEL)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(foreach h,agent verifier ctl lib,$(eval $(O)/lib$(h).a: $(call rooms,$(h))))
-$(ARCHIVES):
+$(O)/libfakes.a: $(FAKES)
+$(ARCHIVES) $(O)/libfakes.a:
 	@mkdir -p $(@D)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
@@ -91,8 +92,8 @@ $(SKEL): $(O)/bpf/plumb.bpf.o
 # Tests. Every runner speaks TAP; tests/run counts it.
 $(UNIT): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(FAKES) $(ARCHIVES)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lcmocka
-$(FUZZ): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/corpus_main.o $(ARCHIVES)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/tests/fuzz/corpus_main.o -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
+$(FUZZ): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/corpus_main.o $(ARCHIVES) $(O)/libfakes.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/tests/fuzz/corpus_main.o -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS)
 $(BENCH): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(FAKES) $(ARCHIVES)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
 

@@ -342,6 +342,39 @@ static void test_fork(void **state)
 	assert_int_equal(verifier_fixture_log(&p->v, "\"to\":\"forked\""), 1);
 }
 
+static enum plumb_result give_signed(struct place *p)
+{
+	struct buf body = {0};
+
+	node_fixture_body(&p->n, 3, true, true, &body);
+	assert_int_equal(node_fixture_give(&p->n, true, &body), 200);
+	buf_done(&body);
+	return p->n.answer.result;
+}
+
+/* It needs no quote: two heads that the event key signed are enough, and proof as they stand. */
+static void test_fork_by_provisional(void **state)
+{
+	struct place *p = *state;
+	struct merkle tree;
+	size_t lines;
+
+	trusted(p);
+	tree = p->n.tree;
+	lines = p->n.lines.size;
+	node_fixture_file(&p->n, "/etc/a", "reg one");
+	assert_int_equal(node_fixture_drift(&p->n, true), PLUMB_RESULT_STORED);
+	p->n.tree = tree;
+	buf_cut(&p->n.lines, lines);
+	node_fixture_file(&p->n, "/etc/b", "reg one");
+	node_fixture_file(&p->n, "/etc/b", "reg one");
+	assert_int_equal(give_changed(p, true, nothing), 200);
+	assert_int_equal(p->n.answer.result, PLUMB_RESULT_REFUSED);
+	assert_int_equal(give_signed(p), PLUMB_RESULT_FORKED);
+	assert_string_equal(node_fixture_shown(&p->n), "forked");
+	assert_false(node_fixture_case(&p->n, "finding:fork")->provisional);
+}
+
 /* The store fails at each change in turn: nothing of it is there, neither in the store nor in the log, and the same body is good later. */
 static void test_store_fails(void **state)
 {
@@ -523,6 +556,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_invented, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_good_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_fork, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_fork_by_provisional, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_store_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_half_committed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_log_fails, set_up, tear_down),
