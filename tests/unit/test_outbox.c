@@ -10,9 +10,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cleanup.h"
+#include "log.h"
 #include "outbox.h"
 #include "verifier_fixture.h"
 
@@ -506,6 +509,42 @@ static void test_targets_of_yesterday(void **state)
 	assert_int_equal(waiting(w, "kube"), 1); /* a taint that is to go off some day */
 }
 
+/* A failure is told once, another one again, and that it is over; what only counts differently is the same. */
+static void test_what_the_log_hears(void **state)
+{
+	static const char *const words[] = {"refused after 3 ms", "refused after 12 ms", "401",
+					    "401", "403: no rights"};
+	struct world *w = *state;
+	int ends[2];
+	char text[4096], *p = text;
+	ssize_t size;
+	uint32_t lines = 0;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	log_open("test", LOG_LEVEL_INFO, ends[1]);
+	put(w, &w->a, "n1", "1");
+	outbox_kick(w->o);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		snprintf(w->why.text, sizeof(w->why.text), "%s", words[i]);
+		end(w, &w->a, OUTBOX_DOWN);
+		pass(w, 300);
+	}
+	end(w, &w->a, OUTBOX_DELIVERED);
+	log_open("test", LOG_LEVEL_INFO, STDERR_FILENO);
+	size = read(ends[0], text, sizeof(text) - 1);
+	assert_true(size > 0);
+	text[size] = 0;
+	for (; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	assert_int_equal(lines, 4);
+	assert_non_null(strstr(text, "error=\"refused after 3 ms\""));
+	assert_non_null(strstr(text, "error=\"401\""));
+	assert_non_null(strstr(text, "error=\"403: no rights\""));
+	assert_non_null(strstr(text, "answers again"));
+	close(ends[0]);
+	close(ends[1]);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, make_world, end_world)
 
 int main(void)
@@ -526,6 +565,7 @@ int main(void)
 		T(test_the_last_word_replaces),
 		T(test_it_is_bounded),
 		T(test_targets_of_yesterday),
+		T(test_what_the_log_hears),
 	};
 
 	return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);

@@ -22,6 +22,7 @@ struct outbox_lane {
 	uint32_t tries, downs;
 	uint64_t until_ns; /* boot time: nothing is sent before it */
 	uint64_t told_ns; /* boot time of the last word about dropped ones */
+	struct why told; /* why it is down, as the log has it */
 };
 
 struct outbox {
@@ -118,10 +119,23 @@ static int mark(struct outbox_lane *l, enum outbox_end end, const struct why *wh
 	return r;
 }
 
-/* Told when it begins and when it is over, not with each try. */
+/* But for numbers: the same failure takes another time at each try. */
+static bool same_words(const char *a, const char *b)
+{
+	for (;; a++, b++) {
+		a += strspn(a, "0123456789");
+		b += strspn(b, "0123456789");
+		if (*a != *b)
+			return false;
+		if (!*a)
+			return true;
+	}
+}
+
+/* Told when it begins, when it fails otherwise, and when it is over, not with each try. */
 static void tell(struct outbox_lane *l, enum outbox_end end, const struct why *why)
 {
-	if (end == OUTBOX_DOWN && !l->failing)
+	if (end == OUTBOX_DOWN && (!l->failing || !same_words(why->text, l->told.text)))
 		log_warning("target=%s undelivered=%" PRIu64
 			    " error=\"%s\" next=\"tried again, later each time\"",
 			    l->target, l->id, why->text);
@@ -135,6 +149,8 @@ static void tell(struct outbox_lane *l, enum outbox_end end, const struct why *w
 		log_warning("target=%s message=%" PRIu64 " error=\"%s\" next=\"not tried again\"",
 			    l->target, l->id, why->text);
 	l->failing = end == OUTBOX_DOWN;
+	if (l->failing)
+		l->told = *why;
 }
 
 static void pause_lane(struct outbox_lane *l)
