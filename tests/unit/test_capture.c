@@ -15,6 +15,7 @@
 
 #include "baseline.h"
 #include "capture.h"
+#include "capture_root.h"
 #include "capture_sign.h"
 #include "cleanup.h"
 
@@ -278,7 +279,7 @@ static void test_races(void **state)
 
 	snprintf(path, sizeof(path), "%s/empty", b->etc);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(capture_set_open(&set), 0);
+	assert_int_equal(capture_set_open(CAPTURE_ROOT_HOST, &set), 0);
 	assert_int_equal(capture_set_add_path(set, CAPTURE_SET_FILE, "/nonexistent", &st, NULL), 0);
 	assert_int_equal(capture_set_hash(set, 0, NULL, &why), 0);
 	assert_int_equal(capture_set_each(set, NULL, NULL), 0); /* it is never called */

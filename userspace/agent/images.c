@@ -236,6 +236,9 @@ int images_open(const struct images_options *o, struct images **ret)
 		return -ENOMEM;
 	m->clock = o->clock;
 	m->host_mnt_ns = o->host_mnt_ns ? o->host_mnt_ns : mnt_ns_of("/proc/1/ns/mnt");
+	/* Where process 1 may not be looked at. */
+	if (!m->host_mnt_ns)
+		m->host_mnt_ns = mnt_ns_of("/proc/self/ns/mnt");
 	m->root = strdup(o->root && strcmp(o->root, "/") != 0 ? o->root : "");
 	if (!m->root) {
 		free(m);

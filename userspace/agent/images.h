@@ -16,7 +16,7 @@ struct images;
 
 struct images_options {
 	const char *root;		/* run/ and var/lib/ of the runtimes lie below it; NULL: "/". Copied */
-	uint32_t host_mnt_ns;		/* 0: that of process 1 */
+	uint32_t host_mnt_ns;		/* 0: that of process 1, else our own */
 	const struct clock *clock;	/* borrowed */
 };
 

@@ -1,151 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "baseline.h"
 #include "capture_file.h"
+#include "capture_root.h"
+#include "capture_walk.h"
 #include "claims_host.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "digest.h"
 #include "jsonl.h"
 #include "plumb/wire.h"
-
-/* Walking. Directories that are still to be read are a list of paths, so that depth costs no stack and width no memory. */
-
-struct walk {
-	struct capture_set *set;
-	enum capture_set_kind kind;
-	struct buf todo; /* path NUL path NUL … */
-	dev_t device;
-	struct why *why;
-};
-
-static int fail(struct walk *w, const char *path, int error)
-{
-	return why_set(w->why, error, "%.200s: %s", path, strerror(-error));
-}
-
-static int take(struct walk *w, const char *path, const struct stat *st)
-{
-	char target[PATH_MAX] = "";
-	ssize_t n = 0;
-	int r = 0;
-
-	if (S_ISLNK(st->st_mode))
-		n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return errno == ENOENT ? 0 : fail(w, path, -errno);
-	target[n] = 0;
-	if (w->kind == CAPTURE_SET_FILE || (S_ISREG(st->st_mode) && (st->st_mode & 0111)))
-		r = capture_set_add_path(w->set, w->kind, path, st, target);
-	if (r >= 0 && S_ISDIR(st->st_mode) && st->st_dev == w->device) {
-		buf_put(&w->todo, path, strlen(path) + 1);
-		r = buf_status(&w->todo);
-	}
-	return r < 0 ? fail(w, path, r) : 0;
-}
-
-static int take_entry(struct walk *w, int dir_fd, const char *dir, const char *name)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return 0;
-	if (snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name) >=
-	    (int)sizeof(path))
-		return fail(w, dir, -ENAMETOOLONG);
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : fail(w, path, -errno);
-	return take(w, path, &st);
-}
-
-static int read_directory(struct walk *w, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir) {
-		r = -errno;
-		if (fd >= 0)
-			close(fd);
-		return r == -ENOENT ? 0 : fail(w, path, r);
-	}
-	while (r >= 0) {
-		struct dirent *e;
-
-		errno = 0;
-		e = readdir(dir);
-		if (!e)
-			break;
-		r = take_entry(w, fd, path, e->d_name);
-	}
-	if (r >= 0 && errno != 0)
-		r = fail(w, path, -errno);
-	closedir(dir);
-	return r;
-}
-
-static int walk(struct capture_set *set, enum capture_set_kind kind, const char *root,
-		const struct stat *st, struct why *ret_why)
-{
-	struct walk w = {.set = set, .kind = kind, .device = st->st_dev, .why = ret_why};
-	int r = take(&w, root, st);
-
-	for (size_t at = 0; at < w.todo.size && r >= 0;) {
-		/* The list moves while it grows. */
-		CLEANUP_FREE char *path = strdup((char *)w.todo.data + at);
-
-		if (!path)
-			r = -ENOMEM;
-		else
-			r = read_directory(&w, path);
-		at += path ? strlen(path) + 1 : 0;
-	}
-	buf_done(&w.todo);
-	return r;
-}
-
-/* Programs count by their content, so the path may lead there by links: /bin is /usr/bin. */
-static int walk_exec(struct capture_set *set, const char *root, struct why *ret_why)
-{
-	CLEANUP_FREE char *path = realpath(root, NULL);
-	struct stat st;
-
-	if (!path || lstat(path, &st) < 0)
-		return why_set(ret_why, -errno, "%.200s: %s", root, strerror(errno));
-	if (!S_ISDIR(st.st_mode) && !(S_ISREG(st.st_mode) && (st.st_mode & 0111)))
-		return why_set(ret_why, -EINVAL, "%.200s: neither directory nor executable", root);
-	return walk(set, CAPTURE_SET_EXEC, path, &st, ret_why);
-}
-
-/* Watched paths are taken as the agent takes them. ret_directory: its prefix is to be closed. */
-static int walk_file(struct capture_set *set, const char *root, bool *ret_directory,
-		     struct why *ret_why)
-{
-	size_t n = strlen(root);
-	struct stat st;
-
-	*ret_directory = false;
-	if (root[0] != '/' || n >= PATH_MAX || (n > 1 && root[n - 1] == '/') ||
-	    strstr(root, "//") || strstr(root, "/../") || strstr(root, "/./"))
-		return why_set(ret_why, -EINVAL,
-			       "%.200s: must be absolute and plain (no //, . or ..)", root);
-	if (lstat(root, &st) == 0) {
-		*ret_directory = S_ISDIR(st.st_mode);
-		return walk(set, CAPTURE_SET_FILE, root, &st, ret_why);
-	}
-	if (errno != ENOENT && errno != ENOTDIR)
-		return why_set(ret_why, -errno, "%.200s: %s", root, strerror(errno));
-	return capture_set_add_absent(set, root);
-}
 
 /* Claims. */
 
@@ -192,24 +63,39 @@ static int take_claims(struct capture_set *set, const struct capture_options *o,
 	return r < 0 ? why_set(ret_why, r, "claims: %s", strerror(-r)) : 0;
 }
 
+/* What a document is made of. */
+struct making {
+	const struct capture_options *o;
+	struct capture_set *set;
+	char scope[128];
+	bool *directories; /* which of o->files are */
+	struct baseline *other; /* that it is added to; NULL: none */
+};
+
+static uint64_t version_of(const struct making *m)
+{
+	return m->o->version ? m->o->version : m->other ? baseline_info(m->other)->version : 1;
+}
+
 /* Writing. Entries are made twice, once for their digest and once for the file: they never lie in memory all at once. */
 
 struct writing {
+	const char *scope; /* of what is captured */
+	int side; /* entries of the document that is added to: those before the scope -1, after it 1 */
 	struct buf line;
 	struct digest_stream *digest;
 	struct capture_file *file;
 	uint64_t count;
 };
 
-static int write_entry(void *ctx, const char *key, const char *value)
+static int put_entry(struct writing *w, const char *scope, const char *key, const char *value)
 {
-	struct writing *w = ctx;
 	struct jsonl j;
 	int r;
 
 	buf_clear(&w->line);
 	jsonl_begin(&j, &w->line);
-	jsonl_str(&j, "s", "host");
+	jsonl_str(&j, "s", scope);
 	jsonl_path(&j, "k", key);
 	jsonl_path(&j, "x", value);
 	jsonl_end(&j);
@@ -222,39 +108,91 @@ static int write_entry(void *ctx, const char *key, const char *value)
 		       : digest_stream_add(w->digest, w->line.data, w->line.size);
 }
 
-static int write_header(const struct capture_options *o, const bool *directories,
-			const struct digest *body, uint64_t count, struct buf *ret)
+static int write_entry(void *ctx, const char *key, const char *value)
 {
+	struct writing *w = ctx;
+
+	return put_entry(w, w->scope, key, value);
+}
+
+static int write_other(void *ctx, const char *scope, const char *key, const char *value)
+{
+	struct writing *w = ctx;
+
+	return (strcmp(scope, w->scope) < 0) == (w->side < 0) ? put_entry(w, scope, key, value) : 0;
+}
+
+/* In the order of a baseline: by scope, then by key. */
+static int write_entries(const struct making *m, struct writing *w)
+{
+	int r = 0;
+
+	w->scope = m->scope;
+	w->side = -1;
+	if (m->other)
+		r = baseline_each(m->other, write_other, w);
+	if (r >= 0)
+		r = capture_set_each(m->set, write_entry, w);
+	w->side = 1;
+	if (r >= 0 && m->other)
+		r = baseline_each(m->other, write_other, w);
+	return r;
+}
+
+/* Those of the other document, and one of ours unless it is there. */
+static void put_once(const struct making *m, struct jsonl *j, const char *prefix)
+{
+	bool there = false;
+
+	for (uint32_t i = 0; m->other && baseline_closed(m->other, i); i++)
+		there |= strcmp(baseline_closed(m->other, i), prefix) == 0;
+	if (!there)
+		jsonl_str(j, NULL, prefix);
+}
+
+static void put_scopes(const struct making *m, struct jsonl *j)
+{
+	jsonl_array(j, "scopes");
+	for (uint32_t i = 0; m->other && baseline_scope(m->other, i); i++)
+		jsonl_str(j, NULL, baseline_scope(m->other, i));
+	jsonl_str(j, NULL, m->scope);
+	jsonl_close(j);
+}
+
+static int write_header(const struct making *m, const struct digest *body, uint64_t count,
+			struct buf *ret)
+{
+	const struct capture_options *o = m->o;
 	char now[CLOCK_TEXT_SIZE];
 	struct jsonl j;
 
 	clock_text(clock_utc_ns(clock_system()), now);
 	jsonl_begin(&j, ret);
 	jsonl_uint(&j, "v", 1);
-	jsonl_str(&j, "name", o->name);
-	jsonl_uint(&j, "version", o->version);
+	jsonl_str(&j, "name", o->name ? o->name : baseline_info(m->other)->name);
+	jsonl_uint(&j, "version", version_of(m));
 	jsonl_str(&j, "created", now);
 	jsonl_uint(&j, "count", count);
 	jsonl_hex(&j, "sha256", body->bytes, DIGEST_SIZE);
-	jsonl_array(&j, "scopes");
-	jsonl_str(&j, NULL, "host");
-	jsonl_close(&j);
+	put_scopes(m, &j);
 	jsonl_array(&j, "closed");
+	for (uint32_t i = 0; m->other && baseline_closed(m->other, i); i++)
+		jsonl_str(&j, NULL, baseline_closed(m->other, i));
 	if (o->n_exec)
-		jsonl_str(&j, NULL, "exec:");
+		put_once(m, &j, "exec:");
 	for (uint32_t i = 0; i < o->n_files; i++) {
 		CLEANUP(buf_done) struct buf prefix = {0};
 
-		if (!directories[i])
+		if (!m->directories[i])
 			continue;
 		buf_printf(&prefix, "file:%s%s", o->files[i],
 			   strcmp(o->files[i], "/") == 0 ? "" : "/");
 		if (buf_status(&prefix) < 0)
 			return -ENOMEM;
-		jsonl_str(&j, NULL, (char *)prefix.data);
+		put_once(m, &j, (char *)prefix.data);
 	}
 	if (o->modules)
-		jsonl_str(&j, NULL, "module:");
+		put_once(m, &j, "module:");
 	jsonl_close(&j);
 	jsonl_end(&j);
 	return buf_status(ret);
@@ -276,7 +214,7 @@ static int write_unsigned(const struct buf *header, struct buf *ret)
 }
 
 static int write_document(const struct fsio *io, const char *path, const struct buf *line,
-			  struct capture_set *set, struct writing *w)
+			  const struct making *m, struct writing *w)
 {
 	int r = capture_file_open(io, path, &w->file);
 
@@ -284,7 +222,7 @@ static int write_document(const struct fsio *io, const char *path, const struct 
 		return r;
 	r = capture_file_put(w->file, line->data, line->size);
 	if (r >= 0)
-		r = capture_set_each(set, write_entry, w);
+		r = write_entries(m, w);
 	if (r < 0)
 		capture_file_abandon(w->file);
 	else
@@ -293,9 +231,8 @@ static int write_document(const struct fsio *io, const char *path, const struct 
 	return r;
 }
 
-static int write_all(const struct fsio *io, const struct capture_options *o, const char *path,
-		     const bool *directories, struct capture_set *set, uint64_t *ret_count,
-		     struct why *ret_why)
+static int write_all(const struct fsio *io, const struct making *m, const char *path,
+		     uint64_t *ret_count, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf header = {0}, line = {0};
 	struct writing w = {.count = 0};
@@ -303,19 +240,21 @@ static int write_all(const struct fsio *io, const struct capture_options *o, con
 	int r = digest_stream_open(&w.digest);
 
 	if (r >= 0)
-		r = capture_set_each(set, write_entry, &w);
+		r = write_entries(m, &w);
 	if (r >= 0)
 		r = digest_stream_end(w.digest, &body);
 	digest_stream_free(w.digest);
 	*ret_count = w.count;
-	if (r >= 0 && w.count == 0)
+	if (r >= 0 && w.count > BASELINE_MAX_ENTRIES)
+		r = why_set(ret_why, -E2BIG, "more than %u entries", BASELINE_MAX_ENTRIES);
+	else if (r >= 0 && w.count == 0)
 		r = why_set(ret_why, -ENOENT, "nothing was found to capture");
 	else if (r >= 0) {
-		r = write_header(o, directories, &body, w.count, &header);
+		r = write_header(m, &body, w.count, &header);
 		if (r >= 0)
 			r = write_unsigned(&header, &line);
 		if (r >= 0)
-			r = write_document(io, path, &line, set, &w);
+			r = write_document(io, path, &line, m, &w);
 		if (r < 0)
 			why_set(ret_why, r, "%.200s: %s", path, strerror(-r));
 	}
@@ -323,23 +262,77 @@ static int write_all(const struct fsio *io, const struct capture_options *o, con
 	return r;
 }
 
+/* What is closed is closed in every scope: nobody's programs become drift because another scope was added. */
+static int open_other(const struct fsio *io, struct making *m, struct why *ret_why)
+{
+	const char *path = m->o->add;
+	int r = baseline_open(io, path, NULL, 0, 0, &m->other, ret_why);
+
+	if (r < 0)
+		return r;
+	if (baseline_has_scope(m->other, m->scope))
+		return why_set(ret_why, -EEXIST, "%.150s: has the scope %.100s already", path,
+			       m->scope);
+	if (baseline_scope(m->other, BASELINE_MAX_SCOPES - 1))
+		return why_set(ret_why, -E2BIG, "%.150s: has %u scopes, and no more may be in one",
+			       path, BASELINE_MAX_SCOPES);
+	if ((m->o->n_exec && !baseline_is_closed(m->other, "exec:")) ||
+	    (m->o->modules && !baseline_is_closed(m->other, "module:")))
+		return why_set(ret_why, -EINVAL,
+			       "%.150s: leaves programs or modules open; adding a scope that lists "
+			       "them would close them there, too: capture it with them",
+			       path);
+	return 0;
+}
+
+static int fill_set(struct making *m, int root, struct why *ret_why)
+{
+	const struct capture_options *o = m->o;
+	int r = 0;
+
+	for (uint32_t i = 0; i < o->n_exec && r >= 0; i++)
+		r = capture_walk_exec(m->set, root, o->exec[i], ret_why);
+	for (uint32_t i = 0; i < o->n_files && r >= 0; i++)
+		r = capture_walk_file(m->set, root, o->files[i], &m->directories[i], ret_why);
+	if (r >= 0)
+		r = take_claims(m->set, o, ret_why);
+	return r < 0 ? r : capture_set_hash(m->set, o->n_threads, &o->progress, ret_why);
+}
+
+static int open_root(const struct capture_options *o, struct why *ret_why)
+{
+	int root;
+
+	if (!o->image)
+		return CAPTURE_ROOT_HOST;
+	root = open(o->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? why_set(ret_why, -errno, "%.200s: %s", o->root, strerror(errno)) : root;
+}
+
 int capture_make(const struct fsio *io, const struct capture_options *o, const char *path,
 		 uint64_t *ret_count, struct why *ret_why)
 {
-	CLEANUP_FREE bool *directories = calloc(o->n_files + 1, sizeof(*directories));
-	struct capture_set *set = NULL;
-	int r = directories ? capture_set_open(&set) : -ENOMEM;
+	struct making m = {.o = o, .directories = calloc(o->n_files + 1, sizeof(bool))};
+	int root = CAPTURE_ROOT_HOST, r = m.directories ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < o->n_exec && r >= 0; i++)
-		r = walk_exec(set, o->exec[i], ret_why);
-	for (uint32_t i = 0; i < o->n_files && r >= 0; i++)
-		r = walk_file(set, o->files[i], &directories[i], ret_why);
+	snprintf(m.scope, sizeof(m.scope), "%s%s", o->image ? "image:" : "host",
+		 o->image ? o->image : "");
+	if (r >= 0 && o->add)
+		r = open_other(io, &m, ret_why);
 	if (r >= 0)
-		r = take_claims(set, o, ret_why);
+		root = open_root(o, ret_why);
+	if (r >= 0 && o->image && root < 0)
+		r = root;
 	if (r >= 0)
-		r = capture_set_hash(set, o->n_threads, &o->progress, ret_why);
+		r = capture_set_open(root, &m.set);
 	if (r >= 0)
-		r = write_all(io, o, path, directories, set, ret_count, ret_why);
-	capture_set_free(set);
+		r = fill_set(&m, root, ret_why);
+	if (r >= 0)
+		r = write_all(io, &m, path, ret_count, ret_why);
+	capture_set_free(m.set);
+	baseline_free(m.other);
+	free(m.directories);
+	if (o->image && root >= 0)
+		close(root);
 	return r;
 }

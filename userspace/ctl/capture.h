@@ -13,8 +13,11 @@
 #include "why.h"
 
 struct capture_options {
-	const char *name;
-	uint64_t version;
+	const char *name;		/* NULL: as in add */
+	uint64_t version;		/* 0: as in add, or 1 */
+	const char *image;		/* "sha256:<hex>": the scope is image:…, and all paths lie below root; NULL: host */
+	const char *root;		/* directory of the unpacked image */
+	const char *add;		/* document whose scopes stand in the new one, too; NULL: none */
 	const char *const *exec;	/* directories and files; regular files with an x bit are taken */
 	uint32_t n_exec;
 	const char *const *files;	/* as the agent watches them: absolute and plain; directories are closed, one that is absent must stay so */
@@ -26,7 +29,7 @@ struct capture_options {
 	struct capture_set_progress progress;
 };
 
-/* Writes the document to path. -ENOENT: nothing was found. */
+/* Writes the document to path (which may be o->add). -ENOENT: nothing was found. -EEXIST: the scope is in o->add already. */
 int capture_make(const struct fsio *io, const struct capture_options *o, const char *path, uint64_t *ret_count, struct why *ret_why);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "capture_root.h"
 #include "claims.h"
 #include "cleanup.h"
 #include "digest.h"
@@ -24,18 +25,20 @@ struct entry {
 };
 
 struct capture_set {
+	int root;
 	struct buf arena;
 	struct entry *entries;
 	uint32_t *order;
 	uint64_t n, room;
 };
 
-int capture_set_open(struct capture_set **ret)
+int capture_set_open(int root, struct capture_set **ret)
 {
 	struct capture_set *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
+	s->root = root;
 	*ret = s;
 	return 0;
 }
@@ -121,15 +124,15 @@ static bool same(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-static int hash_path(const char *path, struct digest *ret, struct stat *ret_st)
+static int hash_path(int root, const char *path, struct digest *ret, struct stat *ret_st)
 {
 	/* O_NONBLOCK: should it have become a pipe, nothing hangs on it. */
 	CLEANUP_CLOSE int fd =
-		open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		capture_root_at(root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	struct stat before, after;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	for (int i = 0; i < TRIES; i++) {
 		int r = fstat(fd, &before) < 0 ? -errno : 0;
 
@@ -157,7 +160,7 @@ static int hash_entry(struct capture_set *s, struct entry *e)
 
 	if (e->kind == CAPTURE_SET_TEXT || !S_ISREG(e->mode))
 		return 0;
-	r = hash_path(path, &e->digest, &st);
+	r = hash_path(s->root, path, &e->digest, &st);
 	if (r == -ENOENT || r == -ENOTDIR) {
 		e->kind = CAPTURE_SET_GONE;
 		return 0;

@@ -22,7 +22,7 @@ enum capture_set_kind {
 
 struct capture_set;
 
-int capture_set_open(struct capture_set **ret);
+int capture_set_open(int root, struct capture_set **ret);	/* that paths lie below: capture_root.h. Borrowed */
 struct capture_set *capture_set_free(struct capture_set *s);
 
 /* Copied. target: for links, else NULL. -E2BIG: over CAPTURE_SET_MAX or 1 GiB of text. */

@@ -21,7 +21,7 @@
 #define BAR 40 /* characters */
 
 struct arguments {
-	const char *name, *output, *key;
+	const char *name, *output, *key, *image, *root, *add;
 	uint64_t version;
 	const char *exec[MAX_PATHS], *files[MAX_PATHS];
 	uint32_t n_exec, n_files;
@@ -33,7 +33,10 @@ static void help(FILE *f)
 	fprintf(f,
 		"Usage: plumbctl baseline capture --name=NAME [--version=N] [--exec=DIR…] "
 		"[--file=PATH…]\n"
-		"                        [--claims] [--modules] -o FILE\n"
+		"                        [--claims] [--modules] [--add=FILE] -o FILE\n"
+		"       plumbctl baseline capture --image=sha256:HEX --root=DIR [--exec=DIR…] "
+		"[--file=PATH…]\n"
+		"                        [--name=NAME] [--version=N] [--add=FILE] -o FILE\n"
 		"       plumbctl baseline sign --key=PRIVATE.pem FILE\n"
 		"       plumbctl baseline verify --key=PUBLIC.pem [--json] FILE\n"
 		"       plumbctl baseline show [--json] FILE\n"
@@ -43,6 +46,10 @@ static void help(FILE *f)
 		"           --file     the file, or all below it; others may not appear there\n"
 		"           --claims   command line, release, lockdown, sysctls, microcode\n"
 		"           --modules  kernel modules that are loaded; others may not be\n"
+		"           --image    of an image instead, unpacked in --root; paths are those in "
+		"the image,\n"
+		"                      programs all that it has unless --exec says which\n"
+		"           --add      with the scopes of FILE, which may be what -o names\n"
 		"  sign     signs the header in place; the entries are covered by the SHA-256 in "
 		"it\n"
 		"  verify   signature, count, SHA-256 and order\n"
@@ -101,14 +108,43 @@ static void tell(const struct arguments *a, const struct baseline *b, const char
 	       i->signer[0] ? "signed by " : "signature not checked", i->signer);
 }
 
+static bool is_digest(const char *text)
+{
+	return strncmp(text, "sha256:", 7) == 0 && strlen(text) == 7 + 64 &&
+	       strspn(text + 7, "0123456789abcdef") == 64;
+}
+
+/* NULL: it can be captured. */
+static const char *missing(const struct arguments *a)
+{
+	if (!a->output || (!a->name && !a->add))
+		return "capture wants -o, and --name or --add";
+	if (a->name && strlen(a->name) >= sizeof(((struct baseline_info *)0)->name))
+		return "--name is too long";
+	if (!a->image != !a->root)
+		return "--image and --root go together";
+	if (a->image && !is_digest(a->image))
+		return "--image wants sha256: and 64 digits, as the runtime names the image";
+	if (a->image && (a->claims || a->modules))
+		return "an image has no claims and modules of its own";
+	if (!a->image && !a->n_exec && !a->n_files && !a->claims && !a->modules)
+		return "capture wants at least one of --exec, --file, --claims, --modules, --image";
+	return NULL;
+}
+
 static int capture(const struct arguments *a, char **paths)
 {
+	static const char *const all[] = {"/"};
+	bool whole = a->image && a->n_exec == 0;
 	unsigned int last = 1001;
 	const struct capture_options o = {
 		.name = a->name,
 		.version = a->version,
-		.exec = a->exec,
-		.n_exec = a->n_exec,
+		.image = a->image,
+		.root = a->root,
+		.add = a->add,
+		.exec = whole ? all : a->exec,
+		.n_exec = whole ? 1 : a->n_exec,
 		.files = a->files,
 		.n_files = a->n_files,
 		.claims = a->claims,
@@ -120,11 +156,8 @@ static int capture(const struct arguments *a, char **paths)
 	int r;
 
 	(void)paths;
-	if (!a->name || !a->output || (!a->n_exec && !a->n_files && !a->claims && !a->modules))
-		return print_failure(PRINT_USAGE, "capture wants --name, -o, and at least one of "
-						  "--exec, --file, --claims, --modules");
-	if (strlen(a->name) >= sizeof(((struct baseline_info *)0)->name))
-		return print_failure(PRINT_USAGE, "--name is too long");
+	if (missing(a))
+		return print_failure(PRINT_USAGE, "%s", missing(a));
 	r = capture_make(fsio_system(), &o, a->output, &count, &why);
 	if (print_is_terminal(stderr))
 		fputs("\r\033[K", stderr);
@@ -330,6 +363,12 @@ static int take(struct arguments *a, int o)
 		a->exec[a->n_exec++] = optarg;
 	else if (o == 'f' && a->n_files < MAX_PATHS)
 		a->files[a->n_files++] = optarg;
+	else if (o == 'i')
+		a->image = optarg;
+	else if (o == 'r')
+		a->root = optarg;
+	else if (o == 'a')
+		a->add = optarg;
 	else if (o == 'c')
 		a->claims = true;
 	else if (o == 'm')
@@ -350,17 +389,13 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'},
-		{"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'},
-		{"file", required_argument, NULL, 'f'},
-		{"key", required_argument, NULL, 'k'},
-		{"output", required_argument, NULL, 'o'},
-		{"claims", no_argument, NULL, 'c'},
-		{"modules", no_argument, NULL, 'm'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},	  {"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},	  {"file", required_argument, NULL, 'f'},
+		{"image", required_argument, NULL, 'i'},  {"root", required_argument, NULL, 'r'},
+		{"add", required_argument, NULL, 'a'},	  {"key", required_argument, NULL, 'k'},
+		{"output", required_argument, NULL, 'o'}, {"claims", no_argument, NULL, 'c'},
+		{"modules", no_argument, NULL, 'm'},	  {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	static const struct {
 		const char *name;
@@ -371,7 +406,7 @@ int cmd_baseline(int argc, char **argv)
 		     {"verify", 1, verify},
 		     {"show", 1, show},
 		     {"diff", 2, diff}};
-	struct arguments a = {.version = 1};
+	struct arguments a = {.version = 0};
 	int o;
 
 	if (argc > 1 && remote_baseline_is(argv[1]))

@@ -18,7 +18,6 @@
 #define MAX_LINE 65536u
 #define MAX_TEXT 8192u /* bytes of a key or a value */
 #define CHUNK (4 * MAX_LINE)
-#define MAX_SCOPES 64u
 
 /* Entries lie one after another as "scope\0key\0expected\0"; at[] has their places in order of (scope, key). */
 struct baseline {
@@ -26,7 +25,7 @@ struct baseline {
 	struct buf arena;
 	uint32_t *at;
 	uint64_t n;
-	char *scopes[MAX_SCOPES];
+	char *scopes[BASELINE_MAX_SCOPES];
 	uint32_t n_scopes;
 	char *closed[BASELINE_MAX_CLOSED];
 	uint32_t n_closed;
@@ -83,7 +82,7 @@ static int read_header(struct reading *g, const void *payload, size_t size)
 	if (clock_from_text(created, &b->info.created_ns) < 0)
 		return why_set(g->why, -EBADMSG, "\"created\" is no UTC time");
 	snprintf(b->info.name, sizeof(b->info.name), "%s", name);
-	r = read_texts(o, "scopes", MAX_SCOPES, b->scopes, &b->n_scopes, g->why);
+	r = read_texts(o, "scopes", BASELINE_MAX_SCOPES, b->scopes, &b->n_scopes, g->why);
 	if (r >= 0)
 		r = read_texts(o, "closed", BASELINE_MAX_CLOSED, b->closed, &b->n_closed, g->why);
 	if (r < 0)
@@ -291,6 +290,16 @@ bool baseline_has_scope(const struct baseline *b, const char *scope)
 		if (strcmp(b->scopes[i], scope) == 0)
 			return true;
 	return false;
+}
+
+const char *baseline_scope(const struct baseline *b, uint32_t i)
+{
+	return i < b->n_scopes ? b->scopes[i] : NULL;
+}
+
+const char *baseline_closed(const struct baseline *b, uint32_t i)
+{
+	return i < b->n_closed ? b->closed[i] : NULL;
 }
 
 bool baseline_is_closed(const struct baseline *b, const char *key)

@@ -20,6 +20,7 @@
 
 #define BASELINE_MAX_ENTRIES 4000000u
 #define BASELINE_MAX_CLOSED 256u
+#define BASELINE_MAX_SCOPES 64u
 
 struct baseline;	/* immutable once open */
 
@@ -42,6 +43,9 @@ struct baseline *baseline_free(struct baseline *b);
 const struct baseline_info *baseline_info(const struct baseline *b);	/* borrowed */
 bool baseline_has_scope(const struct baseline *b, const char *scope);
 bool baseline_is_closed(const struct baseline *b, const char *key);	/* an unlisted key under a closed prefix is drift */
+/* What the header lists, in its order; NULL beyond. Borrowed. */
+const char *baseline_scope(const struct baseline *b, uint32_t i);
+const char *baseline_closed(const struct baseline *b, uint32_t i);
 /* Expected value of (scope, key), or NULL. Borrowed. */
 const char *baseline_expected(const struct baseline *b, const char *scope, const char *key);
 /* In order; each entry once. fn returns 0 to go on. */
