@@ -474,6 +474,25 @@ static void test_contained_ones_are_looked_at_at_the_start(void **state)
 	assert_int_equal(w->api.n_get, 2);
 }
 
+/* At the start the API is away: that is no reason to look a minute later. */
+static void test_a_look_is_tried_again(void **state)
+{
+	struct world *w = *state;
+
+	contain_free(w->c);
+	put_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, BOOT);
+	w->api.fail_get = 503;
+	open_contain(w);
+	settle(w);
+	assert_int_equal(w->api.n_get, 1);
+	pass(w, 1);
+	assert_int_equal(w->api.n_get, 2);
+	w->api.fail_get = 0;
+	pass(w, 2);
+	TAINTS(0, "a:NoExecute " QUARANTINE);
+	assert_int_equal(w->api.n_get, 3);
+}
+
 static void test_bound_anew(void **state)
 {
 	struct world *w = *state;
@@ -567,6 +586,7 @@ int main(void)
 		T(test_the_last_word_counts),
 		T(test_taints_that_others_took_off_come_back),
 		T(test_contained_ones_are_looked_at_at_the_start),
+		T(test_a_look_is_tried_again),
 		T(test_bound_anew),
 		T(test_retired),
 		T(test_one_node_delays_no_other),

@@ -187,6 +187,9 @@ static void on_tainted(void *ctx, int r, const char *uid, const struct why *why)
 	}
 	if (l && end != OUTBOX_STOPPED)
 		l->last = r;
+	/* Not in a minute, but when the API answers again. */
+	if (l && t->is_look && end == OUTBOX_DOWN)
+		l->due = true;
 	outbox_ended(t->lane, end, why);
 }
 
