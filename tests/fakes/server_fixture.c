@@ -135,7 +135,7 @@ void client_read(struct client *c)
 }
 
 /* The handshake from the client's side; TLS 1.3 says only with the first read that the server liked it. */
-void client_open(struct client *c, const struct api_fixture_person *p, int version)
+void client_begin(struct client *c, const struct api_fixture_person *p, int version)
 {
 	client_connect(c);
 	c->ctx = SSL_CTX_new(TLS_client_method());

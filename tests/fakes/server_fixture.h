@@ -34,7 +34,7 @@ struct client {
 
 void client_connect(struct client *c); /* TCP alone */
 void client_use(SSL_CTX *ctx, const struct api_fixture_person *p);
-void client_open(struct client *c, const struct api_fixture_person *p, int version); /* p NULL: no certificate */
+void client_begin(struct client *c, const struct api_fixture_person *p, int version); /* p NULL: no certificate */
 void client_done(struct client *c);
 void client_read(struct client *c); /* whatever is there */
 bool client_send(struct client *c, const char *data, size_t size); /* false: the server takes no more for now */

@@ -52,25 +52,25 @@ static void test_who(void **state)
 	(void)state;
 	server_fixture_start((struct server_options){0});
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-		client_open(&c, NULL, version);
+		client_begin(&c, NULL, version);
 		assert_true(client_healthy(&c));
 		client_ask(&c, "GET", "/v1/nodes", 0);
 		assert_true(client_wait(&c, "HTTP/1.1 401"));
 		client_done(&c);
-		client_open(&c, &x->f.viewer, version);
+		client_begin(&c, &x->f.viewer, version);
 		client_ask(&c, "GET", "/v1/nodes", 0);
 		assert_true(client_wait(&c, "\"label\":\"one\""));
 		client_done(&c);
-		client_open(&c, &x->f.revoked, version);
+		client_begin(&c, &x->f.revoked, version);
 		client_ask(&c, "GET", "/v1/nodes", 0);
 		assert_true(client_wait(&c, "HTTP/1.1 403"));
 		client_done(&c);
-		client_open(&c, &x->node.person, version);
+		client_begin(&c, &x->node.person, version);
 		client_ask(&c, "POST", "/v1/nonce", 2);
 		assert_true(client_wait(&c, "\"nonce\":"));
 		client_done(&c);
 	}
-	client_open(&c, NULL, TLS1_1_VERSION);
+	client_begin(&c, NULL, TLS1_1_VERSION);
 	assert_true(c.gone && !c.up);
 	client_done(&c);
 	/* A certificate that does not verify is worse than none: the same name, of another CA, or not of now. */
@@ -79,7 +79,7 @@ static void test_who(void **state)
 	api_fixture_certify(&x->f, &early, &future);
 	ghost = other.approver;
 	for (int i = 0; i < 3; i++) {
-		client_open(&c, i == 0 ? &ghost : i == 1 ? &old : &early, TLS1_3_VERSION);
+		client_begin(&c, i == 0 ? &ghost : i == 1 ? &old : &early, TLS1_3_VERSION);
 		if (!c.gone)
 			client_ask(&c, "GET", "/healthz", 0);
 		assert_true(client_wait_gone(&c));
@@ -87,7 +87,7 @@ static void test_who(void **state)
 		client_done(&c);
 	}
 	/* A server's certificate is no client's. */
-	client_open(&c, &x->host, TLS1_3_VERSION);
+	client_begin(&c, &x->host, TLS1_3_VERSION);
 	if (!c.gone)
 		client_ask(&c, "GET", "/healthz", 0);
 	assert_true(client_wait_gone(&c));
@@ -109,7 +109,7 @@ static void test_chain(void **state)
 
 	(void)state;
 	server_fixture_start((struct server_options){0});
-	client_open(&c, NULL, TLS1_3_VERSION);
+	client_begin(&c, NULL, TLS1_3_VERSION);
 	chain = SSL_get_peer_cert_chain(c.ssl);
 	assert_int_equal(sk_X509_num(chain), 2);
 	client_done(&c);
@@ -123,7 +123,7 @@ static void test_sizes(void **state)
 	(void)state;
 	server_fixture_start((struct server_options){0});
 	/* A stranger's body: what enrolment needs. One that is announced longer is refused before it is sent. */
-	client_open(&c, NULL, TLS1_3_VERSION);
+	client_begin(&c, NULL, TLS1_3_VERSION);
 	client_ask(&c, "POST", "/v1/enrol", WIRE_MAX_JSON_BODY);
 	assert_true(client_wait(&c, "HTTP/1.1 400"));
 	buf_clear(&c.in);
@@ -131,7 +131,7 @@ static void test_sizes(void **state)
 	assert_true(client_wait(&c, "HTTP/1.1 413"));
 	client_done(&c);
 	/* A node's: evidence. */
-	client_open(&c, &x->node.person, TLS1_3_VERSION);
+	client_begin(&c, &x->node.person, TLS1_3_VERSION);
 	client_ask(&c, "POST", "/v1/evidence", WIRE_MAX_JSON_BODY + 1);
 	assert_true(client_wait(&c, "HTTP/1.1 400"));
 	buf_clear(&c.in);
@@ -142,13 +142,13 @@ static void test_sizes(void **state)
 	assert_true(client_wait(&c, "HTTP/1.1 413"));
 	client_done(&c);
 	/* An operator's: baselines. */
-	client_open(&c, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&c, &x->f.viewer, TLS1_3_VERSION);
 	client_ask(&c, "POST", "/v1/baselines", WIRE_MAX_EVIDENCE_BODY + 1);
 	assert_true(client_wait(&c, "HTTP/1.1 403"));
 	client_done(&c);
 	/* Headers without end, of a stranger and of an operator. */
 	for (int i = 0; i < 2; i++) {
-		client_open(&c, i ? &x->f.viewer : NULL, TLS1_3_VERSION);
+		client_begin(&c, i ? &x->f.viewer : NULL, TLS1_3_VERSION);
 		snprintf(head, 64, "GET /healthz HTTP/1.1\r\nX: ");
 		memset(head + strlen(head), 'a', 30000);
 		client_send(&c, head, strlen(head));
@@ -158,7 +158,7 @@ static void test_sizes(void **state)
 		client_done(&c);
 	}
 	/* In chunks without an announced end. */
-	client_open(&c, NULL, TLS1_3_VERSION);
+	client_begin(&c, NULL, TLS1_3_VERSION);
 	client_send(&c, "POST /v1/enrol HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 56);
 	memset(head, 'x', 16384);
 	for (int i = 0; i < 40 && !client_has(&c, "413") && !c.gone; i++) {
@@ -169,7 +169,7 @@ static void test_sizes(void **state)
 	}
 	assert_true(c.gone || client_wait(&c, "HTTP/1.1 413"));
 	client_done(&c);
-	client_open(&c, NULL, TLS1_3_VERSION);
+	client_begin(&c, NULL, TLS1_3_VERSION);
 	assert_true(client_healthy(&c));
 	client_done(&c);
 	free(head);
@@ -197,7 +197,7 @@ static void test_odd_requests(void **state)
 	(void)state;
 	server_fixture_start((struct server_options){0});
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		client_open(&c, NULL, TLS1_3_VERSION);
+		client_begin(&c, NULL, TLS1_3_VERSION);
 		client_send(&c, odd[i].text, strlen(odd[i].text));
 		if (!client_wait(&c, odd[i].answer))
 			fail_msg("%s: %.300s", odd[i].text, c.in.size ? (char *)c.in.data : "");
@@ -214,7 +214,7 @@ static void test_keep_alive(void **state)
 
 	(void)state;
 	server_fixture_start((struct server_options){0});
-	client_open(&c, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&c, &x->f.viewer, TLS1_3_VERSION);
 	for (int i = 0; i < 5; i++)
 		assert_true(client_healthy(&c));
 	buf_clear(&c.in);
@@ -235,7 +235,7 @@ static void test_pipeline_without_end(void **state)
 
 	(void)state;
 	server_fixture_start((struct server_options){0});
-	client_open(&c, &x->node.person, TLS1_3_VERSION);
+	client_begin(&c, &x->node.person, TLS1_3_VERSION);
 	for (int i = 0; i < 2000; i++)
 		buf_puts(&many, "GET /v1/nodes HTTP/1.1\r\nHost: x\r\n\r\n");
 	while (sent < 1000 && client_send(&c, (char *)many.data, many.size))
@@ -243,7 +243,7 @@ static void test_pipeline_without_end(void **state)
 	assert_true(sent < 1000); /* 70 MB would have been taken */
 	client_done(&c);
 	buf_done(&many);
-	client_open(&c, NULL, TLS1_3_VERSION);
+	client_begin(&c, NULL, TLS1_3_VERSION);
 	assert_true(client_healthy(&c));
 	client_done(&c);
 }
@@ -257,11 +257,11 @@ static void test_stop(void **state)
 	for (int round = 0; round < 2; round++) {
 		server_fixture_start((struct server_options){0});
 		client_connect(&c[0]);
-		client_open(&c[1], NULL, TLS1_3_VERSION);
-		client_open(&c[2], &x->f.viewer, TLS1_2_VERSION);
-		client_open(&c[3], &x->f.viewer, TLS1_3_VERSION);
-		client_open(&c[4], &x->f.responder, TLS1_3_VERSION);
-		client_open(&c[5], &x->node.person, TLS1_3_VERSION);
+		client_begin(&c[1], NULL, TLS1_3_VERSION);
+		client_begin(&c[2], &x->f.viewer, TLS1_2_VERSION);
+		client_begin(&c[3], &x->f.viewer, TLS1_3_VERSION);
+		client_begin(&c[4], &x->f.responder, TLS1_3_VERSION);
+		client_begin(&c[5], &x->node.person, TLS1_3_VERSION);
 		client_ask(&c[3], "GET", "/v1/events?follow=1", 0);
 		assert_true(client_wait(&c[3], "HTTP/1.1 200"));
 		client_send(&c[4], "GET /v1/no", 10);

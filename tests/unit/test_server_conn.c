@@ -38,10 +38,10 @@ static void test_slow_strangers(void **state)
 	server_fixture_start((struct server_options){
 		.grace_ms = 20, .request_ms = 400, .stall_ms = 300, .idle_ms = 60000});
 	client_connect(&silent);
-	client_open(&headers, NULL, TLS1_3_VERSION);
-	client_open(&body, NULL, TLS1_3_VERSION);
-	client_open(&idle, NULL, TLS1_3_VERSION);
-	client_open(&known, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&headers, NULL, TLS1_3_VERSION);
+	client_begin(&body, NULL, TLS1_3_VERSION);
+	client_begin(&idle, NULL, TLS1_3_VERSION);
+	client_begin(&known, &x->f.viewer, TLS1_3_VERSION);
 	client_send(&headers, "GET /healthz HTTP/1.1\r\nX: ", 26);
 	client_send(&body, "POST /v1/enrol HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", 51);
 	client_send(&known, "GET /healthz HTTP/1.1\r\nX: ", 26);
@@ -79,7 +79,7 @@ static void test_idle_stranger(void **state)
 	(void)state;
 	server_fixture_start(
 		(struct server_options){.grace_ms = 1, .request_ms = 60000, .stall_ms = 200});
-	client_open(&c, NULL, TLS1_3_VERSION);
+	client_begin(&c, NULL, TLS1_3_VERSION);
 	assert_true(client_stays(&c));
 	assert_true(client_healthy(&c));
 	client_send(&c, "GET /healthz HTTP/1.1\r\nX: ", 26);
@@ -103,10 +103,10 @@ static void test_per_address(void **state)
 	(void)state;
 	server_fixture_start((struct server_options){
 		.max_per_address = 8, .grace_ms = 50, .request_ms = 60000, .stall_ms = 60000});
-	client_open(&known[0], &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&known[0], &x->f.viewer, TLS1_3_VERSION);
 	for (int i = 0; i < N; i++)
-		client_open(&strangers[i], NULL, TLS1_3_VERSION);
-	client_open(&known[1], &x->node.person, TLS1_3_VERSION);
+		client_begin(&strangers[i], NULL, TLS1_3_VERSION);
+	client_begin(&known[1], &x->node.person, TLS1_3_VERSION);
 	for (int i = 0; i < SERVER_FIXTURE_PATIENCE && gone < N - 8; i++) {
 		server_fixture_turn();
 		gone = 0;
@@ -119,7 +119,7 @@ static void test_per_address(void **state)
 	/* The oldest went, the newest stay; and nobody who is known, before or after. */
 	assert_true(strangers[0].gone);
 	assert_true(client_healthy(&strangers[N - 1]));
-	client_open(&known[2], &x->f.approver, TLS1_3_VERSION);
+	client_begin(&known[2], &x->f.approver, TLS1_3_VERSION);
 	for (int i = 0; i < 3; i++)
 		assert_true(client_healthy(&known[i]));
 	for (int i = 0; i < N; i++)
@@ -166,9 +166,9 @@ static void test_in_all(void **state)
 	(void)state;
 	server_fixture_start((struct server_options){
 		.max_connections = 16, .max_per_address = 1000, .grace_ms = 60000});
-	client_open(&known, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&known, &x->f.viewer, TLS1_3_VERSION);
 	for (int i = 0; i < N; i++)
-		client_open(&strangers[i], NULL, TLS1_3_VERSION);
+		client_begin(&strangers[i], NULL, TLS1_3_VERSION);
 	assert_true(client_wait_gone(&strangers[0]));
 	assert_true(client_wait_gone(&strangers[N - 17]));
 	assert_true(client_healthy(&strangers[N - 1]));
@@ -186,9 +186,9 @@ static void test_per_certificate(void **state)
 
 	(void)state;
 	server_fixture_start((struct server_options){0});
-	client_open(&operator_, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&operator_, &x->f.viewer, TLS1_3_VERSION);
 	for (int i = 0; i < 12; i++)
-		client_open(&nodes[i], &x->node.person, TLS1_3_VERSION);
+		client_begin(&nodes[i], &x->node.person, TLS1_3_VERSION);
 	for (int i = 0; i < 12; i++) {
 		client_stays(&nodes[i]);
 		gone += nodes[i].gone;

@@ -50,7 +50,7 @@ static void test_events(void **state)
 	(void)state;
 	server_fixture_start((struct server_options){0});
 	add_lines(1000); /* four pieces */
-	client_open(&c, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&c, &x->f.viewer, TLS1_3_VERSION);
 	client_ask(&c, "GET", "/v1/events", 0);
 	assert_true(client_wait(&c, "\r\n0\r\n\r\n"));
 	assert_true(client_has(&c, "0000999\""));
@@ -66,8 +66,8 @@ static void test_follow(void **state)
 
 	(void)state;
 	server_fixture_start((struct server_options){0});
-	client_open(&c, &x->f.viewer, TLS1_3_VERSION);
-	client_open(&gone, &x->f.responder, TLS1_3_VERSION);
+	client_begin(&c, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&gone, &x->f.responder, TLS1_3_VERSION);
 	client_ask(&c, "GET", "/v1/events?follow=1", 0);
 	client_ask(&gone, "GET", "/v1/events?follow=1", 0);
 	assert_true(client_wait(&c, "\"type\":\"transition\""));
@@ -89,7 +89,7 @@ static void test_follow(void **state)
 	assert_false(client_has(&c, "0000001\""));
 	assert_false(client_has(&c, "0\r\n\r\n"));
 	client_done(&c);
-	client_open(&end, NULL, TLS1_3_VERSION);
+	client_begin(&end, NULL, TLS1_3_VERSION);
 	assert_true(client_healthy(&end));
 	client_done(&end);
 }
@@ -102,8 +102,8 @@ static void test_slow_follower(void **state)
 
 	(void)state;
 	server_fixture_start((struct server_options){.idle_ms = 700});
-	client_open(&good, &x->f.viewer, TLS1_3_VERSION);
-	client_open(&slow, &x->f.responder, TLS1_3_VERSION);
+	client_begin(&good, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&slow, &x->f.responder, TLS1_3_VERSION);
 	setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	client_ask(&slow, "GET", "/v1/events?follow=1", 0);
 	client_ask(&good, "GET", "/v1/events?follow=1", 0);
@@ -138,7 +138,7 @@ static void test_slow_reader(void **state)
 	(void)state;
 	server_fixture_start((struct server_options){.idle_ms = 300});
 	add_lines(3000);
-	client_open(&c, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&c, &x->f.viewer, TLS1_3_VERSION);
 	client_ask(&c, "GET", "/v1/events", 0);
 	gettimeofday(&begun, NULL);
 	for (int i = 0; i < SERVER_FIXTURE_PATIENCE && !client_has(&c, "\r\n0\r\n\r\n") && !c.gone;

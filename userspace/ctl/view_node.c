@@ -198,21 +198,18 @@ static size_t pick(const json_t *cases, const json_t *ret[MAX_TOLD])
 	json_t *k;
 
 	json_array_foreach (cases, i, k) {
-		const json_t *in = k;
+		size_t at = 0;
 
 		if (!json_is_null(json_object_get(k, "closed")))
 			continue;
 		n++;
-		for (size_t at = 0; at < MAX_TOLD; at++) {
-			const json_t *out = ret[at];
-
-			if (out && weight(out) >= weight(in))
-				continue;
-			ret[at] = in;
-			in = out;
-			if (!in)
-				break;
-		}
+		while (at < MAX_TOLD && ret[at] && weight(ret[at]) >= weight(k))
+			at++;
+		if (at == MAX_TOLD)
+			continue;
+		for (size_t last = MAX_TOLD - 1; last > at; last--)
+			ret[last] = ret[last - 1];
+		ret[at] = k;
 	}
 	return n;
 }
