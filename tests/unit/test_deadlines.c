@@ -125,6 +125,33 @@ static void test_verifier_away(void **state)
 	is(p, "silent");
 }
 
+/* A machine that sleeps is away, too, whether evidence or the clock is the first to come after it. */
+static void test_asleep(void **state)
+{
+	struct place *p = *state;
+
+	for (int i = 0; i < 2; i++) {
+		verifier_fixture_pass(&p->v, 100000);
+		p->v.utc_ns += 3600 * VERIFIER_FIXTURE_S;
+		p->v.boot_ns += 3600 * VERIFIER_FIXTURE_S;
+		if (i == 1)
+			assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+		verifier_fixture_pass(&p->v, 179000);
+		is(p, "trusted");
+		verifier_fixture_pass(&p->v, 3000);
+		is(p, "silent");
+		assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	}
+	/* One that is only slow is not. */
+	for (int i = 0; i < 4; i++) {
+		is(p, "trusted");
+		p->v.utc_ns += 50 * VERIFIER_FIXTURE_S;
+		p->v.boot_ns += 50 * VERIFIER_FIXTURE_S;
+		verifier_fixture_pass(&p->v, 1);
+	}
+	is(p, "silent");
+}
+
 static void test_away_and_clock_went_back(void **state)
 {
 	struct place *p = *state;
@@ -270,8 +297,9 @@ static void test_store_fails(void **state)
 {
 	struct place *p = *state;
 
-	p->v.utc_ns += 181 * VERIFIER_FIXTURE_S;
-	p->v.boot_ns += 181 * VERIFIER_FIXTURE_S;
+	verifier_fixture_pass(&p->v, 180000);
+	p->v.utc_ns += VERIFIER_FIXTURE_S;
+	p->v.boot_ns += VERIFIER_FIXTURE_S;
 	p->v.faults.node_put = -EIO;
 	assert_int_equal(intake_tick(p->v.intake), -EIO);
 	p->v.faults.node_put = 0;
@@ -306,9 +334,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(silent),	     TEST(silent_by_rule), TEST(killed),
 		TEST(verifier_away), TEST(jump_forward),   TEST(away_and_clock_went_back),
-		TEST(jump_back),     TEST(leaving),	   TEST(never_came),
-		TEST(unconfirmed),   TEST(grace),	   TEST(armed_later),
-		TEST(store_fails),   TEST(many),
+		TEST(jump_back),     TEST(leaving),	   TEST(asleep),
+		TEST(never_came),    TEST(unconfirmed),	   TEST(grace),
+		TEST(armed_later),   TEST(store_fails),	   TEST(many),
 	};
 
 	return cmocka_run_group_tests_name("deadlines", tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #define MS 1000000ull
 #define JUMP_NS 2000000000ll /* less is a clock that is being set right slowly */
+#define MAX_AWAY_MS 60000u /* between two looks at the clocks, one a second */
 #define MAX_BATCH 64u /* nodes in one transaction */
 
 struct deadlines {
@@ -23,6 +24,7 @@ struct deadlines {
 	uint64_t looked_ns; /* UTC of the last look: what ran out before it was dealt with */
 	uint64_t next_ns; /* nothing runs out before; 0: look at once */
 	uint64_t lenient_ns; /* after a start, nodes have until then to come back */
+	uint64_t seen_ns; /* boot time at which the clocks were last looked at */
 };
 
 static const struct store_ops *ops(const struct deadlines *d)
@@ -198,6 +200,19 @@ static int shift(struct deadlines *d, bool start, int64_t by_ns)
 	return r;
 }
 
+/* Nobody was listened to until now. */
+static int begin(struct deadlines *d)
+{
+	int r = shift(d, true, 0);
+
+	if (r < 0)
+		return r;
+	d->lenient_ns = utc(d) + d->v->silent_after_ms * MS;
+	d->seen_ns = clock_boot_ns(d->v->clock);
+	d->next_ns = 0;
+	return 0;
+}
+
 int deadlines_open(const struct transition *t, struct documents *documents, struct deadlines **ret)
 {
 	struct deadlines *d = calloc(1, sizeof(*d));
@@ -209,8 +224,7 @@ int deadlines_open(const struct transition *t, struct documents *documents, stru
 	d->v = t->v;
 	d->documents = documents;
 	d->offset_ns = utc(d) - clock_boot_ns(d->v->clock);
-	d->lenient_ns = utc(d) + d->v->silent_after_ms * MS;
-	r = shift(d, true, 0);
+	r = begin(d);
 	if (r < 0) {
 		free(d);
 		return r;
@@ -225,7 +239,7 @@ struct deadlines *deadlines_free(struct deadlines *d)
 	return NULL;
 }
 
-int deadlines_clock(struct deadlines *d)
+static int follow_jump(struct deadlines *d)
 {
 	uint64_t offset = utc(d) - clock_boot_ns(d->v->clock);
 	int64_t by = (int64_t)(offset - d->offset_ns);
@@ -243,6 +257,24 @@ int deadlines_clock(struct deadlines *d)
 	move(&d->lenient_ns, by);
 	d->next_ns = 0;
 	return 0;
+}
+
+int deadlines_clock(struct deadlines *d)
+{
+	uint64_t now = clock_boot_ns(d->v->clock), away = now - d->seen_ns;
+	int r = follow_jump(d);
+
+	/* A machine that slept, or a process that was stopped, is a verifier that was away. */
+	if (r >= 0 && away > least(MAX_AWAY_MS, d->v->silent_after_ms / 2) * MS) {
+		r = begin(d);
+		if (r >= 0)
+			log_warning("verifier=away for=%" PRIu64
+				    "s next=\"nodes have their whole time again\"",
+				    away / 1000000000);
+	}
+	if (r >= 0)
+		d->seen_ns = now;
+	return r;
 }
 
 void deadlines_changed(struct deadlines *d)

@@ -16,7 +16,7 @@ struct deadlines;
 
 int deadlines_open(const struct transition *t, struct documents *documents, struct deadlines **ret);	/* all borrowed but t, which is copied */
 struct deadlines *deadlines_free(struct deadlines *d);
-/* Before anything that sets a deadline: has UTC jumped? Cheap when it has not. */
+/* Before anything that sets a deadline: has UTC jumped, or the machine slept? Cheap when neither. */
 int deadlines_clock(struct deadlines *d);
 /* Cases are judged otherwise from here on: grace may end earlier than was known. */
 void deadlines_changed(struct deadlines *d);
