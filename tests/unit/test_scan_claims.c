@@ -207,7 +207,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(first_scan_tells_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(later_scans_tell_only_changes, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_hidden_list_of_modules_is_no_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_hidden_list_of_modules_is_no_list, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(put_claims_are_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_that_leave_the_tree_are_refused, setup,
 						teardown),

@@ -265,7 +265,7 @@ int outbox_add(struct outbox *o, const struct outbox_lane_options *in, struct ou
 		return -E2BIG;
 	l->o = o;
 	l->in = *in;
-	strcpy(l->target, in->target);
+	snprintf(l->target, sizeof(l->target), "%s", in->target);
 	snprintf(l->counter, sizeof(l->counter), "dropped:%s", in->target);
 	l->in.target = l->target;
 	o->n_lanes++;
