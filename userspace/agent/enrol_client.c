@@ -344,6 +344,9 @@ static int take_identity(struct joining *j, const struct buf *answer, struct why
 	json_t *part;
 	int r = jsonl_parse(answer->data, answer->size, MAX_ANSWER, &o, ret_why);
 
+	record_done(&j->record);
+	buf_clear(&j->cert_pem);
+	buf_clear(&j->ca_pem);
 	if (r >= 0)
 		r = jsonl_get_str(o, "status", 32, &status, ret_why);
 	if (r >= 0 && strcmp(status, "pending") == 0)
@@ -364,8 +367,10 @@ static int take_identity(struct joining *j, const struct buf *answer, struct why
 		buf_puts(&j->ca_pem, text);
 		r = buf_status(&j->ca_pem);
 	}
-	if (r >= 0)
-		r = check_record(j, ret_why);
+	/* Cut short, or no answer at all: the verifier may have enrolled us, and gives the same again. */
+	if (r < 0)
+		return r == -ENOMEM ? r : -EAGAIN;
+	r = check_record(j, ret_why);
 	return r < 0 ? (r == -ENOMEM ? r : -EKEYREJECTED) : NEXT_DONE;
 }
 
