@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders: by the pinned key, for this node, once and upwards; and a baseline that is not good leaves the old one in force. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent_fixture.h"
+#include "clock.h"
+#include "dsse.h"
+#include "order.h"
+#include "order_taker.h"
+#include "plumb/wire.h"
+#include "verifier_fixture.h"
+
+#define ENTRY "{\"s\":\"host\",\"k\":\"file:/etc/a\",\"x\":\"reg\"}\n"
+
+struct world {
+	struct agent_fixture f;
+	struct order_taker *taker;
+	struct record record;
+	struct sign_key *approver, *stranger;
+	char baseline_path[128];
+	uint64_t boot_ns;
+	struct clock clock;
+	unsigned int n_evidence, n_anew, want;
+};
+
+static uint64_t utc(void *ctx)
+{
+	(void)ctx;
+	return 1700000000ull * 1000000000;
+}
+
+static uint64_t boot(void *ctx)
+{
+	return ((struct world *)ctx)->boot_ns;
+}
+
+static void on_evidence(void *ctx)
+{
+	((struct world *)ctx)->n_evidence++;
+}
+
+static void on_anew(void *ctx)
+{
+	((struct world *)ctx)->n_anew++;
+}
+
+static void open_taker(struct world *w)
+{
+	const struct order_taker_options o = {.io = fsio_system(),
+					      .clock = &w->clock,
+					      .record = &w->record,
+					      .writer = w->f.writer,
+					      .transport = w->f.transport,
+					      .baseline_path = w->baseline_path,
+					      .evidence = on_evidence,
+					      .judged_anew = on_anew,
+					      .ctx = w};
+	struct why why = {""};
+
+	if (order_taker_open(&o, &w->taker, &why) < 0)
+		fail_msg("%s", why.text);
+}
+
+static void start(struct world *w)
+{
+	agent_fixture_start(&w->f);
+	w->record = w->f.identity.record;
+	w->record.order_key = w->record.baseline_keys[0] = (struct buf){0};
+	assert_int_equal(sign_key_spki(w->f.verifier.order_key, &w->record.order_key), 0);
+	assert_int_equal(sign_key_spki(w->approver, &w->record.baseline_keys[0]), 0);
+	w->record.n_baseline_keys = 1;
+	open_taker(w);
+}
+
+static void stop(struct world *w)
+{
+	agent_fixture_stop(&w->f);
+	w->taker = order_taker_free(w->taker);
+	buf_done(&w->record.order_key);
+	buf_done(&w->record.baseline_keys[0]);
+}
+
+static int make(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	agent_fixture_init(&w->f);
+	w->clock = (struct clock){utc, boot, w};
+	w->boot_ns = 1000000000;
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &w->approver), 0);
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &w->stranger), 0);
+	snprintf(w->baseline_path, sizeof(w->baseline_path), "%s/baseline.jsonl", w->f.dir);
+	start(w);
+	*state = w;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct world *w = *state;
+
+	stop(w);
+	sign_key_free(w->approver);
+	sign_key_free(w->stranger);
+	agent_fixture_done(&w->f);
+	free(w);
+	return 0;
+}
+
+static struct order order_of(const struct world *w, uint64_t number, enum order_kind kind)
+{
+	struct order o = {.number = number,
+			  .kind = kind,
+			  .incarnation = w->record.incarnation,
+			  .reason = "a test",
+			  .life_ms = 60000};
+
+	memcpy(o.node, w->record.node, sizeof(o.node));
+	return o;
+}
+
+static void seal(const struct order *o, const struct sign_key *key, const char *type,
+		 struct buf *ret)
+{
+	struct buf payload = {0};
+
+	assert_int_equal(order_write(o, &payload), 0);
+	assert_int_equal(dsse_sign(type, payload.data, payload.size,
+				   (const struct sign_key *const *)&key, 1, ret),
+			 0);
+	buf_done(&payload);
+}
+
+static void give(struct world *w, const struct order *o)
+{
+	struct buf b = {0};
+
+	seal(o, w->f.verifier.order_key, WIRE_DSSE_ORDER, &b);
+	order_taker_take(w->taker, &b, 1);
+	buf_done(&b);
+}
+
+static uint32_t lines(struct world *w, const char *one, const char *two)
+{
+	assert_int_equal(ledger_sync(ledger_writer_ledger(w->f.writer)), 0);
+	return agent_fixture_count(&w->f, one, two);
+}
+
+static void test_once_and_upwards(void **state)
+{
+	struct world *w = *state;
+	struct order o = order_of(w, 3, ORDER_CHALLENGE);
+
+	give(w, &o);
+	give(w, &o); /* replayed */
+	assert_int_equal(w->n_evidence, 1);
+	assert_int_equal(order_taker_last(w->taker), 3);
+	o.number = 2;
+	give(w, &o);
+	assert_int_equal(order_taker_last(w->taker), 3);
+	o.number = 9;
+	give(w, &o);
+	assert_int_equal(order_taker_last(w->taker), 9);
+	assert_int_equal(lines(w, "\"type\":\"order\"", "\"result\":\"done\""), 2);
+	assert_int_equal(lines(w, "\"type\":\"order\",\"number\":9", "\"kind\":\"challenge\""), 1);
+}
+
+static void test_recovered(void **state)
+{
+	struct world *w = *state;
+	struct order o = order_of(w, 9, ORDER_CHALLENGE);
+	struct transport_options to = {w->f.verifier.url, (char *)w->f.verifier.ca.data,
+				       (char *)w->f.client_cert.data, (char *)w->f.client_pem.data};
+	struct why why = {""};
+
+	give(w, &o);
+	agent_fixture_measure(&w->f, PLUMB_TYPE_CLAIM, "boot:x",
+			      "\"type\":\"order\",\"number\":99");
+	stop(w);
+	assert_int_equal(transport_open(w->f.base, &to, &w->f.transport, &why), 0);
+	start(w);
+	assert_int_equal(order_taker_last(w->taker), 9);
+	give(w, &o);
+	assert_int_equal(w->n_evidence, 1);
+}
+
+static void refused(struct world *w, const struct order *o, const struct sign_key *key,
+		    const char *type, size_t turn)
+{
+	struct buf b = {0};
+
+	seal(o, key, type, &b);
+	if (turn)
+		b.data[turn] ^= 1;
+	order_taker_take(w->taker, &b, 1);
+	buf_done(&b);
+	assert_int_equal(order_taker_last(w->taker), 0);
+	assert_int_equal(w->n_evidence, 0);
+	assert_int_equal(lines(w, "\"type\":\"order\"", ""), 0);
+}
+
+static void test_not_ours(void **state)
+{
+	struct world *w = *state;
+	const struct sign_key *key = w->f.verifier.order_key;
+	struct order o = order_of(w, 1, ORDER_CHALLENGE);
+	struct buf b = {0};
+
+	refused(w, &o, w->stranger, WIRE_DSSE_ORDER, 0);
+	refused(w, &o, key, WIRE_DSSE_ACTION, 0);
+	seal(&o, key, WIRE_DSSE_ORDER, &b);
+	for (size_t i = 12; i < b.size; i += 97)
+		refused(w, &o, key, WIRE_DSSE_ORDER, i);
+	for (size_t n = 0; n < b.size; n += 53) {
+		struct buf cut = {0};
+
+		buf_put(&cut, b.data, n);
+		order_taker_take(w->taker, &cut, 1);
+		buf_done(&cut);
+	}
+	assert_int_equal(order_taker_last(w->taker), 0);
+	o.incarnation++;
+	refused(w, &o, key, WIRE_DSSE_ORDER, 0);
+	o = order_of(w, 1, ORDER_CHALLENGE);
+	o.node[5] = o.node[5] == 'a' ? 'b' : 'a';
+	refused(w, &o, key, WIRE_DSSE_ORDER, 0);
+	buf_done(&b);
+}
+
+/* Announced until its time is over, by boot time; and no life is longer than it can be counted. */
+static void test_restart(void **state)
+{
+	struct world *w = *state;
+	struct order o = order_of(w, 1, ORDER_RESTART);
+
+	assert_int_equal(order_taker_restart(w->taker), 0);
+	give(w, &o);
+	assert_int_equal(order_taker_restart(w->taker), 1);
+	assert_int_equal(w->n_evidence, 1);
+	w->boot_ns += 60000000000ull;
+	assert_int_equal(order_taker_restart(w->taker), 1);
+	w->boot_ns += 1;
+	assert_int_equal(order_taker_restart(w->taker), 0);
+	o.number = 2;
+	o.life_ms = INT64_MAX;
+	give(w, &o);
+	assert_int_equal(order_taker_restart(w->taker), 2);
+	o = order_of(w, 3, ORDER_QUARANTINE);
+	give(w, &o);
+	assert_int_equal(lines(w, "\"kind\":\"quarantine\"", "does not isolate"), 1);
+}
+
+static bool has_order_line(void *ctx)
+{
+	const struct world *w = ctx;
+
+	return order_taker_last(w->taker) >= w->want;
+}
+
+static void until_taken(struct world *w, uint64_t number)
+{
+	w->want = (unsigned int)number;
+	agent_fixture_until(&w->f, has_order_line, w, "the order was taken");
+}
+
+/* An order for a document of this name and version, which the verifier has. */
+static void order_baseline(struct world *w, uint64_t number, const char *name, uint64_t version,
+			   const struct sign_key *key)
+{
+	struct order o = order_of(w, number, ORDER_BASELINE);
+
+	buf_done(&w->f.verifier.document);
+	verifier_fixture_baseline(name, version, ENTRY, key, &w->f.verifier.document);
+	o.version = version;
+	assert_int_equal(digest_sha256(w->f.verifier.document.data, w->f.verifier.document.size,
+				       &o.document),
+			 0);
+	give(w, &o);
+}
+
+static void read_file(const struct world *w, struct buf *ret)
+{
+	buf_clear(ret);
+	assert_int_equal(fsio_read_file(fsio_system(), w->baseline_path, 65536, ret), 0);
+}
+
+static void expect_refused(struct world *w, uint64_t number, const char *text, struct buf *before)
+{
+	struct buf now = {0};
+	unsigned int asked = w->n_evidence;
+	char sign[64], path[160];
+
+	until_taken(w, number);
+	snprintf(sign, sizeof(sign), "\"number\":%d,", (int)number);
+	assert_int_equal(lines(w, sign, "\"result\":\"refused: "), 1);
+	if (lines(w, sign, text) != 1)
+		fail_msg("order %d is not refused with: %s", (int)number, text);
+	/* The old one judges on, now and after a restart; and the verifier hears of it. */
+	assert_int_equal(order_taker_baseline(w->taker), 5);
+	read_file(w, &now);
+	assert_string_equal((char *)now.data, (char *)before->data);
+	snprintf(path, sizeof(path), "%s.new", w->baseline_path);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_true(w->n_evidence >= asked);
+	buf_done(&now);
+}
+
+static void test_baseline(void **state)
+{
+	struct world *w = *state;
+	struct buf good = {0};
+	struct order o;
+
+	order_baseline(w, 1, "web", 5, w->approver);
+	until_taken(w, 1);
+	assert_int_equal(order_taker_baseline(w->taker), 5);
+	assert_int_equal(w->n_anew, 1);
+	assert_int_equal(lines(w, "\"type\":\"baseline\",\"version\":5", "\"signer\""), 1);
+	assert_int_equal(lines(w, "\"number\":1,", "\"result\":\"done\""), 1);
+	read_file(w, &good);
+	/* Another's signature, an older one, another document than was ordered, one of another version, one that is not there. */
+	order_baseline(w, 2, "web", 6, w->stranger);
+	expect_refused(w, 2, "", &good);
+	order_baseline(w, 3, "web", 4, w->approver);
+	expect_refused(w, 3, "older", &good);
+	o = order_of(w, 4, ORDER_BASELINE);
+	o.version = 6;
+	o.document.bytes[3] = 1;
+	give(w, &o);
+	expect_refused(w, 4, "not the document that was ordered", &good);
+	buf_done(&w->f.verifier.document);
+	o.number = 5;
+	give(w, &o);
+	expect_refused(w, 5, "no such thing", &good);
+	/* Corrupt, although it is what was ordered. */
+	o.number = 6;
+	buf_puts(&w->f.verifier.document, (char *)good.data);
+	w->f.verifier.document.data[good.size - 5] ^= 1;
+	assert_int_equal(digest_sha256(w->f.verifier.document.data, w->f.verifier.document.size,
+				       &o.document),
+			 0);
+	o.version = 5;
+	give(w, &o);
+	expect_refused(w, 6, "", &good);
+	o.version = 6;
+	o.number = 7;
+	buf_done(&w->f.verifier.document);
+	buf_puts(&w->f.verifier.document, (char *)good.data);
+	assert_int_equal(digest_sha256(good.data, good.size, &o.document), 0);
+	give(w, &o);
+	expect_refused(w, 7, "version 5, and 6 was ordered", &good);
+	/* A newer one, and one of another name, are taken. */
+	order_baseline(w, 8, "web", 6, w->approver);
+	until_taken(w, 8);
+	order_baseline(w, 9, "db", 1, w->approver);
+	until_taken(w, 9);
+	assert_int_equal(order_taker_baseline(w->taker), 1);
+	assert_int_equal(w->n_anew, 3);
+	buf_done(&good);
+}
+
+static bool has_met_fault(void *ctx)
+{
+	return ((const struct world *)ctx)->f.verifier.faults == 0;
+}
+
+/* A verifier that cannot give it now keeps the order open. */
+static void test_fetched_later(void **state)
+{
+	struct world *w = *state;
+
+	fake_verifier_fail(&w->f.verifier, WIRE_ROUTE_BASELINE_GET, FAKE_VERIFIER_STATUS, 503, 1);
+	order_baseline(w, 1, "web", 5, w->approver);
+	agent_fixture_until(&w->f, has_met_fault, w, "the fault was met");
+	while (w->n_anew == 0) {
+		assert_true(order_taker_last(w->taker) <= 1);
+		order_baseline(w, 1, "web", 5, w->approver);
+		event_base_loop(w->f.base, EVLOOP_ONCE);
+	}
+	assert_int_equal(order_taker_baseline(w->taker), 5);
+	assert_int_equal(lines(w, "\"type\":\"order\"", "refused"), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, make, end)
+	const struct CMUnitTest tests[] = {
+		T(test_once_and_upwards), T(test_recovered), T(test_not_ours),
+		T(test_restart),	  T(test_baseline),  T(test_fetched_later),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
