@@ -17,6 +17,7 @@
 #include "jsonl.h"
 #include "ledger_check.h"
 #include "ledger_dir.h"
+#include "store_sqlite.h"
 #include "vlog.h"
 
 struct place {
@@ -270,12 +271,165 @@ static void test_other_keys(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void join(struct place *p, struct store *s)
+{
+	char path[96];
+	struct why why = {""};
+
+	snprintf(path, sizeof(path), "%s/store.db", p->dir);
+	assert_int_equal(store_sqlite_open(path, s, &why), 0);
+	assert_int_equal(vlog_join(p->v, s, &why), 0);
+}
+
+static void end(struct place *p, struct store *s)
+{
+	vlog_free(p->v);
+	s->ops->close(s->ctx);
+}
+
+static void put_count(const struct store *s, unsigned int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	assert_int_equal(s->ops->setting_put(s->ctx, "n", text), 0);
+}
+
+static unsigned int get_count(const struct store *s)
+{
+	struct buf b = {0};
+	unsigned int n = 0;
+
+	if (s->ops->setting_get(s->ctx, "n", &b) >= 0)
+		n = (unsigned int)strtoul((char *)b.data, NULL, 10);
+	buf_done(&b);
+	return n;
+}
+
+/* Lines that tell of a number and that no void line takes back. */
+static unsigned int told(struct place *p)
+{
+	struct buf b = {0};
+	uint64_t to = 0;
+	unsigned int n = 0;
+	bool taken[512] = {false};
+	char *line, *rest;
+
+	assert_int_equal(vlog_lines(p->v, 0, 1 << 20, &b, &to), 0);
+	assert_true(to < 512);
+	for (rest = (char *)b.data; (line = strsep(&rest, "\n")) != NULL;) {
+		const char *from = strstr(line, "\"action\":\"void\"");
+
+		from = from ? strstr(from, "\"from\":") : NULL;
+		if (!from)
+			continue;
+		for (uint64_t i = strtoull(from + 7, NULL, 10);
+		     i < strtoull(strstr(from, "\"to\":") + 5, NULL, 10); i++)
+			taken[i] = true;
+	}
+	buf_clear(&b);
+	assert_int_equal(vlog_lines(p->v, 0, 1 << 20, &b, &to), 0);
+	rest = (char *)b.data;
+	for (uint64_t i = 0; i < to && (line = strsep(&rest, "\n")) != NULL; i++)
+		n += strstr(line, "\"n\":") && !taken[i];
+	buf_done(&b);
+	return n;
+}
+
+static void test_joined(void **state)
+{
+	struct place *p = *state;
+	struct store s;
+	uint64_t seq;
+
+	vlog_on_sync(p->v, on_sync, p);
+	join(p, &s);
+	assert_int_equal(s.ops->begin(s.ctx), 0);
+	add(p, "\"n\":1");
+	add(p, "\"n\":2");
+	assert_int_equal(vlog_sync(p->v), 0);
+	assert_int_equal(vlog_synced_size(p->v), 0);
+	s.ops->rollback(s.ctx);
+	assert_int_equal(vlog_size(p->v), 0);
+	assert_int_equal(p->told, 0);
+	assert_int_equal(s.ops->begin(s.ctx), 0);
+	add(p, "\"n\":3");
+	assert_int_equal(s.ops->commit(s.ctx), 0);
+	assert_int_equal(vlog_synced_size(p->v), 1);
+	assert_int_equal(p->told, 1);
+	/* One that tells of nothing leaves the log alone; a line without a transaction gets one. */
+	assert_int_equal(s.ops->begin(s.ctx), 0);
+	assert_int_equal(s.ops->commit(s.ctx), 0);
+	assert_int_equal(p->told, 1);
+	assert_int_equal(vlog_add(p->v, PLUMB_TYPE_ACTION, "\"n\":4", &seq), 0);
+	assert_int_equal(seq, 1);
+	assert_int_equal(vlog_sync(p->v), 0);
+	assert_int_equal(vlog_synced_size(p->v), 2);
+	end(p, &s);
+	assert_int_equal(open_log(p), 0);
+	join(p, &s);
+	assert_int_equal(told(p), 2);
+	assert_int_equal(vlog_size(p->v), 2);
+	end(p, &s);
+	p->v = NULL;
+}
+
+static void add_n(struct place *p)
+{
+	uint64_t seq;
+
+	assert_int_equal(vlog_add(p->v, PLUMB_TYPE_ACTION, "\"n\":1", &seq), 0);
+	assert_int_equal(seq, vlog_size(p->v) - 1);
+}
+
+/* The disk fails at each call of a commit in turn, and the process goes on or dies: what is told and not taken back is what is stored. */
+static void test_joined_faults(void **state)
+{
+	struct place *p = *state;
+	unsigned int stored = 0, failed = 0;
+	struct store s;
+
+	join(p, &s);
+	for (int left = 0; left < 60; left++) {
+		assert_int_equal(s.ops->begin(s.ctx), 0);
+		add_n(p);
+		put_count(&s, stored + 1);
+		p->f.left = left / 2;
+		p->f.half = left % 4 == 1;
+		if (s.ops->commit(s.ctx) >= 0)
+			stored++;
+		else
+			failed++;
+		p->f.left = -1;
+		if (left % 2) {
+			end(p, &s);
+			assert_int_equal(open_log(p), 0);
+			join(p, &s);
+		}
+		assert_int_equal(s.ops->begin(s.ctx), 0);
+		add_n(p);
+		put_count(&s, ++stored);
+		assert_int_equal(s.ops->commit(s.ctx), 0);
+		assert_int_equal(get_count(&s), stored);
+		assert_int_equal(told(p), stored);
+	}
+	assert_true(failed > 3 && failed < 50);
+	end(p, &s);
+	p->v = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_lines),      TEST(test_what_is_no_line), TEST(test_signed_and_whole),
-		TEST(test_again),      TEST(test_faults),	   TEST(test_followers),
+		TEST(test_lines),
+		TEST(test_what_is_no_line),
+		TEST(test_signed_and_whole),
+		TEST(test_again),
+		TEST(test_faults),
+		TEST(test_followers),
 		TEST(test_other_keys),
+		cmocka_unit_test_setup_teardown(test_joined, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_joined_faults, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
