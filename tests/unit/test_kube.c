@@ -298,6 +298,7 @@ static void test_whose_object_it_is(void **state)
 	/* Never seen before, and its boot id is another machine's. */
 	snprintf(j.boot_id, sizeof(j.boot_id), OTHER_BOOT);
 	assert_int_equal(run(w, &j), -EXDEV);
+	assert_non_null(strstr(w->why.text, "node n1: its bootID is " BOOT));
 	assert_non_null(strstr(w->why.text, OTHER_BOOT));
 	assert_int_equal(w->api.n_patch, 0);
 	assert_string_equal(w->uid, "");

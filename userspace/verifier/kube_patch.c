@@ -122,8 +122,9 @@ static int judge(const json_t *o, const struct kube_job *j, struct kube_seen *se
 	seen->certain = strcmp(boot, j->boot_id) == 0;
 	seen->other = !seen->certain;
 	if (seen->other)
-		why_set(ret_why, -EXDEV, "its bootID is %.40s, the attested machine's %.40s", boot,
-			j->boot_id);
+		why_set(ret_why, -EXDEV,
+			"node %.100s: its bootID is %.40s, the attested machine's %.40s", j->node,
+			boot, j->boot_id);
 	return seen->other && j->want != KUBE_FREE ? -EXDEV : 0;
 }
 
