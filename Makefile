@@ -132,9 +132,12 @@ demo: deps ## the whole path on this machine; KEEP=1 leaves it running
 
 install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(O)/plumbd $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(O)/plumbd $(O)/plumb-verifier $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(O)/plumbctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for u in deploy/systemd/*.service; do \
+		sed 's#/usr/local/#$(PREFIX)/#' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/} || exit; done
 
 clean: ## remove build/
 	rm -rf build

@@ -2,7 +2,7 @@
 /*
  * plumb_verifier.c: the verifier. In: options, or a command (init, operator). Out: a server, until a signal. Exit codes: 0 in order,
  * 64 wrong usage, 65 a store, log or document that is corrupt, 66 init was not run, 69 the address cannot be served, 71 the rest,
- * 73 init: there is a verifier already.
+ * 73 a verifier or operator exists already, 74 a disk that is full or fails, 77 files that belong to somebody else.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -23,6 +23,8 @@
 #include "intake.h"
 #include "log.h"
 #include "server.h"
+#include "verifier_files.h"
+#include "verifier_operators.h"
 #include "verifier_settings.h"
 #include "verifier_setup.h"
 
@@ -32,7 +34,9 @@ enum {
 	EXIT_NO_INIT = 66,
 	EXIT_NO_ADDRESS = 69,
 	EXIT_REST = 71,
-	EXIT_THERE = 73
+	EXIT_THERE = 73,
+	EXIT_DISK = 74,
+	EXIT_NOT_OURS = 77
 };
 
 /* All that main opens, in order; closed in reverse. */
@@ -51,29 +55,50 @@ struct rooms {
 	struct server *server;
 	struct event *tick, *term, *interrupt;
 	struct verifier v;
+	int lock;
 	char baseline_dir[PATH_MAX], log_dir[PATH_MAX], witness_name[256];
 };
 
-static int exit_code(int r)
+static const struct ending {
+	int error, code;
+	const char *cure; /* NULL: the error's own sentence has it */
+} endings[] = {
+	{0, 0, NULL},
+	{-EBADMSG, EXIT_CORRUPT, "put it back from a backup; nothing was changed"},
+	{-EXDEV, EXIT_CORRUPT, "log_name must stay what it was; or put the log back from a backup"},
+	{-EKEYREJECTED, EXIT_CORRUPT, "put the key back from a backup; nothing was changed"},
+	{-EPROTONOSUPPORT, EXIT_CORRUPT, NULL},
+	{-ENOENT, EXIT_NO_INIT, NULL},
+	{-EADDRINUSE, EXIT_NO_ADDRESS, NULL},
+	{-EINVAL, EXIT_USAGE, "plumb-verifier --help lists commands and options"},
+	{-EEXIST, EXIT_THERE, NULL},
+	{-ENOSPC, EXIT_DISK, "make room on that disk and start again; nothing was lost"},
+	{-EDQUOT, EXIT_DISK, "make room in that quota and start again; nothing was lost"},
+	{-EFBIG, EXIT_DISK, "raise the limit of file sizes and start again; nothing was lost"},
+	{-EIO, EXIT_DISK, "look whether the disk is full, and at the kernel's log"},
+	{-EROFS, EXIT_NOT_OURS, "mount it to be written, or give another --data-dir"},
+	{-EACCES, EXIT_NOT_OURS, "run it as the user whom the data directory belongs to"},
+	{-EPERM, EXIT_NOT_OURS, "run it as the user whom the data directory belongs to"},
+	{-EBUSY, EXIT_REST, "another plumb-verifier has the data directory: stop that one first"},
+	{-EAGAIN, EXIT_REST, "another plumb-verifier has the data directory: stop that one first"},
+};
+
+static const struct ending *ending_of(int r)
 {
-	switch (r < 0 ? r : 0) {
-	case 0:
-		return 0;
-	case -EBADMSG:
-	case -EXDEV:
-	case -EKEYREJECTED:
-	case -EPROTONOSUPPORT:
-		return EXIT_CORRUPT;
-	case -ENOENT:
-		return EXIT_NO_INIT;
-	case -EADDRINUSE:
-		return EXIT_NO_ADDRESS;
-	case -EINVAL:
-		return EXIT_USAGE;
-	case -EEXIST:
-		return EXIT_THERE;
-	}
-	return EXIT_REST;
+	static const struct ending rest = {0, EXIT_REST, NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		if (endings[i].error == r)
+			return &endings[i];
+	return &rest;
+}
+
+/* "what is wrong and where; what to do" */
+static void complain(int r, const struct why *why, char ret[512])
+{
+	const char *cure = ending_of(r)->cure, *text = why->text[0] ? why->text : strerror(-r);
+
+	snprintf(ret, 512, "%s%s%s", text, cure ? "; " : "", cure ? cure : "");
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *ctx)
@@ -100,7 +125,9 @@ static int open_doors(const struct verifier_settings *s, struct rooms *o, struct
 	int r = verifier_setup_keys(fsio_system(), s->data_dir, &s->hosts, &o->keys, ret_why);
 
 	if (r >= 0)
-		r = verifier_setup_store(s->data_dir, &o->store, ret_why);
+		r = verifier_files_lock(s->data_dir, &o->lock, ret_why);
+	if (r >= 0)
+		r = verifier_files_store(s->data_dir, &o->store, ret_why);
 	if (r < 0)
 		return r;
 	snprintf(o->baseline_dir, sizeof(o->baseline_dir), "%s/baselines", s->data_dir);
@@ -146,7 +173,9 @@ static int open_contain(const struct verifier_settings *s, struct rooms *o, stru
 		.kube_ca_file = s->kube_ca,
 	};
 
-	return contain_open(&c, &o->contain, ret_why);
+	int r = contain_open(&c, &o->contain, ret_why);
+
+	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
 }
 
 static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
@@ -217,6 +246,8 @@ static void close_rooms(struct rooms *o)
 	vlog_free(o->vlog);
 	if (o->store.ops)
 		o->store.ops->close(o->store.ctx);
+	if (o->lock >= 0)
+		close(o->lock);
 	verifier_keys_done(&o->keys);
 	if (o->tick)
 		event_free(o->tick);
@@ -233,9 +264,11 @@ static int serve(const struct verifier_settings *s)
 	const struct timeval second = {1, 0};
 	struct rooms *o = calloc(1, sizeof(*o));
 	struct why why = {""};
+	char text[512];
 	int r = o ? 0 : -ENOMEM;
 
 	if (r >= 0) {
+		o->lock = -1;
 		o->base = event_base_new();
 		o->tick = o->base ? event_new(o->base, -1, EV_PERSIST, on_tick, o) : NULL;
 		o->term = o->tick ? evsignal_new(o->base, SIGTERM, on_signal, o->base) : NULL;
@@ -245,7 +278,8 @@ static int serve(const struct verifier_settings *s)
 	if (r >= 0)
 		r = open_rooms(s, o, &why);
 	if (r < 0) {
-		log_error("start=refused error=\"%s\"", why.text[0] ? why.text : strerror(-r));
+		complain(r, &why, text);
+		log_error("start=refused error=\"%s\"", text);
 	} else {
 		event_add(o->tick, &second);
 		event_add(o->term, NULL);
@@ -269,36 +303,37 @@ static int command(const struct verifier_settings *s, int n, char **words, struc
 		return verifier_setup_init(io, s->data_dir, &s->hosts, s->listen,
 					   n == 2 ? words[1] : "admin", ret_why);
 	if (strcmp(words[0], "operator") == 0 && n >= 4 && n <= 5 && strcmp(words[1], "add") == 0)
-		return verifier_setup_operator(io, s->data_dir, words[2], words[3],
-					       n == 5 ? words[4] : NULL, ret_why);
+		return verifier_operators_add(io, s->data_dir, words[2], words[3],
+					      n == 5 ? words[4] : NULL, ret_why);
 	if (strcmp(words[0], "operator") == 0 && n == 3 && strcmp(words[1], "revoke") == 0)
-		return verifier_setup_revoke(s->data_dir, words[2], ret_why);
+		return verifier_operators_revoke(s->data_dir, words[2], ret_why);
 	if (strcmp(words[0], "operator") == 0 && n == 2 && strcmp(words[1], "list") == 0)
-		return verifier_setup_list(s->data_dir, ret_why);
-	return why_set(ret_why, -EINVAL, "no such command; plumb-verifier --help lists them");
+		return verifier_operators_list(s->data_dir, ret_why);
+	return why_set(ret_why, -EINVAL, "no such command: %.60s", words[0]);
 }
 
 int main(int argc, char **argv)
 {
 	struct verifier_settings s;
 	struct why why = {""};
+	char text[512];
 	int rest = argc, r = verifier_settings_load(argc, argv, &s, &rest, &why);
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	log_open("plumb-verifier", s.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, STDERR_FILENO);
 	if (r < 0) {
-		fprintf(stderr, "plumb-verifier: %s; plumb-verifier --help lists the options\n",
-			why.text);
 		r = -EINVAL;
+		complain(r, &why, text);
+		fprintf(stderr, "plumb-verifier: %s\n", text);
 	} else if (r == 0 && rest < argc) {
 		r = command(&s, argc - rest, argv + rest, &why);
+		complain(r, &why, text);
 		if (r < 0)
-			fprintf(stderr, "plumb-verifier: %s\n",
-				why.text[0] ? why.text : strerror(-r));
+			fprintf(stderr, "plumb-verifier: %s\n", text);
 	} else if (r == 0) {
 		r = serve(&s);
 	}
 	verifier_settings_done(&s);
-	return exit_code(r < 0 ? r : 0);
+	return ending_of(r < 0 ? r : 0)->code;
 }

@@ -135,10 +135,8 @@ static int open_tls(struct server *s, const struct server_options *o, struct why
 	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER, NULL);
 	r = set_keys(s, o);
 	if (r < 0)
-		return why_set(
-			ret_why, r,
-			"server.crt, server.key or ca.crt cannot be used; put them back from "
-			"a backup");
+		return why_set(ret_why, r,
+			       "server.crt, server.key and ca.crt do not belong together");
 	return server_conns_open(s->base, s->ctx, &s->limits, &s->conns);
 }
 

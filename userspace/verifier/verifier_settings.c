@@ -59,28 +59,39 @@ static const struct conf_table table = {
 	.n_options = ARRAY_SIZE(options),
 };
 
-/* "0-7,10" */
+/* Digits alone: no sign, no space. */
+static int parse_pcr(const char **text, unsigned long *ret)
+{
+	char *end;
+
+	if (**text < '0' || **text > '9')
+		return -EINVAL;
+	*ret = strtoul(*text, &end, 10);
+	*text = end;
+	return *ret > 23 ? -EINVAL : 0;
+}
+
+/* "0-7,10"; "": none */
 static int parse_pcrs(const char *text, uint32_t *ret)
 {
 	uint32_t mask = 0;
-	char *end;
+	bool more = *text;
 
-	while (*text) {
-		unsigned long from = strtoul(text, &end, 10), to = from;
+	while (more) {
+		unsigned long from, to;
+		int r = parse_pcr(&text, &from);
 
-		if (end == text)
-			return -EINVAL;
-		if (*end == '-') {
-			text = end + 1;
-			to = strtoul(text, &end, 10);
-			if (end == text)
-				return -EINVAL;
+		to = from;
+		if (r >= 0 && *text == '-') {
+			text++;
+			r = parse_pcr(&text, &to);
 		}
-		if (to > 23 || from > to || (*end && *end != ','))
+		if (r < 0 || from > to || (*text && *text != ','))
 			return -EINVAL;
 		for (unsigned long i = from; i <= to; i++)
 			mask |= 1u << i;
-		text = *end ? end + 1 : end;
+		more = *text == ',';
+		text += more;
 	}
 	*ret = mask;
 	return 0;

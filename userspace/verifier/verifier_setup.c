@@ -4,79 +4,21 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "cert.h"
 #include "cleanup.h"
 #include "log.h"
-#include "store_sqlite.h"
+#include "verifier_files.h"
+#include "verifier_operators.h"
 
 #define DAY 86400ull
-#define MAX_PEM 65536
-
-static void wipe(struct buf *b)
-{
-	if (b->data)
-		OPENSSL_cleanse(b->data, b->size);
-	buf_done(b);
-}
-
-static int path_of(const char *dir, const char *name, char ret[PATH_MAX])
-{
-	return snprintf(ret, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
-static int put_file(const struct fsio *io, const char *dir, const char *name, const struct buf *b)
-{
-	char path[PATH_MAX];
-	int r = buf_status(b);
-
-	if (r >= 0)
-		r = path_of(dir, name, path);
-	return r < 0 ? r : fsio_replace_file(io, path, b->data, b->size, 0600);
-}
-
-static int get_file(const struct fsio *io, const char *dir, const char *name, struct buf *ret)
-{
-	char path[PATH_MAX];
-	int r = path_of(dir, name, path);
-
-	return r < 0 ? r : fsio_read_file(io, path, MAX_PEM, ret);
-}
-
-static int make_key(const struct fsio *io, const char *dir, const char *name, enum sign_kind kind,
-		    struct sign_key **ret)
-{
-	CLEANUP(wipe) struct buf pem = {0};
-	struct sign_key *key;
-	int r = sign_key_generate(kind, &key);
-
-	if (r < 0)
-		return r;
-	r = sign_key_private_pem(key, &pem);
-	if (r >= 0)
-		r = put_file(io, dir, name, &pem);
-	if (r < 0) {
-		sign_key_free(key);
-		return r;
-	}
-	*ret = key;
-	return 0;
-}
-
-static int read_key(const struct fsio *io, const char *dir, const char *name, struct sign_key **ret,
-		    struct why *ret_why)
-{
-	CLEANUP(wipe) struct buf pem = {0};
-	int r = get_file(io, dir, name, &pem);
-
-	if (r < 0)
-		return why_set(ret_why, r, "%.150s/%s: %s", dir, name, strerror(-r));
-	return sign_key_from_pem((char *)pem.data, pem.size, ret, ret_why);
-}
+#define SERVER_LIFE_S (365 * DAY)
+#define RENEW_S (30 * DAY) /* before its end */
 
 void verifier_keys_done(struct verifier_keys *k)
 {
@@ -85,7 +27,7 @@ void verifier_keys_done(struct verifier_keys *k)
 	k->witness = sign_key_free(k->witness);
 	buf_done(&k->ca_pem);
 	buf_done(&k->server_pem);
-	wipe(&k->server_key_pem);
+	verifier_files_wipe(&k->server_key_pem);
 }
 
 static uint64_t now_s(void)
@@ -94,7 +36,7 @@ static uint64_t now_s(void)
 }
 
 static int issue_server(const struct fsio *io, const char *dir, const struct conf_list *hosts,
-			struct verifier_keys *k, struct why *ret_why)
+			const struct sign_key *key, struct verifier_keys *k, struct why *ret_why)
 {
 	const struct cert_request q = {
 		.kind = CERT_SERVER,
@@ -102,20 +44,23 @@ static int issue_server(const struct fsio *io, const char *dir, const struct con
 		.hosts = (const char *const *)hosts->items,
 		.n_hosts = hosts->n_items,
 		.not_before_s = now_s() - 3600,
-		.life_s = 365 * DAY,
+		.life_s = SERVER_LIFE_S,
 	};
-	struct sign_key *key = NULL;
 	int r;
 
-	if (hosts->n_items == 0)
-		return why_set(ret_why, -EINVAL,
-			       "hosts: name at least one host name or address of this verifier");
-	r = make_key(io, dir, "server.key", SIGN_P256, &key);
 	buf_clear(&k->server_pem);
+	r = cert_issue(&q, key, (char *)k->ca_pem.data, k->ca, &k->server_pem, ret_why);
+	return r < 0 ? r : verifier_files_put(io, dir, "server.crt", &k->server_pem);
+}
+
+static int make_server(const struct fsio *io, const char *dir, const struct conf_list *hosts,
+		       struct verifier_keys *k, struct why *ret_why)
+{
+	struct sign_key *key = NULL;
+	int r = verifier_files_make_key(io, dir, "server.key", SIGN_P256, &key);
+
 	if (r >= 0)
-		r = cert_issue(&q, key, (char *)k->ca_pem.data, k->ca, &k->server_pem, ret_why);
-	if (r >= 0)
-		r = put_file(io, dir, "server.crt", &k->server_pem);
+		r = issue_server(io, dir, hosts, key, k, ret_why);
 	sign_key_free(key);
 	return r;
 }
@@ -127,19 +72,11 @@ static int make_ca(const struct fsio *io, const char *dir, struct verifier_keys 
 				       .name = "plumb-verifier-ca",
 				       .not_before_s = now_s() - 3600,
 				       .life_s = 3650 * DAY};
-	int r = make_key(io, dir, "ca.key", SIGN_P256, &k->ca);
+	int r = verifier_files_make_key(io, dir, "ca.key", SIGN_P256, &k->ca);
 
 	if (r >= 0)
 		r = cert_issue(&q, k->ca, NULL, NULL, &k->ca_pem, ret_why);
-	return r < 0 ? r : put_file(io, dir, "ca.crt", &k->ca_pem);
-}
-
-int verifier_setup_store(const char *dir, struct store *ret, struct why *ret_why)
-{
-	char path[PATH_MAX];
-	int r = path_of(dir, "store.db", path);
-
-	return r < 0 ? r : store_sqlite_open(path, ret, ret_why);
+	return r < 0 ? r : verifier_files_put(io, dir, "ca.crt", &k->ca_pem);
 }
 
 /* The configuration that plumbctl takes; paths in it are relative to it. */
@@ -154,7 +91,7 @@ static int put_config(const struct fsio *io, const char *dir, const char *host, 
 		   "server: https://%s%s%s:%s\nca: ca.crt\ncert: operators/%s.crt\nkey: "
 		   "operators/%s.key\n",
 		   v6 ? "[" : "", host, v6 ? "]" : "", port ? port + 1 : "8443", name, name);
-	return put_file(io, dir, "plumbctl.yaml", &b);
+	return verifier_files_put(io, dir, "plumbctl.yaml", &b);
 }
 
 int verifier_setup_init(const struct fsio *io, const char *dir, const struct conf_list *hosts,
@@ -163,34 +100,41 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 	CLEANUP(verifier_keys_done) struct verifier_keys k = {.ca = NULL};
 	CLEANUP(buf_done) struct buf there = {0};
 	char path[PATH_MAX];
-	int r = fsio_mkdir_all(io, dir, 0700);
+	int r;
 
+	if (hosts->n_items == 0)
+		return why_set(ret_why, -EINVAL,
+			       "hosts: name at least one host name or address of this verifier");
+	r = fsio_mkdir_all(io, dir, 0700);
 	if (r < 0)
 		return why_set(ret_why, r, "%.150s: %s", dir, strerror(-r));
-	/* The CA's certificate is written last of its keys' files, so that an init that was cut off can be repeated. */
-	r = get_file(io, dir, "ready", &there);
-	if (r != -ENOENT)
-		return why_set(ret_why, r < 0 ? r : -EEXIST,
-			       "%.150s: there is a verifier already, and its keys must not be lost",
+	/* Written last, so that an init that was cut off can be repeated. */
+	r = verifier_files_get(io, dir, "ready", &there);
+	if (r >= 0)
+		return why_set(ret_why, -EEXIST,
+			       "%.150s: a verifier exists already, and its keys must not be lost",
 			       dir);
-	r = path_of(dir, "operators", path);
+	if (r != -ENOENT)
+		return why_set(ret_why, r, "%.150s/ready: %s", dir, strerror(-r));
+	r = snprintf(path, sizeof(path), "%s/operators", dir) < (int)sizeof(path) ? 0
+										  : -ENAMETOOLONG;
 	if (r >= 0)
 		r = fsio_mkdir_all(io, path, 0700);
 	if (r >= 0)
 		r = make_ca(io, dir, &k, ret_why);
 	if (r >= 0)
-		r = make_key(io, dir, "verdict.key", SIGN_P256, &k.verdict);
+		r = verifier_files_make_key(io, dir, "verdict.key", SIGN_P256, &k.verdict);
 	if (r >= 0)
-		r = make_key(io, dir, "witness.key", SIGN_ED25519, &k.witness);
+		r = verifier_files_make_key(io, dir, "witness.key", SIGN_ED25519, &k.witness);
 	if (r >= 0)
-		r = issue_server(io, dir, hosts, &k, ret_why);
+		r = make_server(io, dir, hosts, &k, ret_why);
 	if (r >= 0)
-		r = verifier_setup_operator(io, dir, operator_name, "approver", NULL, ret_why);
+		r = verifier_operators_put(io, dir, operator_name, "approver", NULL, ret_why);
 	if (r >= 0)
 		r = put_config(io, dir, hosts->items[0], listen, operator_name);
 	buf_puts(&there, "1\n");
 	if (r >= 0)
-		r = put_file(io, dir, "ready", &there);
+		r = verifier_files_put(io, dir, "ready", &there);
 	if (r < 0)
 		return ret_why->text[0] ? r : why_set(ret_why, r, "%.150s: %s", dir, strerror(-r));
 	printf("A verifier of its own CA lies in %s.\n\n"
@@ -205,209 +149,78 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 	return 0;
 }
 
-/* It is good for a year: one that was written 335 days ago is issued anew. */
-static bool is_old(const char *dir)
+/* Seconds that a certificate has left; 0: none, or it cannot be read. */
+static uint64_t left_of(const struct buf *pem)
 {
-	char path[PATH_MAX];
-	struct stat st;
+	BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->size);
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	int days = 0, seconds = 0;
+	bool told = cert && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) == 1;
 
-	if (path_of(dir, "server.crt", path) < 0 || stat(path, &st) < 0)
-		return true;
-	return now_s() > (uint64_t)st.st_mtim.tv_sec + 335 * DAY;
+	X509_free(cert);
+	BIO_free(bio);
+	return told && days >= 0 && seconds >= 0 ? (uint64_t)days * DAY + (uint64_t)seconds : 0;
+}
+
+/* Its key stays: a crash between two files leaves a pair that fits. */
+static int renew_server(const struct fsio *io, const char *dir, const struct conf_list *hosts,
+			struct verifier_keys *k, struct why *ret_why)
+{
+	uint64_t left = left_of(&k->server_pem);
+	struct sign_key *key = NULL;
+	int r;
+
+	if (left > RENEW_S)
+		return 0;
+	if (hosts->n_items == 0 && left == 0)
+		return why_set(ret_why, -EINVAL,
+			       "%.150s/server.crt is over; hosts: name those of this verifier, and "
+			       "it is issued anew",
+			       dir);
+	if (hosts->n_items == 0) {
+		log_warning(
+			"server_certificate=ending days=%llu next=\"nobody is let in when it is "
+			"over: name hosts, and start again\"",
+			(unsigned long long)(left / DAY));
+		return 0;
+	}
+	r = sign_key_from_pem((char *)k->server_key_pem.data, k->server_key_pem.size, &key,
+			      ret_why);
+	if (r >= 0)
+		r = issue_server(io, dir, hosts, key, k, ret_why);
+	sign_key_free(key);
+	if (r >= 0)
+		log_notice("server_certificate=renewed");
+	return r;
 }
 
 int verifier_setup_keys(const struct fsio *io, const char *dir, const struct conf_list *hosts,
 			struct verifier_keys *ret, struct why *ret_why)
 {
 	CLEANUP(verifier_keys_done) struct verifier_keys k = {.ca = NULL};
-	CLEANUP(buf_done) struct buf ready = {0};
-	int r = get_file(io, dir, "ready", &ready);
+	int r = verifier_files_ready(io, dir, ret_why);
 
 	if (r < 0)
-		return why_set(ret_why, r,
-			       "%.150s: there is no verifier; plumb-verifier init makes one", dir);
-	r = read_key(io, dir, "ca.key", &k.ca, ret_why);
+		return r;
+	ret_why->text[0] = 0;
+	r = verifier_files_read_key(io, dir, "ca.key", &k.ca, ret_why);
 	if (r >= 0)
-		r = read_key(io, dir, "verdict.key", &k.verdict, ret_why);
+		r = verifier_files_read_key(io, dir, "verdict.key", &k.verdict, ret_why);
 	if (r >= 0)
-		r = read_key(io, dir, "witness.key", &k.witness, ret_why);
+		r = verifier_files_read_key(io, dir, "witness.key", &k.witness, ret_why);
 	if (r >= 0)
-		r = get_file(io, dir, "ca.crt", &k.ca_pem);
-	if (r >= 0 && hosts->n_items > 0 && is_old(dir)) {
-		r = issue_server(io, dir, hosts, &k, ret_why);
-		log_notice("server_certificate=renewed");
-		buf_clear(&k.server_pem);
-	}
+		r = verifier_files_read(io, dir, "ca.crt", &k.ca_pem, ret_why);
 	if (r >= 0)
-		r = get_file(io, dir, "server.crt", &k.server_pem);
+		r = verifier_files_read(io, dir, "server.crt", &k.server_pem, ret_why);
 	if (r >= 0)
-		r = get_file(io, dir, "server.key", &k.server_key_pem);
+		r = verifier_files_read(io, dir, "server.key", &k.server_key_pem, ret_why);
+	if (r >= 0)
+		r = renew_server(io, dir, hosts, &k, ret_why);
+	if (r == -ENOENT)
+		r = -EBADMSG; /* there is a verifier, and it lacks a part */
 	if (r < 0)
 		return ret_why->text[0] ? r : why_set(ret_why, r, "%.150s: %s", dir, strerror(-r));
 	*ret = k;
 	k = (struct verifier_keys){.ca = NULL};
 	return 0;
-}
-
-static int key_of_operator(const struct fsio *io, const char *dir, const char *name,
-			   const char *csr_file, struct sign_key **ret, struct why *ret_why)
-{
-	CLEANUP(buf_done) struct buf csr = {0};
-	char file[CERT_MAX_NAME + 32];
-	int r;
-
-	if (!csr_file) {
-		snprintf(file, sizeof(file), "operators/%s.key", name);
-		return make_key(io, dir, file, SIGN_P256, ret);
-	}
-	r = fsio_read_file(io, csr_file, MAX_PEM, &csr);
-	if (r < 0)
-		return why_set(ret_why, r, "%.200s: %s", csr_file, strerror(-r));
-	return cert_csr_key((char *)csr.data, csr.size, ret, ret_why);
-}
-
-static int put_operator(const char *dir, const struct store_operator *o, struct why *ret_why)
-{
-	struct store s;
-	int r = verifier_setup_store(dir, &s, ret_why);
-
-	if (r < 0)
-		return r;
-	r = s.ops->begin(s.ctx);
-	if (r >= 0)
-		r = s.ops->operator_put(s.ctx, o);
-	if (r >= 0)
-		r = s.ops->commit(s.ctx);
-	else
-		s.ops->rollback(s.ctx);
-	s.ops->close(s.ctx);
-	return r < 0 ? why_set(ret_why, r, "the store does not take the operator: %s", strerror(-r))
-		     : 0;
-}
-
-static int certify_operator(const struct fsio *io, const char *dir, const struct cert_request *q,
-			    const struct sign_key *key, struct why *ret_why)
-{
-	CLEANUP(buf_done) struct buf ca_pem = {0}, pem = {0};
-	char file[CERT_MAX_NAME + 32];
-	struct sign_key *ca = NULL;
-	int r = read_key(io, dir, "ca.key", &ca, ret_why);
-
-	if (r >= 0)
-		r = get_file(io, dir, "ca.crt", &ca_pem);
-	if (r >= 0)
-		r = cert_issue(q, key, (char *)ca_pem.data, ca, &pem, ret_why);
-	sign_key_free(ca);
-	snprintf(file, sizeof(file), "operators/%s.crt", q->name);
-	return r < 0 ? r : put_file(io, dir, file, &pem);
-}
-
-int verifier_setup_operator(const struct fsio *io, const char *dir, const char *name,
-			    const char *role, const char *csr_file, struct why *ret_why)
-{
-	struct store_operator o = {.role = (enum plumb_role)terms_role_from_name(role),
-				   .added_ns = now_s() * 1000000000};
-	const struct cert_request q = {.kind = CERT_OPERATOR,
-				       .name = name,
-				       .role = o.role,
-				       .not_before_s = now_s() - 300,
-				       .life_s = 365 * DAY};
-	struct sign_key *key = NULL;
-	int r;
-
-	if (o.role == PLUMB_ROLE_NONE)
-		return why_set(ret_why, -EINVAL, "\"%.40s\" is none of viewer, responder, approver",
-			       role);
-	if (!name[0] || strlen(name) >= sizeof(o.name) || name[0] == '.' ||
-	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-") !=
-		    strlen(name))
-		return why_set(ret_why, -EINVAL,
-			       "\"%.60s\" is no operator's name: letters, digits, . _ @ -", name);
-	snprintf(o.name, sizeof(o.name), "%s", name);
-	r = key_of_operator(io, dir, name, csr_file, &key, ret_why);
-	if (r >= 0)
-		r = sign_key_id(key, &o.key_id);
-	if (r >= 0)
-		r = sign_key_spki(key, &o.spki);
-	if (r >= 0)
-		r = certify_operator(io, dir, &q, key, ret_why);
-	if (r >= 0)
-		r = put_operator(dir, &o, ret_why);
-	sign_key_free(key);
-	store_operator_done(&o);
-	return r < 0 && !ret_why->text[0]
-		       ? why_set(ret_why, r, "operator %.60s: %s", name, strerror(-r))
-		       : r;
-}
-
-struct revoking {
-	const char *name;
-	struct store *s;
-	uint32_t n;
-	struct store_operator found[8];
-};
-
-static int on_revoking(void *ctx, const struct store_operator *o)
-{
-	struct revoking *r = ctx;
-	struct store_operator *copy;
-
-	if (strcmp(o->name, r->name) != 0 || o->revoked || r->n == ARRAY_SIZE(r->found))
-		return 0;
-	copy = &r->found[r->n++];
-	*copy = *o;
-	copy->spki = (struct buf){0};
-	buf_put(&copy->spki, o->spki.data, o->spki.size);
-	copy->revoked = true;
-	return buf_status(&copy->spki);
-}
-
-int verifier_setup_revoke(const char *dir, const char *name, struct why *ret_why)
-{
-	struct store s;
-	struct revoking rv = {.name = name, .s = &s};
-	int r = verifier_setup_store(dir, &s, ret_why);
-
-	if (r < 0)
-		return r;
-	r = s.ops->begin(s.ctx);
-	if (r >= 0)
-		r = s.ops->operator_each(s.ctx, on_revoking, &rv);
-	for (uint32_t i = 0; i < rv.n; i++) {
-		if (r >= 0)
-			r = s.ops->operator_put(s.ctx, &rv.found[i]);
-		store_operator_done(&rv.found[i]);
-	}
-	if (r >= 0)
-		r = s.ops->commit(s.ctx);
-	else
-		s.ops->rollback(s.ctx);
-	s.ops->close(s.ctx);
-	if (r >= 0 && rv.n == 0)
-		return why_set(ret_why, -ENOENT, "there is no operator %.60s who is not revoked",
-			       name);
-	return r < 0 ? why_set(ret_why, r, "operator %.60s: %s", name, strerror(-r)) : 0;
-}
-
-static int on_list(void *ctx, const struct store_operator *o)
-{
-	char hex[DIGEST_HEX_SIZE];
-
-	(void)ctx;
-	digest_hex(&o->key_id, hex);
-	printf("%-24s %-10s %.16s%s\n", o->name, terms_role_name(o->role), hex,
-	       o->revoked ? "  revoked" : "");
-	return 0;
-}
-
-int verifier_setup_list(const char *dir, struct why *ret_why)
-{
-	struct store s;
-	int r = verifier_setup_store(dir, &s, ret_why);
-
-	if (r < 0)
-		return r;
-	r = s.ops->operator_each(s.ctx, on_list, NULL);
-	s.ops->close(s.ctx);
-	return r < 0 ? why_set(ret_why, r, "operators: %s", strerror(-r)) : 0;
 }

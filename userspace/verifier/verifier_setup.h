@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verifier_setup.h: what lies in the verifier's data directory: CA, keys, certificates, operators. In: a directory. Out: files (0600,
- * directories 0700), rows of operators; and all keys, opened, for main. Says on stdout what was made and what to do next.
+ * verifier_setup.h: makes a verifier (init): CA, keys, certificates, the first operator; and opens all keys for main. In: a directory.
+ * Out: files (0600, directories 0700), keys. Says on stdout what was made and what to do next.
  */
 #ifndef PLUMB_VERIFIER_SETUP_H
 #define PLUMB_VERIFIER_SETUP_H
@@ -10,7 +10,6 @@
 #include "conf.h"
 #include "fsio.h"
 #include "sign.h"
-#include "store.h"
 #include "why.h"
 
 struct verifier_keys {
@@ -19,15 +18,10 @@ struct verifier_keys {
 };
 void verifier_keys_done(struct verifier_keys *k);
 
-/* -EEXIST: there is one already. url: as nodes and operators reach it. */
+/* -EEXIST: there is one already. */
 int verifier_setup_init(const struct fsio *io, const char *dir, const struct conf_list *hosts, const char *listen, const char *operator_name,
 			struct why *ret_why);
 /* -ENOENT: init was not run. A server certificate that ends within 30 days is issued anew. */
 int verifier_setup_keys(const struct fsio *io, const char *dir, const struct conf_list *hosts, struct verifier_keys *ret, struct why *ret_why);
-int verifier_setup_store(const char *dir, struct store *ret, struct why *ret_why);
-/* csr_file NULL: a key is made and kept in DIR/operators. */
-int verifier_setup_operator(const struct fsio *io, const char *dir, const char *name, const char *role, const char *csr_file, struct why *ret_why);
-int verifier_setup_revoke(const char *dir, const char *name, struct why *ret_why);
-int verifier_setup_list(const char *dir, struct why *ret_why);
 
 #endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verifier's options: what stands when nothing is said, what is refused, and that a wrong file is named with its line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "verifier_settings.h"
+
+static struct verifier_settings s;
+static struct why why;
+
+static int load(const char *first, const char *second)
+{
+	char *argv[] = {(char *)"plumb-verifier", (char *)first, (char *)second, NULL};
+	int rest = 0;
+
+	why.text[0] = 0;
+	return verifier_settings_load(second ? 3 : first ? 2 : 1, argv, &s, &rest, &why);
+}
+
+static void refused(const char *option, const char *text)
+{
+	assert_true(load("--config=/dev/null", option) < 0);
+	if (!strstr(why.text, text))
+		fail_msg("%s: \"%s\"", option, why.text);
+	verifier_settings_done(&s);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	assert_int_equal(load("--config=/dev/null", NULL), 0);
+	assert_string_equal(s.data_dir, "/var/lib/plumb-verifier");
+	assert_string_equal(s.listen, "0.0.0.0:8443");
+	assert_int_equal(s.boot_pcr_mask, 0x4ff);
+	assert_int_equal(s.pcr_index, 15);
+	assert_int_equal(s.silent_after, 180000);
+	assert_int_equal(s.max_per_address, 64);
+	assert_null(s.emulated_anchors);
+	verifier_settings_done(&s);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	refused("--pcr-index=16", "pcr-index");
+	refused("--pcr-index=10", "pcr-index");
+	refused("--silent-after=10", "silent-after");
+	refused("--silent-after=0s", "silent-after");
+	refused("--max-connections=1", "max-connections");
+	refused("--nonsense=1", "nonsense");
+	refused("--boot-pcrs=24", "boot_pcrs");
+	refused("--boot-pcrs=7-0", "boot_pcrs");
+	refused("--boot-pcrs=0-", "boot_pcrs");
+	refused("--boot-pcrs=a", "boot_pcrs");
+	refused("--boot-pcrs=-1", "boot_pcrs");
+	refused("--boot-pcrs=0,,1", "boot_pcrs");
+	refused("--boot-pcrs=0,", "boot_pcrs");
+	refused("--boot-pcrs= 1", "boot_pcrs");
+	refused("--boot-pcrs=+1", "boot_pcrs");
+	refused("--boot-pcrs=99999999999999999999", "boot_pcrs");
+}
+
+static void pcrs(const char *option, uint32_t mask)
+{
+	assert_int_equal(load("--config=/dev/null", option), 0);
+	assert_int_equal(s.boot_pcr_mask, mask);
+	verifier_settings_done(&s);
+}
+
+static void test_pcrs(void **state)
+{
+	(void)state;
+	pcrs("--boot-pcrs=0", 1);
+	pcrs("--boot-pcrs=23", 1u << 23);
+	pcrs("--boot-pcrs=0-2,7,8-9", 0x387);
+	pcrs("--boot-pcrs=", 0);
+}
+
+static void in_file(const char *text, const char *where, const char *what)
+{
+	char path[] = "/tmp/plumb-settings-XXXXXX", option[64], place[80];
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	snprintf(option, sizeof(option), "--config=%s", path);
+	assert_true(load(option, NULL) < 0);
+	verifier_settings_done(&s);
+	unlink(path);
+	snprintf(place, sizeof(place), "%s:%s", path, where);
+	if (!strstr(why.text, place) || !strstr(why.text, what))
+		fail_msg("\"%s\", not %s and %s", why.text, place, what);
+}
+
+/* One thing of each kind that can be wrong. */
+static void test_files(void **state)
+{
+	(void)state;
+	in_file("listen: 127.0.0.1:1\nlisten_on: x\n", "2", "listen_on");
+	in_file("silent_after: soon\n", "1", "silent_after");
+	in_file("\n\npcr_index: 3\n", "3", "pcr_index");
+	in_file("webhooks: {a: b}\n", "1", "value");
+	in_file("max_connections: [1]\n", "1", "one value");
+	in_file("verbose: maybe\n", "1", "verbose");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_pcrs),
+		cmocka_unit_test(test_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
