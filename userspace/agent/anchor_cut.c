@@ -2,74 +2,109 @@
 #include "anchor_cut.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "ledger_dir.h"
+#include "ledger_anchors.h"
 
-#define MAX_FILE (256u << 20)
-
-struct place {
-	uint32_t reset, restart;
-	struct digest value;
+struct search {
+	const struct evidence_nonce *base;
+	struct anchor_cut here; /* the register as it is while reading */
+	struct anchor_cut found; /* at 0: not found */
 };
 
-/* false: the record leaves the register as it was. */
-static bool apply(struct place *p, const struct ledger_anchor *a)
+static bool is_base(const struct evidence_nonce *base, const struct anchor_cut *p)
 {
-	switch (a->kind) {
-	case LEDGER_ANCHOR_EPOCH:
-		*p = (struct place){a->epoch.reset_count, a->epoch.restart_count, a->epoch.found};
-		return true;
-	case LEDGER_ANCHOR_DONE:
-		p->value = a->done.pcr;
-		return true;
-	case LEDGER_ANCHOR_FOREIGN:
-		p->value = a->foreign.found;
-		return true;
-	default:
-		return false;
-	}
+	return base->has_base && p->reset == base->base_reset && p->restart == base->base_restart &&
+	       digest_equal(&p->value, &base->base_pcr);
 }
 
-static int find_cut(struct buf_reader *b, const struct evidence_nonce *base, size_t *cut)
+static int take(void *ctx, const struct ledger_anchor *a, uint64_t end)
 {
-	struct place p = {0};
-	struct ledger_anchor a;
+	struct search *s = ctx;
+
+	switch (a->kind) {
+	case LEDGER_ANCHOR_EPOCH:
+		s->here.reset = a->epoch.reset_count;
+		s->here.restart = a->epoch.restart_count;
+		s->here.value = a->epoch.found;
+		break;
+	case LEDGER_ANCHOR_DONE:
+		s->here.value = a->done.pcr;
+		break;
+	case LEDGER_ANCHOR_FOREIGN:
+		s->here.value = a->foreign.found;
+		break;
+	default: /* leaves the register as it was */
+		return 0;
+	}
+	s->here.at = end;
+	if (is_base(s->base, &s->here))
+		s->found = s->here;
+	return 0;
+}
+
+/* Bases only go forward, unless the verifier was put back from an older store: then all is read again. */
+static int find(const struct fsio *io, int fd, struct search *s, const struct anchor_cut *from,
+		struct ledger_anchors_end *ret_end)
+{
 	struct why why;
+	uint64_t at = from->at ? from->at : LEDGER_ANCHORS_START;
 	int r;
 
-	while ((r = ledger_dir_anchor_read(b, &a, &why)) == 1)
-		if (apply(&p, &a) && base->has_base && p.reset == base->base_reset &&
-		    p.restart == base->base_restart && digest_equal(&p.value, &base->base_pcr))
-			*cut = b->at;
-	return r;
+	s->here = *from;
+	s->found = (struct anchor_cut){.at = 0};
+	if (from->at && is_base(s->base, from))
+		s->found = *from;
+	r = ledger_anchors_walk(io, fd, at, take, s, ret_end, &why);
+	if (r < 0 || s->found.at || !from->at)
+		return r;
+	return find(io, fd, s, &(struct anchor_cut){.at = 0}, ret_end);
+}
+
+static int read_from(const struct fsio *io, int fd, uint64_t at, uint64_t end, struct buf *ret)
+{
+	int r = 0;
+
+	if (end - at > ANCHOR_CUT_MAX)
+		return -E2BIG;
+	while (at < end && r >= 0) {
+		uint8_t chunk[16384];
+		size_t n = end - at < sizeof(chunk) ? (size_t)(end - at) : sizeof(chunk), got = 0;
+
+		r = fsio_read_full(io, fd, chunk, n, at, &got);
+		if (r >= 0 && got < n)
+			r = -EBADMSG;
+		buf_put(ret, chunk, got);
+		at += got;
+	}
+	return r < 0 ? r : buf_status(ret);
 }
 
 int anchor_cut_read(const struct fsio *io, const char *ledger_dir,
-		    const struct evidence_nonce *base, struct buf *ret)
+		    const struct evidence_nonce *base, struct anchor_cut *cut, struct buf *ret)
 {
-	CLEANUP(buf_done) struct buf file = {0};
-	const size_t magic = strlen(LEDGER_ANCHORS_MAGIC);
+	struct search s = {.base = base};
+	struct ledger_anchors_end end = {.at = 0};
 	char path[PATH_MAX];
-	struct buf_reader b;
-	size_t cut = magic;
-	int r;
+	int fd, r;
 
 	if (snprintf(path, sizeof(path), "%s/anchors", ledger_dir) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	r = fsio_read_file(io, path, MAX_FILE, &file);
-	if (r < 0)
-		return r;
-	if (file.size < magic)
-		return -EBADMSG;
-	b = buf_reader_of(file.data, file.size);
-	b.at = magic;
-	r = find_cut(&b, base, &cut);
-	if (r < 0)
-		return r;
-	buf_put(ret, file.data + cut, file.size - cut);
-	return buf_status(ret);
+	fd = fsio_open(io, path, O_RDONLY, 0);
+	if (fd < 0)
+		return fd;
+	r = ledger_anchors_magic(io, fd);
+	if (r >= 0)
+		r = find(io, fd, &s, cut, &end);
+	if (r >= 0)
+		r = end.size > end.at ? -EBADMSG : 0;
+	if (r >= 0)
+		r = read_from(io, fd, s.found.at ? s.found.at : LEDGER_ANCHORS_START, end.at, ret);
+	fsio_close(io, fd);
+	if (r >= 0 && s.found.at)
+		*cut = s.found;
+	return r == -ENODATA ? -EBADMSG : r;
 }

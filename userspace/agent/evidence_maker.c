@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "anchor_cut.h"
 #include "cleanup.h"
 #include "plumb/wire.h"
 
@@ -135,7 +134,7 @@ int evidence_maker_evidence(const struct evidence_maker *m, const struct evidenc
 	e.leaving = leaving;
 	buf_put(&e.attest, job->attest.data, job->attest.size);
 	buf_put(&e.sig, job->sig.data, job->sig.size);
-	r = anchor_cut_read(m->io, m->ledger_dir, &b->nonce, &e.anchors);
+	r = anchor_cut_read(m->io, m->ledger_dir, &b->nonce, m->cut, &e.anchors);
 	if (r >= 0 && e.anchors.size > WIRE_MAX_ANCHORS)
 		r = why_set(ret_why, -E2BIG,
 			    "%zu bytes of anchors since the last accepted evidence, and the wire "

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "clock.h"
 #include "evidence.h"
+#include "anchor_cut.h"
 #include "identity.h"
 #include "ledger_writer.h"
 #include "tpm_queue.h"
@@ -24,6 +25,7 @@ struct evidence_maker {			/* plain; all borrowed */
 	struct digest client_key;
 	uint32_t max_lines;		/* of one body */
 	size_t max_bytes;
+	struct anchor_cut *cut;		/* zero at first */
 };
 
 /* What the quote at hand is over. */

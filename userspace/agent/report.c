@@ -29,6 +29,7 @@ enum phase {
 struct report {
 	struct report_options o;
 	struct evidence_maker maker;
+	struct anchor_cut cut;
 	struct commit *commit;
 	struct event *timer; /* schedule, or the end of a back-off */
 	struct event
@@ -539,6 +540,7 @@ int report_open(struct event_base *base, const struct report_options *o, struct 
 		.io = o->io,
 		.ledger_dir = o->ledger_dir,
 		.client_key = o->client_key,
+		.cut = &r->cut,
 		.max_lines = o->max_lines ? o->max_lines : WIRE_MAX_EVIDENCE_LINES,
 		.max_bytes = o->max_bytes ? o->max_bytes : EVIDENCE_MAKER_BYTES,
 	};

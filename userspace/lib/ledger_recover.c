@@ -10,9 +10,9 @@
 
 #include "checkpoint.h"
 #include "cleanup.h"
+#include "ledger_anchors.h"
 #include "ledger_read.h"
 
-#define MAX_ANCHORS (256u * 1024 * 1024)
 #define MAX_WAITING 64 /* full tiles in memory before they are written */
 #define CURE "keep the directory as evidence and give this node a new ledger_dir"
 
@@ -259,8 +259,11 @@ static int recover_lines(struct recovery *rec)
 	return r < 0 ? r : nothing_missing(rec);
 }
 
-static void take_anchor(struct ledger_recovery *f, const struct ledger_anchor *a)
+static int take_anchor(void *ctx, const struct ledger_anchor *a, uint64_t end)
 {
+	struct ledger_recovery *f = ctx;
+
+	(void)end;
 	switch (a->kind) {
 	case LEDGER_ANCHOR_EPOCH:
 		f->has_epoch = true;
@@ -284,73 +287,86 @@ static void take_anchor(struct ledger_recovery *f, const struct ledger_anchor *a
 		f->fold = a->foreign.found;
 		break;
 	}
+	return 0;
 }
 
 /* Opens anchors at its end; a torn last record is cut. */
-static int read_anchors(struct recovery *rec, const struct buf *b)
+static int read_anchors(struct recovery *rec)
 {
-	size_t magic = strlen(LEDGER_ANCHORS_MAGIC);
-	struct buf_reader reader;
-	struct ledger_anchor a;
 	struct ledger_recovered *l = &rec->l;
-	int r;
+	struct ledger_anchors_end end;
+	int r = ledger_anchors_magic(rec->io, l->anchors_fd);
 
-	l->anchors_at = magic;
-	if (b->size < magic)
-		return 0;
-	if (memcmp(b->data, LEDGER_ANCHORS_MAGIC, magic) != 0)
-		return why_set(rec->why, -EBADMSG,
+	if (r == -EBADMSG)
+		return why_set(rec->why, r,
 			       "%s/anchors: does not start with plumb-anchors-v1; " CURE, rec->dir);
-	reader = buf_reader_of(b->data + magic, b->size - magic);
-	do {
-		r = ledger_dir_anchor_read(&reader, &a, rec->why);
-		if (r > 0)
-			take_anchor(&rec->found, &a);
-	} while (r > 0);
-	if (r < 0 && r != -ENODATA)
+	if (r >= 0)
+		r = ledger_anchors_walk(rec->io, l->anchors_fd, LEDGER_ANCHORS_START, take_anchor,
+					&rec->found, &end, rec->why);
+	if (r < 0)
 		return r;
-	l->anchors_at += reader.at;
-	rec->found.torn_anchor_bytes = b->size - l->anchors_at;
+	l->anchors_at = end.at;
+	rec->found.torn_anchor_bytes = end.size - end.at;
 	r = rec->found.torn_anchor_bytes ? fsio_truncate(rec->io, l->anchors_fd, l->anchors_at) : 0;
 	return r < 0 ? r : fsio_sync(rec->io, l->anchors_fd);
 }
 
 static int recover_anchors(struct recovery *rec)
 {
-	CLEANUP(buf_done) struct buf b = {0};
-	size_t magic = strlen(LEDGER_ANCHORS_MAGIC);
 	char path[PATH_MAX];
-	int r = path_of(rec, "anchors", path);
+	int fd, r = path_of(rec, "anchors", path);
 
-	if (r >= 0)
-		r = fsio_read_file(rec->io, path, MAX_ANCHORS, &b);
-	if (r == -ENOENT || (r >= 0 && b.size < magic))
-		r = fsio_replace_file(rec->io, path, LEDGER_ANCHORS_MAGIC, magic, 0600);
 	if (r < 0)
+		return r;
+	fd = fsio_open(rec->io, path, O_RDWR, 0);
+	r = fd < 0 ? fd : ledger_anchors_magic(rec->io, fd);
+	if (fd >= 0)
+		fsio_close(rec->io, fd);
+	if (r == -ENOENT || r == -ENODATA)
+		r = fsio_replace_file(rec->io, path, LEDGER_ANCHORS_MAGIC, LEDGER_ANCHORS_START,
+				      0600);
+	if (r < 0 && r != -EBADMSG)
 		return why_set(rec->why, r, "%s: %s", path, strerror(-r));
 	rec->l.anchors_fd = fsio_open(rec->io, path, O_RDWR, 0);
-	return rec->l.anchors_fd < 0 ? rec->l.anchors_fd : read_anchors(rec, &b);
+	return rec->l.anchors_fd < 0 ? rec->l.anchors_fd : read_anchors(rec);
+}
+
+/* Where the last whole line ends, and the file. */
+static int end_of_lines(const struct fsio *io, int fd, uint64_t *ret_end, uint64_t *ret_size)
+{
+	char chunk[16384];
+	size_t n;
+	int r;
+
+	*ret_end = *ret_size = 0;
+	do {
+		const char *last;
+
+		r = fsio_read_full(io, fd, chunk, sizeof(chunk), *ret_size, &n);
+		last = r >= 0 && n > 0 ? memrchr(chunk, '\n', n) : NULL;
+		if (last)
+			*ret_end = *ret_size + (uint64_t)(last - chunk) + 1;
+		*ret_size += r >= 0 ? n : 0;
+	} while (r >= 0 && n == sizeof(chunk));
+	return r;
 }
 
 static int recover_notes(struct recovery *rec)
 {
-	CLEANUP(buf_done) struct buf b = {0};
 	struct ledger_recovered *l = &rec->l;
 	char path[PATH_MAX];
-	const uint8_t *end;
+	uint64_t size;
 	int r = path_of(rec, "notes", path);
 
-	if (r >= 0)
-		r = fsio_read_file(rec->io, path, MAX_ANCHORS, &b);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0)
 		return r;
-	l->notes_fd = fsio_open(rec->io, path, O_WRONLY | O_CREAT, 0600);
+	l->notes_fd = fsio_open(rec->io, path, O_RDWR | O_CREAT, 0600);
 	if (l->notes_fd < 0)
 		return l->notes_fd;
 	/* A line without its end was never acknowledged to anybody. */
-	end = b.size ? memrchr(b.data, '\n', b.size) : NULL;
-	l->notes_at = end ? (uint64_t)(end - b.data) + 1 : 0;
-	r = l->notes_at < b.size ? fsio_truncate(rec->io, l->notes_fd, l->notes_at) : 0;
+	r = end_of_lines(rec->io, l->notes_fd, &l->notes_at, &size);
+	if (r >= 0 && l->notes_at < size)
+		r = fsio_truncate(rec->io, l->notes_fd, l->notes_at);
 	if (r >= 0)
 		r = fsio_sync(rec->io, l->notes_fd);
 	return r < 0 ? r : fsio_sync_dir(rec->io, rec->dir);
