@@ -535,10 +535,25 @@ static void test_no_baseline(void **state)
 {
 	struct place *p = *state;
 	struct node_fixture other;
+	struct store_node row;
+	struct baseline_info info = {.version = 1};
 
 	node_fixture_open(&other, &p->v, 2);
 	assert_int_equal(node_fixture_evidence(&other), PLUMB_RESULT_ACCEPTED);
 	assert_string_equal(node_fixture_shown(&other), "degraded");
+	/* Assigned is not judged by: neither the next evidence nor a person's word makes it good before the node has it. */
+	row = verifier_fixture_node(&p->v, p->n.record.node);
+	info.document = row.baseline;
+	store_node_done(&row);
+	node_fixture_assign(&other, &info);
+	other.baseline_version = 0;
+	assert_int_equal(node_fixture_evidence(&other), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&other), "degraded");
+	verifier_fixture_rules(&p->v, 1, "[]");
+	assert_string_equal(node_fixture_shown(&other), "degraded");
+	other.baseline_version = 1;
+	assert_int_equal(node_fixture_evidence(&other), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&other), "trusted");
 	node_fixture_done(&other);
 }
 

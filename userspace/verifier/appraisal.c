@@ -17,6 +17,7 @@
 #define MAX_RESTARTS 64
 #define CLOCK_SLACK_NS (60ull * 1000000000)
 #define BIT(f) (1u << (f))
+#define UNJUDGED BIT(PLUMB_FINDING_NONE) /* in a row's findings: see store.h */
 
 struct run {
 	const struct appraisal_in *in;
@@ -275,6 +276,15 @@ static int write_head(const struct run *a)
 				  : vlog_add(a->v->vlog, PLUMB_TYPE_HEAD, (char *)b.data, &seq);
 }
 
+/*
+ * A node that has no baseline yet, though it was assigned one, has compared nothing, and told none of its claims to be compared here. One that
+ * is on its way from an older to a newer one has: its lines are judged by the newer.
+ */
+static bool is_judged(const struct run *a)
+{
+	return a->baseline != NULL && a->in->evidence->baseline_version != 0;
+}
+
 static void describe(const struct cases_sum *s, char *ret, size_t size)
 {
 	if (s->cause.id == 0)
@@ -296,7 +306,7 @@ static int decide(struct run *a, bool evidence)
 						 .n_told = a->cases.n_told};
 	struct transition_cause c = {.line = a->ledger.new_to};
 	char text[200];
-	int r = s ? cases_sum(&a->cases, a->baseline != NULL, s) : -ENOMEM;
+	int r = s ? cases_sum(&a->cases, is_judged(a), s) : -ENOMEM;
 
 	if (r >= 0) {
 		describe(s, text, sizeof(text));
@@ -357,7 +367,7 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 		r = keep_notes(a);
 	if (r < 0)
 		return own(r);
-	row->findings |= a->findings;
+	row->findings |= a->findings | (is_judged(a) ? 0 : UNJUDGED);
 	row->last_evidence_ns = a->cases.now_ns;
 	row->deadline_ns = a->cases.now_ns + a->v->silent_after_ms * 1000000;
 	row->evidence_digest = a->in->body;
@@ -491,7 +501,8 @@ int appraisal_derive(const struct transition *t, struct documents *d, struct sto
 	struct cases_sum *s = malloc(sizeof(*s));
 	struct transition_cause own = *c;
 	char text[200];
-	int r = s ? cases_sum(&cases, !digest_equal(&row->baseline, &none), s) : -ENOMEM;
+	bool judged = !digest_equal(&row->baseline, &none) && !(row->findings & UNJUDGED);
+	int r = s ? cases_sum(&cases, judged, s) : -ENOMEM;
 
 	if (r >= 0) {
 		describe(s, text, sizeof(text));

@@ -54,7 +54,7 @@ struct store_node {
 	uint32_t base_reset, base_restart;	/* before the first quote: as the enrolment's TPM2_Certify had them */
 	uint64_t base_clock_ms;
 	bool forked;
-	uint32_t findings;		/* bit 1 << enum plumb_finding, of the last appraisal */
+	uint32_t findings;		/* bit 1 << enum plumb_finding, of the last appraisal; bit 0: it judged by no baseline */
 	uint64_t baseline_version;	/* assigned */
 	struct digest baseline;		/* document; zero: none */
 	struct digest evidence_digest;	/* of the last accepted body, for the verdict */
