@@ -253,6 +253,15 @@ static int open_baseline(const struct settings *s, struct startup *st, struct wh
 	return r;
 }
 
+/* What failed before there was a ledger: the disk, or else the TPM. */
+static int identity_exit_code(int r, const struct settings *s)
+{
+	if (r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -ENOMEM)
+		return STARTUP_REST;
+	return startup_exit_code(r, strcmp(s->tpm, "none") != 0 || r == -ENODEV ? STARTUP_NO_TPM
+										: STARTUP_REST);
+}
+
 static int open_identity(const struct settings *s, struct startup *st, bool (*stopped)(void *ctx),
 			 void *ctx, struct why *ret_why)
 {
@@ -262,9 +271,7 @@ static int open_identity(const struct settings *s, struct startup *st, bool (*st
 	if (r >= 0)
 		r = identity_open(&o, st->tpm, &st->identity, ret_why);
 	if (r < 0)
-		return startup_exit_code(r, strcmp(s->tpm, "none") != 0 || r == -ENODEV
-						    ? STARTUP_NO_TPM
-						    : STARTUP_REST);
+		return identity_exit_code(r, s);
 	if (!s->verifier)
 		return 0;
 	if (!st->identity.enrolled) {
