@@ -235,6 +235,9 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 static void close_rooms(struct rooms *o)
 {
 	o->server = server_free(o->server);
+	/* A connection that was at work is freed by the loop, in its next round. */
+	if (o->base)
+		event_base_loop(o->base, EVLOOP_NONBLOCK);
 	actions_free(o->actions);
 	enrol_free(o->enrol);
 	ekcert_anchors_free(o->anchors);
