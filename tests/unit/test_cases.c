@@ -219,6 +219,35 @@ static void test_flood(void **state)
 	assert_true(k->id && strstr(k->found, "to ") != NULL);
 }
 
+/* Whoever has the client key alone does not fill the room of what is bound; and what he told goes with the next bound lines. */
+static void test_unbound_flood(void **state)
+{
+	struct place *p = *state;
+	char key[64];
+
+	verifier_fixture_rules(&p->v, 1, "[" FILES("report") "," EXECS("armed") "]");
+	for (unsigned int round = 0; round < 3; round++) {
+		begin(p, true, false, 10);
+		for (unsigned int i = 0; i < 1000; i++) {
+			snprintf(key, sizeof(key), "file:/%u/%u", round, i);
+			item(p, 10 + i, PLUMB_TYPE_CLAIM, key, false);
+		}
+		item(p, 1010, PLUMB_TYPE_EXEC, "exec:/evil", false);
+		end(p);
+		assert_int_equal(n_open(p), CASES_MAX_UNBOUND + 2);
+		assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+	}
+	begin(p, false, true, 10);
+	for (unsigned int i = 0; i < 500; i++) {
+		snprintf(key, sizeof(key), "file:/real/%u", i);
+		item(p, 10 + i, PLUMB_TYPE_CLAIM, key, false);
+	}
+	assert_int_equal(cases_accepted(&p->c, &(struct cases_accepted){.size = 5000}), 0);
+	end(p);
+	assert_int_equal(n_open(p), 500);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_REPORT);
+}
+
 static void rejudge(struct place *p, uint64_t version, const char *rules)
 {
 	verifier_fixture_rules(&p->v, version, rules);
@@ -317,8 +346,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(merge),   TEST(settle), TEST(unbound),	TEST(flood),
-		TEST(rejudge), TEST(join),   TEST(incarnation),
+		TEST(merge),	     TEST(settle),  TEST(unbound), TEST(flood),
+		TEST(unbound_flood), TEST(rejudge), TEST(join),	   TEST(incarnation),
 	};
 
 	return cmocka_run_group_tests_name("cases", tests, NULL, NULL);

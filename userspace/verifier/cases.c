@@ -109,6 +109,7 @@ static int merge(struct cases *c, const struct store_case *opened, struct store_
 /* 1: there are too many for another case of its own. */
 static int is_too_much(struct cases *c)
 {
+	uint64_t most = c->bound ? CASES_MAX_OPEN : CASES_MAX_UNBOUND;
 	int r = 0;
 
 	if (!c->has_open) {
@@ -117,7 +118,7 @@ static int is_too_much(struct cases *c)
 	}
 	if (r < 0)
 		return r;
-	return c->n_new >= CASES_MAX_NEW || c->n_open + c->n_new >= CASES_MAX_OPEN;
+	return c->n_new >= CASES_MAX_NEW || c->n_open + c->n_new >= most;
 }
 
 /* One a rule, so that what asks for the most is not hidden behind a thousand that ask for little. */
@@ -260,8 +261,8 @@ static int put_flood(struct cases *c, struct store_case *flood, struct store_cas
 	int r;
 
 	snprintf(flood->expected, sizeof(flood->expected),
-		 "at most %u open cases, and %u new ones in one appraisal", CASES_MAX_OPEN,
-		 CASES_MAX_NEW);
+		 "at most %u open cases, and %u new ones in one appraisal",
+		 c->bound ? CASES_MAX_OPEN : CASES_MAX_UNBOUND, CASES_MAX_NEW);
 	snprintf(flood->found, sizeof(flood->found),
 		 "more; they are in the ledger from line %" PRIu64 " to %" PRIu64, flood->first_seq,
 		 flood->last_seq);

@@ -14,6 +14,7 @@
 
 #define CASES_MAX_NEW 1000u	/* of one node in one appraisal */
 #define CASES_MAX_OPEN 5000u	/* of one node; what is beyond either becomes one case a rule, which asks for what the rule asks for */
+#define CASES_MAX_UNBOUND 200u	/* as MAX_OPEN, for what is not bound: it must not take the room of what is */
 #define CASES_MAX_TOLD 16u
 #define CASES_FLOOD_KEY "flood"
 
