@@ -129,6 +129,30 @@ static void test_token_once(void **state)
 	refused(409, "anew");
 }
 
+/* Cut off between the verifier's commit and its own: the same machine with the same keys is enrolled once, for one token. */
+static void test_lost_answer(void **state)
+{
+	struct store_node n;
+
+	(void)state;
+	with_token(&m, "one");
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	f.boot_ns += 3600000000000;
+	assert_int_equal(api_fixture_begin(&f, &m), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	n = row(&m);
+	assert_int_equal(n.incarnation, 1);
+	store_node_done(&n);
+	assert_int_equal(api_fixture_log_has(&f, "\"cause\":\"enrolled with a join token"), 1);
+	/* Whoever does not have its TPM has nothing of it, and another label is another enrolment. */
+	assert_int_equal(api_fixture_begin(&f, &m), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, false), 403);
+	snprintf(m.label, sizeof(m.label), "uno");
+	assert_int_equal(api_fixture_begin(&f, &m), 200);
+	api_fixture_activate(&f, &m, true);
+	refused(403, "used before");
+}
+
 static void test_token_label(void **state)
 {
 	(void)state;
@@ -552,16 +576,27 @@ static void test_proof_bodies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_token),	    EACH(test_token_once),
-		EACH(test_token_label),	    EACH(test_token_time),
-		EACH(test_wrong_tpm),	    EACH(test_borrowed_ek),
-		EACH(test_ek_certificate),  EACH(test_keys),
-		EACH(test_certify),	    EACH(test_csr),
-		EACH(test_labels),	    EACH(test_approval),
-		EACH(test_pending_again),   EACH(test_known_ek),
-		EACH(test_retired),	    EACH(test_label_taken),
-		EACH(test_squatter),	    EACH(test_sessions_of_one_ek),
-		EACH(test_sessions_in_all), EACH(test_proof_bodies),
+		EACH(test_token),
+		EACH(test_token_once),
+		EACH(test_lost_answer),
+		EACH(test_token_label),
+		EACH(test_token_time),
+		EACH(test_wrong_tpm),
+		EACH(test_borrowed_ek),
+		EACH(test_ek_certificate),
+		EACH(test_keys),
+		EACH(test_certify),
+		EACH(test_csr),
+		EACH(test_labels),
+		EACH(test_approval),
+		EACH(test_pending_again),
+		EACH(test_known_ek),
+		EACH(test_retired),
+		EACH(test_label_taken),
+		EACH(test_squatter),
+		EACH(test_sessions_of_one_ek),
+		EACH(test_sessions_in_all),
+		EACH(test_proof_bodies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,6 +226,35 @@ static int use_token(const struct enrol_admit *a, const struct enrol_session *s,
 	return r < 0 ? r : 0;
 }
 
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+/*
+ * Enrolled, and it never heard of it: the answer was lost, or the node was cut off before it could keep it. Its token is used up. The same
+ * TPM, its same keys and the same client key, all proven again, get the same answer, until the first evidence.
+ */
+static int lost_its_answer(const struct enrol_session *s, const struct store_node *n)
+{
+	struct record record = {.incarnation = 0};
+	struct why why;
+	bool its_keys;
+	int r;
+
+	if (n->version == 0 || n->life != PLUMB_LIFE_ENROLLED || n->last_evidence_ns ||
+	    n->frontier.size > 0 || !digest_equal(&n->client_key, &s->client_key) ||
+	    strcmp(n->label, s->body.label) != 0)
+		return 0;
+	r = record_parse(n->record.data, n->record.size, &record, &why);
+	if (r < 0)
+		return r;
+	its_keys = same(&record.ak_public, &s->body.ak_public) &&
+		   same(&record.event_public, &s->body.event_public);
+	record_done(&record);
+	return its_keys;
+}
+
 /* In the caller's transaction. HTTP status or < 0; *n is the row as it becomes. */
 int enrol_admit(const struct enrol_admit *a, const struct enrol_session *s, struct store_node *n,
 		struct buf *ret)
@@ -254,6 +283,9 @@ int enrol_admit(const struct enrol_admit *a, const struct enrol_session *s, stru
 				   "%u nodes wait for an approver", taken.n_pending);
 	if (!taken.token)
 		return admit_pending(a, s, n);
+	r = lost_its_answer(s, n);
+	if (r != 0)
+		return r < 0 ? r : 200;
 	r = use_token(a, s, ret);
 	return r != 0 ? r : admit_token(a, s, n);
 }
