@@ -17,6 +17,7 @@
 #include "agent_fixture.h"
 #include "cert.h"
 #include "fault_fsio.h"
+#include "node_fixture.h"
 #include "renewal.h"
 
 #define NODE "5e930b1b2b6c65de46679df72b3a7316a54a84f4b0d1e2159f483657fba3be43"
@@ -134,10 +135,96 @@ static void test_full_disk(void **state)
 	buf_done(&pem);
 }
 
+/* The verifier's half: only in accepted evidence, only after a third of its life, only for the key that the quote was bound to. */
+struct verifying {
+	struct verifier_fixture v;
+	struct node_fixture n;
+	struct sign_key *ca, *key;
+	struct buf ca_pem;
+};
+
+#define LIFE_S 3000u
+
+static void open_verifying(struct verifying *v)
+{
+	struct cert_request q = {.kind = CERT_CA, .name = "ca", .life_s = 86400};
+	struct intake_options o;
+	struct buf spki = {0};
+
+	verifier_fixture_open(&v->v);
+	node_fixture_open(&v->n, &v->v, 1);
+	q.not_before_s = v->v.utc_ns / 1000000000 - 10;
+	assert_int_equal(sign_key_generate(SIGN_P256, &v->ca), 0);
+	assert_int_equal(sign_key_generate(SIGN_P256, &v->key), 0);
+	assert_int_equal(cert_issue(&q, v->ca, NULL, NULL, &v->ca_pem, NULL), 0);
+	assert_int_equal(sign_key_spki(v->key, &spki), 0);
+	memcpy(v->n.who.spki, spki.data, spki.size);
+	v->n.who.spki_size = spki.size;
+	buf_done(&spki);
+	o = (struct intake_options){.v = &v->v.v,
+				    .documents = v->v.documents,
+				    .ca_cert_pem = (char *)v->ca_pem.data,
+				    .ca_key = v->ca,
+				    .node_cert_life_s = LIFE_S};
+	intake_free(v->v.intake);
+	assert_int_equal(intake_open(&o, &v->v.intake), 0);
+}
+
+static void close_verifying(struct verifying *v)
+{
+	node_fixture_done(&v->n);
+	verifier_fixture_done(&v->v);
+	sign_key_free(v->ca);
+	sign_key_free(v->key);
+	buf_done(&v->ca_pem);
+}
+
+/* Seconds that the certificate of the answer lives from now on; 0: there was none. */
+static uint64_t life_given(struct verifying *v)
+{
+	const struct buf *pem = &v->n.answer.certificate;
+	struct cert_identity id;
+	struct digest key;
+
+	if (pem->size == 0)
+		return 0;
+	assert_int_equal(cert_identity_pem((char *)pem->data, pem->size, &id, NULL), 0);
+	assert_int_equal(id.kind, CERT_NODE);
+	assert_string_equal(id.name, v->n.record.node);
+	assert_int_equal(sign_key_id(v->key, &key), 0);
+	assert_true(digest_equal(&key, &id.key_id));
+	return id.not_after_s - v->v.utc_ns / 1000000000;
+}
+
+static void test_verifier(void **state)
+{
+	struct verifying v = {.ca = NULL};
+	uint64_t now_s;
+
+	(void)state;
+	open_verifying(&v);
+	now_s = v.v.utc_ns / 1000000000;
+	v.n.who.not_after_s = now_s + LIFE_S / 3 * 2 + 1;
+	assert_int_equal(node_fixture_evidence(&v.n), PLUMB_RESULT_ACCEPTED);
+	assert_int_equal(life_given(&v), 0);
+	v.n.who.not_after_s = now_s + LIFE_S / 3 * 2;
+	assert_int_equal(node_fixture_evidence(&v.n), PLUMB_RESULT_ACCEPTED);
+	assert_int_equal(life_given(&v), LIFE_S);
+	/* Nothing in a provisional, in what is refused, or for a key that cannot be had from the certificate. */
+	node_fixture_exec(&v.n, "/tmp/x");
+	assert_int_equal(node_fixture_drift(&v.n, true), PLUMB_RESULT_STORED);
+	assert_int_equal(life_given(&v), 0);
+	v.n.who.spki_size = 0;
+	assert_int_equal(node_fixture_evidence(&v.n), PLUMB_RESULT_ACCEPTED);
+	assert_int_equal(life_given(&v), 0);
+	close_verifying(&v);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
-	const struct CMUnitTest tests[] = {T(test_refused), T(test_taken), T(test_full_disk)};
+	const struct CMUnitTest tests[] = {T(test_refused), T(test_taken), T(test_full_disk),
+					   cmocka_unit_test(test_verifier)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
