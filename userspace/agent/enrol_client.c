@@ -14,13 +14,13 @@
 
 #include "cert.h"
 #include "cleanup.h"
+#include "enrol_answer.h"
 #include "fetch.h"
 #include "jsonl.h"
 #include "log.h"
 #include "plumb/wire.h"
 
 #define MAX_FILE 65536
-#define MAX_ANSWER (1u << 20)
 #define REQUEST_MS 10000 /* so that a stop is not kept waiting */
 #define MIN_WAIT_MS 500
 #define MAX_WAIT_MS 30000
@@ -43,8 +43,7 @@ struct joining {
 	struct digest key_id;
 	char session[65];
 	struct buf proof_body;
-	struct record record;
-	struct buf cert_pem, ca_pem;
+	struct enrol_answer got;
 };
 
 static void joining_done(struct joining *j)
@@ -56,9 +55,7 @@ static void joining_done(struct joining *j)
 	sign_key_free(j->key);
 	buf_done(&j->ca);
 	buf_done(&j->proof_body);
-	buf_done(&j->cert_pem);
-	buf_done(&j->ca_pem);
-	record_done(&j->record);
+	enrol_answer_done(&j->got);
 }
 
 static int path_of(const struct enrol_client_options *o, const char *name, char ret[PATH_MAX])
@@ -170,7 +167,7 @@ static int post(struct joining *j, const char *route, const struct buf *body, st
 					.type = WIRE_TYPE_JSON,
 					.body = body->data,
 					.size = body->size,
-					.max = MAX_ANSWER};
+					.max = ENROL_ANSWER_MAX};
 
 	if (strncmp(j->o->url, "https://", 8) != 0 || strchr(j->o->url + 8, '/') ||
 	    snprintf(url, sizeof(url), "%s%s", j->o->url, route) >= (int)sizeof(url))
@@ -185,7 +182,7 @@ static void read_error(const struct buf *body, struct why *ret_why)
 	const char *error = "it did not say why", *cure = "see its log";
 	struct why ignored;
 
-	if (jsonl_parse(body->data, body->size, MAX_ANSWER, &o, &ignored) >= 0) {
+	if (jsonl_parse(body->data, body->size, ENROL_ANSWER_MAX, &o, &ignored) >= 0) {
 		jsonl_get_str(o, "error", 512, &error, &ignored);
 		jsonl_get_str(o, "cure", 512, &cure, &ignored);
 	}
@@ -274,9 +271,8 @@ static int make_proof(struct joining *j, const struct buf *credential, const str
 
 static int begin(struct joining *j, struct why *ret_why)
 {
-	CLEANUP(buf_done) struct buf body = {0}, answer = {0}, credential = {0}, secret = {0};
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	uint8_t session[32];
+	CLEANUP(buf_done) struct buf body = {0}, answer = {0};
+	CLEANUP(enrol_answer_begun_done) struct enrol_answer_begun begun = {.session = ""};
 	int r = write_begin(j, &body);
 
 	if (r < 0)
@@ -285,93 +281,25 @@ static int begin(struct joining *j, struct why *ret_why)
 	OPENSSL_cleanse(body.data, body.size);
 	if (r < 0)
 		return r;
-	r = jsonl_parse(answer.data, answer.size, MAX_ANSWER, &o, ret_why);
-	if (r >= 0)
-		r = jsonl_get_hex(o, "session", session, sizeof(session), ret_why);
-	if (r >= 0)
-		r = jsonl_get_base64(o, "credential", 4096, &credential, ret_why);
-	if (r >= 0)
-		r = jsonl_get_base64(o, "secret", 4096, &secret, ret_why);
-	if (r < 0)
+	if (enrol_answer_begun_parse(answer.data, answer.size, &begun, ret_why) < 0)
 		return -EAGAIN;
-	digest_bytes_hex(session, sizeof(session), j->session);
-	return make_proof(j, &credential, &secret, ret_why);
-}
-
-static bool same(const struct buf *a, const struct buf *b)
-{
-	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
-}
-
-/* The verifier may say what it likes of itself, but not of us. */
-static int check_record(const struct joining *j, struct why *ret_why)
-{
-	const struct record *own = j->o->own, *got = &j->record;
-	struct cert_identity id;
-	struct digest ca;
-	int r;
-
-	if (strcmp(got->node, own->node) != 0 || !same(&got->ek_public, &own->ek_public) ||
-	    !same(&got->ak_public, &own->ak_public) ||
-	    !same(&got->event_public, &own->event_public))
-		return why_set(ret_why, -EKEYREJECTED,
-			       "the verifier's record is not of this node's keys");
-	if (got->incarnation == 0 || got->witness_key.size == 0 || got->order_key.size == 0)
-		return why_set(ret_why, -EKEYREJECTED,
-			       "the verifier's record has no incarnation or keys");
-	if (got->pcr_index != own->pcr_index)
-		return why_set(ret_why, -EKEYREJECTED,
-			       "the verifier anchors ledgers in PCR %u, and this node in %u; set "
-			       "pcr_index: %u here, or another one there",
-			       got->pcr_index, own->pcr_index, got->pcr_index);
-	r = cert_identity_pem((char *)j->cert_pem.data, j->cert_pem.size, &id, ret_why);
-	if (r >= 0 && (id.kind != CERT_NODE || strcmp(id.name, own->node) != 0 ||
-		       !digest_equal(&id.key_id, &j->key_id)))
-		r = why_set(ret_why, -EKEYREJECTED,
-			    "the verifier's certificate is not for this node's key");
-	if (r >= 0)
-		r = cert_fingerprint_pem((char *)j->ca_pem.data, j->ca_pem.size, &ca, ret_why);
-	if (r >= 0 && j->pinned && !digest_equal(&ca, &j->pin))
-		r = why_set(ret_why, -EKEYREJECTED, "the verifier's CA is not the join token's");
-	return r;
+	memcpy(j->session, begun.session, sizeof(j->session));
+	return make_proof(j, &begun.credential, &begun.secret, ret_why);
 }
 
 static int take_identity(struct joining *j, const struct buf *answer, struct why *ret_why)
 {
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	CLEANUP_FREE char *record = NULL;
-	const char *status, *text;
-	json_t *part;
-	int r = jsonl_parse(answer->data, answer->size, MAX_ANSWER, &o, ret_why);
+	int r;
 
-	record_done(&j->record);
-	buf_clear(&j->cert_pem);
-	buf_clear(&j->ca_pem);
-	if (r >= 0)
-		r = jsonl_get_str(o, "status", 32, &status, ret_why);
-	if (r >= 0 && strcmp(status, "pending") == 0)
-		return NEXT_PENDING;
-	if (r >= 0)
-		r = jsonl_get_object(o, "record", &part, ret_why);
-	if (r >= 0) {
-		record = json_dumps(part, JSON_COMPACT);
-		r = record ? record_parse(record, strlen(record), &j->record, ret_why) : -ENOMEM;
-	}
-	if (r >= 0)
-		r = jsonl_get_str(o, "certificate", MAX_FILE, &text, ret_why);
-	if (r >= 0) {
-		buf_puts(&j->cert_pem, text);
-		r = jsonl_get_str(o, "ca", MAX_FILE, &text, ret_why);
-	}
-	if (r >= 0) {
-		buf_puts(&j->ca_pem, text);
-		r = buf_status(&j->ca_pem);
-	}
+	enrol_answer_done(&j->got);
+	r = enrol_answer_parse(answer->data, answer->size, &j->got, ret_why);
 	/* Cut short, or no answer at all: the verifier may have enrolled us, and gives the same again. */
 	if (r < 0)
 		return r == -ENOMEM ? r : -EAGAIN;
-	r = check_record(j, ret_why);
-	return r < 0 ? (r == -ENOMEM ? r : -EKEYREJECTED) : NEXT_DONE;
+	if (j->got.pending)
+		return NEXT_PENDING;
+	r = enrol_answer_check(&j->got, j->o->own, &j->key_id, j->pinned ? &j->pin : NULL, ret_why);
+	return r < 0 ? r : NEXT_DONE;
 }
 
 static int activate(struct joining *j, struct why *ret_why)
@@ -470,14 +398,14 @@ int enrol_client_run(const struct enrol_client_options *o, struct record *ret_re
 		r = run(&j, ret_why);
 	/* The certificate last: with it, and a record, a node counts as enrolled. */
 	if (r >= 0)
-		r = keep(&j, ENROL_CLIENT_CA, &j.ca_pem);
+		r = keep(&j, ENROL_CLIENT_CA, &j.got.ca_pem);
 	if (r >= 0)
-		r = keep(&j, ENROL_CLIENT_CERT, &j.cert_pem);
+		r = keep(&j, ENROL_CLIENT_CERT, &j.got.cert_pem);
 	if (r < 0)
 		return ret_why->text[0] ? r : why_set(ret_why, r, "enrolment: %s", strerror(-r));
 	log_notice("enrolment=done node=%s label=%s origin=%s", o->own->node, o->label,
-		   j.record.origin);
-	*ret_record = j.record;
-	j.record = (struct record){.incarnation = 0};
+		   j.got.record.origin);
+	*ret_record = j.got.record;
+	j.got.record = (struct record){.incarnation = 0};
 	return 0;
 }
