@@ -171,6 +171,8 @@ static int count(const struct fsio *io, const char *dir, const uint64_t *firsts,
 	for (uint32_t k = 0; k < n; k++)
 		total += size_of(dir, firsts[k]);
 	for (; (uint32_t)i + 1 < n && i < LEDGER_PRUNE_MAX && firsts[i + 1] <= limits->safe; i++) {
+		if (i > 0 && firsts[i + 1] - firsts[0] > LEDGER_PRUNE_LINES)
+			break;
 		bool big = limits->keep_size && total > limits->keep_size;
 		int old = big ? 0 : is_old(io, dir, firsts[i + 1], limits, ret_why);
 		uint64_t size = size_of(dir, firsts[i]);
