@@ -442,8 +442,9 @@ static void test_events_that_end_badly(void **state)
 	"{\"label\":\"one\",\"cases\":[{\"id\":1,\"closed\":null},{\"id\":2,\"closed\":null}," \
 	"{\"id\":3,\"closed\":\"2026\"},null,{}]}"
 #define N2 "{\"label\":\"two\",\"cases\":[{\"id\":4,\"closed\":null},{\"id\":1,\"closed\":null}]}"
-#define GROUPS                                                                               \
-	"{\"groups\":[{\"group\":\"k|a\",\"key\":\"k\",\"cases\":[1,4]},{\"group\":\"k|b\"," \
+#define GROUPS                                                                                   \
+	"{\"groups\":[{\"group\":\"big\",\"key\":\"b\",\"cases\":[1],\"more\":true},{\"group\":" \
+	"\"k|a\",\"key\":\"k\",\"cases\":[1,4]},{\"group\":\"k|b\","                             \
 	"\"key\":\"k\",\"cases\":[2]},{\"group\":\"gone\",\"key\":\"x\",\"cases\":[3,-1,\"4\"]}]}"
 
 static void routes_of_nodes(void)
@@ -506,6 +507,7 @@ static void test_selection(void **state)
 	selects_not(b, NULL, "nosuch", "no open group nosuch");
 	selects_not(b, NULL, "99999999999999999999", "no open group");
 	selects_not(b, NULL, "0", "case 0 is not open");
+	selects_not(b, NULL, "big", "more cases than the verifier lists");
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

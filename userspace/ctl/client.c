@@ -476,3 +476,9 @@ int client_print_json(const json_t *o)
 	puts(text);
 	return PRINT_GOOD;
 }
+
+void client_print_more(const json_t *o)
+{
+	if (json_is_true(json_object_get(o, "more")))
+		fputs("note: there is more than the verifier lists at once\n", stderr);
+}

@@ -50,6 +50,7 @@ int client_events(struct client *c, uint64_t since, bool follow, int (*fn)(void 
 /* "NODE" as part of a path: everything but letters, digits, . _ - becomes %XX. Appends. */
 void client_put_escaped(struct buf *b, const char *text);
 int client_print_json(const json_t *o);		/* to stdout; ASCII alone */
+void client_print_more(const json_t *o);	/* when the verifier says that a list in o is not whole */
 /* Text of a member, "" when it is not there or no text. Borrowed. */
 const char *client_text(const json_t *o, const char *key);
 uint64_t client_number(const json_t *o, const char *key);

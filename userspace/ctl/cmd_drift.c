@@ -13,6 +13,8 @@
 #include "selection.h"
 #include "view_drift.h"
 
+#define MAX_CASES 1000 /* that one action may name */
+
 struct arguments {
 	const char *config, *reason, *node;
 	bool json, all;
@@ -51,6 +53,7 @@ static int summary(struct client *c, const struct arguments *a)
 	if (r != PRINT_GOOD || a->json)
 		return r != PRINT_GOOD ? r : client_print_json(o);
 	groups = json_object_get(o, "groups");
+	client_print_more(o);
 	if (json_array_size(groups) > 0)
 		view_drift_groups(stdout, print_columns(stdout), groups);
 	else
@@ -75,6 +78,7 @@ static int list(struct client *c, const struct arguments *a)
 			json_array_remove(cases, i);
 	if (a->json)
 		return client_print_json(cases);
+	client_print_more(o);
 	if (view_drift_cases(stdout, print_columns(stdout), cases, a->all) == 0)
 		puts(a->all ? "There was no case yet." : "No case is open.");
 	return PRINT_GOOD;
@@ -90,17 +94,20 @@ static int on_node(void *ctx, const json_t *node, const json_t *const *cases, si
 {
 	struct acknowledging *k = ctx;
 	CLEANUP_FREE uint64_t *ids = calloc(n, sizeof(*ids));
-	struct client_action action = {.action = "acknowledge",
-				       .node = client_text(node, "id"),
-				       .reason = k->a->reason,
-				       .cases = ids,
-				       .n_cases = (uint32_t)n};
+	struct client_action action = {
+		.action = "acknowledge", .node = client_text(node, "id"), .reason = k->a->reason};
+	int r = PRINT_GOOD;
 
 	if (!ids)
 		return print_failure(PRINT_UNKNOWN, "no memory");
 	for (size_t i = 0; i < n; i++)
 		ids[i] = client_number(cases[i], "id");
-	return client_act(k->c, &action, k->a->json);
+	for (size_t at = 0; r == PRINT_GOOD && at < n; at += action.n_cases) {
+		action.cases = ids + at;
+		action.n_cases = (uint32_t)(n - at < MAX_CASES ? n - at : MAX_CASES);
+		r = client_act(k->c, &action, k->a->json);
+	}
+	return r;
 }
 
 static int acknowledge(struct client *c, int n, char **words, const struct arguments *a)

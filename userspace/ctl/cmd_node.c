@@ -59,6 +59,7 @@ static int list(struct client *c, const struct arguments *a)
 			json_array_remove(nodes, i);
 	if (a->json)
 		return client_print_json(o);
+	client_print_more(o);
 	if (json_array_size(nodes) > 0)
 		view_node_list(stdout, print_columns(stdout), nodes);
 	else if (a->state)

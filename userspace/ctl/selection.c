@@ -46,6 +46,10 @@ static int add_group(struct selection *s, const json_t *g)
 	json_t *id;
 	size_t i;
 
+	if (json_is_true(json_object_get(g, "more")))
+		return print_failure(PRINT_NOT_GOOD,
+				     "%s has more cases than the verifier lists; do it by --node",
+				     client_text(g, "group"));
 	json_array_foreach (json_object_get(g, "cases"), i, id) {
 		json_int_t n = json_integer_value(id);
 

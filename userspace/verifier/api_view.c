@@ -13,7 +13,7 @@
 #include "node.h"
 
 #define MAX_GROUPS 1000u
-#define MAX_GROUP_CASES 100u
+#define MAX_GROUP_CASES STORE_MAX_LIST
 
 static void put_time(struct jsonl *j, const char *key, uint64_t ns)
 {
@@ -218,8 +218,9 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 struct group {
 	char pattern[512], exe[256];
 	struct store_case *worst;
-	uint64_t count, first_ns, last_ns, cases[MAX_GROUP_CASES];
-	uint32_t n_cases, n_nodes;
+	uint64_t count, first_ns, last_ns, *cases;
+	uint32_t n_cases, max_cases, n_nodes;
+	bool more;
 	char last_node[65];
 };
 
@@ -285,6 +286,26 @@ static int new_group(struct groups *all, const struct store_case *k, struct grou
 	return 0;
 }
 
+/* All of them: whoever accepts or acknowledges a group means each. */
+static int add_to_group(struct group *g, uint64_t id)
+{
+	uint64_t *more;
+
+	if (g->n_cases == MAX_GROUP_CASES) {
+		g->more = true;
+		return 0;
+	}
+	if (g->n_cases == g->max_cases) {
+		g->max_cases = g->max_cases ? g->max_cases * 2 : 4;
+		more = realloc(g->cases, g->max_cases * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		g->cases = more;
+	}
+	g->cases[g->n_cases++] = id;
+	return 0;
+}
+
 static int on_group(void *ctx, const struct store_case *k)
 {
 	struct groups *all = ctx;
@@ -311,8 +332,9 @@ static int on_group(void *ctx, const struct store_case *k)
 	if (strcmp(g->last_node, k->node) != 0)
 		g->n_nodes++;
 	memcpy(g->last_node, k->node, sizeof(g->last_node));
-	if (g->n_cases < MAX_GROUP_CASES)
-		g->cases[g->n_cases++] = k->id;
+	r = add_to_group(g, k->id);
+	if (r < 0)
+		return r;
 	g->count += k->count;
 	if (k->opened_ns < g->first_ns)
 		g->first_ns = k->opened_ns;
@@ -347,6 +369,8 @@ static void put_group(struct jsonl *j, const struct group *g)
 	for (uint32_t i = 0; i < g->n_cases; i++)
 		jsonl_uint(j, NULL, g->cases[i]);
 	jsonl_close(j);
+	if (g->more)
+		jsonl_bool(j, "more", true);
 	jsonl_str(j, "expected", g->worst->expected);
 	jsonl_str(j, "found", g->worst->found);
 	put_time(j, "first", g->first_ns);
@@ -379,6 +403,7 @@ int api_view_summary(const struct verifier *v, const char *node, bool open_only,
 		if (r >= 0)
 			put_group(&j, &all.g[i]);
 		free(all.g[i].worst);
+		free(all.g[i].cases);
 	}
 	jsonl_close(&j);
 	if (all.more)
