@@ -135,6 +135,13 @@ static void test_policy_and_what_it_would(void **state)
 	      "[{\"label\":\"" LONG "\",\"action\":\"quarantine\",\"rule\":\"r\",\"key\":\"" LONG
 	      "\"},7]");
 	fits(80);
+	shown(view_drift_would, 0,
+	      "[{\"node\":\"1\",\"label\":\"a\",\"action\":\"hold\",\"rule\":\"r\",\"key\":\"x\"},"
+	      "{\"node\":\"1\",\"label\":\"a\",\"action\":\"hold\",\"rule\":\"r\",\"key\":\"y\"},"
+	      "{\"node\":\"2\",\"label\":\"a\",\"action\":\"hold\",\"rule\":\"r\",\"key\":\"z\"}]");
+	assert_string_equal(out, "NODE ACTION     RULE CASES KEY\n"
+				 "a    hold       r        2 x, …\n"
+				 "a    hold       r        1 z\n");
 	shown(view_drift_policy, 80, "{}");
 	fits(80);
 }

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "client.h"
+#include "jsonl.h"
 #include "print.h"
 
 #define SEVERITY_WIDTH 8
@@ -101,17 +102,24 @@ static void put_case(FILE *f, size_t columns, const json_t *k)
 {
 	const bool open = view_drift_is_open(k);
 	CLEANUP(buf_done) struct buf line = {0};
+	size_t used;
 
 	fprintf(f, "#%-6" PRIu64 " ", client_number(k, "id"));
 	put_severity(f, k);
 	fprintf(f, "%-6s %5" PRIu64 " %7" PRIu64 " ", open ? "open" : "closed",
 		client_number(k, "count"), client_number(k, "first_line"));
 	print_value(f, client_text(k, "key"), left(columns, 38), PRINT_CUT_MIDDLE);
-	buf_printf(&line, "found %s, expected %s, by %s", client_text(k, "found"),
-		   client_text(k, "expected"), client_text(k, "who"));
+	buf_printf(&line, "found %s, expected %s", client_text(k, "found"),
+		   client_text(k, "expected"));
 	fputs("\n        ", f);
-	print_value(f, buf_status(&line) < 0 ? "" : (char *)line.data, left(columns, 8),
-		    PRINT_CUT_END);
+	used = print_value(f, buf_status(&line) < 0 ? "" : (char *)line.data, left(columns, 8),
+			   PRINT_CUT_END);
+	/* Who did it is what people ask first: it is not what is cut off. */
+	if (columns && used + 8 + strlen(", by ") + print_cells(client_text(k, "who")) > columns)
+		fputs("\n        by ", f);
+	else
+		fputs(", by ", f);
+	print_value(f, client_text(k, "who"), left(columns, 11), PRINT_CUT_MIDDLE);
 	if (!open) {
 		fputs("\n        ", f);
 		print_fit(f, client_text(k, "closed_why"), left(columns, 8), PRINT_CUT_END);
@@ -164,23 +172,54 @@ void view_drift_policy(FILE *f, size_t columns, const json_t *policy)
 	}
 }
 
+/* One row for what one rule does to one node, however many cases ask for it; the first of them stands for all. */
+static json_t *fold(const json_t *would)
+{
+	CLEANUP(jsonl_decref_p) json_t *by_name = json_object();
+	json_t *rows = json_array(), *w, *row;
+	size_t i;
+
+	json_array_foreach (would, i, w) {
+		CLEANUP(buf_done) struct buf name = {0};
+
+		buf_printf(&name, "%s\n%s\n%s\n%s", client_text(w, "node"), client_text(w, "label"),
+			   client_text(w, "rule"), client_text(w, "action"));
+		if (buf_status(&name) < 0)
+			continue;
+		row = json_object_get(by_name, (char *)name.data);
+		if (row) {
+			json_object_set_new(row, "n",
+					    json_integer((json_int_t)client_number(row, "n") + 1));
+			continue;
+		}
+		row = json_pack("{s:s,s:s,s:s,s:s,s:i}", "label", client_text(w, "label"), "rule",
+				client_text(w, "rule"), "action", client_text(w, "action"), "key",
+				client_text(w, "key"), "n", 1);
+		json_array_append(rows, row);
+		json_object_set_new_nocheck(by_name, (char *)name.data, row);
+	}
+	return rows;
+}
+
 void view_drift_would(FILE *f, size_t columns, const json_t *would)
 {
-	size_t label = width_of(would, "label", 4, MAX_RULE), i;
-	size_t rule = width_of(would, "rule", 4, MAX_RULE);
+	CLEANUP(jsonl_decref_p) json_t *rows = fold(would);
+	size_t label = width_of(rows, "label", 4, MAX_RULE), i;
+	size_t rule = width_of(rows, "rule", 4, MAX_RULE);
 	json_t *w;
 
 	fputs(print_on(f, PRINT_BOLD), f);
 	print_column(f, "NODE", label, PRINT_CUT_MIDDLE);
 	print_column(f, "ACTION", 10, PRINT_CUT_END);
 	print_column(f, "RULE", rule, PRINT_CUT_END);
-	fprintf(f, "KEY%s\n", print_off(f));
-	json_array_foreach (would, i, w) {
+	fprintf(f, "CASES KEY%s\n", print_off(f));
+	json_array_foreach (rows, i, w) {
 		print_column(f, client_text(w, "label"), label, PRINT_CUT_MIDDLE);
 		print_column(f, client_text(w, "action"), 10, PRINT_CUT_END);
 		print_column(f, client_text(w, "rule"), rule, PRINT_CUT_END);
-		print_value(f, client_text(w, "key"), left(columns, label + rule + 13),
+		fprintf(f, "%5" PRIu64 " ", client_number(w, "n"));
+		print_value(f, client_text(w, "key"), left(columns, label + rule + 23),
 			    PRINT_CUT_MIDDLE);
-		fputc('\n', f);
+		fputs(client_number(w, "n") > 1 ? ", …\n" : "\n", f);
 	}
 }
