@@ -521,6 +521,33 @@ static void test_cut(void **state)
 	bench_done(&b);
 }
 
+/* Nobody hears of it for long: urgent or not, extends are spared; and when somebody does again, all goes at once. */
+static void test_slow(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	assert_int_equal(start(&b, fsio_system()), 0);
+	commit_slow(b.commit, true);
+	assert_int_equal(append(&b), 0);
+	commit_appended(b.commit, true);
+	assert_true(settle(&b));
+	assert_int_equal(b.chip.extends, 1);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(append(&b), 0);
+		commit_appended(b.commit, true);
+		event_base_loop(b.base, EVLOOP_NONBLOCK);
+	}
+	assert_int_equal(b.chip.extends, 1);
+	commit_slow(b.commit, false);
+	assert_true(settle(&b));
+	assert_int_equal(b.chip.extends, 2);
+	check(&b, 21);
+	stop(&b);
+	bench_done(&b);
+}
+
 static void test_no_tpm(void **state)
 {
 	struct commit_options o = {.batch_ms = 10, .batch_lines = 8};
@@ -553,15 +580,11 @@ static void test_no_tpm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_recovery),
-		cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_failing_chip),
-		cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_epochs),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_no_tpm),
-		cmocka_unit_test(test_crash_everywhere),
+		cmocka_unit_test(test_batches),	  cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_foreign),	  cmocka_unit_test(test_failing_chip),
+		cmocka_unit_test(test_full_disk), cmocka_unit_test(test_epochs),
+		cmocka_unit_test(test_cut),	  cmocka_unit_test(test_no_tpm),
+		cmocka_unit_test(test_slow),	  cmocka_unit_test(test_crash_everywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
