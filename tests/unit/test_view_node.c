@@ -186,6 +186,7 @@ static void test_a_name_in_a_command(void **state)
 	name_is("{\"label\":\"x; rm -rf ~\",\"id\":\"abc\"}", "abc");
 	name_is("{\"label\":\"$(x)\",\"id\":\"a`b`\"}", "NODE");
 	name_is("{\"label\":\"--reason=x\",\"id\":\"abc\"}", "abc");
+	name_is("{\"label\":\"--all\",\"id\":\"abc\"}", "abc");
 	name_is("{\"label\":\"\",\"id\":7}", "NODE");
 	name_is("{\"label\":\"größe\"}", "NODE");
 	name_is("{}", "NODE");

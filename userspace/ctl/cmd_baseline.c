@@ -271,13 +271,15 @@ static void print_row(const struct arguments *a, const struct row *e)
 			puts((char *)text.data);
 		return;
 	}
-	printf("%s %s  ", e->mark ? e->mark : " ", e->scope);
-	print_safe(stdout, e->key, strlen(e->key));
+	printf("%s ", e->mark ? e->mark : " ");
+	print_value(stdout, e->scope, 0, PRINT_CUT_END);
 	fputs("  ", stdout);
-	print_safe(stdout, e->value, strlen(e->value));
+	print_value(stdout, e->key, 0, PRINT_CUT_END);
+	fputs("  ", stdout);
+	print_value(stdout, e->value, 0, PRINT_CUT_END);
 	if (e->now) {
 		fputs("\n    now  ", stdout);
-		print_safe(stdout, e->now, strlen(e->now));
+		print_value(stdout, e->now, 0, PRINT_CUT_END);
 	}
 	fputc('\n', stdout);
 }

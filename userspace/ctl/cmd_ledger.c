@@ -59,9 +59,9 @@ static void row(const struct line *l, const char *text, size_t size)
 	printf("%8" PRIu64 "  %s  %-8.8s %s%-8s%s  ", l->seq, t, l->type_name, colour,
 	       judge ? judge : "-", *colour ? print_off(stdout) : "");
 	if (l->key) {
-		print_safe(stdout, l->key, strlen(l->key));
+		print_value(stdout, l->key, 0, PRINT_CUT_END);
 		fputs("  ", stdout);
-		print_safe(stdout, l->found, strnlen(l->found, 60));
+		print_value(stdout, l->found, 0, PRINT_CUT_END);
 	}
 	if (ledger_prune_read(text, size, &gone, &why) >= 0)
 		printf("lines %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes, by %s", gone.from,
