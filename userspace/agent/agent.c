@@ -31,6 +31,7 @@ struct agent {
 	struct report *report;
 	struct renewal renewal;
 	struct retention retention;
+	bool stopping; /* nothing but the last quote comes after the `stop` */
 	struct cgroups *cgroups;
 	struct images *images;
 	struct proctab *proctab;
@@ -183,7 +184,8 @@ static void on_confirmed(void *ctx, uint64_t size)
 	struct agent *a = ctx;
 	uint64_t sent = ledger_writer_sent_size(a->writer);
 
-	retention_run(&a->retention, size < sent ? size : sent);
+	if (!a->stopping)
+		retention_run(&a->retention, size < sent ? size : sent);
 }
 
 /* Without a verifier: what the TPM quoted and the event key signed. */
@@ -192,7 +194,8 @@ static void on_quoted(void *ctx, uint64_t size)
 	struct agent *a = ctx;
 	uint64_t is_signed = commit_signed_size(ledger_writer_commit(a->writer));
 
-	retention_run(&a->retention, size < is_signed ? size : is_signed);
+	if (!a->stopping)
+		retention_run(&a->retention, size < is_signed ? size : is_signed);
 }
 
 static void on_evidence_wanted(void *ctx)
@@ -391,6 +394,7 @@ int agent_stop(struct agent *a, const char *why)
 	if (a->bpf)
 		sensor_bpf_flush(a->bpf);
 	free_sensors(a);
+	a->stopping = true;
 	r = ledger_writer_stop(a->writer, why, order);
 	if (r < 0 || !a->queue)
 		return r;
