@@ -17,6 +17,7 @@
 #include "view_log.h"
 
 #define MAX_WAIT_S 30
+#define MAX_LIFE_S (30u * 86400) /* of a token, as the verifier takes it */
 
 struct showing {
 	bool json;
@@ -189,7 +190,9 @@ static uint64_t seconds(const char *text)
 			: strcmp(end, "d") == 0	       ? 86400
 						       : 0;
 
-	return end == text || n > 100000000 ? 0 : n * unit;
+	if (end == text || *text == '-' || unit == 0 || n > MAX_LIFE_S / unit)
+		return 0;
+	return n * unit;
 }
 
 int cmd_events_token(int argc, char **argv)
@@ -222,7 +225,8 @@ int cmd_events_token(int argc, char **argv)
 		return PRINT_USAGE;
 	}
 	if (seconds(life) == 0)
-		return print_failure(PRINT_USAGE, "--life=%s is no duration like 30m, 1h", life);
+		return print_failure(PRINT_USAGE,
+				     "--life=%s is no duration like 30m, 1h; at most 30d", life);
 	r = client_open(config, &c);
 	if (r == PRINT_GOOD)
 		r = create(c, label, seconds(life), json);

@@ -13,6 +13,8 @@
 #include "print.h"
 #include "view_node.h"
 
+#define MAX_WINDOW_MS 3600000 /* as the verifier takes it */
+
 struct arguments {
 	const char *config, *reason, *state, *window;
 	bool json;
@@ -107,8 +109,9 @@ static int window(const char *text, char ret[32])
 			: strcmp(end, "h") == 0		 ? 3600000
 							 : 0;
 
-	if (end == text || unit == 0 || n > 1000000)
-		return print_failure(PRINT_USAGE, "--window=%s is no duration like 90s, 5m", text);
+	if (end == text || *text == '-' || unit == 0 || n == 0 || n > MAX_WINDOW_MS / unit)
+		return print_failure(PRINT_USAGE,
+				     "--window=%s is no duration like 90s, 5m; at most 1h", text);
 	snprintf(ret, 32, "%" PRIu64, n * unit);
 	return PRINT_GOOD;
 }
