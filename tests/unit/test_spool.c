@@ -106,6 +106,28 @@ static void test_writer(void **state)
 	agent_fixture_done(&f);
 }
 
+/* What the ledger did not take was not seen: twice refused is twice counted. */
+static void test_refused(void **state)
+{
+	struct agent_fixture f;
+	char *key = malloc(70001);
+
+	(void)state;
+	memset(key, 'x', 70000);
+	key[70000] = 0;
+	memcpy(key, "exec:/", 6);
+	agent_fixture_init(&f);
+	agent_fixture_start(&f);
+	agent_fixture_measure(&f, PLUMB_TYPE_EXEC, key, KNOWN);
+	agent_fixture_measure(&f, PLUMB_TYPE_EXEC, key, KNOWN);
+	claim(&f, 1);
+	assert_int_equal(count(&f, "\"type\":\"lost\"", "\"of\":\"ledger\",\"n\":1,"), 2);
+	/* Bad in itself: it is not asked for again. */
+	assert_int_equal(f.n_again, 0);
+	agent_fixture_done(&f);
+	free(key);
+}
+
 /* The bound is of what lies on the disk, not of what one run wrote. */
 static void test_restart(void **state)
 {
@@ -135,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_writer),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_restart),
 	};
 
