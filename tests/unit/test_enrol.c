@@ -481,7 +481,7 @@ static void test_squatter(void **state)
 /* Strangers begin in the name of an EK whose machine waits for its approval: it is not pushed out. */
 static void test_sessions_of_one_ek(void **state)
 {
-	char waiting[65], fifth[65];
+	char waiting[65], fifth[65], fourth[65];
 	struct buf credential = {0}, secret = {0};
 
 	(void)state;
@@ -495,8 +495,13 @@ static void test_sessions_of_one_ek(void **state)
 		assert_int_equal(api_fixture_begin(&f, &m), 200);
 		if (i == 1995)
 			memcpy(fifth, m.session, sizeof(fifth));
+		if (i == 1996)
+			memcpy(fourth, m.session, sizeof(fourth));
 	}
-	/* The oldest of the last five is gone. */
+	/* The newest four are there, this one with a proof that is not its own; the one before them is gone. */
+	memcpy(m.session, fourth, sizeof(fourth));
+	api_fixture_activate(&f, &m, false);
+	refused(403, "did not answer");
 	memcpy(m.session, fifth, sizeof(fifth));
 	api_fixture_activate(&f, &m, true);
 	refused(409, "anew");

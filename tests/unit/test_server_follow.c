@@ -98,7 +98,7 @@ static void test_follow(void **state)
 static void test_slow_follower(void **state)
 {
 	struct client slow, good;
-	const int small = 16384, large = 4 << 20;
+	const int small = 65536, large = 4 << 20;
 
 	(void)state;
 	server_fixture_start((struct server_options){.idle_ms = 700});
