@@ -304,7 +304,7 @@ static int bind_name(struct act *act)
 	if (b.taken)
 		return why_set(&act->why, 409, "%.100s is bound to another node", b.name);
 	memcpy(old_name, act->n.kube_name, sizeof(old_name));
-	snprintf(act->n.kube_name, sizeof(act->n.kube_name), "%s", b.name);
+	snprintf(act->n.kube_name, sizeof(act->n.kube_name), "%.253s", b.name);
 	tell_bound(act, old_name);
 	return contain_bound(act->a->o.contain, &act->n, old_name);
 }
