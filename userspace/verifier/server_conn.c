@@ -7,6 +7,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -123,9 +124,13 @@ static void make_room(struct server_conn *c)
 static void greet(struct server_conn *c)
 {
 	struct server_conns *s = c->s;
+	evutil_socket_t fd = bufferevent_getfd(c->bev);
 	uint32_t n = 0;
+	int on = 1;
 
-	if (!address_of(bufferevent_getfd(c->bev), &c->address)) {
+	/* Headers and body are two writes: the second would wait for the first one's delayed acknowledgement. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (!address_of(fd, &c->address)) {
 		server_conn_close(c);
 		return;
 	}
