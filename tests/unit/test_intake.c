@@ -514,6 +514,14 @@ static void test_baseline_gone(void **state)
 	trusted(p);
 }
 
+static void because(struct node_fixture *n, const char *text)
+{
+	struct store_node row = verifier_fixture_node(n->v, n->record.node);
+
+	assert_string_equal(row.cause, text);
+	store_node_done(&row);
+}
+
 /* Without a policy nothing says that a drift is harmless; with one, what it does not name is none of the node's. */
 static void test_no_policy(void **state)
 {
@@ -522,6 +530,7 @@ static void test_no_policy(void **state)
 	node_fixture_file(&p->n, "/etc/a", "reg two");
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
 	assert_string_equal(node_fixture_shown(&p->n), "degraded");
+	because(&p->n, "no policy says what its drift means");
 	verifier_fixture_rules(
 		&p->v, 1,
 		"[" NODE_FIXTURE_RULE("R", "{\"type\":\"exec\"}", "armed", "ack", "0") "]");
@@ -541,6 +550,7 @@ static void test_no_baseline(void **state)
 	node_fixture_open(&other, &p->v, 2);
 	assert_int_equal(node_fixture_evidence(&other), PLUMB_RESULT_ACCEPTED);
 	assert_string_equal(node_fixture_shown(&other), "degraded");
+	because(&other, "it does not judge by a baseline yet");
 	/* Assigned is not judged by: neither the next evidence nor a person's word makes it good before the node has it. */
 	row = verifier_fixture_node(&p->v, p->n.record.node);
 	info.document = row.baseline;

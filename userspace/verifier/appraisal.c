@@ -285,11 +285,15 @@ static bool is_judged(const struct run *a)
 	return a->baseline != NULL && a->in->evidence->baseline_version != 0;
 }
 
-static void describe(const struct cases_sum *s, char *ret, size_t size)
+static void describe(const struct cases *c, const struct cases_sum *s, bool judged, char *ret,
+		     size_t size)
 {
 	if (s->cause.id == 0)
 		snprintf(ret, size, "%s",
-			 s->verdict.n_open ? "open cases ask for nothing" : "nothing is open");
+			 !judged	      ? "it does not judge by a baseline yet"
+			 : !s->verdict.n_open ? "nothing is open"
+			 : c->policy	      ? "open cases ask for nothing"
+					      : "no policy says what its drift means");
 	else
 		snprintf(ret, size, "%.120s%s%.40s", s->cause.key, s->cause.rule[0] ? " by " : "",
 			 s->cause.rule);
@@ -309,7 +313,7 @@ static int decide(struct run *a, bool evidence)
 	int r = s ? cases_sum(&a->cases, is_judged(a), s) : -ENOMEM;
 
 	if (r >= 0) {
-		describe(s, text, sizeof(text));
+		describe(&a->cases, s, is_judged(a), text, sizeof(text));
 		c.text = text;
 		c.of = s->cause.id ? &s->cause : NULL;
 		r = transition_verdict(&a->in->t, a->row, s, &in, &c);
@@ -505,7 +509,7 @@ int appraisal_derive(const struct transition *t, struct documents *d, struct sto
 	int r = s ? cases_sum(&cases, judged, s) : -ENOMEM;
 
 	if (r >= 0) {
-		describe(s, text, sizeof(text));
+		describe(&cases, s, judged, text, sizeof(text));
 		if (!own.text)
 			own.text = text;
 		own.of = s->cause.id ? &s->cause : NULL;
