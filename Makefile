@@ -115,7 +115,7 @@ lint: ## floors, headers alone, formatting, static analysis, shell
 unit: $(UNIT) ## unit tests only
 	$(Q)O=$(O) tests/run unit
 
-fuzz: ## fuzz every parser for SECONDS= (default 30) each with libFuzzer
+fuzz: ## fuzz every parser for SECONDS_EACH= (default 30) each with libFuzzer
 	$(Q)O=build/fuzz tests/fuzz/run $(or $(SECONDS_EACH),30)
 
 flow: all ## whole programs on the running kernel
