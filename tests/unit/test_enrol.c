@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #include "api_fixture.h"
-#include "enrol_session.h"
 #include "jsonl.h"
 #include "record.h"
 
@@ -515,45 +514,6 @@ static void test_sessions_of_one_ek(void **state)
 	buf_done(&secret);
 }
 
-static struct enrol_session *session_of(int node)
-{
-	struct enrol_session *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	snprintf(s->node, sizeof(s->node), "%064x", (unsigned int)node);
-	snprintf(s->id, sizeof(s->id), "%064x", (unsigned int)node);
-	s->until_ns = f.boot_ns + 60000000000;
-	return s;
-}
-
-static void test_sessions_in_all(void **state)
-{
-	struct enrol_session_table *t = calloc(1, sizeof(*t));
-	struct enrol_session *s;
-	char id[65];
-
-	(void)state;
-	t->clock = &f.clock;
-	for (int i = 0; i < ENROL_SESSION_MAX; i++)
-		assert_int_equal(enrol_session_keep(t, session_of(i)), 0);
-	s = session_of(ENROL_SESSION_MAX);
-	assert_int_equal(enrol_session_keep(t, s), -EAGAIN);
-	snprintf(id, sizeof(id), "%064x", 5u);
-	assert_non_null(enrol_session_find(t, id));
-	f.boot_ns += 60000000001;
-	assert_null(enrol_session_find(t, id));
-	s->until_ns += 60000000001;
-	assert_int_equal(enrol_session_keep(t, s), 0);
-	/* Those whose time was over are gone: there is room for as many again. */
-	for (int i = 0; i < ENROL_SESSION_MAX - 1; i++)
-		assert_int_equal(enrol_session_keep(t, session_of(i)), 0);
-	s = session_of(ENROL_SESSION_MAX + 1);
-	assert_int_equal(enrol_session_keep(t, s), -EAGAIN);
-	enrol_session_free(s);
-	enrol_session_table_done(t);
-	free(t);
-}
-
 static void test_proof_bodies(void **state)
 {
 	static const char *const bad[] = {
@@ -595,7 +555,6 @@ int main(void)
 		EACH(test_label_taken),
 		EACH(test_squatter),
 		EACH(test_sessions_of_one_ek),
-		EACH(test_sessions_in_all),
 		EACH(test_proof_bodies),
 	};
 
