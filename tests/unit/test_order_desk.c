@@ -202,12 +202,41 @@ static void test_store_fails(void **state)
 	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 1);
 }
 
+static int again(struct place *p, uint64_t seen)
+{
+	int r;
+
+	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
+	r = order_desk_again(&p->v.v, &p->row, seen);
+	assert_int_equal(p->v.ops.commit(p->v.store.ctx), 0);
+	return r;
+}
+
+/* A copy that was lost: ordered anew, once the last order was carried out and some time has passed. */
+static void test_baseline_again(void **state)
+{
+	struct place *p = *state;
+
+	give(p, ORDER_BASELINE, 0);
+	assert_int_equal(again(p, 0), 0);
+	assert_int_equal(again(p, 1), 0);
+	pass(p, p->v.v.silent_after_ms);
+	assert_int_equal(again(p, 0), 0);
+	assert_int_equal(again(p, 1), 1);
+	assert_string_equal(told(p, 1), "2 ");
+	assert_int_equal(again(p, 2), 0);
+	/* What an incarnation before was given counts for nothing. */
+	p->row.incarnation = 2;
+	assert_int_equal(again(p, 2), 1);
+	assert_string_equal(told(p, 0), "3 ");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(numbers), TEST(time),     TEST(incarnation), TEST(many),
-		TEST(broken),  TEST(restarts), TEST(store_fails),
+		TEST(numbers), TEST(baseline_again), TEST(time),     TEST(incarnation),
+		TEST(many),    TEST(broken),	     TEST(restarts), TEST(store_fails),
 	};
 
 	return cmocka_run_group_tests_name("order_desk", tests, NULL, NULL);

@@ -227,30 +227,43 @@ static int read_keys(const struct settings *s, const struct startup *st, struct 
 	return r;
 }
 
-/* The one that is configured, else the last that the verifier ordered. Without a key nothing that is signed can be believed. */
+static void open_ordered(struct startup *st, const struct sign_key *const *keys, uint32_t n,
+			 bool other, struct why *ret_why)
+{
+	int r = baseline_open(fsio_system(), st->baseline_path, keys, n, 0, &st->baseline, ret_why);
+
+	/* A copy that was spoilt: evidence tells that another one judges, or none, and the verifier orders it again. */
+	if (r < 0)
+		log_error("baseline=refused error=\"%s\" next=\"%s until the verifier orders one "
+			  "again\"",
+			  ret_why->text, other ? "the configured one judges" : "nothing is judged");
+}
+
+/* The last that the verifier ordered, else the one that is configured. Without a key nothing that is signed can be believed. */
 static int open_baseline(const struct settings *s, struct startup *st, struct why *ret_why)
 {
 	struct sign_key *keys[CONF_MAX_LIST + RECORD_MAX_KEYS] = {NULL};
-	const char *path = s->baseline ? s->baseline : st->baseline_path;
+	const struct sign_key *const *trusted = (const struct sign_key *const *)keys;
+	bool ordered = st->options.verifier && access(st->baseline_path, F_OK) == 0;
 	uint32_t n = 0;
 	int r;
 
-	if (!s->baseline && (!st->options.verifier || access(path, F_OK) < 0))
+	if (!ordered && !s->baseline)
 		return 0;
+	/* Without keys nothing is opened: baseline_open() takes none for "need not be signed". */
 	r = read_keys(s, st, keys, &n, ret_why);
-	if (r >= 0)
-		r = baseline_open(fsio_system(), path, (const struct sign_key *const *)keys, n, 0,
-				  &st->baseline, ret_why);
-	for (uint32_t i = 0; i < n; i++)
-		sign_key_free(keys[i]);
-	/* A copy that was spoilt: the verifier orders it again when we say that we have none. */
-	if (r < 0 && !s->baseline) {
+	if (r < 0 && !s->baseline)
 		log_error("baseline=refused error=\"%s\" next=\"nothing is judged until the "
 			  "verifier orders one again\"",
 			  ret_why->text);
-		return 0;
-	}
-	return r;
+	if (r >= 0 && ordered)
+		open_ordered(st, trusted, n, s->baseline != NULL, ret_why);
+	if (r >= 0 && !st->baseline && s->baseline)
+		r = baseline_open(fsio_system(), s->baseline, trusted, n, 0, &st->baseline,
+				  ret_why);
+	for (uint32_t i = 0; i < n; i++)
+		sign_key_free(keys[i]);
+	return s->baseline ? r : 0;
 }
 
 /* What failed before there was a ledger: the disk, or else the TPM. */

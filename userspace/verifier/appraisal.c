@@ -383,6 +383,8 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 					.findings = a->findings | a->ledger.findings | standing(a),
 					.reset = row->base_reset};
 	r = cases_accepted(&a->cases, &accepted);
+	if (r >= 0 && accepted.findings & BIT(PLUMB_FINDING_BASELINE))
+		r = order_desk_again(a->v, row, e->last_order);
 	if (r >= 0)
 		r = write_head(a);
 	if (r >= 0)

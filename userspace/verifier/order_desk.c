@@ -122,3 +122,39 @@ int order_desk_restarts(const struct verifier *v, const struct store_node *n,
 	*ret_n = l.n_restarts;
 	return 0;
 }
+
+struct newest {
+	uint64_t incarnation, number, issued_ns;
+};
+
+static int on_baseline(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct newest *n = ctx;
+	struct order o;
+
+	if (read_order(envelope, size, &o) >= 0 && o.kind == ORDER_BASELINE &&
+	    o.incarnation == n->incarnation) {
+		n->number = number;
+		n->issued_ns = o.issued_ns;
+	}
+	return 0;
+}
+
+int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t seen)
+{
+	const struct order o = {.kind = ORDER_BASELINE,
+				.reason = "it does not judge by the baseline that it was given",
+				.document = n->baseline,
+				.version = n->baseline_version};
+	struct newest newest = {.incarnation = n->incarnation};
+	uint64_t now = clock_utc_ns(v->clock);
+	int r = v->store->ops->order_each(v->store->ctx, n->id, 0, on_baseline, &newest);
+
+	if (r < 0)
+		return r;
+	if (newest.number > seen || (newest.number > 0 && now >= newest.issued_ns &&
+				     now - newest.issued_ns < v->silent_after_ms * 1000000))
+		return 0;
+	r = order_desk_give(v, n, &o, NULL);
+	return r < 0 ? r : 1;
+}

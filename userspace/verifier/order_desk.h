@@ -17,6 +17,11 @@
 int order_desk_give(const struct verifier *v, struct store_node *n, const struct order *what, uint64_t *ret_number);
 /* Those above `seen` that have not expired by issued + life, oldest first, EVIDENCE_MAX_ORDERS at most. Baseline, quarantine and release never expire. */
 int order_desk_answer(const struct verifier *v, const struct store_node *n, uint64_t seen, struct evidence_answer *a);
+/*
+ * The node has carried out every baseline order (seen: the last it knows) and does not judge by its baseline: a copy that was lost or spoilt.
+ * Ordered anew, but not more often than once in the time after which it would be silent: it may have its reasons. 1: it was.
+ */
+int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t seen);
 /* Restart orders given to this incarnation, in order of their numbers. */
 int order_desk_restarts(const struct verifier *v, const struct store_node *n, struct appraise_drift_restart *ret, uint32_t max, uint32_t *ret_n);
 
