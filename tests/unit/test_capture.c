@@ -18,25 +18,13 @@
 #include "capture_root.h"
 #include "capture_sign.h"
 #include "cleanup.h"
+#include "scratch.h"
 
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 struct bench {
 	char top[64], out[96], etc[96], bin[96];
 };
-
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void run(const char *format, ...)
-{
-	char command[2048];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(command, sizeof(command), format, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
-}
 
 static int setup(void **state)
 {
@@ -48,15 +36,18 @@ static int setup(void **state)
 	snprintf(b->out, sizeof(b->out), "%s/base.jsonl", b->top);
 	snprintf(b->etc, sizeof(b->etc), "%s/etc", b->top);
 	snprintf(b->bin, sizeof(b->bin), "%s/bin", b->top);
-	run("cd %s && umask 022 && mkdir -p etc/deep/er bin proc/sys/kernel sys/module/ext4 && "
-	    ": >etc/empty && chmod 600 etc/empty && echo x >etc/deep/er/x && "
-	    "ln -s ../gone etc/link && mkfifo etc/pipe && : >\"etc/caf$(printf '\\351')\" && "
-	    "echo a >bin/b && cp bin/b bin/a && echo c >bin/c && chmod 755 bin/* && "
-	    "echo d >bin/not && chmod 644 bin/not && ln -s a bin/l && ln -s bin sbin && "
-	    "printf 'ro  quiet\\n' >proc/cmdline && echo 6.1 >proc/sys/kernel/osrelease && "
-	    "echo 'ext4 1 0 - Live 0x0' >proc/modules && echo ABC >sys/module/ext4/srcversion && "
-	    "echo 2 >proc/sys/kernel/kptr_restrict",
-	    b->top);
+	scratch_run(
+		"/",
+		"cd %s && umask 022 && mkdir -p etc/deep/er bin proc/sys/kernel sys/module/ext4 && "
+		": >etc/empty && chmod 600 etc/empty && echo x >etc/deep/er/x && "
+		"ln -s ../gone etc/link && mkfifo etc/pipe && : >\"etc/caf$(printf '\\351')\" && "
+		"echo a >bin/b && cp bin/b bin/a && echo c >bin/c && chmod 755 bin/* && "
+		"echo d >bin/not && chmod 644 bin/not && ln -s a bin/l && ln -s bin sbin && "
+		"printf 'ro  quiet\\n' >proc/cmdline && echo 6.1 >proc/sys/kernel/osrelease && "
+		"echo 'ext4 1 0 - Live 0x0' >proc/modules && echo ABC >sys/module/ext4/srcversion "
+		"&& "
+		"echo 2 >proc/sys/kernel/kptr_restrict",
+		b->top);
 	*state = b;
 	return 0;
 }
@@ -65,7 +56,7 @@ static int teardown(void **state)
 {
 	struct bench *b = *state;
 
-	run("rm -rf %s", b->top);
+	scratch_run(".", "rm -rf %s", b->top);
 	free(b);
 	return 0;
 }
@@ -176,12 +167,12 @@ static void test_claims(void **state)
 	assert_true(baseline_is_closed(base, "module:rootkit"));
 	baseline_free(base);
 	/* A kernel that has no modules at all is expected to stay so; a list that is hidden is no list. */
-	run("rm %s/modules", proc);
+	scratch_run(".", "rm %s/modules", proc);
 	base = made(b, &o);
 	assert_string_equal(expected(base, "boot:modules"), "none");
 	assert_true(baseline_is_closed(base, "module:rootkit"));
 	baseline_free(base);
-	run("echo 0 >%s/sys/kernel/modules_disabled", proc);
+	scratch_run(".", "echo 0 >%s/sys/kernel/modules_disabled", proc);
 	{
 		struct why why = {""};
 		uint64_t count;
@@ -198,7 +189,7 @@ static void test_threads(void **state)
 	const char *const files[] = {b->etc, b->bin}, *const exec[] = {"/usr/bin/env", b->bin};
 	struct digest digests[4];
 
-	run("cd %s && for i in $(seq 500); do echo $i >deep/$i; done", b->etc);
+	scratch_run(".", "cd %s && for i in $(seq 500); do echo $i >deep/$i; done", b->etc);
 	for (uint32_t i = 0; i < ARRAY_SIZE(digests); i++) {
 		struct capture_options o = {
 			.files = files, .n_files = 2, .exec = exec, .n_exec = 2, .n_threads = i};
@@ -314,7 +305,7 @@ static void test_sign(void **state)
 		}
 	}
 	/* Nobody signs what no agent would take. */
-	run("sed -i '2{h;d};3{G}' %s", b->out);
+	scratch_run(".", "sed -i '2{h;d};3{G}' %s", b->out);
 	assert_int_equal(capture_sign(fsio_system(), b->out, keys[0], &why), -EBADMSG);
 	sign_key_free(keys[0]);
 	sign_key_free(keys[1]);
@@ -328,7 +319,7 @@ static void test_sign_example(void **state)
 	struct sign_key *key = NULL;
 	struct why why = {""};
 
-	run("cp tests/data/baseline/unsigned.jsonl %s", b->out);
+	scratch_run(".", "cp tests/data/baseline/unsigned.jsonl %s", b->out);
 	assert_int_equal(
 		fsio_read_file(fsio_system(), "tests/data/baseline/private.pem", 4096, &pem), 0);
 	assert_int_equal(sign_key_from_pem((char *)pem.data, pem.size, &key, &why), 0);

@@ -18,6 +18,7 @@
 #include "capture_root.h"
 #include "cleanup.h"
 #include "judge.h"
+#include "scratch.h"
 
 #define IMAGE "sha256:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 #define IMAGE2 "sha256:bf1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
@@ -26,19 +27,6 @@
 #define C "sha256:a3a5e715f0cc574a73c3f9bebb6bc24f32ffd5b67b387244c2c909da779a1478"
 
 static char top[64], root[96], out[96], base_path[96];
-
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void run(const char *format, ...)
-{
-	char command[2048];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(command, sizeof(command), format, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
-}
 
 static int setup(void **state)
 {
@@ -49,21 +37,24 @@ static int setup(void **state)
 	snprintf(root, sizeof(root), "%s/root", top);
 	snprintf(out, sizeof(out), "%s/out.jsonl", top);
 	snprintf(base_path, sizeof(base_path), "%s/base.jsonl", top);
-	run("cd %s && umask 022 && mkdir -p root/usr/bin root/etc hostbin && cd root && "
-	    "echo a >usr/bin/app && chmod 755 usr/bin/app && ln -s usr/bin bin && ln -s /usr/bin "
-	    "sbin && "
-	    "ln -s ../../../../../../usr/bin up && ln -s %s/hostbin out && ln -s /etc/shadow "
-	    "etc/link && "
-	    "echo conf >etc/conf && echo out >../hostbin/outside && echo c >../hostbin/c && "
-	    "chmod 755 ../hostbin/*",
-	    top, top);
+	scratch_run(
+		"/",
+		"cd %s && umask 022 && mkdir -p root/usr/bin root/etc hostbin && cd root && "
+		"echo a >usr/bin/app && chmod 755 usr/bin/app && ln -s usr/bin bin && ln -s "
+		"/usr/bin "
+		"sbin && "
+		"ln -s ../../../../../../usr/bin up && ln -s %s/hostbin out && ln -s /etc/shadow "
+		"etc/link && "
+		"echo conf >etc/conf && echo out >../hostbin/outside && echo c >../hostbin/c && "
+		"chmod 755 ../hostbin/*",
+		top, top);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	run("rm -rf %s", top);
+	scratch_run(".", "rm -rf %s", top);
 	return 0;
 }
 
@@ -218,7 +209,8 @@ static void test_added(void **state)
 	assert_int_equal(judged(c, "host", A), PLUMB_JUDGE_DRIFT);
 	baseline_free(b);
 	baseline_free(c);
-	run("cd %s && tail -n +2 base.jsonl >x && tail -n +2 out.jsonl | cmp - x", top);
+	scratch_run(".", "cd %s && tail -n +2 base.jsonl >x && tail -n +2 out.jsonl | cmp - x",
+		    top);
 }
 
 static void refused(struct capture_options *o, int error, const char *word)
@@ -249,7 +241,7 @@ static void test_refused(void **state)
 	one = image(all);
 	one.root = "/nonexistent";
 	refused(&one, -ENOENT, "/nonexistent");
-	run("cd %s && sed -i '$s/a/b/' base.jsonl", top);
+	scratch_run(".", "cd %s && sed -i '$s/a/b/' base.jsonl", top);
 	one = image(all);
 	one.add = base_path;
 	refused(&one, -EBADMSG, "base.jsonl");

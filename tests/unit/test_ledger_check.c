@@ -19,28 +19,15 @@
 #include "cleanup.h"
 #include "ledger_check.h"
 #include "ledger_fixture.h"
+#include "scratch.h"
 
-static char story[64], dir[64]; /* made once; its copy for one test */
+static char story[SCRATCH_SIZE], dir[SCRATCH_SIZE]; /* made once; its copy for one test */
 static struct ledger_check_report report;
-
-__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
-{
-	char command[1024];
-	va_list ap;
-	int n = snprintf(command, sizeof(command), "cd %s && ", dir);
-
-	va_start(ap, format);
-	vsnprintf(command + n, sizeof(command) - (size_t)n, format, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
-}
 
 static int make_story(void **state)
 {
 	(void)state;
-	strcpy(story, "/tmp/plumb-test-check-XXXXXX");
-	if (!mkdtemp(story))
-		return -1;
+	scratch_open(story, "story");
 	ledger_fixture_story(story);
 	return 0;
 }
@@ -48,18 +35,15 @@ static int make_story(void **state)
 static int remove_story(void **state)
 {
 	(void)state;
-	strcpy(dir, "/tmp");
-	shell("rm -rf %s", story);
+	scratch_done(story);
 	return 0;
 }
 
 static int copy(void **state)
 {
 	(void)state;
-	strcpy(dir, "/tmp/plumb-test-check-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	shell("cp -a %s/. .", story);
+	scratch_open(dir, "check");
+	scratch_run(dir, "cp -a %s/. .", story);
 	return 0;
 }
 
@@ -68,18 +52,14 @@ static int copy_plain(void **state)
 {
 	if (copy(state) < 0)
 		return -1;
-	shell("zstd -dq --rm events-*.zst");
+	scratch_run(dir, "zstd -dq --rm events-*.zst");
 	return 0;
 }
 
 static int drop(void **state)
 {
-	char gone[64];
-
 	(void)state;
-	strcpy(gone, dir);
-	strcpy(dir, "/tmp");
-	shell("rm -rf %s", gone);
+	scratch_done(dir);
 	return 0;
 }
 
@@ -182,13 +162,13 @@ static void test_plain_and_packed(void **state)
 {
 	(void)state;
 	/* Both are there after a crash: the plain one counts. */
-	shell("zstd -dqk events-00000000000000000000.jsonl.zst && echo x "
-	      ">>events-00000000000000000000.jsonl.zst");
+	scratch_run(dir, "zstd -dqk events-00000000000000000000.jsonl.zst && echo x "
+			 ">>events-00000000000000000000.jsonl.zst");
 	good();
-	shell("rm events-00000000000000000000.jsonl");
+	scratch_run(dir, "rm events-00000000000000000000.jsonl");
 	bad("damaged or cut short");
-	shell("head -c 500 events-00000000000000000007.jsonl.zst >x && mv x "
-	      "events-00000000000000000000.jsonl.zst");
+	scratch_run(dir, "head -c 500 events-00000000000000000007.jsonl.zst >x && mv x "
+			 "events-00000000000000000000.jsonl.zst");
 	bad("damaged or cut short");
 }
 
@@ -223,16 +203,16 @@ static void test_lines(void **state)
 	const char *f = "events-00000000000000000007.jsonl";
 
 	(void)state;
-	shell("cp %s good && sed -i 3d %s", f, f);
+	scratch_run(dir, "cp %s good && sed -i 3d %s", f, f);
 	bad_line(8);
-	shell("cp good %s && sed -i 3p %s", f, f);
+	scratch_run(dir, "cp good %s && sed -i 3p %s", f, f);
 	bad_line(9);
-	shell("cp good %s && sed -i '3{h;d};4G' %s", f, f);
+	scratch_run(dir, "cp good %s && sed -i '3{h;d};4G' %s", f, f);
 	bad_line(8);
 	bad_line(9);
-	shell("cp good %s && sed -i '$d' %s", f, f);
+	scratch_run(dir, "cp good %s && sed -i '$d' %s", f, f);
 	bad_line(12);
-	shell("rm %s", f);
+	scratch_run(dir, "rm %s", f);
 	bad_line(7);
 }
 
@@ -240,8 +220,10 @@ static void test_lines(void **state)
 static void test_rewritten(void **state)
 {
 	(void)state;
-	shell("sed -i 's/usr.bin.dpkg/usr\\/bin\\/dpkh/' events-00000000000000000000.jsonl && rm "
-	      "-r tiles");
+	scratch_run(
+		dir,
+		"sed -i 's/usr.bin.dpkg/usr\\/bin\\/dpkh/' events-00000000000000000000.jsonl && rm "
+		"-r tiles");
 	bad("line 5 or one before it is not what was anchored: checkpoint 6 has another root");
 	assert_true(report.no_tiles);
 }
@@ -249,9 +231,9 @@ static void test_rewritten(void **state)
 static void test_end_cut(void **state)
 {
 	(void)state;
-	shell("rm events-00000000000000000013.jsonl");
+	scratch_run(dir, "rm events-00000000000000000013.jsonl");
 	bad("line 13 and those after it are missing: checkpoint 14 was anchored");
-	shell("rm anchors notes");
+	scratch_run(dir, "rm anchors notes");
 	bad("line 13 is missing: tiles/ has its hash");
 }
 
@@ -259,24 +241,24 @@ static void test_torn(void **state)
 {
 	(void)state;
 	/* At the very end it is what a crash leaves; nothing was lost. */
-	shell("printf '{\"v\":1' >>events-00000000000000000013.jsonl");
+	scratch_run(dir, "printf '{\"v\":1' >>events-00000000000000000013.jsonl");
 	good();
 	assert_true(open_question("line 15 has no end"));
-	shell("printf '{\"v\":1' >>events-00000000000000000007.jsonl");
+	scratch_run(dir, "printf '{\"v\":1' >>events-00000000000000000007.jsonl");
 	bad("line 13 has no end");
 }
 
 static void test_anchors(void **state)
 {
 	(void)state;
-	shell("cp anchors good && head -c -20 good >anchors");
+	scratch_run(dir, "cp anchors good && head -c -20 good >anchors");
 	bad("anchors: byte 755: the last record is cut short");
-	shell("head -c 300 good >anchors && tail -c +309 good >>anchors");
+	scratch_run(dir, "head -c 300 good >anchors && tail -c +309 good >>anchors");
 	bad("anchors: byte");
 	/* Cut between two records: the quote of that size no longer replays. */
-	shell("head -c 755 good >anchors");
+	scratch_run(dir, "head -c 755 good >anchors");
 	bad("line 14: its quote does not hold: the anchors do not replay");
-	shell("rm anchors");
+	scratch_run(dir, "rm anchors");
 	bad("its quote does not hold");
 	assert_true(open_question("anchors is absent"));
 }
@@ -296,10 +278,10 @@ static void test_notes(void **state)
 		bad("is false");
 		break;
 	}
-	shell("cp %s/notes notes && sed -i 's/^14 /13 /' notes", story);
+	scratch_run(dir, "cp %s/notes notes && sed -i 's/^14 /13 /' notes", story);
 	bad("is false");
 	bad("not what was signed: checkpoint 13");
-	shell("echo x >notes");
+	scratch_run(dir, "echo x >notes");
 	bad("notes: line 1: note does not start");
 }
 
@@ -308,14 +290,15 @@ static void test_quotes(void **state)
 	const char *f = "events-00000000000000000013.jsonl";
 
 	(void)state;
-	shell("cp %s good && rm -r tiles", f);
-	shell("sed -i 's/\"baseline\":1/\"baseline\":2/' %s", f);
+	scratch_run(dir, "cp %s good && rm -r tiles", f);
+	scratch_run(dir, "sed -i 's/\"baseline\":1/\"baseline\":2/' %s", f);
 	bad("line 14: its quote does not hold");
-	shell("cp good %s && sed -i 's/\"15\":\"./\"15\":\"/;s/\"},\"boot_log/0&/' %s", f, f);
+	scratch_run(dir, "cp good %s && sed -i 's/\"15\":\"./\"15\":\"/;s/\"},\"boot_log/0&/' %s",
+		    f, f);
 	bad("line 14: its quote does not hold");
-	shell("cp good %s && sed -i 's/\"sig\":\"ABgACwAg/&AAAA/' %s", f, f);
+	scratch_run(dir, "cp good %s && sed -i 's/\"sig\":\"ABgACwAg/&AAAA/' %s", f, f);
 	bad("line 14: its quote does not hold");
-	shell("cp good %s", f);
+	scratch_run(dir, "cp good %s", f);
 	good();
 }
 
@@ -324,10 +307,11 @@ static void test_record(void **state)
 	struct why why = {""};
 
 	(void)state;
-	shell("sed -i 's/\"event_sig\":\"ABgACwAg..../\"event_sig\":\"ABgACwAgAAAA/' record.json");
+	scratch_run(dir, "sed -i 's/\"event_sig\":\"ABgACwAg..../\"event_sig\":\"ABgACwAgAAAA/' "
+			 "record.json");
 	assert_true(ledger_check(fsio_system(), dir, NULL, &report, &why) < 0);
 	assert_non_null(strstr(why.text, "record.json"));
-	shell("rm record.json");
+	scratch_run(dir, "rm record.json");
 	good();
 	assert_int_equal(report.quoted_size, 0);
 	assert_int_equal(report.signed_size, 0);
@@ -335,14 +319,14 @@ static void test_record(void **state)
 	assert_int_equal(ledger_check(fsio_system(), dir, "/nowhere", &report, &why),
 			 -EKEYREJECTED);
 	/* Somebody else's record: nothing holds. */
-	shell("mkdir other");
+	scratch_run(dir, "mkdir other");
 	{
 		char other[80];
 
 		snprintf(other, sizeof(other), "%s/other/d", dir);
 		ledger_fixture_story(other);
 	}
-	shell("cp other/d/record.json .");
+	scratch_run(dir, "cp other/d/record.json .");
 	bad("its quote does not hold");
 }
 

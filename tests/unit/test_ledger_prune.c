@@ -21,42 +21,26 @@
 #include "ledger_write.h"
 #include "line.h"
 #include "power_fsio.h"
+#include "scratch.h"
 
 #define ORIGIN "test/node/0123/1"
 #define START_NS 1795462800000000000ull
 #define HOUR_NS 3600000000000ull
 
-static char dir[64];
+static char dir[SCRATCH_SIZE];
 static struct ledger_check_report report;
 
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "%s/plumb-test-prune-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static void shell(const char *format, ...)
-{
-	char command[1024];
-	va_list ap;
-	int n = snprintf(command, sizeof(command), "cd %s && ", dir);
-
-	va_start(ap, format);
-	vsnprintf(command + n, sizeof(command) - (size_t)n, format, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
+	scratch_open(dir, "prune");
+	return 0;
 }
 
 static int teardown(void **state)
 {
-	char gone[64];
-
 	(void)state;
-	strcpy(gone, dir);
-	strcpy(dir, "/tmp");
-	shell("rm -rf %s", gone);
+	scratch_done(dir);
 	return 0;
 }
 
@@ -383,12 +367,13 @@ static void test_tiles_first(void **state)
 
 	(void)state;
 	fill(&l, 60);
-	shell("cp tiles/0/000000000000 keep && printf x | dd of=tiles/0/000000000000 bs=1 seek=40 "
-	      "conv=notrunc status=none");
+	scratch_run(dir, "cp tiles/0/000000000000 keep && printf x | dd of=tiles/0/000000000000 "
+			 "bs=1 seek=40 "
+			 "conv=notrunc status=none");
 	assert_int_equal(plan(20, 1, 0, 0, &c), -EBADMSG);
-	shell("head -c 96 keep >tiles/0/000000000000");
+	scratch_run(dir, "head -c 96 keep >tiles/0/000000000000");
 	assert_int_equal(plan(20, 1, 0, 0, &c), -EBADMSG);
-	shell("mv keep tiles/0/000000000000");
+	scratch_run(dir, "mv keep tiles/0/000000000000");
 	assert_int_equal(plan(20, 1, 0, 0, &c), 1);
 	ledger_free(l);
 }
@@ -461,13 +446,14 @@ static void test_quick_start(void **state)
 	assert_int_equal(open_at(fsio_system(), &l, &found), 0);
 	assert_int_equal(append_some(l, 30), 0);
 	ledger_free(l);
-	shell("test $(ls events-*.zst | wc -l) -gt 3 && f=$(ls events-*.zst | head -n 1) && mv $f "
-	      "x && echo none >$f");
+	scratch_run(dir, "test $(ls events-*.zst | wc -l) -gt 3 && f=$(ls events-*.zst | head -n "
+			 "1) && mv $f "
+			 "x && echo none >$f");
 	assert_int_equal(open_at(fsio_system(), &l, &found), 0);
 	ledger_free(l);
-	shell("mv x $(ls events-*.zst | head -n 1)");
+	scratch_run(dir, "mv x $(ls events-*.zst | head -n 1)");
 	good();
-	shell("head -c 100 tiles/0/000000000000 >x && mv x tiles/0/000000000000");
+	scratch_run(dir, "head -c 100 tiles/0/000000000000 >x && mv x tiles/0/000000000000");
 	assert_int_equal(open_at(fsio_system(), &l, &found), -EBADMSG);
 }
 
@@ -481,7 +467,7 @@ static void test_deleted(void **state)
 	assert_int_equal(write_until_fault(fsio_system(), &safe), 38);
 	good();
 	first = report.first_seq;
-	shell("rm events-%020" PRIu64 ".jsonl*", first);
+	scratch_run(dir, "rm events-%020" PRIu64 ".jsonl*", first);
 	check();
 	snprintf(text, sizeof(text),
 		 "lines %" PRIu64 " to %" PRIu64 " are missing: no `pruned` line", first,

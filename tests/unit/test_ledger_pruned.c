@@ -17,38 +17,22 @@
 #include "ledger_check.h"
 #include "ledger_export.h"
 #include "ledger_fixture.h"
+#include "scratch.h"
 
-static char dir[64];
+static char dir[SCRATCH_SIZE];
 static struct ledger_check_report report;
 
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "%s/plumb-test-prune-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static void shell(const char *format, ...)
-{
-	char command[1024];
-	va_list ap;
-	int n = snprintf(command, sizeof(command), "cd %s && ", dir);
-
-	va_start(ap, format);
-	vsnprintf(command + n, sizeof(command) - (size_t)n, format, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
+	scratch_open(dir, "pruned");
+	return 0;
 }
 
 static int teardown(void **state)
 {
-	char gone[64];
-
 	(void)state;
-	strcpy(gone, dir);
-	strcpy(dir, "/tmp");
-	shell("rm -rf %s", gone);
+	scratch_done(dir);
 	return 0;
 }
 
@@ -58,7 +42,7 @@ static int setup_story(void **state)
 	if (setup(state) < 0)
 		return -1;
 	ledger_fixture_pruned(dir);
-	shell("zstd -dq --rm events-*.zst");
+	scratch_run(dir, "zstd -dq --rm events-*.zst");
 	return 0;
 }
 
@@ -113,32 +97,34 @@ static void test_twins(void **state)
 {
 	(void)state;
 	good();
-	shell("cp -a . $PWD.twin && rm " FIRST);
+	scratch_run(dir, "cp -a . $PWD.twin && rm " FIRST);
 	bad("lines 0 to 25 are missing: no `pruned` line"); /* the line that said so went, too */
-	shell("cp -a $PWD.twin/. . && sed -i '3s/\"first\":20/\"first\":14/' " FIRST);
+	scratch_run(dir, "cp -a $PWD.twin/. . && sed -i '3s/\"first\":20/\"first\":14/' " FIRST);
 	bad("lines 14 to 19 are missing: no `pruned` line");
-	shell("cp -a $PWD.twin/. . && sed -i '3s/\"first\":20/\"first\":21/' " FIRST);
+	scratch_run(dir, "cp -a $PWD.twin/. . && sed -i '3s/\"first\":20/\"first\":21/' " FIRST);
 	bad("no segment ends there");
-	shell("cp -a $PWD.twin/. . && sed -i '3s/\"first\":20/\"first\":22/' " FIRST);
+	scratch_run(dir, "cp -a $PWD.twin/. . && sed -i '3s/\"first\":20/\"first\":22/' " FIRST);
 	bad("they are none, or not before it");
-	shell("cp -a $PWD.twin/. . && sed -i "
-	      "'3s/\"type\":\"pruned\"/\"type\":\"start\"/' " FIRST);
+	scratch_run(dir, "cp -a $PWD.twin/. . && sed -i "
+			 "'3s/\"type\":\"pruned\"/\"type\":\"start\"/' " FIRST);
 	bad("lines 0 to 19 are missing: no `pruned` line");
-	shell("cp -a $PWD.twin/. . && sed -i '3s/\"root\":\"..../\"root\":\"0000/' " FIRST);
+	scratch_run(dir,
+		    "cp -a $PWD.twin/. . && sed -i '3s/\"root\":\"..../\"root\":\"0000/' " FIRST);
 	bad("tells another tree");
-	shell("cp -a $PWD.twin/. . && sed -i "
-	      "'1s/\"frontier\":\\[\"..../\"frontier\":[\"AAAA/' " FIRST);
+	scratch_run(dir, "cp -a $PWD.twin/. . && sed -i "
+			 "'1s/\"frontier\":\\[\"..../\"frontier\":[\"AAAA/' " FIRST);
 	bad("its frontier is not the tree of the hashes in tiles/");
 	bad("tells another tree");
-	shell("cp -a $PWD.twin/. . && printf x | dd of=tiles/0/000000000000 bs=1 seek=40 "
-	      "conv=notrunc status=none");
+	scratch_run(dir,
+		    "cp -a $PWD.twin/. . && printf x | dd of=tiles/0/000000000000 bs=1 seek=40 "
+		    "conv=notrunc status=none");
 	bad("its frontier is not the tree of the hashes in tiles/");
 	bad("line 6 or one before it is not what was anchored");
-	shell("cp -a $PWD.twin/. . && rm -r tiles");
+	scratch_run(dir, "cp -a $PWD.twin/. . && rm -r tiles");
 	good();
 	assert_int_equal(ledger_check_result(&report), LEDGER_CHECK_UNPROVEN);
 	assert_non_null(strstr(report.unchecked[0], "which were pruned, cannot be checked"));
-	shell("rm -r $PWD.twin");
+	scratch_run(dir, "rm -r $PWD.twin");
 }
 
 static void test_export(void **state)
