@@ -176,7 +176,25 @@ static void test_other_baseline(void **state)
 	node_fixture_file(&p->n, "/etc/a", "reg one");
 	accepted(p, "trusted");
 	assert_false(has(p, "finding:baseline"));
-	p->n.last_order = 1;
+	p->n.last_order = 2; /* the first was given when it judged by version 9 for no reason */
+	node_fixture_file(&p->n, "/etc/a", "reg one");
+	accepted(p, "trusted");
+	assert_true(has(p, "finding:baseline"));
+}
+
+/* An order that a node has in its hands and does not carry out excuses nothing for ever. */
+static void test_ignored_baseline(void **state)
+{
+	struct place *p = *state;
+
+	order(p, ORDER_BASELINE, 0);
+	p->n.baseline_version = 9;
+	for (uint64_t ms = 0; ms <= p->v.v.silent_after_ms; ms += 60000) {
+		node_fixture_file(&p->n, "/etc/a", "reg one");
+		accepted(p, "trusted");
+		assert_false(has(p, "finding:baseline"));
+		verifier_fixture_pass(&p->v, 60000);
+	}
 	node_fixture_file(&p->n, "/etc/a", "reg one");
 	accepted(p, "trusted");
 	assert_true(has(p, "finding:baseline"));
@@ -314,6 +332,7 @@ int main(void)
 		TEST(hidden_foreign),
 		TEST(clock),
 		TEST(other_baseline),
+		TEST(ignored_baseline),
 		TEST(planned_restart),
 		TEST(losses),
 		TEST(bad_lines),

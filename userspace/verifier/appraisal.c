@@ -9,7 +9,6 @@
 
 #include "appraise_ledger.h"
 #include "cleanup.h"
-#include "dsse.h"
 #include "jsonl.h"
 #include "ledger_dir.h"
 #include "order_desk.h"
@@ -93,32 +92,14 @@ static int on_item(void *ctx, const struct appraise_drift_item *i)
 	return a->item_error;
 }
 
-struct newest {
-	uint64_t number;
-};
-
-static int on_order(void *ctx, uint64_t number, const void *envelope, size_t size)
-{
-	static const char sign[] = "\"kind\":\"baseline\"";
-	CLEANUP(buf_done) struct buf payload = {0}, type = {0};
-	struct newest *n = ctx;
-	struct why why;
-
-	if (dsse_peek(envelope, size, 8192, &payload, &type, &why) >= 0 &&
-	    memmem(payload.data, payload.size, sign, sizeof(sign) - 1))
-		n->number = number;
-	return 0;
-}
-
 /* Its order was not carried out yet, or just in these lines: those before it were judged by another one. */
-static bool baseline_under_way(struct run *a, struct buf_view lines)
+static int baseline_under_way(struct run *a, struct buf_view lines)
 {
 	static const char sign[] = "\"type\":\"baseline\"";
-	struct newest n = {0};
 
-	a->store->ops->order_each(a->store->ctx, a->row->id, a->in->evidence->last_order, on_order,
-				  &n);
-	return n.number > 0 || memmem(lines.data, lines.size, sign, sizeof(sign) - 1);
+	return memmem(lines.data, lines.size, sign, sizeof(sign) - 1)
+		       ? 1
+		       : order_desk_under_way(a->v, a->row, a->in->evidence->last_order);
 }
 
 static int load_state(struct run *a)
@@ -170,7 +151,10 @@ static int derive_drift(struct run *a, struct why *ret_why)
 
 	if (r < 0)
 		return own(r);
-	in.baseline_under_way = baseline_under_way(a, lines);
+	r = baseline_under_way(a, lines);
+	if (r < 0)
+		return own(r);
+	in.baseline_under_way = r > 0;
 	a->cases.from = a->ledger.new_from;
 	r = load_state(a);
 	if (r < 0)
@@ -285,15 +269,13 @@ static bool is_judged(const struct run *a)
 	return a->baseline != NULL && a->in->evidence->baseline_version != 0;
 }
 
-static void describe(const struct cases *c, const struct cases_sum *s, bool judged, char *ret,
-		     size_t size)
+static void describe(const struct cases_sum *s, bool judged, char *ret, size_t size)
 {
 	if (s->cause.id == 0)
 		snprintf(ret, size, "%s",
-			 !judged	      ? "it does not judge by a baseline yet"
-			 : !s->verdict.n_open ? "nothing is open"
-			 : c->policy	      ? "open cases ask for nothing"
-					      : "no policy says what its drift means");
+			 !judged	     ? "it does not judge by a baseline yet"
+			 : s->verdict.n_open ? "open cases ask for nothing"
+					     : "nothing is open");
 	else
 		snprintf(ret, size, "%.120s%s%.40s", s->cause.key, s->cause.rule[0] ? " by " : "",
 			 s->cause.rule);
@@ -313,7 +295,7 @@ static int decide(struct run *a, bool evidence)
 	int r = s ? cases_sum(&a->cases, is_judged(a), s) : -ENOMEM;
 
 	if (r >= 0) {
-		describe(&a->cases, s, is_judged(a), text, sizeof(text));
+		describe(s, is_judged(a), text, sizeof(text));
 		c.text = text;
 		c.of = s->cause.id ? &s->cause : NULL;
 		r = transition_verdict(&a->in->t, a->row, s, &in, &c);
@@ -511,7 +493,7 @@ int appraisal_derive(const struct transition *t, struct documents *d, struct sto
 	int r = s ? cases_sum(&cases, judged, s) : -ENOMEM;
 
 	if (r >= 0) {
-		describe(&cases, s, judged, text, sizeof(text));
+		describe(s, judged, text, sizeof(text));
 		if (!own.text)
 			own.text = text;
 		own.of = s->cause.id ? &s->cause : NULL;

@@ -140,15 +140,33 @@ static int on_baseline(void *ctx, uint64_t number, const void *envelope, size_t 
 	return 0;
 }
 
+static int newest_baseline(const struct verifier *v, const struct store_node *n, struct newest *ret)
+{
+	*ret = (struct newest){.incarnation = n->incarnation};
+	return v->store->ops->order_each(v->store->ctx, n->id, 0, on_baseline, ret);
+}
+
+int order_desk_under_way(const struct verifier *v, const struct store_node *n, uint64_t seen)
+{
+	struct newest newest;
+	int r = newest_baseline(v, n, &newest);
+
+	if (r < 0)
+		return r;
+	/* Each accepted evidence was answered with it. */
+	return newest.number > seen &&
+	       n->last_evidence_ns < newest.issued_ns + v->silent_after_ms * 1000000;
+}
+
 int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t seen)
 {
 	const struct order o = {.kind = ORDER_BASELINE,
 				.reason = "it does not judge by the baseline that it was given",
 				.document = n->baseline,
 				.version = n->baseline_version};
-	struct newest newest = {.incarnation = n->incarnation};
 	uint64_t now = clock_utc_ns(v->clock);
-	int r = v->store->ops->order_each(v->store->ctx, n->id, 0, on_baseline, &newest);
+	struct newest newest;
+	int r = newest_baseline(v, n, &newest);
 
 	if (r < 0)
 		return r;

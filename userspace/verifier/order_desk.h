@@ -18,6 +18,11 @@ int order_desk_give(const struct verifier *v, struct store_node *n, const struct
 /* Those above `seen` that have not expired by issued + life, oldest first, EVIDENCE_MAX_ORDERS at most. Baseline, quarantine and release never expire. */
 int order_desk_answer(const struct verifier *v, const struct store_node *n, uint64_t seen, struct evidence_answer *a);
 /*
+ * 1: it was ordered a baseline above `seen` that it may not know of yet, or be fetching: the answers that carried it are no older than the
+ * time after which it would be silent. Longer it is not believed to be under way.
+ */
+int order_desk_under_way(const struct verifier *v, const struct store_node *n, uint64_t seen);
+/*
  * The node has carried out every baseline order (seen: the last it knows) and does not judge by its baseline: a copy that was lost or spoilt.
  * Ordered anew, but not more often than once in the time after which it would be silent: it may have its reasons. 1: it was.
  */
