@@ -95,13 +95,13 @@ $(UNIT): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(FAKES) $(ARCHIVES)
 $(FUZZ): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/corpus_main.o $(ARCHIVES) $(O)/libfakes.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/tests/fuzz/corpus_main.o -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS)
 $(BENCH): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(FAKES) $(ARCHIVES)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lcmocka
 
 $(SHIM): tests/bench/shim/tcti_slow.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -shared -fPIC -o $@ $< $(shell pkg-config --libs tss2-tctildr)
 
-tests: all $(UNIT) $(FUZZ) ## build programs and tests
+tests: all $(UNIT) $(FUZZ) $(BENCH) $(SHIM) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
 	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint unit threads fuzz flow vm
