@@ -15,6 +15,12 @@ static struct node_fixture n;
 static size_t lines_before;
 static struct merkle tree_before;
 
+static void clean_up(void)
+{
+	node_fixture_done(&n);
+	verifier_fixture_done(&v);
+}
+
 static void set_up(void)
 {
 	verifier_fixture_open(&v);
@@ -25,6 +31,7 @@ static void set_up(void)
 						     "armed", "claim", "0") "]");
 	if (node_fixture_evidence(&n) != PLUMB_RESULT_ACCEPTED)
 		abort();
+	atexit(clean_up);
 	lines_before = n.lines.size;
 	tree_before = n.tree;
 }

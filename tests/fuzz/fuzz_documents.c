@@ -64,13 +64,20 @@ static void baseline_of(const uint8_t *data, size_t size)
 	free(entries);
 }
 
+static void clean_up(void)
+{
+	verifier_fixture_done(&v);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP(buf_done) struct buf envelope = {0};
 	const struct sign_key *key;
 
-	if (!v.intake)
+	if (!v.intake) {
 		verifier_fixture_open(&v);
+		atexit(clean_up);
+	}
 	key = v.approver;
 	if (v.ops.begin(v.store.ctx) < 0)
 		abort();

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct verifier_fixture v;
+static struct node_fixture n;
+
+static void clean_up(void)
+{
+	node_fixture_done(&n);
+	verifier_fixture_done(&v);
+}
+
 /* A body as it comes, from a node that is enrolled, on both routes: some status, some answer, and the row moves only when it says so. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct verifier_fixture v;
-	static struct node_fixture n;
 	const struct buf body = {.data = (uint8_t *)data, .size = size};
 	struct store_node before, after;
 
@@ -19,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		verifier_fixture_open(&v);
 		node_fixture_open(&n, &v, 1);
 		node_fixture_baseline(&n);
+		atexit(clean_up);
 	}
 	for (int provisional = 0; provisional < 2; provisional++) {
 		if (node_fixture_nonce(&n) != 200)
