@@ -163,6 +163,10 @@ static void test_key_and_version(void **state)
 				       (const struct sign_key *const *)&b->key, 1, 4, &base, &why),
 			 -ESTALE);
 	assert_non_null(strstr(why.text, "version 3"));
+	/* Nobody to believe is not "need not be signed". */
+	assert_int_equal(baseline_open(fsio_system(), DATA "unsigned.jsonl",
+				       (const struct sign_key *const *)&b->key, 0, 0, &base, &why),
+			 -EKEYREJECTED);
 	assert_int_equal(baseline_open(fsio_system(), "/nonexistent/x", NULL, 0, 0, &base, &why),
 			 -ENOENT);
 	assert_non_null(strstr(why.text, "/nonexistent/x"));

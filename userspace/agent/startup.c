@@ -250,7 +250,6 @@ static int open_baseline(const struct settings *s, struct startup *st, struct wh
 
 	if (!ordered && !s->baseline)
 		return 0;
-	/* Without keys nothing is opened: baseline_open() takes none for "need not be signed". */
 	r = read_keys(s, st, keys, &n, ret_why);
 	if (r < 0 && !s->baseline)
 		log_error("baseline=refused error=\"%s\" next=\"nothing is judged until the "

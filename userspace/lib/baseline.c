@@ -241,6 +241,8 @@ int baseline_open(const struct fsio *io, const char *path, const struct sign_key
 
 	if (fd < 0)
 		why_set(&why, fd, "%s", strerror(-fd));
+	else if (keys && n_keys == 0)
+		r = why_set(&why, -EKEYREJECTED, "there is no key to check it by");
 	else
 		r = g.b ? digest_stream_open(&g.all) : -ENOMEM;
 	if (r >= 0)

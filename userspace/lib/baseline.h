@@ -34,7 +34,7 @@ struct baseline_info {
 };
 
 /*
- * Opens and verifies: signature by one of keys (n_keys 0: not verified, signer ""), count, SHA-256, order, no duplicates.
+ * Opens and verifies: signature by one of keys (NULL: not verified, signer ""; a list without one: -EKEYREJECTED), count, SHA-256, order, no duplicates.
  * -EBADMSG broken, -EKEYREJECTED wrong or no key, -ESTALE version below min_version, -ENOENT.
  */
 int baseline_open(const struct fsio *io, const char *path, const struct sign_key *const *keys, uint32_t n_keys,
