@@ -54,6 +54,7 @@ int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_bin
 		return 0;
 	maps_task(&e->task, task);
 	exec_file(&e->file, BPF_CORE_READ(bprm, file));
+	__builtin_memset(&e->hash, 0, sizeof(e->hash));
 	e->old_pid = old_pid;
 	e->path_size = path_of_file(BPF_CORE_READ(bprm, file), e->path, &cut);
 	e->event.flags = cut;

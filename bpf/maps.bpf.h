@@ -20,6 +20,17 @@ struct {
 	__type(value, struct plumb_counters);
 } counters SEC(".maps") __weak;
 
+/*
+ * Marks and digests, by inode; for LSM programs alone. They die with the inode in memory: the agent holds marked directories open,
+ * and what is looked up in those is marked again. Needs a kernel with BPF LSM: the loader leaves it out where there is none.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct plumb_inode);
+} inodes SEC(".maps") __weak;
+
 /* Set before the load, frozen after it. */
 const volatile __u64 plumb_ksess __weak = 0;
 
@@ -28,12 +39,14 @@ static __always_inline __u32 maps_kind_slot(__u16 kind)
 {
 	switch (kind) {
 	case PLUMB_KIND_EXEC:
+	case PLUMB_KIND_SCRIPT:
 		return 0;
 	case PLUMB_KIND_FORK:
 		return 1;
 	case PLUMB_KIND_EXIT:
 		return 2;
 	case PLUMB_KIND_MODULE:
+	case PLUMB_KIND_LOAD:
 		return 3;
 	default:
 		return 4;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * event.h: one record from the kernel programs to the agent, as it lies in the ring buffer.
- * In: filled by the programs under bpf/. Out: read by the agent's sensor_bpf, which checks size, kind and version first.
+ * In: filled by the programs under bpf/. Out: read by the agent's event_check, which checks size, kind and version first.
  * BORDER: a change here is a commit of its own with a new example under tests/data/event.
  */
 #ifndef PLUMB_EVENT_H
@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #endif
 
-#define PLUMB_EVENT_VERSION	1
+#define PLUMB_EVENT_VERSION	2
 #define PLUMB_PATH_MAX		1024	/* bytes of a path in a record, its NUL included */
 #define PLUMB_COMM_SIZE		16
 
@@ -20,7 +20,12 @@ enum plumb_kind {
 	PLUMB_KIND_EXEC = 1,
 	PLUMB_KIND_FORK = 2,
 	PLUMB_KIND_EXIT = 3,
+	PLUMB_KIND_SCRIPT = 4,	/* a file that is no ELF program is about to be run by an interpreter; the exec record follows */
 	PLUMB_KIND_MODULE = 16,
+	PLUMB_KIND_LOAD = 17,	/* the kernel takes a file, or bytes from memory, for itself */
+	PLUMB_KIND_FILE = 32,	/* something is about to be done to a marked inode, or to a name in a marked directory */
+	PLUMB_KIND_MOUNT = 48,	/* a mount on, or an unmount from, a marked inode */
+	PLUMB_KIND_BPF = 49,	/* a BPF program is loaded, or attached */
 };
 
 /* Every record starts so. All fields are in the byte order of the machine; records never leave it. */
@@ -66,10 +71,20 @@ struct plumb_file {
 	__u32 fs_magic;		/* super block's s_magic */
 };
 
+/* SHA-256 of the file's bytes as the kernel itself took it. */
+struct plumb_hash {
+	__u32 src;		/* enum plumb_hash_src */
+	__s32 error;		/* src none: why, a negative errno, or 0: nobody was asked */
+	__u8 digest[32];	/* zeros when src is none */
+};
+
+enum plumb_hash_src { PLUMB_HASH_NONE = 0, PLUMB_HASH_IMA = 1 };
+
 struct plumb_event_exec {
 	struct plumb_event event;
 	struct plumb_task task;
 	struct plumb_file file;
+	struct plumb_hash hash;
 	__u32 old_pid;		/* thread that called execve */
 	__u16 path_size;	/* bytes in path with its NUL: the file's own path, walked in the kernel */
 	__u16 name_size;	/* bytes in name with its NUL: what execve was given (the script of a #! line, not its interpreter) */
@@ -92,6 +107,114 @@ struct plumb_event_exit {
 	__u32 reserved;
 };
 
+struct plumb_event_script {
+	struct plumb_event event;
+	struct plumb_task task;
+	struct plumb_file file;
+	struct plumb_hash hash;
+	__u32 reserved;
+	__u16 path_size;
+	__u16 reserved2;
+	char path[PLUMB_PATH_MAX];
+};
+
+enum plumb_load_what {
+	PLUMB_LOAD_OTHER = 0,
+	PLUMB_LOAD_MODULE = 1,
+	PLUMB_LOAD_MODULE_COMPRESSED = 2,	/* the digest is of the compressed file */
+	PLUMB_LOAD_FIRMWARE = 3,
+	PLUMB_LOAD_KEXEC_IMAGE = 4,
+	PLUMB_LOAD_KEXEC_INITRAMFS = 5,
+	PLUMB_LOAD_POLICY = 6,			/* of a security module */
+	PLUMB_LOAD_X509 = 7,
+};
+
+struct plumb_event_load {
+	struct plumb_event event;
+	struct plumb_task task;
+	struct plumb_file file;		/* zeros: from memory */
+	struct plumb_hash hash;
+	__u16 what;			/* enum plumb_load_what */
+	__u16 from_memory;		/* 1: the caller gave bytes, there is no file: path is empty */
+	__u16 path_size;		/* with its NUL, so 1 for an empty one */
+	__u16 kernel_id;		/* the kernel's own number of what it takes */
+	char path[PLUMB_PATH_MAX];
+};
+
+/* Marks, by inode. Set by the agent; the programs copy them to what takes a marked name. */
+#define PLUMB_MARK_FILE		1u	/* told: opening for write, attributes, its removal, mounts over it */
+#define PLUMB_MARK_DIR		2u	/* also: names that come and go in it; what is looked up in it gets PLUMB_MARK_FILE */
+#define PLUMB_MARK_TREE		4u	/* with DIR: directories below it get DIR and TREE, too */
+#define PLUMB_MARK_ANCESTOR	8u	/* told: that it is moved or removed, and mounts over it */
+
+/* One per inode, in the map "inodes" (inode storage): its mark, and the digest that was taken of it last. */
+struct plumb_inode {
+	__u32 mark;		/* PLUMB_MARK_*; 0: none */
+	__u32 hashed;		/* 1: the rest is good while size and change time are these and nobody writes */
+	__u64 hash_ctime_ns;
+	__u64 hash_file_size;
+	__u8 digest[32];
+};
+
+enum plumb_file_op {
+	PLUMB_FILE_OPEN_WRITE = 1,
+	PLUMB_FILE_WRITE = 2,		/* through a descriptor that is older than the mark */
+	PLUMB_FILE_MMAP = 3,		/* shared and writable */
+	PLUMB_FILE_CREATE = 4,		/* of a regular file; name is its name in dir */
+	PLUMB_FILE_MKDIR = 5,
+	PLUMB_FILE_MKNOD = 6,
+	PLUMB_FILE_SYMLINK = 7,
+	PLUMB_FILE_LINK = 8,		/* file is the inode, name the new name in dir */
+	PLUMB_FILE_UNLINK = 9,
+	PLUMB_FILE_RMDIR = 10,
+	PLUMB_FILE_RENAME = 11,		/* dir and name to other_dir and other_name; an exchange is two of them */
+	PLUMB_FILE_SETATTR = 12,	/* mode, owner, size, times */
+	PLUMB_FILE_XATTR = 13,
+	PLUMB_FILE_IOCTL = 14,		/* a clone into it, or its flags */
+};
+
+struct plumb_event_file {
+	struct plumb_event event;
+	struct plumb_task task;
+	struct plumb_file file;		/* the inode that it is done to; zeros when there is none yet */
+	__u64 dir_ino;			/* of the directory that name is in; 0: unknown (an open by descriptor) */
+	__u64 other_dir_ino;		/* rename */
+	__u32 dir_dev;
+	__u32 other_dir_dev;
+	__u32 mark;			/* of the inode, of dir and of other_dir together */
+	__u16 op;			/* enum plumb_file_op */
+	__u16 reserved;
+	char name[256];			/* last component; "" unknown */
+	char other_name[256];		/* rename: the new one */
+};
+
+enum plumb_mount_op { PLUMB_MOUNT_MOUNT = 1, PLUMB_MOUNT_MOVE = 2, PLUMB_MOUNT_UMOUNT = 3 };
+
+struct plumb_event_mount {
+	struct plumb_event event;
+	struct plumb_task task;
+	struct plumb_file file;		/* the marked inode that is covered, or was */
+	__u64 flags;			/* as mount(2) or umount2(2) had them */
+	__u32 mark;
+	__u16 op;			/* enum plumb_mount_op */
+	__u16 reserved;
+	char fstype[32];		/* "" not said */
+	char source[256];
+};
+
+enum plumb_bpf_op { PLUMB_BPF_LOAD = 1, PLUMB_BPF_ATTACH = 2 };
+
+struct plumb_event_bpf {
+	struct plumb_event event;
+	struct plumb_task task;
+	__u32 command;			/* enum bpf_cmd */
+	__u32 prog_type;		/* enum bpf_prog_type, or for ATTACH the attach type */
+	__u16 op;			/* enum plumb_bpf_op */
+	__u16 reserved;
+	__u32 n_insns;
+	char name[16];			/* as the loader named it; "" none, or not told */
+};
+
 struct plumb_event_module {
 	struct plumb_event event;
 	struct plumb_task task;
@@ -105,13 +228,20 @@ struct plumb_counters {
 	__u64 attempts;
 	__u64 submitted;
 	__u64 dropped;
-	__u64 dropped_by_kind[5];	/* exec, fork, exit, module, others */
+	__u64 dropped_by_kind[5];	/* exec and script, fork, exit, module and load, others */
 };
 
 _Static_assert(sizeof(struct plumb_event) == 40, "border: event header");
 _Static_assert(sizeof(struct plumb_task) == 72, "border: task");
 _Static_assert(sizeof(struct plumb_file) == 48, "border: file");
-_Static_assert(sizeof(struct plumb_event_exec) == 40 + 72 + 48 + 8 + 1024 + 256, "border: exec");
+_Static_assert(sizeof(struct plumb_hash) == 40, "border: hash");
+_Static_assert(sizeof(struct plumb_inode) == 56, "border: inode");
+_Static_assert(sizeof(struct plumb_event_exec) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: exec");
+_Static_assert(sizeof(struct plumb_event_script) == 40 + 72 + 48 + 40 + 8 + 1024, "border: script");
+_Static_assert(sizeof(struct plumb_event_load) == 40 + 72 + 48 + 40 + 8 + 1024, "border: load");
+_Static_assert(sizeof(struct plumb_event_file) == 40 + 72 + 48 + 32 + 512, "border: file event");
+_Static_assert(sizeof(struct plumb_event_mount) == 40 + 72 + 48 + 16 + 32 + 256, "border: mount");
+_Static_assert(sizeof(struct plumb_event_bpf) == 40 + 72 + 16 + 16, "border: bpf");
 _Static_assert(sizeof(struct plumb_event_fork) == 40 + 72 + 16, "border: fork");
 _Static_assert(sizeof(struct plumb_event_exit) == 40 + 72 + 8, "border: exit");
 _Static_assert(sizeof(struct plumb_event_module) == 40 + 72 + 72, "border: module");

@@ -40,90 +40,8 @@ struct sensor_bpf {
 	uint32_t canary_pid; /* 0: none is awaited */
 	bool canary_seen;
 	uint64_t bad_records;
-	union sensor_bpf_record record; /* the one at work */
+	union event_record record; /* the one at work */
 };
-
-static int check_text(const char *text, size_t size, const char *what, struct why *ret_why)
-{
-	if (!memchr(text, '\0', size))
-		return why_set(ret_why, -EBADMSG, "record: %s is not terminated", what);
-	return 0;
-}
-
-static int check_exec(const struct plumb_event_exec *e, struct why *ret_why)
-{
-	if (e->path_size == 0 || e->path_size > sizeof(e->path) ||
-	    e->path[e->path_size - 1] != '\0' || strlen(e->path) != (size_t)e->path_size - 1)
-		return why_set(ret_why, -EBADMSG, "record: path is not %u bytes with its NUL",
-			       e->path_size);
-	if (e->name_size == 0 || e->name_size > sizeof(e->name) ||
-	    e->name[e->name_size - 1] != '\0' || strlen(e->name) != (size_t)e->name_size - 1)
-		return why_set(ret_why, -EBADMSG, "record: name is not %u bytes with its NUL",
-			       e->name_size);
-	return check_text(e->task.comm, sizeof(e->task.comm), "comm", ret_why);
-}
-
-static size_t size_of_kind(uint16_t kind)
-{
-	switch (kind) {
-	case PLUMB_KIND_EXEC:
-		return sizeof(struct plumb_event_exec);
-	case PLUMB_KIND_FORK:
-		return sizeof(struct plumb_event_fork);
-	case PLUMB_KIND_EXIT:
-		return sizeof(struct plumb_event_exit);
-	case PLUMB_KIND_MODULE:
-		return sizeof(struct plumb_event_module);
-	default:
-		return 0;
-	}
-}
-
-int sensor_bpf_check(const void *data, size_t size, union sensor_bpf_record *ret,
-		     struct why *ret_why)
-{
-	union sensor_bpf_record r = {0};
-	size_t expected;
-	int bad;
-
-	if (size < sizeof(r.event))
-		return why_set(ret_why, -EBADMSG, "record: %zu bytes, a header has %zu", size,
-			       sizeof(r.event));
-	memcpy(&r.event, data, sizeof(r.event));
-	if (r.event.size != size)
-		return why_set(ret_why, -EBADMSG, "record: says %u bytes, has %zu", r.event.size,
-			       size);
-	expected = size_of_kind(r.event.kind);
-	if (r.event.version != PLUMB_EVENT_VERSION || expected == 0) {
-		ret->event = r.event;
-		return why_set(ret_why, -ENOTSUP, "record: kind %u version %u is not known",
-			       r.event.kind, r.event.version);
-	}
-	if (size != expected)
-		return why_set(ret_why, -EBADMSG, "record: kind %u has %zu bytes, not %zu",
-			       r.event.kind, expected, size);
-	memcpy(&r, data, size);
-	switch (r.event.kind) {
-	case PLUMB_KIND_EXEC:
-		bad = check_exec(&r.exec, ret_why);
-		break;
-	case PLUMB_KIND_FORK:
-		bad = check_text(r.fork.parent.comm, PLUMB_COMM_SIZE, "comm", ret_why);
-		break;
-	case PLUMB_KIND_EXIT:
-		bad = check_text(r.exit.task.comm, PLUMB_COMM_SIZE, "comm", ret_why);
-		break;
-	default:
-		bad = check_text(r.module.task.comm, PLUMB_COMM_SIZE, "comm", ret_why);
-		if (bad == 0)
-			bad = check_text(r.module.name, sizeof(r.module.name), "module", ret_why);
-		break;
-	}
-	if (bad < 0)
-		return bad;
-	memcpy(ret, &r, size);
-	return 0;
-}
 
 static void tell_loss(struct sensor_bpf *s, uint64_t n, const char *what)
 {
@@ -250,13 +168,40 @@ static void handle_unknown(struct sensor_bpf *s, const struct plumb_event *e)
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
+static void handle(struct sensor_bpf *s, const union event_record *r)
+{
+	switch (r->event.kind) {
+	case PLUMB_KIND_EXEC:
+		handle_exec(s, &r->exec);
+		break;
+	case PLUMB_KIND_FORK:
+		proctab_fork(s->o.proctab, &r->fork.parent, r->fork.child_pid,
+			     r->fork.child_start_ns);
+		break;
+	case PLUMB_KIND_EXIT:
+		proctab_exit(s->o.proctab, r->exit.task.pid, r->exit.task.start_ns);
+		break;
+	case PLUMB_KIND_MODULE:
+		handle_module(s, &r->module);
+		break;
+	case PLUMB_KIND_FILE:
+	case PLUMB_KIND_MOUNT:
+		if (s->o.marked)
+			s->o.marked(s->o.marked_ctx, r);
+		break;
+	default:
+		handle_unknown(s, &r->event);
+		break;
+	}
+}
+
 static int on_record(void *ctx, const void *data, size_t size)
 {
 	struct sensor_bpf *s = ctx;
 	struct why why = {""};
 	int r;
 
-	r = sensor_bpf_check(data, size, &s->record, &why);
+	r = event_check(data, size, &s->record, &why);
 	if (r == -EBADMSG) {
 		s->bad_records++;
 		log_error("sensor=bpf bad_record=%llu why=\"%s\"",
@@ -266,16 +211,8 @@ static int on_record(void *ctx, const void *data, size_t size)
 		check_sequence(s, &s->record.event);
 		if (r == -ENOTSUP)
 			handle_unknown(s, &s->record.event);
-		else if (s->record.event.kind == PLUMB_KIND_EXEC)
-			handle_exec(s, &s->record.exec);
-		else if (s->record.event.kind == PLUMB_KIND_FORK)
-			proctab_fork(s->o.proctab, &s->record.fork.parent, s->record.fork.child_pid,
-				     s->record.fork.child_start_ns);
-		else if (s->record.event.kind == PLUMB_KIND_EXIT)
-			proctab_exit(s->o.proctab, s->record.exit.task.pid,
-				     s->record.exit.task.start_ns);
 		else
-			handle_module(s, &s->record.module);
+			handle(s, &s->record);
 	}
 	return ++s->this_turn >= RECORDS_A_TURN ? -EAGAIN : 0;
 }

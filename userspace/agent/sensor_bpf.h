@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include "clock.h"
+#include "event_check.h"
 #include "hash_cache.h"
 #include "images.h"
 #include "loader.h"
@@ -30,6 +31,9 @@ struct sensor_bpf_options {
 	void (*exec_seen)(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns);
 	void (*exec_lost)(void *ctx, uint64_t n);
 	void *peer_ctx;
+	/* Records of marked inodes (file, mount), on the loop's thread; NULL: nobody marks any. Borrowed for the call. */
+	void (*marked)(void *ctx, const union event_record *r);
+	void *marked_ctx;
 };
 
 /*
@@ -41,19 +45,5 @@ int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o,
 struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s);
 const struct loader *sensor_bpf_loader(const struct sensor_bpf *s);	/* borrowed: tier, programs, ksess */
 void sensor_bpf_flush(struct sensor_bpf *s);	/* takes what waits in the ring and reads the counters, now */
-
-union sensor_bpf_record {
-	struct plumb_event event;
-	struct plumb_event_exec exec;
-	struct plumb_event_fork fork;
-	struct plumb_event_exit exit;
-	struct plumb_event_module module;
-};
-
-/*
- * Copies a record after checking size, version, kind and every text. 0; -EBADMSG with why; -ENOTSUP: sound, but a kind or version
- * that is not known (its header is in *ret).
- */
-int sensor_bpf_check(const void *data, size_t size, union sensor_bpf_record *ret, struct why *ret_why);
 
 #endif

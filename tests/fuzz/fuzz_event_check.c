@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_event.c: records of the kernel programs, as the agent checks them. */
+/* fuzz_event_check.c: records of the kernel programs, as the agent checks them. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../userspace/agent/sensor_bpf.h"
+#include "../../userspace/agent/event_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	union sensor_bpf_record r;
+	union event_record r;
 	struct why why = {""};
 	int result;
 
 	memset(&r, 0xa5, sizeof(r));
-	result = sensor_bpf_check(data, size, &r, &why);
+	result = event_check(data, size, &r, &why);
 	if (result == 0) {
 		/* What is accepted can be used as text without a further look. */
 		if (r.event.size != size || r.event.version != PLUMB_EVENT_VERSION)

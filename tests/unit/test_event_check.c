@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_event_check.c: records of the kernel programs byte for byte as on file, and their broken twins. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../userspace/agent/event_check.h"
+
+static size_t load(const char *name, void *ret, size_t room)
+{
+	char path[256];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "tests/data/event/%s-v2.bin", name);
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	n = fread(ret, 1, room, f);
+	fclose(f);
+	return n;
+}
+
+static struct plumb_event_exec sample(void)
+{
+	struct plumb_event_exec e = {
+		.event = {.size = sizeof(e),
+			  .kind = PLUMB_KIND_EXEC,
+			  .version = PLUMB_EVENT_VERSION,
+			  .cpu = 1,
+			  .kseq = 42,
+			  .ksess = 0x1122334455667788ull,
+			  .boottime_ns = 9479342012490ull},
+		.task = {.pid = 17330,
+			 .tid = 17330,
+			 .ppid = 17317,
+			 .uid = 1000,
+			 .gid = 1001,
+			 .mnt_ns = 4026531841u,
+			 .pid_ns = 4026531836u,
+			 .start_ns = 9479341507867ull,
+			 .parent_start_ns = 9478000000000ull,
+			 .cgroup_id = 12,
+			 .comm = "true"},
+		.file = {.ino = 131090,
+			 .file_size = 35664,
+			 .ctime_ns = 1700000000123456789ull,
+			 .dev = 8u << 20 | 1,
+			 .mode = 0100755,
+			 .nlink = 1,
+			 .fs_magic = 0xef53},
+		.hash = {.src = PLUMB_HASH_IMA},
+		.old_pid = 17330,
+		.path_size = 14,
+		.name_size = 10,
+		.path = "/usr/bin/true",
+		.name = "/bin/true",
+	};
+
+	for (uint8_t i = 0; i < sizeof(e.hash.digest); i++)
+		e.hash.digest[i] = i;
+	return e;
+}
+
+static void exec_is_as_on_file(void **state)
+{
+	struct plumb_event_exec e = sample();
+	union event_record r;
+	struct why why = {""};
+	uint8_t data[2048];
+
+	(void)state;
+	assert_int_equal(load("exec", data, sizeof(data)), sizeof(e));
+	assert_memory_equal(data, &e, sizeof(e));
+	assert_int_equal(event_check(data, sizeof(e), &r, &why), 0);
+	assert_memory_equal(&r.exec, &e, sizeof(e));
+}
+
+static void other_kinds_are_as_on_file(void **state)
+{
+	union event_record r;
+	struct why why = {""};
+	uint8_t data[2048];
+	size_t n;
+
+	(void)state;
+	n = load("fork", data, sizeof(data));
+	assert_int_equal(event_check(data, n, &r, &why), 0);
+	assert_int_equal(r.fork.child_pid, 17331);
+	assert_int_equal(r.fork.child_start_ns, 9479350000000ull);
+	n = load("exit", data, sizeof(data));
+	assert_int_equal(event_check(data, n, &r, &why), 0);
+	assert_int_equal(r.exit.exit_code, 256);
+	n = load("module", data, sizeof(data));
+	assert_int_equal(event_check(data, n, &r, &why), 0);
+	assert_string_equal(r.module.name, "nf_tables");
+}
+
+static union event_record on_file(const char *name)
+{
+	union event_record r;
+	struct why why = {""};
+	uint8_t data[2048];
+	size_t n = load(name, data, sizeof(data));
+
+	if (event_check(data, n, &r, &why) != 0)
+		fail_msg("%s: %s", name, why.text);
+	return r;
+}
+
+static void kinds_of_the_full_tier_are_as_on_file(void **state)
+{
+	union event_record r;
+
+	(void)state;
+	r = on_file("script");
+	assert_string_equal(r.script.path, "/opt/run.sh");
+	assert_int_equal(r.script.hash.error, -EOPNOTSUPP);
+	r = on_file("load");
+	assert_string_equal(r.load.path, "/lib/modules/n.ko");
+	assert_int_equal(r.load.what, PLUMB_LOAD_MODULE);
+	assert_int_equal(r.load.hash.digest[31], 31);
+	r = on_file("file");
+	assert_int_equal(r.file.op, PLUMB_FILE_RENAME);
+	assert_int_equal(r.file.other_dir_ino, 2001);
+	assert_string_equal(r.file.other_name, "sshd_config");
+	assert_int_equal(r.file.mark, PLUMB_MARK_FILE | PLUMB_MARK_DIR);
+	r = on_file("mount");
+	assert_int_equal(r.mount.op, PLUMB_MOUNT_MOUNT);
+	assert_int_equal(r.mount.flags, 4096);
+	assert_string_equal(r.mount.source, "/tmp/other");
+	r = on_file("bpf");
+	assert_int_equal(r.bpf.command, 5);
+	assert_int_equal(r.bpf.n_insns, 12);
+	assert_string_equal(r.bpf.name, "foreign");
+}
+
+static void refused(const void *data, size_t size, int expected, const char *says)
+{
+	union event_record r;
+	struct why why = {""};
+
+	assert_int_equal(event_check(data, size, &r, &why), expected);
+	if (!strstr(why.text, says))
+		fail_msg("\"%s\" does not say \"%s\"", why.text, says);
+}
+
+static void short_records_are_refused(void **state)
+{
+	struct plumb_event_exec e = sample();
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(e); n++)
+		refused(&e, n, -EBADMSG, "bytes");
+	/* Also when the header agrees with the cut. */
+	e.event.size = sizeof(e) - 1;
+	refused(&e, sizeof(e) - 1, -EBADMSG, "kind 1 has");
+}
+
+static void wrong_sizes_are_refused(void **state)
+{
+	struct {
+		struct plumb_event_exec e;
+		uint8_t more[8];
+	} big = {.e = sample()};
+
+	(void)state;
+	big.e.event.size = UINT32_MAX;
+	refused(&big, sizeof(big.e), -EBADMSG, "says 4294967295");
+	big.e.event.size = sizeof(big);
+	refused(&big, sizeof(big), -EBADMSG, "kind 1 has");
+	big.e = sample();
+	refused(&big, sizeof(big), -EBADMSG, "says");
+	/* A sound record under another kind's number. */
+	big.e.event.kind = PLUMB_KIND_FORK;
+	refused(&big, sizeof(big.e), -EBADMSG, "kind 2 has");
+}
+
+static void unknown_versions_and_kinds_are_told_apart(void **state)
+{
+	struct plumb_event_exec e = sample();
+
+	(void)state;
+	e.event.version = 3;
+	refused(&e, sizeof(e), -ENOTSUP, "version 3");
+	e.event.version = 1;
+	refused(&e, sizeof(e), -ENOTSUP, "version 1");
+	e = sample();
+	e.event.kind = 99;
+	refused(&e, sizeof(e), -ENOTSUP, "kind 99");
+}
+
+static void broken_texts_are_refused(void **state)
+{
+	struct plumb_event_exec e = sample();
+
+	(void)state;
+	memset(e.path, 'a', sizeof(e.path));
+	e.path_size = sizeof(e.path);
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e = sample();
+	e.path_size = 0;
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e.path_size = 15; /* past the NUL */
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e.path_size = 5; /* before it */
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e.path_size = UINT16_MAX;
+	refused(&e, sizeof(e), -EBADMSG, "path");
+	e = sample();
+	e.name_size = 257;
+	refused(&e, sizeof(e), -EBADMSG, "name");
+	e = sample();
+	memset(e.task.comm, 'c', sizeof(e.task.comm));
+	refused(&e, sizeof(e), -EBADMSG, "comm");
+}
+
+/* One wrong thing in a record that is else as on file. */
+static void full_tier_twins_are_refused(void **state)
+{
+	union event_record r;
+
+	(void)state;
+	r = on_file("exec");
+	r.exec.hash.src = 2;
+	refused(&r, sizeof(r.exec), -EBADMSG, "hash of source 2");
+	r.exec.hash.src = PLUMB_HASH_NONE;
+	refused(&r, sizeof(r.exec), -EBADMSG, "nobody took");
+	r = on_file("script");
+	r.script.path_size++;
+	refused(&r, sizeof(r.script), -EBADMSG, "path is not 13");
+	r = on_file("load");
+	r.load.what = PLUMB_LOAD_X509 + 1;
+	refused(&r, sizeof(r.load), -EBADMSG, "load of 8");
+	r = on_file("load");
+	r.load.from_memory = 2;
+	refused(&r, sizeof(r.load), -EBADMSG, "from memory 2");
+	r = on_file("file");
+	r.file.op = 0;
+	refused(&r, sizeof(r.file), -EBADMSG, "file op 0");
+	r.file.op = PLUMB_FILE_IOCTL + 1;
+	refused(&r, sizeof(r.file), -EBADMSG, "file op 15");
+	r = on_file("file");
+	memset(r.file.other_name, 'x', sizeof(r.file.other_name));
+	refused(&r, sizeof(r.file), -EBADMSG, "other name");
+	r = on_file("mount");
+	r.mount.op = 4;
+	refused(&r, sizeof(r.mount), -EBADMSG, "mount op 4");
+	r = on_file("mount");
+	memset(r.mount.source, 'x', sizeof(r.mount.source));
+	refused(&r, sizeof(r.mount), -EBADMSG, "source");
+	r = on_file("bpf");
+	r.bpf.op = 3;
+	refused(&r, sizeof(r.bpf), -EBADMSG, "bpf op 3");
+	r = on_file("bpf");
+	memset(r.bpf.name, 'x', sizeof(r.bpf.name));
+	refused(&r, sizeof(r.bpf), -EBADMSG, "name");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exec_is_as_on_file),
+		cmocka_unit_test(other_kinds_are_as_on_file),
+		cmocka_unit_test(kinds_of_the_full_tier_are_as_on_file),
+		cmocka_unit_test(short_records_are_refused),
+		cmocka_unit_test(wrong_sizes_are_refused),
+		cmocka_unit_test(unknown_versions_and_kinds_are_told_apart),
+		cmocka_unit_test(broken_texts_are_refused),
+		cmocka_unit_test(full_tier_twins_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

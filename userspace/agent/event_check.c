@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event_check.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+static int check_text(const char *text, size_t size, const char *what, struct why *ret_why)
+{
+	if (!memchr(text, '\0', size))
+		return why_set(ret_why, -EBADMSG, "record: %s is not terminated", what);
+	return 0;
+}
+
+/* A text whose size is told beside it: size is its bytes with the NUL, and there is no other NUL before. */
+static int check_sized(const char *text, size_t room, uint16_t size, const char *what,
+		       struct why *ret_why)
+{
+	if (size == 0 || size > room || text[size - 1] != '\0' || strlen(text) != (size_t)size - 1)
+		return why_set(ret_why, -EBADMSG, "record: %s is not %u bytes with its NUL", what,
+			       size);
+	return 0;
+}
+
+static int check_exec(const struct plumb_event_exec *e, struct why *ret_why)
+{
+	int r = check_sized(e->path, sizeof(e->path), e->path_size, "path", ret_why);
+
+	return r < 0 ? r : check_sized(e->name, sizeof(e->name), e->name_size, "name", ret_why);
+}
+
+static int check_hash(const struct plumb_hash *h, struct why *ret_why)
+{
+	static const uint8_t zeros[sizeof(h->digest)];
+
+	if (h->src > PLUMB_HASH_IMA)
+		return why_set(ret_why, -EBADMSG, "record: hash of source %u", h->src);
+	if (h->src == PLUMB_HASH_NONE && memcmp(h->digest, zeros, sizeof(zeros)) != 0)
+		return why_set(ret_why, -EBADMSG, "record: a digest that nobody took");
+	return 0;
+}
+
+static int check_load(const struct plumb_event_load *e, struct why *ret_why)
+{
+	if (e->what > PLUMB_LOAD_X509 || e->from_memory > 1)
+		return why_set(ret_why, -EBADMSG, "record: load of %u, from memory %u", e->what,
+			       e->from_memory);
+	return check_sized(e->path, sizeof(e->path), e->path_size, "path", ret_why);
+}
+
+static int check_file(const struct plumb_event_file *e, struct why *ret_why)
+{
+	int r;
+
+	if (e->op < PLUMB_FILE_OPEN_WRITE || e->op > PLUMB_FILE_IOCTL)
+		return why_set(ret_why, -EBADMSG, "record: file op %u", e->op);
+	r = check_text(e->name, sizeof(e->name), "name", ret_why);
+	return r < 0 ? r : check_text(e->other_name, sizeof(e->other_name), "other name", ret_why);
+}
+
+static int check_mount(const struct plumb_event_mount *e, struct why *ret_why)
+{
+	int r;
+
+	if (e->op < PLUMB_MOUNT_MOUNT || e->op > PLUMB_MOUNT_UMOUNT)
+		return why_set(ret_why, -EBADMSG, "record: mount op %u", e->op);
+	r = check_text(e->fstype, sizeof(e->fstype), "fstype", ret_why);
+	return r < 0 ? r : check_text(e->source, sizeof(e->source), "source", ret_why);
+}
+
+static int check_bpf(const struct plumb_event_bpf *e, struct why *ret_why)
+{
+	if (e->op < PLUMB_BPF_LOAD || e->op > PLUMB_BPF_ATTACH)
+		return why_set(ret_why, -EBADMSG, "record: bpf op %u", e->op);
+	return check_text(e->name, sizeof(e->name), "name", ret_why);
+}
+
+static size_t size_of_kind(uint16_t kind)
+{
+	switch (kind) {
+	case PLUMB_KIND_EXEC:
+		return sizeof(struct plumb_event_exec);
+	case PLUMB_KIND_FORK:
+		return sizeof(struct plumb_event_fork);
+	case PLUMB_KIND_EXIT:
+		return sizeof(struct plumb_event_exit);
+	case PLUMB_KIND_SCRIPT:
+		return sizeof(struct plumb_event_script);
+	case PLUMB_KIND_MODULE:
+		return sizeof(struct plumb_event_module);
+	case PLUMB_KIND_LOAD:
+		return sizeof(struct plumb_event_load);
+	case PLUMB_KIND_FILE:
+		return sizeof(struct plumb_event_file);
+	case PLUMB_KIND_MOUNT:
+		return sizeof(struct plumb_event_mount);
+	case PLUMB_KIND_BPF:
+		return sizeof(struct plumb_event_bpf);
+	default:
+		return 0;
+	}
+}
+
+static int check_kind(const union event_record *r, struct why *ret_why)
+{
+	int bad = 0;
+
+	switch (r->event.kind) {
+	case PLUMB_KIND_EXEC:
+		bad = check_hash(&r->exec.hash, ret_why);
+		return bad < 0 ? bad : check_exec(&r->exec, ret_why);
+	case PLUMB_KIND_SCRIPT:
+		bad = check_hash(&r->script.hash, ret_why);
+		return bad < 0 ? bad
+			       : check_sized(r->script.path, sizeof(r->script.path),
+					     r->script.path_size, "path", ret_why);
+	case PLUMB_KIND_MODULE:
+		return check_text(r->module.name, sizeof(r->module.name), "module", ret_why);
+	case PLUMB_KIND_LOAD:
+		bad = check_hash(&r->load.hash, ret_why);
+		return bad < 0 ? bad : check_load(&r->load, ret_why);
+	case PLUMB_KIND_FILE:
+		return check_file(&r->file, ret_why);
+	case PLUMB_KIND_MOUNT:
+		return check_mount(&r->mount, ret_why);
+	case PLUMB_KIND_BPF:
+		return check_bpf(&r->bpf, ret_why);
+	default:
+		return 0;
+	}
+}
+
+int event_check(const void *data, size_t size, union event_record *ret, struct why *ret_why)
+{
+	union event_record r = {0};
+	size_t expected;
+	int bad;
+
+	if (size < sizeof(r.event))
+		return why_set(ret_why, -EBADMSG, "record: %zu bytes, a header has %zu", size,
+			       sizeof(r.event));
+	memcpy(&r.event, data, sizeof(r.event));
+	if (r.event.size != size)
+		return why_set(ret_why, -EBADMSG, "record: says %u bytes, has %zu", r.event.size,
+			       size);
+	expected = size_of_kind(r.event.kind);
+	if (r.event.version != PLUMB_EVENT_VERSION || expected == 0) {
+		ret->event = r.event;
+		return why_set(ret_why, -ENOTSUP, "record: kind %u version %u is not known",
+			       r.event.kind, r.event.version);
+	}
+	if (size != expected)
+		return why_set(ret_why, -EBADMSG, "record: kind %u has %zu bytes, not %zu",
+			       r.event.kind, expected, size);
+	memcpy(&r, data, size);
+	/* Every kind has the task right behind the header. */
+	bad = check_text(r.fork.parent.comm, PLUMB_COMM_SIZE, "comm", ret_why);
+	if (bad >= 0)
+		bad = check_kind(&r, ret_why);
+	if (bad < 0)
+		return bad;
+	memcpy(ret, &r, size);
+	return 0;
+}
