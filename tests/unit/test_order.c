@@ -57,13 +57,33 @@ static void test_example(void **state)
 	buf_done(&again);
 }
 
-static void test_kinds(void **state)
+/* A kind that came later: its payload, byte for byte. */
+static void test_example_scan(void **state)
 {
-	static const char *const names[] = {"challenge", "baseline", "restart", "quarantine",
-					    "release"};
+	struct buf want = {0}, again = {0};
+	struct why why = {""};
+	struct order o;
 
 	(void)state;
-	for (int k = ORDER_CHALLENGE; k <= ORDER_RELEASE; k++) {
+	read_data("tests/data/order/scan.json", &want);
+	assert_int_equal(order_parse(want.data, want.size, &o, &why), 0);
+	assert_int_equal(o.kind, ORDER_SCAN);
+	assert_int_equal(o.number, 4);
+	assert_string_equal(o.reason, "alice: after the incident");
+	assert_int_equal(order_write(&o, &again), 0);
+	assert_int_equal(again.size, want.size);
+	assert_memory_equal(again.data, want.data, want.size);
+	buf_done(&want);
+	buf_done(&again);
+}
+
+static void test_kinds(void **state)
+{
+	static const char *const names[] = {"challenge",  "baseline", "restart",
+					    "quarantine", "release",  "scan"};
+
+	(void)state;
+	for (int k = ORDER_CHALLENGE; k <= ORDER_SCAN; k++) {
 		struct order o = {.kind = (enum order_kind)k}, back;
 		struct buf text = {0};
 
@@ -75,7 +95,7 @@ static void test_kinds(void **state)
 		buf_done(&text);
 	}
 	assert_null(order_kind_name((enum order_kind)0));
-	assert_null(order_kind_name((enum order_kind)6));
+	assert_null(order_kind_name((enum order_kind)7));
 	assert_null(order_kind_name((enum order_kind) - 1));
 }
 
@@ -132,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_example_scan),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_broken),
 	};

@@ -110,7 +110,7 @@ static void test_numbers(void **state)
 	assert_string_equal(told(p, UINT64_MAX), "");
 }
 
-/* A challenge or a planned restart is over with its time; what a node must do in the end is told until it has it. */
+/* A challenge, a scan or a planned restart is over with its time; what a node must do in the end is told until it has it. */
 static void test_time(void **state)
 {
 	struct place *p = *state;
@@ -119,10 +119,11 @@ static void test_time(void **state)
 	give(p, ORDER_RESTART, 60000);
 	give(p, ORDER_QUARANTINE, 1000);
 	give(p, ORDER_BASELINE, 1000);
+	give(p, ORDER_SCAN, 0);
 	pass(p, 60000);
-	assert_string_equal(told(p, 0), "1 2 3 4 ");
+	assert_string_equal(told(p, 0), "1 2 3 4 5 ");
 	pass(p, 1);
-	assert_string_equal(told(p, 0), "1 3 4 ");
+	assert_string_equal(told(p, 0), "1 3 4 5 ");
 	pass(p, ORDER_DESK_LIFE_MS);
 	assert_string_equal(told(p, 0), "3 4 ");
 }

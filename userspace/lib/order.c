@@ -14,7 +14,7 @@
 static const char *const names[] = {
 	[ORDER_CHALLENGE] = "challenge", [ORDER_BASELINE] = "baseline",
 	[ORDER_RESTART] = "restart",	 [ORDER_QUARANTINE] = "quarantine",
-	[ORDER_RELEASE] = "release",
+	[ORDER_RELEASE] = "release",	 [ORDER_SCAN] = "scan",
 };
 
 const char *order_kind_name(enum order_kind k)

@@ -18,6 +18,7 @@ enum order_kind {
 	ORDER_RESTART = 3,	/* "restart": a stop within life_ms is announced, and so is the gap after it */
 	ORDER_QUARANTINE = 4,	/* "quarantine" */
 	ORDER_RELEASE = 5,	/* "release" */
+	ORDER_SCAN = 6,		/* "scan": look at everything again now, then evidence */
 };
 
 struct order {
