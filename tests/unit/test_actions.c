@@ -119,6 +119,7 @@ static void test_roles(void **state)
 	} table[] = {
 		{"acknowledge", "one", "", PLUMB_ROLE_RESPONDER},
 		{"challenge", "one", "", PLUMB_ROLE_RESPONDER},
+		{"scan", "one", "", PLUMB_ROLE_RESPONDER},
 		{"restart", "one", "60000", PLUMB_ROLE_RESPONDER},
 		{"approve", "two", "", PLUMB_ROLE_APPROVER},
 		{"bind", "one", "kube-1", PLUMB_ROLE_APPROVER},

@@ -30,7 +30,7 @@ struct world {
 	char baseline_path[128];
 	uint64_t boot_ns;
 	struct clock clock;
-	unsigned int n_evidence, n_anew, want;
+	unsigned int n_evidence, n_anew, n_scan, want;
 };
 
 static uint64_t utc(void *ctx)
@@ -49,6 +49,11 @@ static void on_evidence(void *ctx)
 	((struct world *)ctx)->n_evidence++;
 }
 
+static void on_scan(void *ctx)
+{
+	((struct world *)ctx)->n_scan++;
+}
+
 static void on_anew(void *ctx)
 {
 	((struct world *)ctx)->n_anew++;
@@ -63,6 +68,7 @@ static void open_taker(struct world *w)
 					      .transport = w->f.transport,
 					      .baseline_path = w->baseline_path,
 					      .evidence = on_evidence,
+					      .scan = on_scan,
 					      .judged_anew = on_anew,
 					      .ctx = w};
 	struct why why = {""};
@@ -260,6 +266,22 @@ static void test_restart(void **state)
 	assert_int_equal(lines(w, "\"kind\":\"quarantine\"", "does not isolate"), 1);
 }
 
+/* Once for each number; its line says that it began, and evidence is asked for by whoever scans. */
+static void test_scan(void **state)
+{
+	struct world *w = *state;
+	struct order o = order_of(w, 4, ORDER_SCAN);
+
+	give(w, &o);
+	give(w, &o);
+	assert_int_equal(w->n_scan, 1);
+	assert_int_equal(w->n_evidence, 0);
+	assert_int_equal(lines(w, "\"number\":4,\"kind\":\"scan\"", "\"result\":\"begun\""), 1);
+	o.number = 5;
+	give(w, &o);
+	assert_int_equal(w->n_scan, 2);
+}
+
 static bool has_order_line(void *ctx)
 {
 	const struct world *w = ctx;
@@ -395,8 +417,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_once_and_upwards), T(test_recovered), T(test_not_ours),
-		T(test_restart),	  T(test_baseline),  T(test_fetched_later),
+		T(test_once_and_upwards), T(test_recovered),	 T(test_not_ours), T(test_restart),
+		T(test_baseline),	  T(test_fetched_later), T(test_scan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -219,6 +219,19 @@ static void on_again(void *ctx)
 		report_now(a->report);
 }
 
+/* An order: all that is known is looked at anew, on the loop, a slice at a time. */
+static void on_scan(void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (a->claims)
+		(void)scan_claims_now(a->claims);
+	if (a->scan_files)
+		scan_files_now(a->scan_files);
+	if (a->report)
+		report_now(a->report);
+}
+
 static int open_verifier(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
 	const struct agent_verifier *v = o->verifier;
@@ -231,6 +244,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.baseline_path = v->baseline_path,
 		.baseline = o->baseline,
 		.evidence = on_evidence_wanted,
+		.scan = on_scan,
 		.judged_anew = on_again,
 		.ctx = a,
 	};

@@ -253,6 +253,11 @@ static void carry_out(struct order_taker *t, const struct order *o)
 	case ORDER_BASELINE:
 		fetch_baseline(t, o);
 		break;
+	case ORDER_SCAN:
+		/* Its line first: what the scan finds stands after it. The end of a scan asks for evidence itself. */
+		finish(t, o, "begun");
+		t->o.scan(t->o.ctx);
+		break;
 	case ORDER_RESTART:
 		t->restart = o->number;
 		t->restart_until_ns =

@@ -25,6 +25,7 @@ struct order_taker_options {		/* all borrowed */
 	const char *baseline_path;	/* where an ordered baseline is kept */
 	const struct baseline *baseline;	/* judged by now; NULL: none */
 	void (*evidence)(void *ctx);	/* is wanted now */
+	void (*scan)(void *ctx);	/* of everything is wanted now */
 	void (*judged_anew)(void *ctx);	/* another baseline judges: tell all claims again, then evidence */
 	void *ctx;
 };

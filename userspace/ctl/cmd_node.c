@@ -25,7 +25,7 @@ static void help(FILE *f)
 	fprintf(f,
 		"Usage: plumbctl node list [--state=STATE] [--json]\n"
 		"       plumbctl node show|explain NODE [--json]\n"
-		"       plumbctl node approve|release|retire|challenge NODE --reason=TEXT "
+		"       plumbctl node approve|release|retire|challenge|scan NODE --reason=TEXT "
 		"[--json]\n"
 		"       plumbctl node bind NODE KUBERNETES-NAME --reason=TEXT\n"
 		"       plumbctl node restart NODE --reason=TEXT [--window=DURATION]\n\n"
@@ -38,7 +38,9 @@ static void help(FILE *f)
 		"  bind       says which Kubernetes node it is; \"\" for none\n"
 		"  restart    announces a stop of its agent, so that it raises nothing (default "
 		"5m)\n"
-		"  challenge  asks it for evidence now\n\n"
+		"  challenge  asks it for evidence now\n"
+		"  scan       has it look at everything again now: all claims, all watched "
+		"files\n\n"
 		"NODE is a label, an id, or the beginning of one. --config=FILE says which "
 		"verifier.\n"
 		"Exit codes: 0 good, 1 not good or refused, 2 could not tell, 64 wrong usage.\n");
@@ -120,8 +122,8 @@ static int window(const char *text, char ret[32])
 static int parse_action(int n, char **words, const struct arguments *a, struct client_action *ret,
 			char window_ms[32])
 {
-	static const char *const known[] = {"approve", "release", "retire",
-					    "bind",    "restart", "challenge"};
+	static const char *const known[] = {"approve", "release",   "retire", "bind",
+					    "restart", "challenge", "scan"};
 	bool binds = strcmp(words[0], "bind") == 0, found = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

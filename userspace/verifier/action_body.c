@@ -18,6 +18,7 @@ static const char *const names[] = {
 	[ACTION_ARM] = "arm",
 	[ACTION_DISARM] = "disarm",
 	[ACTION_CHALLENGE] = "challenge",
+	[ACTION_SCAN] = "scan",
 };
 
 const char *action_body_name(enum action_kind k)

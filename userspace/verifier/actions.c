@@ -327,8 +327,10 @@ static int give_order(struct act *act, enum order_kind kind, uint64_t life_ms)
 			 "a stop of %.100s within %" PRIu64 " s raises nothing (order %" PRIu64 ")",
 			 act->n.label, life_ms / 1000, number);
 	else
-		snprintf(act->text, sizeof(act->text),
-			 "%.100s is asked for evidence (order %" PRIu64 ")", act->n.label, number);
+		snprintf(act->text, sizeof(act->text), "%.100s is asked %s (order %" PRIu64 ")",
+			 act->n.label,
+			 kind == ORDER_SCAN ? "to look at everything again" : "for evidence",
+			 number);
 	snprintf(act->undo, sizeof(act->undo), "none: it ends by itself");
 	return 0;
 }
@@ -347,6 +349,11 @@ static int restart(struct act *act)
 static int challenge(struct act *act)
 {
 	return give_order(act, ORDER_CHALLENGE, 0);
+}
+
+static int scan(struct act *act)
+{
+	return give_order(act, ORDER_SCAN, 0);
 }
 
 static int arm(struct act *act)
@@ -383,6 +390,7 @@ static const struct kind {
 	[ACTION_ARM] = {PLUMB_ROLE_APPROVER, false, arm},
 	[ACTION_DISARM] = {PLUMB_ROLE_APPROVER, false, arm},
 	[ACTION_CHALLENGE] = {PLUMB_ROLE_RESPONDER, true, challenge},
+	[ACTION_SCAN] = {PLUMB_ROLE_RESPONDER, true, scan},
 };
 
 /* By what was signed: the envelope around it can be written in many ways. */

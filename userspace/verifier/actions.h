@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * actions.h: what operators do to nodes: acknowledge, approve, release, retire, bind, restart, arm, disarm, challenge. In: DSSE envelopes
+ * actions.h: what operators do to nodes: acknowledge, approve, release, retire, bind, restart, arm, disarm, challenge, scan. In: DSSE envelopes
  * signed by the key of the certificate that sent them (docs/wire.md). Out: status and JSON: what was done and how to undo it; a line in
  * the verifier's log for each, also for what was refused after its signature held.
  */
