@@ -87,7 +87,7 @@ static int put_gone_modules(struct scan_claims *s)
 	return told;
 }
 
-static int put_modules(struct scan_claims *s, const struct claims_host *host)
+static int put_modules(struct scan_claims *s, const struct claims_source *host)
 {
 	bool whole = false;
 	int r;
@@ -106,7 +106,7 @@ static int put_found(void *ctx, const char *key, const char *value)
 
 int scan_claims_now(struct scan_claims *s)
 {
-	const struct claims_host host = {
+	const struct claims_source host = {
 		.proc = s->proc,
 		.sys = s->sys,
 		.sysctls = s->o.sysctls ? (const char *const *)s->sysctls : NULL,

@@ -41,7 +41,7 @@ static int take_claims(struct capture_set *set, const struct capture_options *o,
 		       struct why *ret_why)
 {
 	struct claims c = {.set = set};
-	const struct claims_host host = {
+	const struct claims_source host = {
 		.proc = o->proc, .sys = o->sys, .put = put_claim, .ctx = &c};
 	bool whole = false;
 	int r = 0;

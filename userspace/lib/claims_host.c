@@ -3,18 +3,14 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "buf.h"
 #include "claims.h"
 #include "cleanup.h"
 
-#define TEXT_MAX (1u << 20) /* bytes of one file in /proc or /sys */
 #define CPUINFO_MAX (16u << 20) /* some 1.5 KiB a CPU */
 #define NAME_MAX_MODULE 64
 
@@ -40,84 +36,25 @@ static const char *const default_sysctls[] = {
 	"vm.mmap_min_addr",
 };
 
-static const char *proc_of(const struct claims_host *s)
-{
-	return s->proc ? s->proc : "/proc";
-}
-
-static const char *sys_of(const struct claims_host *s)
-{
-	return s->sys ? s->sys : "/sys";
-}
-
-/* A value from text of the kernel, or "unknown <why>" when it could not be read: that is told as well. */
-static int put_text(const struct claims_host *s, const char *key, int error, const struct buf *text)
-{
-	CLEANUP(buf_done) struct buf value = {0};
-	int r;
-
-	if (error < 0)
-		r = claims_unknown(strerrorname_np(-error), &value);
-	else
-		r = claims_text_value(text->data ? (const char *)text->data : "", text->size,
-				      &value);
-	if (r == 0)
-		r = buf_status(&value);
-	return r < 0 ? r : s->put(s->ctx, key, value.data ? (const char *)value.data : "");
-}
-
-static int read_text(const char *path, size_t max, struct buf *ret)
-{
-	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	uint8_t chunk[8192];
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		n = read(fd, chunk, sizeof(chunk));
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			buf_put(ret, chunk, (size_t)n);
-	} while (n != 0 && ret->size <= max && buf_status(ret) == 0);
-	if (ret->size > max)
-		return -EFBIG;
-	return buf_status(ret);
-}
-
-static int put_file(const struct claims_host *s, const char *key, const char *top, const char *name)
-{
-	CLEANUP(buf_done) struct buf text = {0};
-	char path[PATH_MAX];
-	int r;
-
-	if (snprintf(path, sizeof(path), "%s/%s", top, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	r = read_text(path, TEXT_MAX, &text);
-	return put_text(s, key, r, &text);
-}
-
 /* "none [integrity] confidentiality" → "integrity" */
-static int put_lockdown(const struct claims_host *s)
+static int put_lockdown(const struct claims_source *s)
 {
 	CLEANUP(buf_done) struct buf text = {0};
-	char path[PATH_MAX], *open, *close;
-	int r;
+	char *open, *close;
+	int r = claims_source_read(s, CLAIMS_SYS, "kernel/security/lockdown",
+				   CLAIMS_SOURCE_TEXT_MAX, &text);
 
-	snprintf(path, sizeof(path), "%s/kernel/security/lockdown", sys_of(s));
-	r = read_text(path, TEXT_MAX, &text);
 	if (r < 0)
-		return put_text(s, "boot:lockdown", r, &text);
+		return claims_source_put(s, "boot:lockdown", r, &text);
 	open = text.data ? strchr((char *)text.data, '[') : NULL;
 	close = open ? strchr(open, ']') : NULL;
 	if (!close)
-		return put_text(s, "boot:lockdown", -EBADMSG, &text);
+		return claims_source_put(s, "boot:lockdown", -EBADMSG, &text);
 	*close = '\0';
 	return s->put(s->ctx, "boot:lockdown", open + 1);
 }
 
-int claims_host_sysctls(const struct claims_host *s)
+int claims_host_sysctls(const struct claims_source *s)
 {
 	const char *const *sysctls = s->sysctls ? s->sysctls : default_sysctls;
 	uint32_t n_sysctls = s->sysctls ? s->n_sysctls : ARRAY_SIZE(default_sysctls);
@@ -133,7 +70,7 @@ int claims_host_sysctls(const struct claims_host *s)
 			if (*at == '.')
 				*at = '/';
 		}
-		r = put_file(s, key, proc_of(s), name);
+		r = claims_source_put_file(s, key, CLAIMS_PROC, name);
 		if (r < 0)
 			return r;
 		told += r;
@@ -141,14 +78,14 @@ int claims_host_sysctls(const struct claims_host *s)
 	return told;
 }
 
-static int put_module(const struct claims_host *s, const char *name)
+static int put_module(const struct claims_source *s, const char *name)
 {
 	CLEANUP(buf_done) struct buf text = {0}, srcversion = {0};
-	char path[PATH_MAX], key[NAME_MAX_MODULE + 16];
+	char path[NAME_MAX_MODULE + 32], key[NAME_MAX_MODULE + 16];
 
 	snprintf(key, sizeof(key), "module:%s", name);
-	snprintf(path, sizeof(path), "%s/module/%s/srcversion", sys_of(s), name);
-	if (read_text(path, 256, &text) < 0 || text.size == 0 ||
+	snprintf(path, sizeof(path), "module/%s/srcversion", name);
+	if (claims_source_read(s, CLAIMS_SYS, path, 256, &text) < 0 || text.size == 0 ||
 	    claims_text_value((const char *)text.data, text.size, &srcversion) < 0 ||
 	    buf_status(&srcversion) < 0 || srcversion.size == 0)
 		return s->put(s->ctx, key, "loaded");
@@ -157,23 +94,19 @@ static int put_module(const struct claims_host *s, const char *name)
 	return buf_status(&text) < 0 ? -ENOMEM : s->put(s->ctx, key, (const char *)text.data);
 }
 
-int claims_host_modules(const struct claims_host *s, bool *ret_whole)
+int claims_host_modules(const struct claims_source *s, bool *ret_whole)
 {
 	CLEANUP(buf_done) struct buf text = {0};
-	char path[PATH_MAX];
-	int r, told = 0;
+	int told = 0, r = claims_source_read(s, CLAIMS_PROC, "modules", CPUINFO_MAX, &text);
 
-	snprintf(path, sizeof(path), "%s/modules", proc_of(s));
-	r = read_text(path, CPUINFO_MAX, &text);
 	/* A kernel without modules has neither the list nor the switch; with the switch alone the list is hidden. */
-	snprintf(path, sizeof(path), "%s/sys/kernel/modules_disabled", proc_of(s));
-	if (r == -ENOENT && access(path, F_OK) < 0 && errno == ENOENT) {
+	if (r == -ENOENT && !claims_source_has(s, CLAIMS_PROC, "sys/kernel/modules_disabled")) {
 		if (ret_whole)
 			*ret_whole = true;
 		return s->put(s->ctx, "boot:modules", "none");
 	}
 	if (r < 0)
-		return put_text(s, "boot:modules", r, &text);
+		return claims_source_put(s, "boot:modules", r, &text);
 	for (char *line = (char *)text.data, *next; line && *line; line = next) {
 		size_t n = strcspn(line, " \n"), end = strcspn(line, "\n");
 
@@ -197,17 +130,15 @@ static int compare_text(const void *a, const void *b)
 }
 
 /* The different revisions of all CPUs, sorted: one late or unpatched core is seen. */
-int claims_host_microcode(const struct claims_host *s)
+int claims_host_microcode(const struct claims_source *s)
 {
 	CLEANUP(buf_done) struct buf text = {0}, value = {0};
-	char path[PATH_MAX], *found[64];
+	char *found[64];
 	uint32_t n = 0;
-	int r;
+	int r = claims_source_read(s, CLAIMS_PROC, "cpuinfo", CPUINFO_MAX, &text);
 
-	snprintf(path, sizeof(path), "%s/cpuinfo", proc_of(s));
-	r = read_text(path, CPUINFO_MAX, &text);
 	if (r < 0)
-		return put_text(s, "cpu:microcode", r, &text);
+		return claims_source_put(s, "cpu:microcode", r, &text);
 	for (char *at = text.data ? strstr((char *)text.data, "microcode") : NULL; at;
 	     at = strstr(at + 1, "microcode")) {
 		char *revision = strstr(at, "0x");
@@ -223,7 +154,7 @@ int claims_host_microcode(const struct claims_host *s)
 			found[n++] = revision;
 	}
 	if (n == 0)
-		return put_text(s, "cpu:microcode", -ENODATA, &text);
+		return claims_source_put(s, "cpu:microcode", -ENODATA, &text);
 	qsort(found, n, sizeof(found[0]), compare_text);
 	for (uint32_t i = 0; i < n; i++)
 		buf_printf(&value, "%s%s", i ? "," : "", found[i]);
@@ -231,27 +162,21 @@ int claims_host_microcode(const struct claims_host *s)
 				      : s->put(s->ctx, "cpu:microcode", (const char *)value.data);
 }
 
-int claims_host_boot(const struct claims_host *s)
+int claims_host_boot(const struct claims_source *s)
 {
-	int told = 0;
 	const int results[] = {
-		put_file(s, "boot:cmdline", proc_of(s), "cmdline"),
-		put_file(s, "boot:release", proc_of(s), "sys/kernel/osrelease"),
+		claims_source_put_file(s, "boot:cmdline", CLAIMS_PROC, "cmdline"),
+		claims_source_put_file(s, "boot:release", CLAIMS_PROC, "sys/kernel/osrelease"),
 		put_lockdown(s),
 	};
 
 	/* One that fails does not keep the others from being told. */
-	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
-		if (results[i] < 0)
-			return results[i];
-		told += results[i];
-	}
-	return told;
+	return claims_source_sum(results, ARRAY_SIZE(results));
 }
 
-int claims_host_boot_id(const struct claims_host *s)
+int claims_host_boot_id(const struct claims_source *s)
 {
-	return put_file(s, "boot:id", proc_of(s), "sys/kernel/random/boot_id");
+	return claims_source_put_file(s, "boot:id", CLAIMS_PROC, "sys/kernel/random/boot_id");
 }
 
 bool claims_host_is_sysctl(const char *name)
