@@ -36,6 +36,48 @@ static void test_example(void **state)
 	buf_done(&again);
 }
 
+/* In a container: where its file comes from, the container and the pod, each of which may be missing in older lines. */
+static void test_container(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} twins[] = {
+		{"\"layer\":\"upper\"", "\"layer\":7"},
+		{"\"container\":\"0", "\"container\":\"00"},
+		{"\"pod\":\"8", "\"pod\":8,\"x\":\""},
+	};
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line l;
+
+	(void)state;
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/line/container.json", 65536, &text), 0);
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), 0);
+	assert_string_equal(l.layer, "upper");
+	assert_int_equal(strlen(l.actor.container), 64);
+	assert_string_equal(l.actor.pod, "8dbc42f8-2f5c-4a11-9c4e-0123456789ab");
+	assert_int_equal(line_write(&l, &again), 0);
+	assert_int_equal(again.size, text.size - 1);
+	assert_memory_equal(again.data, text.data, again.size);
+	json_decref(o);
+	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
+		const char *at = strstr((char *)text.data, twins[i].from);
+
+		assert_non_null(at);
+		buf_clear(&again);
+		buf_put(&again, text.data, (size_t)(at - (char *)text.data));
+		buf_puts(&again, twins[i].to);
+		buf_puts(&again, at + strlen(twins[i].from));
+		o = NULL;
+		if (line_parse(again.data, again.size - 1, &o, &l, &why) >= 0)
+			fail_msg("%s was taken", twins[i].to);
+	}
+	buf_done(&text);
+	buf_done(&again);
+}
+
 /* The bytes that the kernel gave are what is judged, on both sides, and not what people are shown of them. */
 static void test_not_utf8(void **state)
 {
@@ -171,9 +213,10 @@ static void test_claims(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),	      cmocka_unit_test(test_not_utf8),
-		cmocka_unit_test(test_broken),	      cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_write_refuses), cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_example),	  cmocka_unit_test(test_not_utf8),
+		cmocka_unit_test(test_container), cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_write_refuses),
+		cmocka_unit_test(test_claims),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,41 +207,53 @@ static void scan_finds_us(void **state)
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static void scope_is_read_from_the_cgroup(void **state)
+/* Of a process that is gone nobody can be asked: what it came from tells, when both are in one mount namespace that is not the host's. */
+static void a_gone_one_is_where_its_parent_is(void **state)
 {
-	static const struct {
-		const char *path, *scope;
-	} rows[] = {
-		{NULL, "host"},
-		{"/", "host"},
-		{"/system.slice/ssh.service", "host"},
-		{"/system.slice/docker-" ID ".scope", "container:" ID},
-		{"/docker/" ID, "container:" ID},
-		{"/docker/" ID "/inner.slice", "container:" ID},
-		{"/kubepods.slice/kubepods-pod1.slice/cri-containerd-" ID ".scope",
-		 "container:" ID},
-		{"/kubepods/besteffort/pod12/" ID, "container:" ID},
-		{"/kubepods.slice/crio-" ID ".scope", "container:" ID},
-		{"/kubepods.slice/crio-conmon-" ID ".scope", "host"},
-		{"/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" ID,
-		 "container:" ID},
-		/* one digit more or less, or something else around it, is no id */
-		{"/docker/" ID "0", "host"},
-		{"/docker/x" ID, "host"},
-		{"/docker-" ID ".scopes", "host"},
-		{"/docker/0123456789abcdef", "host"},
-		{"/docker/0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF",
-		 "host"},
-	};
+	char top[] = "/tmp/plumb-test-cgroups-XXXXXX", path[160], scope[CGROUPS_SCOPE_SIZE];
+	struct plumb_task parent = task(4194200, 5 * S, 1, 1 * S, "sh");
+	struct plumb_task child = task(4194201, 6 * S, 4194200, 5 * S, "x");
+	struct cgroups *c = NULL;
+	struct proctab *p = NULL;
+	struct why why = {""};
+	struct line_actor a;
+	struct stat st;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char scope[CGROUPS_SCOPE_SIZE];
-
-		cgroups_scope(rows[i].path, scope);
-		if (strcmp(scope, rows[i].scope) != 0)
-			fail_msg("%s is %s, not %s", rows[i].path, scope, rows[i].scope);
-	}
+	assert_non_null(mkdtemp(top));
+	snprintf(path, sizeof(path), "%s/docker-" ID ".scope", top);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(cgroups_open(top, &c, &why), 0);
+	assert_int_equal(proctab_open(16, c, &p), 0);
+	parent.cgroup_id = st.st_ino;
+	parent.mnt_ns = child.mnt_ns = 77;
+	child.cgroup_id = 1;
+	proctab_exec(p, &parent, "/bin/sh");
+	proctab_exec(p, &child, "/bin/x");
+	assert_int_equal(proctab_actor(p, 4194201, 6 * S, &a), 0);
+	assert_string_equal(a.container, ID);
+	assert_null(a.pod);
+	proctab_scope(p, 4194201, 6 * S, scope);
+	assert_string_equal(scope, "container:" ID);
+	/* In another namespace than its parent: nobody knows. It is not the host. */
+	child.pid++;
+	child.mnt_ns = 78;
+	proctab_exec(p, &child, "/bin/x");
+	proctab_scope(p, child.pid, 6 * S, scope);
+	assert_string_equal(scope, "container:unknown");
+	assert_int_equal(proctab_actor(p, child.pid, 6 * S, &a), 0);
+	assert_null(a.container);
+	/* In the host's it is: the stricter rules. */
+	child.pid++;
+	child.mnt_ns = cgroups_host_mnt_ns();
+	proctab_exec(p, &child, "/bin/x");
+	proctab_scope(p, child.pid, 6 * S, scope);
+	assert_string_equal(scope, "host");
+	proctab_free(p);
+	cgroups_free(c);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(top), 0);
 }
 
 static void cgroup_ids_become_paths(void **state)
@@ -286,7 +298,7 @@ int main(void)
 		cmocka_unit_test(full_table_forgets_the_ended_first),
 		cmocka_unit_test(ancestry_is_bounded_and_ends_in_circles),
 		cmocka_unit_test(scan_finds_us),
-		cmocka_unit_test(scope_is_read_from_the_cgroup),
+		cmocka_unit_test(a_gone_one_is_where_its_parent_is),
 		cmocka_unit_test(cgroup_ids_become_paths),
 	};
 

@@ -129,6 +129,17 @@ static void test_open(void **state)
 	p->root.ancestors[0].exe = "/usr/sbin/cron";
 	open_case(p);
 	assert_string_equal(p->c.who, "uid 0, /usr/sbin/cron (cron/7)");
+	/* In a container: which, of which pod, and whether it was in the image. */
+	p->root.container = "0123";
+	p->i.layer = "upper";
+	open_case(p);
+	assert_string_equal(p->c.who,
+			    "uid 0, /usr/sbin/cron (cron/7), container 0123, layer upper");
+	p->root.pod = "8dbc";
+	p->i.layer = NULL;
+	open_case(p);
+	assert_string_equal(p->c.who, "uid 0, /usr/sbin/cron (cron/7), container 0123, pod 8dbc");
+	p->root.container = p->root.pod = NULL;
 	p->i.type = PLUMB_TYPE_FILE;
 	open_case(p);
 	assert_string_equal(p->c.who, "uid 0, /bin/bash (sh/12)");

@@ -34,6 +34,7 @@ struct agent {
 	bool stopping; /* nothing but the last quote comes after the `stop` */
 	struct cgroups *cgroups;
 	struct images *images;
+	struct overlay_layer *layers;
 	struct proctab *proctab;
 	struct hash_cache *hashes;
 	struct file_set *files;
@@ -71,6 +72,8 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 		r = hash_cache_open(0, 0, &a->hashes);
 	if (r >= 0)
 		r = images_open(&images, &a->images);
+	if (r >= 0)
+		r = overlay_layer_open(NULL, &a->layers);
 	if (r < 0)
 		return why_set(ret_why, r, "tables: %s", strerror(-r));
 	with_hashes.hash_cache = a->hashes;
@@ -85,6 +88,7 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 					 .hash_cache = a->hashes,
 					 .cgroups = a->cgroups,
 					 .images = a->images,
+					 .layers = a->layers,
 					 .clock = o->clock};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
@@ -430,6 +434,7 @@ struct agent *agent_free(struct agent *a)
 	file_set_free(a->files);
 	hash_cache_free(a->hashes);
 	proctab_free(a->proctab);
+	overlay_layer_free(a->layers);
 	images_free(a->images);
 	cgroups_free(a->cgroups);
 	/* What the TPM did meanwhile is still told, and may be what evidence waited for: so it goes before the way to the verifier. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +11,11 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "fsio.h"
 
 #define CGROUPS_DEPTH 24
 #define CGROUPS_PATH 4096
 #define CGROUPS_BUCKETS 4096
-#define CONTAINER_ID 64
 
 struct cgroup_entry {
 	uint64_t id;
@@ -26,6 +25,7 @@ struct cgroup_entry {
 
 struct cgroups {
 	char *root; /* NULL: no cgroup2 here */
+	bool v1;
 	struct cgroup_entry entries[CGROUPS_MAX];
 	uint32_t buckets[CGROUPS_BUCKETS];
 	uint32_t n;
@@ -140,6 +140,21 @@ static int find_root(char **ret)
 	return r;
 }
 
+/* A line of a hierarchy other than v2's: workloads may be there, and v2's ids then say nothing of them. */
+static bool find_v1(void)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	CLEANUP_FREE char *text = NULL;
+	size_t room = 0;
+	bool found = false;
+
+	while (f && !found && getline(&text, &room, f) > 0)
+		found = strncmp(text, "0::", 3) != 0;
+	if (f)
+		fclose(f);
+	return found;
+}
+
 int cgroups_open(const char *root, struct cgroups **ret, struct why *ret_why)
 {
 	struct cgroups *c = calloc(1, sizeof(*c));
@@ -157,6 +172,7 @@ int cgroups_open(const char *root, struct cgroups **ret, struct why *ret_why)
 		cgroups_free(c);
 		return r;
 	}
+	c->v1 = find_v1();
 	*ret = c;
 	return r < 0 ? why_set(ret_why, -ENOENT, "cgroup2 is mounted nowhere") : 0;
 }
@@ -200,88 +216,35 @@ const char *cgroups_path(struct cgroups *c, uint64_t id)
 	return e ? e->path : NULL;
 }
 
-static bool is_id(const char *text)
+bool cgroups_has_v1(const struct cgroups *c)
 {
-	for (int i = 0; i < CONTAINER_ID; i++) {
-		if (!isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
-			return false;
-	}
-	return !isxdigit((unsigned char)text[CONTAINER_ID]);
+	return c->v1;
 }
 
-/*
- * The id within one path component: "docker-<id>.scope", "cri-containerd-<id>.scope", "crio-<id>.scope", "libpod-<id>.scope",
- * "<slice>:cri-containerd:<id>", or the bare id (cgroupfs driver: docker/<id>, kubepods/<pod>/<id>). crio-conmon is the monitor.
- */
-static const char *container_in(const char *component, size_t size)
+int cgroups_path_of_pid(uint32_t pid, char ret[CONTAINER_PATH_MAX])
 {
-	const char *id;
-	size_t after;
-
-	if (size < CONTAINER_ID || strncmp(component, "crio-conmon-", 12) == 0 ||
-	    strncmp(component, "libpod-conmon-", 14) == 0)
-		return NULL;
-	if (size == CONTAINER_ID)
-		return is_id(component) ? component : NULL;
-	for (size_t i = 0; i + CONTAINER_ID < size; i++) {
-		id = component + i + 1;
-		if ((component[i] != '-' && component[i] != ':') || !is_id(id))
-			continue;
-		after = size - i - 1 - CONTAINER_ID;
-		if (after == 0 || (after == 6 && strncmp(id + CONTAINER_ID, ".scope", 6) == 0))
-			return id;
-	}
-	return NULL;
-}
-
-void cgroups_scope(const char *path, char ret[CGROUPS_SCOPE_SIZE])
-{
-	const char *found = NULL;
-
-	/* The innermost id names the container (a container in a container's cgroup is judged as itself). */
-	for (const char *at = path; at && *at;) {
-		size_t size = strcspn(at, "/");
-		const char *id = container_in(at, size);
-
-		if (id)
-			found = id;
-		at += size + (at[size] == '/');
-	}
-	if (found)
-		snprintf(ret, CGROUPS_SCOPE_SIZE, "container:%.*s", CONTAINER_ID, found);
-	else
-		snprintf(ret, CGROUPS_SCOPE_SIZE, "host");
-}
-
-int cgroups_path_of_pid(uint32_t pid, char *ret, size_t size)
-{
-	CLEANUP_FREE char *text = NULL;
-	char name[64], scope[CGROUPS_SCOPE_SIZE];
-	size_t room = 0;
-	bool have = false, found = false;
-	FILE *f;
+	CLEANUP(buf_done) struct buf text = {0};
+	char name[64];
+	int r;
 
 	snprintf(name, sizeof(name), "/proc/%u/cgroup", pid);
-	f = fopen(name, "re");
-	if (!f)
-		return -errno;
-	while (!found && getline(&text, &room, f) > 0) {
-		char *path = strchr(text, ':');
+	r = fsio_read_file(fsio_system(), name, CONTAINER_PATH_FILE_MAX, &text);
+	return r < 0 ? r : container_path_choose((const char *)text.data, text.size, ret);
+}
 
-		path = path ? strchr(path + 1, ':') : NULL;
-		if (!path || strlen(path + 1) >= size)
-			continue;
-		path++;
-		path[strcspn(path, "\n")] = '\0';
-		cgroups_scope(path, scope);
-		found = strcmp(scope, "host") != 0;
-		if (found || !have || strstr(text, ":name=systemd:") ||
-		    strncmp(text, "0::", 3) == 0) {
-			if (found || !have || strcmp(path, "/") != 0)
-				snprintf(ret, size, "%s", path);
-			have = true;
-		}
+uint32_t cgroups_host_mnt_ns(void)
+{
+	static const char *const links[] = {"/proc/1/ns/mnt", "/proc/self/ns/mnt"};
+
+	/* The agent's own, where process 1 may not be looked at. */
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		char text[64];
+		uint32_t ns;
+		ssize_t n = readlink(links[i], text, sizeof(text) - 1);
+
+		text[n > 0 ? n : 0] = 0;
+		if (sscanf(text, "mnt:[%u]", &ns) == 1)
+			return ns;
 	}
-	fclose(f);
-	return have ? 0 : -ENOENT;
+	return 0;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cgroups.h: from a cgroup v2 id to its path, and from a path to the scope that it means.
- * In: ids from kernel records, the mounted cgroup2 tree. Out: path below the mount, "host" or "container:<64 hex>".
+ * cgroups.h: from a cgroup v2 id, or a process, to the path of its cgroup; container_path.h reads it.
+ * In: ids from kernel records, the mounted cgroup2 tree, /proc. Out: path below the mount.
  */
 #ifndef PLUMB_CGROUPS_H
 #define PLUMB_CGROUPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "container_path.h"
 #include "why.h"
 
-#define CGROUPS_SCOPE_SIZE 80	/* "container:" and 64 digits */
+#define CGROUPS_SCOPE_SIZE 80	/* of a scope: "container:" or "image:sha256:" and 64 digits */
 #define CGROUPS_MAX 8192	/* directories remembered; beyond it the oldest is forgotten */
 
 struct cgroups;
@@ -20,9 +22,10 @@ int cgroups_open(const char *root, struct cgroups **ret, struct why *ret_why);
 struct cgroups *cgroups_free(struct cgroups *c);
 /* Path below the mount ("/system.slice/x.service"), NULL when unknown. Borrowed until the next call. */
 const char *cgroups_path(struct cgroups *c, uint64_t id);
-/* For v1 hierarchies: the first line of PROC/PID/cgroup that names a container, else the v2 or the systemd one. 0 or -errno. */
-int cgroups_path_of_pid(uint32_t pid, char *ret, size_t size);
-/* path NULL counts as host: what cannot be told is judged by the stricter rules. */
-void cgroups_scope(const char *path, char ret[CGROUPS_SCOPE_SIZE]);
+/* Are there v1 hierarchies? Then a process in v2's root may be in a container all the same. */
+bool cgroups_has_v1(const struct cgroups *c);
+/* What /proc/PID/cgroup says: container_path.h. 0 or -errno. */
+int cgroups_path_of_pid(uint32_t pid, char ret[CONTAINER_PATH_MAX]);
+uint32_t cgroups_host_mnt_ns(void);	/* inode number; 0: not known */
 
 #endif

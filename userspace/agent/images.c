@@ -216,18 +216,6 @@ void images_scope(struct images *m, uint32_t mnt_ns, char scope[CGROUPS_SCOPE_SI
 		snprintf(scope, CGROUPS_SCOPE_SIZE, "image:%s", s->digest);
 }
 
-static uint32_t mnt_ns_of(const char *link)
-{
-	char text[64];
-	uint32_t ns = 0;
-	ssize_t n = readlink(link, text, sizeof(text) - 1);
-
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	return sscanf(text, "mnt:[%u]", &ns) == 1 ? ns : 0;
-}
-
 int images_open(const struct images_options *o, struct images **ret)
 {
 	struct images *m = calloc(1, sizeof(*m));
@@ -235,10 +223,7 @@ int images_open(const struct images_options *o, struct images **ret)
 	if (!m)
 		return -ENOMEM;
 	m->clock = o->clock;
-	m->host_mnt_ns = o->host_mnt_ns ? o->host_mnt_ns : mnt_ns_of("/proc/1/ns/mnt");
-	/* Where process 1 may not be looked at. */
-	if (!m->host_mnt_ns)
-		m->host_mnt_ns = mnt_ns_of("/proc/self/ns/mnt");
+	m->host_mnt_ns = o->host_mnt_ns ? o->host_mnt_ns : cgroups_host_mnt_ns();
 	m->root = strdup(o->root && strcmp(o->root, "/") != 0 ? o->root : "");
 	if (!m->root) {
 		free(m);

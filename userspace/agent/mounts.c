@@ -115,9 +115,13 @@ int mounts_parse(const char *text, size_t size, struct mounts_entry *ret, struct
 	/* A mount may have an empty source: two blanks. */
 	if (buf_left(&r) > 0 && r.data[r.at] == ' ') {
 		snprintf(ret->source, sizeof(ret->source), "none");
-		return 0;
+		r.at++;
+	} else {
+		bad = take_field(&r, ret->source, sizeof(ret->source), "source", ret_why);
 	}
-	return take_field(&r, ret->source, sizeof(ret->source), "source", ret_why);
+	ret->super = text + r.at;
+	ret->super_size = buf_left(&r);
+	return bad;
 }
 
 static struct seen *find(struct mounts *m, const struct mounts_entry *e, const char *value)

@@ -33,6 +33,8 @@ struct mounts_entry {
 	char point[4096];
 	char fstype[64];
 	char source[1024];
+	const char *super;	/* the file system's own options, borrowed from text: escapes are still in them */
+	size_t super_size;
 };
 
 /* size without LF. 0, or -EBADMSG with why. */

@@ -19,6 +19,7 @@
 /* One text for all processes that came from the same exec by fork. */
 struct proctab_text {
 	uint32_t refs;
+	struct container_path container; /* of a cgroup's path */
 	char text[];
 };
 
@@ -46,7 +47,7 @@ struct proctab {
 	struct list alive, ended;
 	struct cgroups *cgroups;
 	uint64_t tick_ns; /* /proc gives start times in these */
-	uint32_t own_mnt_ns;
+	uint32_t host_mnt_ns;
 };
 
 static struct proctab_text *text_new(const char *text)
@@ -57,7 +58,17 @@ static struct proctab_text *text_new(const char *text)
 	if (!t)
 		return NULL;
 	t->refs = 1;
+	t->container = (struct container_path){.id = ""};
 	memcpy(t->text, text, size);
+	return t;
+}
+
+static struct proctab_text *cgroup_new(const char *path)
+{
+	struct proctab_text *t = text_new(path);
+
+	if (t)
+		container_path_parse(path, &t->container);
 	return t;
 }
 
@@ -201,8 +212,6 @@ int proctab_open(uint32_t max, struct cgroups *cgroups, struct proctab **ret)
 {
 	struct proctab *p = calloc(1, sizeof(*p));
 	long ticks = sysconf(_SC_CLK_TCK);
-	char ns[64];
-	ssize_t n;
 
 	if (!p)
 		return -ENOMEM;
@@ -218,11 +227,7 @@ int proctab_open(uint32_t max, struct cgroups *cgroups, struct proctab **ret)
 	}
 	for (uint32_t i = 0; i < p->max; i++)
 		p->buckets[i] = NONE;
-	n = readlink("/proc/self/ns/mnt", ns, sizeof(ns) - 1);
-	if (n > 0) {
-		ns[n] = '\0';
-		(void)sscanf(ns, "mnt:[%u]", &p->own_mnt_ns);
-	}
+	p->host_mnt_ns = cgroups_host_mnt_ns();
 	*ret = p;
 	return 0;
 }
@@ -249,27 +254,44 @@ static void set_exe(struct entry *e, const char *exe)
 	e->exe = t; /* out of memory: unknown */
 }
 
+/* In the same container as its parent: what runs in a mount namespace of its own was put there by a runtime, and is alone in it. */
+static struct proctab_text *cgroup_of_parent(struct proctab *p, const struct entry *e)
+{
+	const struct entry *above = find(p, e->ppid, e->parent_start_ns);
+
+	if (!above || above == e || above->mnt_ns != e->mnt_ns || e->mnt_ns == 0 ||
+	    e->mnt_ns == p->host_mnt_ns || (e->parent_start_ns == 0 && above->ended))
+		return NULL;
+	return text_share(above->cgroup);
+}
+
 /*
- * With cgroup v1 a container's processes sit in the root of v2: then /proc is asked, once, for those that live in another mount
- * namespace than the agent.
+ * With cgroup v1 a container's processes sit in the root of v2, and what /proc says counts, asked once for those in another mount
+ * namespace than the host's. One that has ended by then is where its parent is. NULL: not known.
  */
+static struct proctab_text *find_cgroup(struct proctab *p, const struct entry *e)
+{
+	const char *path = p->cgroups ? cgroups_path(p->cgroups, e->cgroup_id) : NULL;
+	bool host = e->mnt_ns == p->host_mnt_ns && e->mnt_ns != 0;
+	char v1[CONTAINER_PATH_MAX];
+	struct proctab_text *t;
+
+	if (path && (strcmp(path, "/") != 0 || host || !cgroups_has_v1(p->cgroups)))
+		return cgroup_new(path);
+	if (cgroups_path_of_pid(e->pid, v1) == 0)
+		return cgroup_new(v1);
+	t = cgroup_of_parent(p, e);
+	return t || !path || !host ? t : cgroup_new(path);
+}
+
 static void set_cgroup(struct proctab *p, struct entry *e, uint64_t id, uint32_t mnt_ns)
 {
-	const char *path = p->cgroups ? cgroups_path(p->cgroups, id) : NULL;
-	char v1[PATH_MAX];
-
 	if (e->cgroup && e->cgroup_id == id && e->mnt_ns == mnt_ns)
 		return;
 	e->cgroup_id = id;
 	e->mnt_ns = mnt_ns;
 	text_drop(e->cgroup);
-	e->cgroup = NULL;
-	if (path && strcmp(path, "/") != 0)
-		e->cgroup = text_new(path);
-	else if (mnt_ns != p->own_mnt_ns && cgroups_path_of_pid(e->pid, v1, sizeof(v1)) == 0)
-		e->cgroup = text_new(v1);
-	else if (path)
-		e->cgroup = text_new(path);
+	e->cgroup = find_cgroup(p, e);
 }
 
 static void set_task(struct proctab *p, struct entry *e, const struct plumb_task *t)
@@ -323,7 +345,7 @@ void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns)
 		end(p, e, true);
 }
 
-static void actor_of(struct proctab *p, const struct entry *e, struct line_actor *ret)
+static void actor_of(const struct entry *e, struct line_actor *ret)
 {
 	ret->known = true;
 	ret->pid = e->pid;
@@ -333,19 +355,25 @@ static void actor_of(struct proctab *p, const struct entry *e, struct line_actor
 	ret->start_ns = e->start_ns;
 	ret->comm = e->comm;
 	ret->exe = e->exe ? e->exe->text : NULL;
-	ret->cgroup = e->cgroup ? e->cgroup->text : NULL;
-	if (!ret->cgroup && p->cgroups)
-		ret->cgroup = cgroups_path(p->cgroups, e->cgroup_id);
+	if (!e->cgroup)
+		return;
+	ret->cgroup = e->cgroup->text;
+	ret->container = e->cgroup->container.id[0] ? e->cgroup->container.id : NULL;
+	ret->pod = e->cgroup->container.pod[0] ? e->cgroup->container.pod : NULL;
 }
 
 int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct line_actor *ret)
 {
-	const struct entry *e = find(p, pid, start_ns);
+	struct entry *found = find(p, pid, start_ns);
+	const struct entry *e = found;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!e)
+	if (!found)
 		return -ENOENT;
-	actor_of(p, e, ret);
+	/* Of one that was forked, it is looked for when somebody asks. */
+	if (!found->cgroup)
+		found->cgroup = find_cgroup(p, found);
+	actor_of(e, ret);
 	while (ret->n_ancestors < LINE_MAX_ANCESTORS && e->ppid != 0) {
 		/* A parent's start that is not known would let a reused pid pass for it: then only one alive counts. */
 		const struct entry *above = find(p, e->ppid, e->parent_start_ns);
@@ -363,10 +391,16 @@ int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct lin
 
 void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[CGROUPS_SCOPE_SIZE])
 {
+	const struct entry *e = find(p, pid, start_ns);
 	struct line_actor actor;
 
 	(void)proctab_actor(p, pid, start_ns, &actor);
-	cgroups_scope(actor.cgroup, ret);
+	if (actor.container)
+		snprintf(ret, CGROUPS_SCOPE_SIZE, "container:%s", actor.container);
+	else if (e && !actor.cgroup && e->mnt_ns != p->host_mnt_ns)
+		snprintf(ret, CGROUPS_SCOPE_SIZE, "container:unknown");
+	else
+		snprintf(ret, CGROUPS_SCOPE_SIZE, "host");
 }
 
 uint32_t proctab_n(const struct proctab *p)
@@ -436,11 +470,14 @@ static int scan_one(struct proctab *p, int proc_fd, const char *name, uint32_t p
 	e->uid = seen.uid;
 	e->gid = seen.gid;
 	memcpy(e->comm, seen.comm, sizeof(e->comm));
+	n = readlinkat(fd, "ns/mnt", text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	(void)sscanf(text, "mnt:[%u]", &e->mnt_ns);
 	n = readlinkat(fd, "exe", text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
 	set_exe(e, n > 0 ? text : NULL);
-	if (!e->cgroup && cgroups_path_of_pid(pid, text, sizeof(text)) == 0)
-		e->cgroup = text_new(text);
+	if (!e->cgroup && cgroups_path_of_pid(pid, text) == 0)
+		e->cgroup = cgroup_new(text);
 	return 0;
 }
 

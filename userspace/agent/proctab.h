@@ -31,7 +31,10 @@ void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns);
  * Strings are borrowed until the next call that changes the table.
  */
 int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct line_actor *ret);
-/* Scope of a process ("host", "container:…"); host when unknown. */
+/*
+ * Scope of a process: "host", "container:<64 hex>"; "container:unknown" when its cgroup is not known and its mount namespace is not known
+ * to be the host's: never judged by the host's rules, nor by an image's. One that is not in the table counts as host, the stricter.
+ */
 void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[CGROUPS_SCOPE_SIZE]);
 uint32_t proctab_n(const struct proctab *p);
 

@@ -88,7 +88,7 @@ static void begin_line(struct sensor_bpf *s, const struct plumb_event *e,
 		.has_actor = true,
 	};
 	(void)proctab_actor(s->o.proctab, t->pid, t->start_ns, &l->actor);
-	cgroups_scope(l->actor.cgroup, scope);
+	proctab_scope(s->o.proctab, t->pid, t->start_ns, scope);
 	if (s->o.images)
 		images_scope(s->o.images, t->mnt_ns, scope);
 	l->scope = scope;
@@ -123,6 +123,8 @@ static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
 	l.found = (const char *)found.data;
 	l.hash_src = r == 0 ? "user" : "none";
 	l.name = strcmp(e->name, e->path) != 0 && e->name[0] ? e->name : NULL;
+	if (s->o.layers)
+		l.layer = overlay_layer_of(s->o.layers, e);
 	if (buf_status(&found) == 0 && found.data)
 		s->sink.measurement(s->sink.ctx, &l);
 	else

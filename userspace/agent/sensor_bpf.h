@@ -15,6 +15,7 @@
 #include "images.h"
 #include "loader.h"
 #include "measure.h"
+#include "overlay_layer.h"
 #include "proctab.h"
 
 struct sensor_bpf;
@@ -24,6 +25,7 @@ struct sensor_bpf_options {
 	struct hash_cache *hash_cache;	/* borrowed */
 	struct cgroups *cgroups;	/* borrowed, may be NULL */
 	struct images *images;		/* borrowed, may be NULL: containers stay what they are */
+	struct overlay_layer *layers;	/* borrowed, may be NULL: no line says which layer a file is of */
 	const struct clock *clock;	/* borrowed */
 	const char *canary;		/* program that is run once; NULL: /bin/true; "": no canary */
 	uint32_t counters_ms;		/* how often counters are read; 0: 1000 */

@@ -63,6 +63,10 @@ static void row(const struct line *l, const char *text, size_t size)
 		fputs("  ", stdout);
 		print_value(stdout, l->found, 0, PRINT_CUT_END);
 	}
+	if (l->layer) {
+		fputs("  layer ", stdout);
+		print_safe(stdout, l->layer, strlen(l->layer));
+	}
 	if (ledger_prune_read(text, size, &gone, &why) >= 0)
 		printf("lines %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes, by %s", gone.from,
 		       gone.first - 1, gone.bytes, gone.why);
@@ -72,6 +76,15 @@ static void row(const struct line *l, const char *text, size_t size)
 		fputs("  by ", stdout);
 		print_safe(stdout, exe, strlen(exe));
 		printf(" (%u, uid %u)", l->actor.pid, l->actor.uid);
+		/* Foreign text of at most 64 bytes. */
+		if (l->actor.container) {
+			fputs("  in container ", stdout);
+			print_safe(stdout, l->actor.container, strlen(l->actor.container));
+		}
+		if (l->actor.pod) {
+			fputs("  of pod ", stdout);
+			print_safe(stdout, l->actor.pod, strlen(l->actor.pod));
+		}
 	} else if (l->has_actor) {
 		fputs("  by unknown", stdout);
 	}

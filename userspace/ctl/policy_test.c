@@ -27,6 +27,7 @@ static int texts(const struct policy_yaml *y, int map, struct policy_subject *s,
 		{"found", &s->found, false},
 		{"exe", &s->exe, true},
 		{"cgroup", &s->cgroup, true},
+		{"layer", &s->layer, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -62,8 +63,8 @@ static int actor(const struct policy_yaml *y, int map, struct policy_subject *s,
 /* What a test gives: a measurement, or a finding, which has its key by itself. */
 static int read_given(const struct policy_yaml *y, int map, struct given *g, struct why *ret_why)
 {
-	static const char *const keys[] = {"type",  "finding", "scope",	 "key", "expected",
-					   "found", "exe",     "cgroup", "uid", "actor_known"};
+	static const char *const keys[] = {"type", "finding", "scope", "key", "expected",   "found",
+					   "exe",  "cgroup",  "layer", "uid", "actor_known"};
 	struct policy_subject *s = &g->subject;
 	const char *type = NULL, *finding = NULL;
 	int r = policy_yaml_only(y, map, keys, ARRAY_SIZE(keys), ret_why), node;

@@ -26,6 +26,10 @@ static void write_actor(struct jsonl *j, const struct line_actor *a)
 		jsonl_path(j, "exe", a->exe);
 	if (a->cgroup)
 		jsonl_path(j, "cgroup", a->cgroup);
+	if (a->container)
+		jsonl_str(j, "container", a->container);
+	if (a->pod)
+		jsonl_str(j, "pod", a->pod);
 	jsonl_array(j, "ancestors");
 	for (uint32_t i = 0; i < a->n_ancestors && i < LINE_MAX_ANCESTORS; i++) {
 		jsonl_object(j, NULL);
@@ -56,6 +60,7 @@ static void write_measurement(struct jsonl *j, const struct line *l)
 	write_optional(j, "before", l->before);
 	write_optional(j, "hash_src", l->hash_src);
 	write_optional(j, "name", l->name);
+	write_optional(j, "layer", l->layer);
 	if (l->judgement) {
 		jsonl_str(j, "judge", terms_judgement_name(l->judgement));
 		if (l->judgement == PLUMB_JUDGE_DRIFT)
@@ -173,7 +178,9 @@ static int parse_actor(json_t *o, struct line *l, struct why *ret_why)
 	    jsonl_get_uint(v, "start", INT64_MAX, &a->start_ns, ret_why) < 0 ||
 	    optional_str(v, "comm", 64, &a->comm, ret_why) < 0 ||
 	    optional_str(v, "exe", LINE_MAX_KEY, &a->exe, ret_why) < 0 ||
-	    optional_str(v, "cgroup", LINE_MAX_KEY, &a->cgroup, ret_why) < 0)
+	    optional_str(v, "cgroup", LINE_MAX_KEY, &a->cgroup, ret_why) < 0 ||
+	    optional_str(v, "container", 64, &a->container, ret_why) < 0 ||
+	    optional_str(v, "pod", 64, &a->pod, ret_why) < 0)
 		return -EBADMSG;
 	return parse_ancestors(v, a, ret_why);
 }
@@ -240,7 +247,8 @@ static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 	    optional_str(o, "other", LINE_MAX_KEY * 3, &l->other, ret_why) < 0 ||
 	    optional_str(o, "before", LINE_MAX_VALUE * 3, &l->before, ret_why) < 0 ||
 	    optional_str(o, "hash_src", 32, &l->hash_src, ret_why) < 0 ||
-	    optional_str(o, "name", LINE_MAX_KEY * 3, &l->name, ret_why) < 0)
+	    optional_str(o, "name", LINE_MAX_KEY * 3, &l->name, ret_why) < 0 ||
+	    optional_str(o, "layer", 16, &l->layer, ret_why) < 0)
 		return -EBADMSG;
 	if (parse_judgement(o, l, ret_why) < 0)
 		return -EBADMSG;

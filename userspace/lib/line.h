@@ -26,7 +26,9 @@ struct line_actor {
 	uint64_t start_ns;	/* boot time at which the process started */
 	const char *comm;
 	const char *exe;	/* path of its executable */
-	const char *cgroup;	/* path below the cgroup v2 mount, or the systemd name in v1 */
+	const char *cgroup;	/* path below the cgroup v2 mount, or of the v1 hierarchy that names a container */
+	const char *container;	/* 64 hex digits */
+	const char *pod;	/* uid of its pod */
 	uint32_t n_ancestors;	/* nearest first */
 	struct line_ancestor {
 		uint32_t pid;
@@ -61,6 +63,7 @@ struct line {
 	const char *before;	/* file: value before, when known; NULL */
 	const char *hash_src;	/* ima verity user none; NULL where nothing is hashed */
 	const char *name;	/* exec: what execve was given, when other than the path; NULL */
+	const char *layer;	/* of a file on an overlay: image, upper (written since), unknown; else NULL */
 	enum plumb_judgement judgement;	/* 0: none in the line */
 	const char *expected;	/* only with drift */
 	uint32_t judge_version;

@@ -45,6 +45,7 @@ struct policy_subject {
 	const char *scope, *key, *expected, *found;
 	const char *exe;		/* actor's executable */
 	const char *cgroup;		/* actor's cgroup */
+	const char *layer;		/* of the file that was run: image, upper, unknown */
 	uint32_t uid;
 	bool actor_known;
 };

@@ -131,6 +131,7 @@ static int on_measurement(struct pass *p, const struct line *l)
 		.key = l->key,
 		.expected = p->judged.expected,
 		.found = l->found,
+		.layer = l->layer,
 		.actor = l->has_actor ? &l->actor : NULL,
 	};
 	int r = judge_measurement(p->in->baseline, l->type, l->scope, l->key, l->found, &p->judged);

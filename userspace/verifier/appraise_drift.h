@@ -40,6 +40,7 @@ struct appraise_drift_item {		/* borrowed for the length of the call */
 	enum plumb_finding finding;	/* NONE: a measurement */
 	enum plumb_judgement judgement;	/* ours; a finding is drift */
 	const char *scope, *key, *expected, *found;
+	const char *layer;		/* of an exec in a container; NULL */
 	const struct line_actor *actor;	/* NULL: the line has none */
 };
 

@@ -392,7 +392,7 @@ int cases_accepted(struct cases *c, const struct cases_accepted *a)
 	return each_open(c, on_bound, &w);
 }
 
-/* The actor's cgroup is not in the row, so a rule that matched by it still answers by its name. */
+/* The actor's cgroup and the layer are not in the row, so a rule that matched by it still answers by its name. */
 static const struct policy_rule *rule_for(const struct cases *c, const struct store_case *k)
 {
 	const struct policy_subject s = {.type = k->finding ? PLUMB_TYPE_UNKNOWN : k->type,

@@ -96,6 +96,13 @@ static int fit_who(char *ret, size_t room, const struct appraise_drift_item *i)
 	else
 		buf_printf(&b, "%s (%s/%u)", a->exe ? a->exe : "unknown program",
 			   a->comm ? a->comm : "?", a->pid);
+	/* What a person looks for next on the node, and in the cluster. */
+	if (a->container)
+		buf_printf(&b, ", container %s", a->container);
+	if (a->pod)
+		buf_printf(&b, ", pod %s", a->pod);
+	if (i->layer)
+		buf_printf(&b, ", layer %s", i->layer);
 	return buf_status(&b) < 0 ? buf_status(&b) : fit(ret, room, (char *)b.data);
 }
 
@@ -112,6 +119,7 @@ static const struct policy_rule *match(const struct policy *p, const struct appr
 		.found = i->found,
 		.exe = known ? a->exe : NULL,
 		.cgroup = known ? a->cgroup : NULL,
+		.layer = i->layer,
 		.uid = known ? a->uid : 0,
 		.actor_known = known,
 	};
