@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cover.c: mounts that cover a watched name, in the old way and in the new. */
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "deed.h"
+
+int mount(const char *source, const char *target, const char *fstype, unsigned long flags,
+	  const void *data);
+int umount2(const char *target, int flags);
+
+#define BIND 4096 /* MS_BIND: sys/mount.h and linux/mount.h do not go together */
+
+static int done(long r)
+{
+	return r < 0 ? -errno : 0;
+}
+
+static int bind(char **argv)
+{
+	return done(mount(argv[0], argv[1], NULL, BIND, NULL));
+}
+
+static int cover(char **argv)
+{
+	return done(mount("cover", argv[0], "tmpfs", 0, NULL));
+}
+
+static int move(char **argv)
+{
+	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, argv[0], OPEN_TREE_CLONE), r;
+
+	if (fd < 0)
+		return -errno;
+	r = done(syscall(SYS_move_mount, fd, "", AT_FDCWD, argv[1], MOVE_MOUNT_F_EMPTY_PATH));
+	close(fd);
+	return r;
+}
+
+static int take_off(char **argv)
+{
+	return done(umount2(argv[0], 0));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct deed deeds[] = {
+		{"bind", bind, 2}, {"new", cover, 1}, {"move", move, 2}, {"umount", take_off, 1}};
+
+	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
+}
