@@ -14,6 +14,7 @@
 #include "retention.h"
 #include "scan_claims.h"
 #include "scan_files.h"
+#include "scan_slow.h"
 #include "self_quote.h"
 #include "sensor_bpf.h"
 #include "sensor_netlink.h"
@@ -44,6 +45,7 @@ struct agent {
 	struct mounts *mounts;
 	struct scan_files *scan_files;
 	struct scan_claims *claims;
+	struct scan_slow *scan_slow;
 };
 
 /* A sensor is there, or the ledger and the log say why not. */
@@ -230,10 +232,29 @@ static void on_scan(void *ctx)
 
 	if (a->claims)
 		(void)scan_claims_now(a->claims);
+	if (a->scan_slow)
+		scan_slow_now(a->scan_slow);
 	if (a->scan_files)
 		scan_files_now(a->scan_files);
 	if (a->report)
 		report_now(a->report);
+}
+
+/* What was asked for has ended: that nothing was found is news as well. */
+static void on_scanned(void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (a->report)
+		report_now(a->report);
+}
+
+static void on_own_bpf(void *ctx, struct claims_bpf_own *ret)
+{
+	const struct agent *a = ctx;
+
+	if (a->bpf)
+		loader_own(sensor_bpf_loader(a->bpf), ret);
 }
 
 static int open_verifier(struct agent *a, const struct agent_options *o, struct why *ret_why)
@@ -333,6 +354,8 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 static int open_sensors(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
 	const struct scan_claims_options claims = {.interval_ms = o->scan_ms, .clock = o->clock};
+	struct scan_slow_options slow = {
+		.clock = o->clock, .own = on_own_bpf, .done = on_scanned, .ctx = a};
 	int rx, rf,
 		r = scan_claims_open(a->base, &claims, ledger_writer_sink(a->writer), &a->claims,
 				     ret_why);
@@ -344,6 +367,11 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 	scan_claims_sensor(a->claims, "tpm", o->identity->tpm != NULL, o->tpm_absent);
 	rx = open_exec(a->base, a, o);
 	rf = open_files(a->base, a, o);
+	slow.claims = a->claims;
+	slow.files = a->files;
+	r = scan_slow_open(a->base, &slow, ledger_writer_sink(a->writer), &a->scan_slow);
+	if (r < 0)
+		return why_set(ret_why, r, "scan of claims: %s", strerror(-r));
 	return rx < 0 && rf < 0
 		       ? why_set(ret_why, -ENOTSUP,
 				 "no sensor can be attached; run as root on a kernel with BTF, "
@@ -381,6 +409,7 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 
 static void free_sensors(struct agent *a)
 {
+	a->scan_slow = scan_slow_free(a->scan_slow);
 	a->claims = scan_claims_free(a->claims);
 	a->scan_files = scan_files_free(a->scan_files);
 	a->mounts = mounts_free(a->mounts);

@@ -280,6 +280,39 @@ const struct loader_program *loader_program_at(const struct loader *l, uint32_t 
 	return i < l->n_programs ? &l->programs[i] : NULL;
 }
 
+static uint32_t id_of(int fd, bool is_link)
+{
+	struct bpf_prog_info prog = {.id = 0};
+	struct bpf_link_info link = {.id = 0};
+	uint32_t size = is_link ? sizeof(link) : sizeof(prog);
+
+	if (fd < 0 ||
+	    bpf_obj_get_info_by_fd(fd, is_link ? (void *)&link : (void *)&prog, &size) < 0)
+		return 0;
+	return is_link ? link.id : prog.id;
+}
+
+/* One whose number cannot be had is not called ours: it is then told as somebody's. */
+void loader_own(const struct loader *l, struct claims_bpf_own *ret)
+{
+	struct bpf_program *prog;
+
+	*ret = (struct claims_bpf_own){.n_progs = 0};
+	bpf_object__for_each_program(prog, l->skel->obj)
+	{
+		uint32_t id = id_of(bpf_program__fd(prog), false);
+
+		if (id && ret->n_progs < CLAIMS_BPF_MAX_OWN)
+			ret->progs[ret->n_progs++] = id;
+	}
+	for (uint32_t i = 0; i < l->n_programs; i++) {
+		uint32_t id = l->links[i] ? id_of(bpf_link__fd(l->links[i]), true) : 0;
+
+		if (id && ret->n_links < CLAIMS_BPF_MAX_OWN)
+			ret->links[ret->n_links++] = id;
+	}
+}
+
 uint32_t loader_n_cpus(const struct loader *l)
 {
 	return l->n_cpus;

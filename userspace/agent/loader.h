@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loader.h: loads and attaches the kernel programs; the only room that sees libbpf.
+ * loader.h: loads and attaches the kernel programs; the only room that sees libbpf, but for claims_bpf, which only lists.
  * In: the skeleton built from bpf/. Out: records of the ring buffer by callback on the loop's thread, counters, and
  * for each program whether it is attached or why not. One program that the kernel refuses does not stop the others.
  */
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "claims_bpf.h"
 #include "plumb/event.h"
 #include "why.h"
 
@@ -41,6 +42,7 @@ uint64_t loader_ksess(const struct loader *l);
 const char *loader_tier(const struct loader *l);	/* "full" "reduced" "observe" "none"; static */
 uint32_t loader_n_programs(const struct loader *l);
 const struct loader_program *loader_program_at(const struct loader *l, uint32_t i);
+void loader_own(const struct loader *l, struct claims_bpf_own *ret);	/* what the kernel calls our programs and links */
 uint32_t loader_n_cpus(const struct loader *l);
 /* Fills ret[0 … n_cpus - 1]; n must be loader_n_cpus(). */
 int loader_counters(const struct loader *l, struct plumb_counters *ret, uint32_t n);

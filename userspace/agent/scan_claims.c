@@ -6,13 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "claims_boot.h"
 #include "claims_host.h"
+#include "claims_kernel.h"
 #include "cleanup.h"
 #include "log.h"
 
+#define BUCKETS (2 * SCAN_CLAIMS_MAX)
+#define NONE UINT32_MAX
+
 struct claim {
 	char *key, *value;
-	bool seen; /* in this scan; only modules can go */
+	bool seen; /* since scan_claims_begin() of its prefix */
+	uint32_t chain;
 };
 
 struct scan_claims {
@@ -23,8 +29,25 @@ struct scan_claims {
 	char *proc, *sys;
 	struct event *timer;
 	struct claim claims[SCAN_CLAIMS_MAX];
-	uint32_t n;
+	uint32_t n, buckets[BUCKETS]; /* every key is looked up at every scan */
 };
+
+static uint32_t *bucket_of(struct scan_claims *s, const char *key)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *key; key++)
+		h = (h ^ (uint8_t)*key) * 16777619u;
+	return &s->buckets[h % BUCKETS];
+}
+
+static struct claim *find(struct scan_claims *s, const char *key)
+{
+	for (uint32_t i = *bucket_of(s, key); i != NONE; i = s->claims[i].chain)
+		if (strcmp(s->claims[i].key, key) == 0)
+			return &s->claims[i];
+	return NULL;
+}
 
 static void tell(struct scan_claims *s, const char *key, const char *value)
 {
@@ -43,13 +66,9 @@ static void tell(struct scan_claims *s, const char *key, const char *value)
 
 int scan_claims_put(struct scan_claims *s, const char *key, const char *value)
 {
-	struct claim *c = NULL;
+	struct claim *c = find(s, key);
 	char *copy;
 
-	for (uint32_t i = 0; i < s->n && !c; i++) {
-		if (strcmp(s->claims[i].key, key) == 0)
-			c = &s->claims[i];
-	}
 	if (c) {
 		c->seen = true;
 		if (strcmp(c->value, value) == 0)
@@ -63,12 +82,12 @@ int scan_claims_put(struct scan_claims *s, const char *key, const char *value)
 		return -ENOMEM;
 	if (!c) {
 		c = &s->claims[s->n];
-		*c = (struct claim){.key = strdup(key), .seen = true};
+		*c = (struct claim){.key = strdup(key), .seen = true, .chain = *bucket_of(s, key)};
 		if (!c->key) {
 			free(copy);
 			return -ENOMEM;
 		}
-		s->n++;
+		*bucket_of(s, key) = s->n++;
 	}
 	free(c->value);
 	c->value = copy;
@@ -76,14 +95,20 @@ int scan_claims_put(struct scan_claims *s, const char *key, const char *value)
 	return 1;
 }
 
-static int put_gone_modules(struct scan_claims *s)
+void scan_claims_begin(struct scan_claims *s, const char *prefix)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (strncmp(s->claims[i].key, prefix, strlen(prefix)) == 0)
+			s->claims[i].seen = false;
+}
+
+int scan_claims_gone(struct scan_claims *s, const char *prefix)
 {
 	int told = 0;
 
-	for (uint32_t i = 0; i < s->n; i++) {
-		if (strncmp(s->claims[i].key, "module:", 7) == 0 && !s->claims[i].seen)
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!s->claims[i].seen && strncmp(s->claims[i].key, prefix, strlen(prefix)) == 0)
 			told += scan_claims_put(s, s->claims[i].key, "absent") > 0;
-	}
 	return told;
 }
 
@@ -92,11 +117,10 @@ static int put_modules(struct scan_claims *s, const struct claims_source *host)
 	bool whole = false;
 	int r;
 
-	for (uint32_t i = 0; i < s->n; i++)
-		s->claims[i].seen = false;
+	scan_claims_begin(s, "module:");
 	r = claims_host_modules(host, &whole);
 	/* What could not be read is not gone. */
-	return r < 0 || !whole ? r : r + put_gone_modules(s);
+	return r < 0 || !whole ? r : r + scan_claims_gone(s, "module:");
 }
 
 static int put_found(void *ctx, const char *key, const char *value)
@@ -104,30 +128,31 @@ static int put_found(void *ctx, const char *key, const char *value)
 	return scan_claims_put(ctx, key, value);
 }
 
-int scan_claims_now(struct scan_claims *s)
+struct claims_source scan_claims_source(struct scan_claims *s)
 {
-	const struct claims_source host = {
+	return (struct claims_source){
 		.proc = s->proc,
 		.sys = s->sys,
+		.root = s->o.root,
 		.sysctls = s->o.sysctls ? (const char *const *)s->sysctls : NULL,
 		.n_sysctls = s->n_sysctls,
 		.put = put_found,
 		.ctx = s,
 	};
-	int told = 0, first = 0;
+}
+
+int scan_claims_now(struct scan_claims *s)
+{
+	const struct claims_source host = scan_claims_source(s);
 	const int results[] = {
-		claims_host_boot_id(&host),   claims_host_boot(&host),
-		claims_host_sysctls(&host),   put_modules(s, &host),
-		claims_host_microcode(&host),
+		claims_host_boot_id(&host),	claims_host_boot(&host),
+		claims_host_sysctls(&host),	put_modules(s, &host),
+		claims_host_microcode(&host),	claims_kernel_taint(&host),
+		claims_kernel_livepatch(&host), claims_boot_ima(&host),
 	};
 
 	/* One that fails does not keep the others from being told. */
-	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
-		if (results[i] < 0 && first == 0)
-			first = results[i];
-		told += results[i] > 0 ? results[i] : 0;
-	}
-	return first < 0 ? first : told;
+	return claims_source_sum(results, ARRAY_SIZE(results));
 }
 
 void scan_claims_tell_all(struct scan_claims *s)
@@ -184,6 +209,8 @@ int scan_claims_open(struct event_base *base, const struct scan_claims_options *
 	if (!s)
 		return -ENOMEM;
 	s->sink = *sink;
+	for (uint32_t i = 0; i < BUCKETS; i++)
+		s->buckets[i] = NONE;
 	r = take_options(s, o, ret_why);
 	if (r < 0)
 		goto fail;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scan_claims.h: facts about the node's live state as claim lines: kernel command line, release, lockdown, sysctls, modules,
- * microcode, boot id, sensors. In: /proc and /sys, on start and on schedule. Out: to the sink, only what is new or other than before.
+ * scan_claims.h: facts about the node's live state as claim lines: all that are known, told when new or other than before; and those that
+ * are read in a moment, on start and on schedule: boot, sysctls, modules, microcode, taint, sensors. In: /proc and /sys. Out: to the sink.
+ * What takes longer is scan_slow's.
  */
 #ifndef PLUMB_SCAN_CLAIMS_H
 #define PLUMB_SCAN_CLAIMS_H
@@ -9,6 +10,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "claims_source.h"
 #include "clock.h"
 #include "measure.h"
 #include "sensor_bpf.h"
@@ -22,6 +24,7 @@ struct scan_claims_options {
 	uint32_t n_sysctls;
 	const char *proc;		/* NULL: /proc */
 	const char *sys;		/* NULL: /sys */
+	const char *root;		/* of the file system, for scan_claims_source(); NULL: "/"; borrowed */
 	uint32_t interval_ms;		/* 0: 60000 */
 	const struct clock *clock;	/* borrowed */
 };
@@ -33,6 +36,12 @@ struct scan_claims *scan_claims_free(struct scan_claims *s);
 int scan_claims_now(struct scan_claims *s);	/* number of claims told, or -errno */
 
 void scan_claims_tell_all(struct scan_claims *s);	/* every claim that is known, again: another baseline judges */
+
+/* Where facts are read and put here. Its strings live as long as s. */
+struct claims_source scan_claims_source(struct scan_claims *s);
+/* Before and after all keys with this prefix are put: those that were not are "absent". Not called, when they could not be read. Number told. */
+void scan_claims_begin(struct scan_claims *s, const char *prefix);
+int scan_claims_gone(struct scan_claims *s, const char *prefix);
 
 /* A claim that somebody else found; told when new or changed. 1 told, 0 same, -errno. */
 int scan_claims_put(struct scan_claims *s, const char *key, const char *value);

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scan_mntns.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "claims_names.h"
+#include "cleanup.h"
+#include "log.h"
+#include "mounts.h"
+
+#define MOUNTINFO_MAX (4u << 20) /* bytes of one namespace's table */
+#define OURS_MAX 65536
+#define FOUND_MAX 4096
+
+/* One of our own mounts. */
+struct own {
+	char *point, *root;
+	uint32_t major, minor;
+};
+
+struct found {
+	char *point, *value;
+};
+
+struct scan_mntns {
+	struct claims_source s;
+	const struct file_set *files;
+	DIR *dir; /* /proc; NULL: not begun */
+	struct stat root, self; /* our root; our namespace */
+	struct own *ours;
+	struct found *found;
+	uint32_t n_ours, n_found, n_seen;
+	bool whole;
+	int blind; /* -errno of a process that could not be looked at */
+	ino_t seen[SCAN_MNTNS_MAX];
+};
+
+int scan_mntns_open(const struct claims_source *s, const struct file_set *files,
+		    struct scan_mntns **ret)
+{
+	struct scan_mntns *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->s = *s;
+	m->files = files;
+	m->whole = true;
+	*ret = m;
+	return 0;
+}
+
+struct scan_mntns *scan_mntns_free(struct scan_mntns *m)
+{
+	if (!m)
+		return NULL;
+	for (uint32_t i = 0; i < m->n_ours; i++) {
+		free(m->ours[i].point);
+		free(m->ours[i].root);
+	}
+	for (uint32_t i = 0; i < m->n_found; i++) {
+		free(m->found[i].point);
+		free(m->found[i].value);
+	}
+	free(m->ours);
+	free(m->found);
+	if (m->dir)
+		closedir(m->dir);
+	free(m);
+	return NULL;
+}
+
+/* Each line of a process's mountinfo. take: < 0 ends it. */
+static int each_mount(struct scan_mntns *m, const char *pid,
+		      int (*take)(struct scan_mntns *m, const struct mounts_entry *e,
+				  const char *pid))
+{
+	CLEANUP_FREE struct mounts_entry *e = malloc(sizeof(*e));
+	CLEANUP(buf_done) struct buf text = {0};
+	struct why why = {""};
+	char name[64];
+	int r = e ? 0 : -ENOMEM;
+
+	snprintf(name, sizeof(name), "%.20s/mountinfo", pid);
+	if (r == 0)
+		r = claims_source_read(&m->s, CLAIMS_PROC, name, MOUNTINFO_MAX, &text);
+	for (const char *at = (const char *)text.data, *end = at ? at + text.size : at;
+	     r >= 0 && at < end;) {
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+
+		r = mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why);
+		if (r >= 0)
+			r = take(m, e, pid);
+		at = lf ? lf + 1 : end;
+	}
+	return r;
+}
+
+static int add_own(struct scan_mntns *m, const struct mounts_entry *e, const char *pid)
+{
+	struct own *o;
+
+	(void)pid;
+	if (m->n_ours == OURS_MAX)
+		return -E2BIG;
+	if ((m->n_ours & (m->n_ours - 1)) == 0) {
+		o = reallocarray(m->ours, m->n_ours ? m->n_ours * 2 : 1, sizeof(*o));
+		if (!o)
+			return -ENOMEM;
+		m->ours = o;
+	}
+	o = &m->ours[m->n_ours++];
+	*o = (struct own){strdup(e->point), strdup(e->root), e->major, e->minor};
+	return o->point && o->root ? 0 : -ENOMEM;
+}
+
+/* What follows `above` in path, with its slash: "" when it is the same, NULL when path is not below. */
+static const char *rest_of(const char *path, const char *above)
+{
+	size_t n = strcmp(above, "/") == 0 ? 0 : strlen(above);
+
+	if (strncmp(path, above, n) != 0 || (path[n] != '/' && path[n] != '\0'))
+		return NULL;
+	return strcmp(path, "/") == 0 ? "" : path + n;
+}
+
+/* Does this mount show at its point what we see there? Our mount that is nearest above, the last of several, says where that lies. */
+static bool shows_the_same(const struct scan_mntns *m, const struct mounts_entry *e)
+{
+	const struct own *best = NULL;
+	char want[2 * PATH_MAX];
+	size_t longest = 0;
+
+	for (uint32_t i = 0; i < m->n_ours; i++)
+		if (rest_of(e->point, m->ours[i].point) && strlen(m->ours[i].point) >= longest) {
+			best = &m->ours[i];
+			longest = strlen(best->point);
+		}
+	if (!best || best->major != e->major || best->minor != e->minor)
+		return false;
+	snprintf(want, sizeof(want), "%s%s", strcmp(best->root, "/") == 0 ? "" : best->root,
+		 rest_of(e->point, best->point));
+	return strcmp(want[0] ? want : "/", e->root) == 0;
+}
+
+static int add_found(struct scan_mntns *m, const struct mounts_entry *e, const char *pid)
+{
+	CLEANUP(buf_done) struct buf value = {0};
+	struct found *f;
+
+	if (!file_set_touches(m->files, e->point) || shows_the_same(m, e))
+		return 0;
+	if (m->n_found == FOUND_MAX)
+		return -E2BIG;
+	if ((m->n_found & (m->n_found - 1)) == 0) {
+		f = reallocarray(m->found, m->n_found ? m->n_found * 2 : 1, sizeof(*f));
+		if (!f)
+			return -ENOMEM;
+		m->found = f;
+	}
+	buf_printf(&value, "%s %s %s", e->fstype, e->source, e->root);
+	f = &m->found[m->n_found++];
+	*f = (struct found){strdup(e->point), buf_take(&value)};
+	if (!f->point || !f->value)
+		return -ENOMEM;
+	log_debug("mountns pid=%s path=\"%s\" found=\"%s\"", pid, f->point, f->value);
+	return 0;
+}
+
+static int begin(struct scan_mntns *m)
+{
+	char path[PATH_MAX];
+	int r = claims_source_path(&m->s, CLAIMS_PROC, "self/ns/mnt", path, sizeof(path));
+
+	if (r >= 0 && stat(path, &m->self) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = claims_source_path(&m->s, CLAIMS_PROC, "self/root", path, sizeof(path));
+	if (r >= 0 && stat(path, &m->root) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = each_mount(m, "self", add_own);
+	if (r >= 0)
+		r = claims_source_path(&m->s, CLAIMS_PROC, "", path, sizeof(path));
+	if (r < 0)
+		return r;
+	m->dir = opendir(path);
+	return m->dir ? 0 : -errno;
+}
+
+static int stat_of(const struct scan_mntns *m, const char *pid, const char *what, struct stat *ret)
+{
+	char name[64], path[PATH_MAX];
+	int r;
+
+	snprintf(name, sizeof(name), "%.20s/%s", pid, what);
+	r = claims_source_path(&m->s, CLAIMS_PROC, name, path, sizeof(path));
+	return r < 0 ? r : stat(path, ret) < 0 ? -errno : 0;
+}
+
+static bool is_seen(const struct scan_mntns *m, ino_t ns)
+{
+	for (uint32_t i = 0; i < m->n_seen; i++)
+		if (m->seen[i] == ns)
+			return true;
+	return ns == m->self.st_ino;
+}
+
+/* A chrooted process says nothing of its namespace: another one that is in it may. */
+static int look_at(struct scan_mntns *m, const char *pid)
+{
+	struct stat ns, root;
+	int r = stat_of(m, pid, "ns/mnt", &ns);
+
+	if (r < 0 || is_seen(m, ns.st_ino))
+		return r;
+	r = stat_of(m, pid, "root", &root);
+	if (r < 0 || root.st_dev != m->root.st_dev || root.st_ino != m->root.st_ino)
+		return r;
+	if (m->n_seen == SCAN_MNTNS_MAX)
+		return -E2BIG;
+	r = each_mount(m, pid, add_found);
+	if (r >= 0)
+		m->seen[m->n_seen++] = ns.st_ino;
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return strcmp(x->point, y->point);
+}
+
+/* All that is found at one point. */
+static int put_point(const struct scan_mntns *m, uint32_t from, uint32_t to)
+{
+	CLEANUP(claims_names_clear) struct claims_names values = {0};
+	CLEANUP(buf_done) struct buf value = {0};
+	char key[LINE_MAX_KEY + 16];
+	int r = 0;
+
+	snprintf(key, sizeof(key), "mountns:%s", m->found[from].point);
+	for (; from < to && r >= 0; from++)
+		r = claims_names_add(&values, m->found[from].value, strlen(m->found[from].value));
+	claims_names_sort(&values);
+	if (r >= 0)
+		r = claims_names_text(&values, &value);
+	return r < 0 ? r : claims_source_put(&m->s, key, 0, &value);
+}
+
+static int put_all(struct scan_mntns *m)
+{
+	int r = m->blind < 0 ? claims_source_put(&m->s, "kernel:mount_namespaces", m->blind, NULL)
+			     : claims_source_put_text(&m->s, "kernel:mount_namespaces", "listed");
+	int told = r > 0;
+
+	if (m->n_found > 1)
+		qsort(m->found, m->n_found, sizeof(m->found[0]), compare);
+	for (uint32_t i = 0, next; i < m->n_found && r >= 0; i = next) {
+		for (next = i + 1;
+		     next < m->n_found && compare(&m->found[i], &m->found[next]) == 0;)
+			next++;
+		r = put_point(m, i, next);
+		told += r > 0 ? r : 0;
+	}
+	return r < 0 ? r : told;
+}
+
+int scan_mntns_step(struct scan_mntns *m, int *ret_put)
+{
+	struct dirent *e;
+	int r = m->dir ? 0 : begin(m);
+
+	if (r < 0 && r != -ENOMEM) {
+		m->whole = false;
+		m->blind = r;
+		*ret_put = put_all(m);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	do {
+		e = readdir(m->dir);
+	} while (e && (e->d_name[0] < '1' || e->d_name[0] > '9'));
+	if (!e) {
+		*ret_put = put_all(m);
+		return 0;
+	}
+	r = look_at(m, e->d_name);
+	if (r == -ENOMEM)
+		return r;
+	/* Processes end while they are looked at. */
+	if (r < 0 && r != -ENOENT && r != -ESRCH) {
+		m->blind = r;
+		m->whole &= r == -EACCES || r == -EPERM;
+	}
+	return 1;
+}
+
+bool scan_mntns_is_whole(const struct scan_mntns *m)
+{
+	return m->whole;
+}
