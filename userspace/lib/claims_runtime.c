@@ -75,7 +75,7 @@ static bool is_wanted(const char *package)
 	return false;
 }
 
-int claims_runtime_parse_end(struct claims_runtime_packages *p)
+static int end_record(struct claims_runtime_packages *p)
 {
 	char text[sizeof(p->name) + sizeof(p->version) + 2];
 	int r = 0;
@@ -105,7 +105,7 @@ static int take_line(struct claims_runtime_packages *p)
 
 	p->line[p->n < sizeof(p->line) ? p->n : sizeof(p->line) - 1] = '\0';
 	if (p->n == 0)
-		return claims_runtime_parse_end(p);
+		return end_record(p);
 	if (p->apk) {
 		if (!take_field(p->line, "P:", p->name, sizeof(p->name)))
 			take_field(p->line, "V:", p->version, sizeof(p->version));
@@ -119,6 +119,14 @@ static int take_line(struct claims_runtime_packages *p)
 	else if (!take_field(p->line, "Package: ", p->name, sizeof(p->name)))
 		take_field(p->line, "Version: ", p->version, sizeof(p->version));
 	return 0;
+}
+
+int claims_runtime_parse_end(struct claims_runtime_packages *p)
+{
+	int r = p->n > 0 ? take_line(p) : 0;
+
+	p->n = 0;
+	return r < 0 ? r : end_record(p);
 }
 
 int claims_runtime_parse(struct claims_runtime_packages *p, const char *text, size_t size)

@@ -34,6 +34,6 @@ struct claims_runtime_packages {
 	struct claims_names found;	/* cleared by the caller */
 };
 int claims_runtime_parse(struct claims_runtime_packages *p, const char *text, size_t size);
-int claims_runtime_parse_end(struct claims_runtime_packages *p);	/* the last record may have no empty line after it */
+int claims_runtime_parse_end(struct claims_runtime_packages *p);	/* the last record may have no empty line after it, the last line no LF */
 
 #endif
