@@ -2,8 +2,8 @@
 /*
  * core.bpf.h: the few kernel structs that the programs look into, relocated by name on the kernel where they run (CO-RE).
  * In: nothing. Out: structs. Only fields that are used stand here; their order and offsets mean nothing.
- * Arguments with a type are read directly where the verifier allows it; BPF_CORE_READ stands where a pointer passes
- * through a union (struct file since 6.18) or is computed (struct mount from its vfsmount).
+ * Pointers that have a type are read directly: cheaper, and allowed where lockdown forbids reading by address. BPF_CORE_READ
+ * stands where a pointer is computed (struct mount from its vfsmount) or comes without a type (5.10's current task).
  */
 #ifndef PLUMB_CORE_BPF_H
 #define PLUMB_CORE_BPF_H
@@ -24,6 +24,10 @@
 typedef struct {
 	__u32 val;
 } core_id; /* kuid_t and kgid_t */
+
+struct core_counter {
+	int counter;
+}; /* atomic_t */
 
 struct core_timespec {
 	__s64 tv_sec;
@@ -97,6 +101,7 @@ struct inode {
 	struct super_block *i_sb;
 	__s64 i_ctime_sec;
 	__u32 i_ctime_nsec;
+	struct core_counter i_writecount;
 };
 
 /* How the change time lay in struct inode: up to 6.5 i_ctime, 6.6 to 6.10 __i_ctime. */
@@ -142,12 +147,35 @@ struct file {
 struct linux_binprm {
 	struct file *file;
 	const char *filename;
+	char buf[256];
 };
 
 struct module {
 	char name[56];
 	unsigned long taints;
 };
+
+/* What the kernel takes for itself. Numbers of old names have moved, and new names came (compressed modules, 7.2). */
+enum kernel_read_file_id___core {
+	READING_FIRMWARE___core,
+	READING_MODULE___core,
+	READING_KEXEC_IMAGE___core,
+	READING_KEXEC_INITRAMFS___core,
+	READING_POLICY___core,
+	READING_X509_CERTIFICATE___core,
+	READING_MODULE_COMPRESSED___core,
+};
+
+enum kernel_load_data_id___core {
+	LOADING_FIRMWARE___core,
+	LOADING_MODULE___core,
+	LOADING_KEXEC_IMAGE___core,
+	LOADING_KEXEC_INITRAMFS___core,
+	LOADING_POLICY___core,
+	LOADING_X509_CERTIFICATE___core,
+};
+
+enum bpf_func_id___core { BPF_FUNC_get_current_task_btf___core };
 
 #pragma clang attribute pop
 

@@ -1,66 +1,166 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * exec.bpf.c: processes as they begin, become another program and end.
- * In: the scheduler's tracepoints with their types (BTF). Out: exec, fork and exit records. Decides nothing.
+ * In: the scheduler's tracepoints with their types (BTF); where BPF LSM is there, also the check before an exec, for the digest of
+ * what is about to run. Out: exec, script, fork and exit records. Decides nothing.
  */
+#include "hash.bpf.h"
+#include "inode.bpf.h"
 #include "maps.bpf.h"
 #include "path.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define NS_PER_S 1000000000ull
-#define CTIME_NSEC_MASK \
-	0x7fffffffu /* since 6.13 bit 31 says that somebody asked for the time (I_CTIME_QUERIED) */
+/* From the check to the exec: which file a thread is about to become, and its digest. An exec that fails leaves its own behind. */
+struct exec_hash {
+	__u64 ino;
+	__u32 dev;
+	__u32 reserved;
+	struct plumb_hash hash;
+};
 
-static __always_inline __u64 exec_ctime(struct inode *inode)
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct exec_hash);
+} exec_hashes SEC(".maps");
+
+static __always_inline void exec_fill(struct plumb_event_exec *e, struct task_struct *task,
+				      struct linux_binprm *bprm)
 {
-	struct inode___private_ctime *middle = (void *)inode;
-	struct inode___ctime *old = (void *)inode;
+	__u32 cut;
+	long n;
 
-	if (bpf_core_field_exists(inode->i_ctime_sec))
-		return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * NS_PER_S +
-		       (BPF_CORE_READ(inode, i_ctime_nsec) & CTIME_NSEC_MASK);
-	if (bpf_core_field_exists(middle->__i_ctime))
-		return (__u64)BPF_CORE_READ(middle, __i_ctime.tv_sec) * NS_PER_S +
-		       (__u64)BPF_CORE_READ(middle, __i_ctime.tv_nsec);
-	return (__u64)BPF_CORE_READ(old, i_ctime.tv_sec) * NS_PER_S +
-	       (__u64)BPF_CORE_READ(old, i_ctime.tv_nsec);
-}
-
-static __always_inline void exec_file(struct plumb_file *f, struct file *file)
-{
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-
-	f->ino = BPF_CORE_READ(inode, i_ino);
-	f->file_size = (__u64)BPF_CORE_READ(inode, i_size);
-	f->ctime_ns = exec_ctime(inode);
-	f->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	f->mode = BPF_CORE_READ(inode, i_mode);
-	f->uid = BPF_CORE_READ(inode, i_uid.val);
-	f->gid = BPF_CORE_READ(inode, i_gid.val);
-	f->nlink = BPF_CORE_READ(inode, i_nlink);
-	f->fs_magic = (__u32)BPF_CORE_READ(inode, i_sb, s_magic);
+	maps_task(&e->task, task);
+	inode_file(&e->file, bprm->file->f_inode);
+	e->path_size = path_of_file(bprm->file, e->path, &cut);
+	e->event.flags = cut;
+	__builtin_memset(e->name, 0, sizeof(e->name));
+	n = bpf_probe_read_kernel_str(e->name, sizeof(e->name), bprm->filename);
+	e->name_size = n > 0 ? n : 1;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
+	__u64 thread = (__u64)task->tgid << 32 | (__u32)old_pid;
+	struct exec_hash *checked = bpf_map_lookup_elem(&exec_hashes, &thread);
+	struct plumb_event_exec *e;
+
+	e = maps_begin(PLUMB_KIND_EXEC, sizeof(*e));
+	if (e) {
+		exec_fill(e, task, bprm);
+		e->old_pid = old_pid;
+		if (checked && checked->ino == e->file.ino && checked->dev == e->file.dev)
+			__builtin_memcpy(&e->hash, &checked->hash, sizeof(e->hash));
+		else
+			__builtin_memset(&e->hash, 0, sizeof(e->hash));
+		maps_end(e);
+	}
+	if (checked)
+		bpf_map_delete_elem(&exec_hashes, &thread);
+	return 0;
+}
+
+/*
+ * The same where nothing may be read by address (lockdown=confidentiality): the kernel itself writes the path, as the process's
+ * root has it. What execve was given is not known there.
+ */
+SEC("lsm.s/bprm_committed_creds")
+int BPF_PROG(plumb_exec__locked, struct linux_binprm *bprm)
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
 	struct plumb_event_exec *e;
 	__u32 cut;
-	long n;
 
 	e = maps_begin(PLUMB_KIND_EXEC, sizeof(*e));
 	if (!e)
 		return 0;
 	maps_task(&e->task, task);
-	exec_file(&e->file, BPF_CORE_READ(bprm, file));
-	__builtin_memset(&e->hash, 0, sizeof(e->hash));
-	e->old_pid = old_pid;
-	e->path_size = path_of_file(BPF_CORE_READ(bprm, file), e->path, &cut);
+	e->old_pid = task->pid;
+	inode_file(&e->file, bprm->file->f_inode);
+	hash_file(&e->hash, bprm->file, bprm->file->f_inode, &e->file);
+	e->path_size = path_by_kernel(bprm->file, e->path, &cut);
 	e->event.flags = cut;
 	__builtin_memset(e->name, 0, sizeof(e->name));
-	n = bpf_probe_read_kernel_str(e->name, sizeof(e->name), BPF_CORE_READ(bprm, filename));
-	e->name_size = n > 0 ? n : 1;
+	e->name_size = 1;
+	maps_end(e);
+	return 0;
+}
+
+/* The kernel asks once for a script, then for its interpreter, and so on: the last one is what runs. */
+static __always_inline int exec_is_elf(const struct linux_binprm *bprm)
+{
+	return bprm->buf[0] == 0x7f && bprm->buf[1] == 'E' && bprm->buf[2] == 'L' &&
+	       bprm->buf[3] == 'F';
+}
+
+static __always_inline void exec_script(struct linux_binprm *bprm, const struct plumb_file *f,
+					const struct plumb_hash *h)
+{
+	struct plumb_event_script *e;
+	__u32 cut;
+
+	e = maps_begin(PLUMB_KIND_SCRIPT, sizeof(*e));
+	if (!e)
+		return;
+	maps_current(&e->task);
+	__builtin_memcpy(&e->file, f, sizeof(e->file));
+	__builtin_memcpy(&e->hash, h, sizeof(e->hash));
+	e->reserved = 0;
+	e->reserved2 = 0;
+	e->path_size = plumb_may_probe ? path_of_file(bprm->file, e->path, &cut)
+				       : path_by_kernel(bprm->file, e->path, &cut);
+	e->event.flags = cut;
+	maps_end(e);
+}
+
+SEC("lsm.s/bprm_check_security")
+int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct inode *inode = bprm->file->f_inode;
+	struct exec_hash checked = {0};
+	struct plumb_file f;
+
+	inode_file(&f, inode);
+	hash_file(&checked.hash, bprm->file, inode, &f);
+	if (!exec_is_elf(bprm)) {
+		exec_script(bprm, &f, &checked.hash);
+		return 0;
+	}
+	checked.ino = f.ino;
+	checked.dev = f.dev;
+	bpf_map_update_elem(&exec_hashes, &thread, &checked, BPF_ANY);
+	return 0;
+}
+
+/* 5.10: no digests in the kernel, and no ring in a program that may sleep. The agent reads the file. */
+SEC("lsm/bprm_check_security")
+int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct plumb_event_script *e;
+	struct exec_hash checked = {.hash = {.error = -HASH_EOPNOTSUPP}};
+	__u32 cut;
+
+	if (exec_is_elf(bprm)) {
+		checked.ino = bprm->file->f_inode->i_ino;
+		checked.dev = bprm->file->f_inode->i_sb->s_dev;
+		bpf_map_update_elem(&exec_hashes, &thread, &checked, BPF_ANY);
+		return 0;
+	}
+	e = maps_begin(PLUMB_KIND_SCRIPT, sizeof(*e));
+	if (!e)
+		return 0;
+	maps_current(&e->task);
+	inode_file(&e->file, bprm->file->f_inode);
+	__builtin_memcpy(&e->hash, &checked.hash, sizeof(e->hash));
+	e->reserved = 0;
+	e->reserved2 = 0;
+	e->path_size = path_of_file(bprm->file, e->path, &cut);
+	e->event.flags = cut;
 	maps_end(e);
 	return 0;
 }

@@ -9,7 +9,8 @@
 
 #include "core.bpf.h"
 
-#define PATH_STEPS 96 /* names and mount points; more than that in 1,023 bytes is somebody's game, and told as cut */
+#define PATH_STEPS \
+	96 /* names and mount points; more than that in 1,023 bytes is somebody's game, and told as cut */
 #define PATH_NAME_MASK 255
 
 /* Names are put from the back of the lower half; the upper half stays zero, so that one copy of a fixed size fills all. */
@@ -39,7 +40,8 @@ static __always_inline struct mount *path_mount(struct vfsmount *mnt)
 /* Puts "/name" before what stands. 0, or -1 when it does not fit. */
 static __always_inline int path_put(struct path_scratch *s, struct path_walk *w)
 {
-	struct dentry *dentry = w->dentry; /* BPF_CORE_READ relocates every access inside it, also ours */
+	struct dentry *dentry =
+		w->dentry; /* BPF_CORE_READ relocates every access inside it, also ours */
 	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
 	__u32 len = BPF_CORE_READ(dentry, d_name.len);
 	__u32 at = w->at;
@@ -100,8 +102,8 @@ static __always_inline __u16 path_of_file(struct file *file, char *ret, __u32 *r
 		return 1;
 	}
 	s->bytes[PLUMB_PATH_MAX - 1] = 0;
-	w.dentry = BPF_CORE_READ(file, f_path.dentry);
-	w.mount = path_mount(BPF_CORE_READ(file, f_path.mnt));
+	w.dentry = file->f_path.dentry;
+	w.mount = path_mount(file->f_path.mnt);
 	for (int i = 0; i < PATH_STEPS; i++) {
 		r = path_step(s, &w);
 		if (r)
@@ -112,6 +114,25 @@ static __always_inline __u16 path_of_file(struct file *file, char *ret, __u32 *r
 	w.at &= PLUMB_PATH_MAX - 1;
 	bpf_probe_read_kernel(ret, PLUMB_PATH_MAX, &s->bytes[w.at]);
 	return PLUMB_PATH_MAX - w.at;
+}
+
+/*
+ * The same by the kernel's own d_path, for LSM programs where nothing may be read by address: as the root of the process has it, so
+ * a chroot shortens it. The front is never missing: what does not fit gives no path.
+ */
+static __always_inline __u16 path_by_kernel(struct file *file, char *ret, __u32 *ret_cut)
+{
+	long n;
+
+	for (int i = 0; i < PLUMB_PATH_MAX / 8; i++)
+		((volatile __u64 *)ret)[i] = 0;
+	n = bpf_d_path(&file->f_path, ret, PLUMB_PATH_MAX);
+	*ret_cut = n > 0 ? 0 : PLUMB_EVENT_PATH_CUT;
+	if (n <= 0 || n > PLUMB_PATH_MAX) {
+		ret[0] = 0;
+		return 1;
+	}
+	return n;
 }
 
 #endif

@@ -7,8 +7,10 @@
 #ifndef PLUMB_TERMS_H
 #define PLUMB_TERMS_H
 
+#include <stdbool.h>
+
 #define PLUMB_VERSION		"0.1.0"
-#define PLUMB_JUDGE_VERSION	1	/* of the code that derives drift; in each drift, so skew is told from a lie */
+#define PLUMB_JUDGE_VERSION	2	/* of the code that derives drift; in each drift, so skew is told from a lie */
 
 /* A ledger line's "type". Measurements (1..) are judged; records (32..) are the ledger's own. */
 enum plumb_type {
@@ -18,6 +20,8 @@ enum plumb_type {
 	PLUMB_TYPE_MOUNT = 3,		/* "mount": over or under a watched path */
 	PLUMB_TYPE_MODULE = 4,		/* "module": a kernel module was loaded or went */
 	PLUMB_TYPE_CLAIM = 5,		/* "claim": a scan's result that is new or other than before */
+	PLUMB_TYPE_LOAD = 6,		/* "load": the kernel took a file, or bytes, for itself: module, firmware, kexec */
+	PLUMB_TYPE_BPF = 7,		/* "bpf": a BPF program was loaded or attached */
 	PLUMB_TYPE_LOG = 32,		/* "log": line 0 */
 	PLUMB_TYPE_START = 33,		/* "start": the agent started */
 	PLUMB_TYPE_STOP = 34,		/* "stop": the agent goes, and on whose word */
@@ -80,6 +84,10 @@ enum plumb_severity { PLUMB_SEVERITY_INFO = 1, PLUMB_SEVERITY_LOW, PLUMB_SEVERIT
 
 /* Roles of operators; each may do what those before it may. */
 enum plumb_role { PLUMB_ROLE_NONE = 0, PLUMB_ROLE_VIEWER = 1, PLUMB_ROLE_RESPONDER = 2, PLUMB_ROLE_APPROVER = 3 };
+
+bool terms_type_is_measurement(enum plumb_type v);	/* is judged */
+/* A measurement that nothing undoes: a program that ran, bytes that the kernel took. The others tell a state, which can be good again. */
+bool terms_type_is_deed(enum plumb_type v);
 
 /* Names as they stand in JSON and in what people see; NULL for a number that is none. Borrowed, static. */
 const char *terms_type_name(enum plumb_type v);

@@ -87,7 +87,7 @@ static void test_skew(void **state)
 {
 	struct place *p = *state;
 
-	p->n.judge_version = 2;
+	p->n.judge_version = PLUMB_JUDGE_VERSION + 1;
 	node_fixture_measure(&p->n, PLUMB_TYPE_CLAIM, "file:/etc/a", "reg two", PLUMB_JUDGE_OK,
 			     NULL);
 	accepted(p, "degraded");
@@ -95,7 +95,7 @@ static void test_skew(void **state)
 	assert_false(has(p, "finding:judge_lie"));
 	accepted(p, "degraded");
 	assert_true(has(p, "finding:judge_skew"));
-	p->n.judge_version = 1;
+	p->n.judge_version = PLUMB_JUDGE_VERSION;
 	accepted(p, "degraded");
 	assert_false(has(p, "finding:judge_skew"));
 }

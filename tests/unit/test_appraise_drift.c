@@ -179,7 +179,7 @@ static void test_lies_and_skew(void **state)
 	assert_string_equal(
 		read_all(p),
 		"40 drift exec:/x|listed|" OTHER_DIGEST "|who\n"
-		"40 drift finding:judge_lie|drift for exec:/x|ok, judge version 1|who\n");
+		"40 drift finding:judge_lie|drift for exec:/x|ok, judge version 2|who\n");
 	put_exec(p, OTHER_DIGEST, PLUMB_JUDGE_UNJUDGED, PLUMB_JUDGE_VERSION + 1, 3, NULL);
 	assert_non_null(strstr(read_all(p), "finding:judge_skew|drift for exec:/x|unjudged"));
 	put_exec(p, OTHER_DIGEST, PLUMB_JUDGE_DRIFT, PLUMB_JUDGE_VERSION, 3, "absent");

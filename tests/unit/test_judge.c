@@ -62,6 +62,18 @@ static const struct row {
 	{PLUMB_TYPE_MODULE, "host", "module:rootkit", "loaded", PLUMB_JUDGE_DRIFT, "absent"},
 };
 
+/* What the kernel may take for itself. */
+static const struct row loads[] = {
+	{PLUMB_TYPE_LOAD, "host", "load:module:/tmp/x.ko", TRUE_DIGEST, PLUMB_JUDGE_OK, ""},
+	{PLUMB_TYPE_LOAD, "host", "load:module:/lib/modules/dummy.ko", OTHER_APP, PLUMB_JUDGE_DRIFT,
+	 "listed"},
+	{PLUMB_TYPE_LOAD, "host", "load:module:memory", "unmeasured from memory", PLUMB_JUDGE_DRIFT,
+	 "listed"},
+	/* A module's digest does not let it run as a program, and nothing closes programs here. */
+	{PLUMB_TYPE_EXEC, "host", "exec:/x", TRUE_DIGEST, PLUMB_JUDGE_UNJUDGED, ""},
+	{PLUMB_TYPE_BPF, "host", "bpf:load:kprobe:x", "loaded insns=2", PLUMB_JUDGE_UNJUDGED, ""},
+};
+
 static void judge(const struct baseline *b, const struct row *row, const struct row *expected)
 {
 	struct judge_result got;
@@ -73,26 +85,36 @@ static void judge(const struct baseline *b, const struct row *row, const struct 
 			 terms_judgement_name(got.judgement), got.expected);
 }
 
-static void test_table(void **state)
+static void judge_all(const char *file, const struct row *all, size_t n)
 {
 	static const struct row unjudged = {.judgement = PLUMB_JUDGE_UNJUDGED, .expected = ""};
 	struct baseline *b = NULL;
 	struct why why = {""};
 
-	(void)state;
-	assert_int_equal(baseline_open(fsio_system(), "tests/data/baseline/unsigned.jsonl", NULL, 0,
-				       0, &b, &why),
-			 0);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		judge(b, &rows[i], &rows[i]);
-		judge(NULL, &rows[i], &unjudged);
+	assert_int_equal(baseline_open(fsio_system(), file, NULL, 0, 0, &b, &why), 0);
+	for (size_t i = 0; i < n; i++) {
+		judge(b, &all[i], &all[i]);
+		judge(NULL, &all[i], &unjudged);
 	}
 	baseline_free(b);
 }
 
+static void test_table(void **state)
+{
+	(void)state;
+	judge_all("tests/data/baseline/unsigned.jsonl", rows, ARRAY_SIZE(rows));
+}
+
+static void test_loads(void **state)
+{
+	(void)state;
+	judge_all("tests/data/baseline/loads.jsonl", loads, ARRAY_SIZE(loads));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
+					   cmocka_unit_test(test_loads)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -220,7 +220,7 @@ static void test_judged(void **state)
 	assert_int_equal(count(&b, "exec:/tmp/x", "\"judge\":\"drift\""), 1); /* at once */
 	assert_int_equal(count(&b, "exec:/usr/bin/true", "\"judge\":\"ok\""), 1);
 	assert_int_equal(count(&b, "boot:release", "\"judge\":\"ok\""), 1);
-	assert_int_equal(count(&b, "exec:/tmp/x", "\"jv\":1,\"bv\":3"), 1);
+	assert_int_equal(count(&b, "exec:/tmp/x", "\"jv\":2,\"bv\":3"), 1);
 	tell(&b, PLUMB_TYPE_EXEC, "container:9", "exec:/tmp/y", UNKNOWN);
 	assert_int_equal(count(&b, "exec:/tmp/y", ""), 0);
 	tell(&b, PLUMB_TYPE_FILE, "host", "file:/etc/other", "absent");

@@ -138,7 +138,8 @@ static void on_measurement(void *ctx, const struct line *l)
 	int r;
 
 	/* What could not be measured is never taken for something seen before. */
-	if (l->type == PLUMB_TYPE_EXEC && !w->exec_all && strncmp(l->found, "sha256:", 7) == 0)
+	if ((l->type == PLUMB_TYPE_EXEC || l->type == PLUMB_TYPE_LOAD) && !w->exec_all &&
+	    strncmp(l->found, "sha256:", 7) == 0)
 		slot = seen_slot(w, l, &hash);
 	if (slot && *slot == hash) {
 		w->repeats++;
@@ -156,6 +157,7 @@ static void on_measurement(void *ctx, const struct line *l)
 	tell_dropped(w);
 	r = write_line(w, &copy,
 		       copy.judgement == PLUMB_JUDGE_DRIFT || l->type == PLUMB_TYPE_MODULE ||
+			       l->type == PLUMB_TYPE_LOAD || l->type == PLUMB_TYPE_BPF ||
 			       l->type == PLUMB_TYPE_FILE || l->type == PLUMB_TYPE_MOUNT);
 	/* Only what was written is not written again. */
 	if (r >= 0 && slot)

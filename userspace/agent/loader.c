@@ -19,14 +19,24 @@
 #define LOADER_MAX_PROGRAMS 64
 #define LOADER_LOG_SIZE 65536
 #define LOADER_BTF "/sys/kernel/btf/vmlinux"
+#define LOADER_LSM_LIST "/sys/kernel/security/lsm"
+
+#define LOADER_MAX_SLOTS 96
+
+/* One program of the object. Those of one name but for what stands behind "__" do the same in other ways: one of them is used. */
+struct slot {
+	char name[64]; /* objects come and go while they are tried */
+	uint32_t program;
+	bool lsm, use, refused;
+};
 
 struct loader {
 	struct plumb *skel;
 	struct ring_buffer *ring;
+	struct slot slots[LOADER_MAX_SLOTS];
+	uint32_t n_slots;
 	struct bpf_link *links[LOADER_MAX_PROGRAMS];
 	struct loader_program programs[LOADER_MAX_PROGRAMS];
-	bool denying
-		[LOADER_MAX_PROGRAMS]; /* an LSM program: what makes the tier more than "observe" */
 	uint32_t n_programs;
 	uint32_t n_cpus;
 	uint64_t ksess;
@@ -72,67 +82,270 @@ static void absent_because(struct loader_program *p, int error, const char *log)
 			 error == ESRCH ? "this kernel has no such hook" : strerror(error));
 }
 
-/* Tries one program alone: one that the kernel refuses would fail the whole object. 0 or -errno. */
-static int try_program(const char *name, struct loader_program *p)
+static struct loader_program *program_of(struct loader *l, const struct slot *s)
 {
-	CLEANUP_FREE char *log = calloc(1, LOADER_LOG_SIZE);
+	return &l->programs[s->program];
+}
+
+static bool is_flavour(const char *name)
+{
+	return strstr(name, "__") != NULL;
+}
+
+static int add_program(struct loader *l, const char *name)
+{
+	struct loader_program *p;
+	size_t n = strstr(name, "__") ? (size_t)(strstr(name, "__") - name) : strlen(name);
+
+	for (uint32_t i = 0; i < l->n_programs; i++)
+		if (strncmp(l->programs[i].name, name, n) == 0 && !l->programs[i].name[n])
+			return (int)i;
+	p = &l->programs[l->n_programs];
+	if (l->n_programs == LOADER_MAX_PROGRAMS || n >= sizeof(p->name))
+		return -E2BIG;
+	memcpy(p->name, name, n);
+	return (int)l->n_programs++;
+}
+
+static int list_slots(struct loader *l, struct plumb *skel)
+{
 	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		const char *name = bpf_program__name(prog);
+		int r;
+
+		if (!wanted(&l->options, name))
+			continue;
+		r = l->n_slots == LOADER_MAX_SLOTS ? -E2BIG : add_program(l, name);
+		if (r < 0)
+			return r;
+		l->slots[l->n_slots] = (struct slot){
+			.program = (uint32_t)r,
+			.lsm = strncmp(bpf_program__section_name(prog), "lsm", 3) == 0,
+		};
+		if (strlen(name) >= sizeof(l->slots[0].name))
+			return -E2BIG;
+		strcpy(l->slots[l->n_slots].name, name);
+		l->n_slots++;
+	}
+	return 0;
+}
+
+static bool used(const struct loader *l, const char *name)
+{
+	for (uint32_t i = 0; i < l->n_slots; i++)
+		if (strcmp(l->slots[i].name, name) == 0)
+			return l->slots[i].use;
+	return false;
+}
+
+/* The plain name first, else what stands in for it, in the order of the object. */
+static uint32_t choose(struct loader *l)
+{
+	bool served[LOADER_MAX_PROGRAMS] = {false};
+	uint32_t n = 0;
+
+	for (int flavours = 0; flavours < 2; flavours++) {
+		for (uint32_t i = 0; i < l->n_slots; i++) {
+			struct slot *s = &l->slots[i];
+
+			if (is_flavour(s->name) != (flavours == 1))
+				continue;
+			s->use = !s->refused && !served[s->program];
+			if (!s->use)
+				continue;
+			served[s->program] = true;
+			program_of(l, s)->absent_why[0] = '\0';
+			n++;
+		}
+	}
+	return n;
+}
+
+static struct slot *slot_named(struct loader *l, const char *name)
+{
+	for (uint32_t i = 0; i < l->n_slots; i++)
+		if (strcmp(l->slots[i].name, name) == 0)
+			return &l->slots[i];
+	return NULL;
+}
+
+/* only NULL: all that are in use; logs NULL: nobody reads them. */
+static void configure(struct loader *l, struct plumb *skel, const struct slot *only, char *logs)
+{
+	bool lsm = false;
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		struct slot *s = slot_named(l, bpf_program__name(prog));
+		bool load = s && (only ? s == only : s->use);
+
+		bpf_program__set_autoload(prog, load);
+		lsm |= load && s->lsm;
+		if (load && logs)
+			bpf_program__set_log_buf(prog,
+						 logs + (size_t)(s - l->slots) * LOADER_LOG_SIZE,
+						 LOADER_LOG_SIZE);
+	}
+	/* A kernel without BPF LSM has no such map either. */
+	bpf_map__set_autocreate(skel->maps.inodes, lsm);
+	skel->rodata->plumb_ksess = l->ksess;
+	/* Whoever may not read by address (lockdown=confidentiality) is refused the exec program that does. */
+	skel->rodata->plumb_may_probe = used(l, "plumb_exec") || !slot_named(l, "plumb_exec");
+	/* Digests can be kept only where all that opens for writing, or cuts, is seen. */
+	skel->rodata->plumb_hash_keep =
+		used(l, "plumb_file_open") &&
+		(used(l, "plumb_inode_setattr") || used(l, "plumb_inode_setattr__old"));
+}
+
+static bool bpf_is_listed(void)
+{
+	CLEANUP_FREE char *line = NULL;
+	FILE *f = fopen(LOADER_LSM_LIST, "re");
+	bool listed = true; /* who cannot look says nothing */
+	size_t room = 0;
+
+	if (f && getline(&line, &room, f) > 0)
+		listed = strstr(line, "bpf") != NULL;
+	if (f)
+		fclose(f);
+	return listed;
+}
+
+static void refuse(struct loader *l, struct slot *s, int error, const char *log)
+{
+	s->refused = true;
+	/* Since 6.12 the kernel says so at the load; before, such a program loads and never fires. */
+	if (s->lsm && error == EINVAL && !log[0] && !bpf_is_listed())
+		snprintf(program_of(l, s)->absent_why, sizeof(program_of(l, s)->absent_why), "%s",
+			 LOADER_NO_LSM);
+	else
+		absent_because(program_of(l, s), error, log);
+}
+
+/* Tries one program alone. 0 or -errno, and then it is refused. */
+static int try_slot(struct loader *l, struct slot *s)
+{
+	CLEANUP_FREE char *logs = calloc(l->n_slots, LOADER_LOG_SIZE);
 	struct plumb *skel;
 	int r;
 
-	if (!log)
+	if (!logs)
 		return -ENOMEM;
 	skel = plumb__open();
 	if (!skel)
 		return -errno;
-	bpf_object__for_each_program(prog, skel->obj)
-	{
-		bool this_one = strcmp(bpf_program__name(prog), name) == 0;
-
-		bpf_program__set_autoload(prog, this_one);
-		if (this_one)
-			bpf_program__set_log_buf(prog, log, LOADER_LOG_SIZE);
-	}
+	configure(l, skel, s, logs);
 	r = plumb__load(skel);
 	plumb__destroy(skel);
-	log[LOADER_LOG_SIZE - 1] = '\0';
 	if (r < 0)
-		absent_because(p, -r, log);
+		refuse(l, s, -r, logs + (size_t)(s - l->slots) * LOADER_LOG_SIZE);
 	return r;
 }
 
-static int probe_all(struct loader *l, struct why *ret_why)
+static bool hook_exists(const struct btf *btf, const char *section)
 {
-	struct bpf_program *prog;
-	uint32_t survivors = 0;
-	int first = 0;
+	char name[128];
 
-	bpf_object__for_each_program(prog, l->skel->obj)
-	{
-		const char *name = bpf_program__name(prog);
-		struct loader_program *p;
-		int r;
-
-		if (!wanted(&l->options, name) || l->n_programs == LOADER_MAX_PROGRAMS) {
-			bpf_program__set_autoload(prog, false);
-			continue;
-		}
-		p = &l->programs[l->n_programs];
-		p->name = name;
-		l->denying[l->n_programs] = strncmp(bpf_program__section_name(prog), "lsm", 3) == 0;
-		r = try_program(name, p);
-		bpf_program__set_autoload(prog, r >= 0);
-		if (r >= 0)
-			survivors++;
-		else if (!first)
-			first = r;
-		l->n_programs++;
+	if (strncmp(section, "lsm", 3) == 0) {
+		snprintf(name, sizeof(name), "bpf_lsm_%s", strchr(section, '/') + 1);
+		return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 	}
-	if (survivors > 0)
+	if (strncmp(section, "tp_btf/", 7) == 0) {
+		snprintf(name, sizeof(name), "btf_trace_%s", section + 7);
+		return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
+	}
+	return true;
+}
+
+/*
+ * Hooks that this kernel does not have are known without a trial; and where one LSM program is not permitted none is. The rest is
+ * tried by loading all at once, for a trial of each costs a second or more on a slow machine.
+ */
+static int refuse_known(struct loader *l, struct plumb *skel)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	struct slot *first_lsm = NULL;
+	struct bpf_program *prog;
+
+	if (!btf)
+		return -errno;
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		struct slot *s = slot_named(l, bpf_program__name(prog));
+
+		if (!s)
+			continue;
+		if (!hook_exists(btf, bpf_program__section_name(prog))) {
+			refuse(l, s, ESRCH, "");
+			program_of(l, s)->no_hook = true;
+		} else if (s->lsm && !first_lsm) {
+			first_lsm = s;
+		}
+	}
+	btf__free(btf);
+	if (!first_lsm || try_slot(l, first_lsm) != -EPERM)
 		return 0;
+	for (uint32_t i = 0; i < l->n_slots; i++)
+		if (l->slots[i].lsm && !l->slots[i].refused)
+			refuse(l, &l->slots[i], EPERM, "");
+	return 0;
+}
+
+/* Whose log says something is who was refused. Without one, each is tried alone. Number refused, or -errno. */
+static int find_refused(struct loader *l, int error, char *logs)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		char *log = logs + (size_t)i * LOADER_LOG_SIZE;
+
+		log[LOADER_LOG_SIZE - 1] = '\0';
+		if (!l->slots[i].use || !log[0])
+			continue;
+		refuse(l, &l->slots[i], error, log);
+		n++;
+	}
+	for (uint32_t i = 0; n == 0 && i < l->n_slots; i++)
+		if (l->slots[i].use)
+			n -= try_slot(l, &l->slots[i]) < 0 ? -1 : 0;
+	return n;
+}
+
+/* Loads as many of the programs together as the kernel takes. */
+static int load_all(struct loader *l, struct why *ret_why)
+{
+	CLEANUP_FREE char *logs = NULL;
+	int r = refuse_known(l, l->skel);
+
+	if (r < 0)
+		return why_set(ret_why, r, "%s: %s", LOADER_BTF, strerror(-r));
+	logs = calloc(l->n_slots, LOADER_LOG_SIZE);
+	if (!logs)
+		return -ENOMEM;
+	/* Each turn refuses one at least. */
+	for (uint32_t turn = 0; turn <= l->n_slots && choose(l) > 0; turn++) {
+		memset(logs, 0, (size_t)l->n_slots * LOADER_LOG_SIZE);
+		configure(l, l->skel, NULL, logs);
+		r = plumb__load(l->skel);
+		if (r >= 0)
+			return 0;
+		plumb__destroy(l->skel);
+		l->skel = NULL;
+		if (find_refused(l, -r, logs) <= 0)
+			return why_set(ret_why, r, "kernel programs cannot be loaded together: %s",
+				       strerror(-r));
+		l->skel = plumb__open();
+		if (!l->skel)
+			return -errno;
+	}
 	if (l->n_programs == 0)
 		return why_set(ret_why, -ENOENT, "no kernel program is asked for");
-	return why_set(ret_why, first == -EPERM ? -EPERM : -ENOENT,
+	return why_set(ret_why,
+		       strcmp(l->programs[0].absent_why, strerror(EPERM)) == 0 ? -EPERM : -ENOENT,
 		       "the kernel takes none of the programs: %s: %s", l->programs[0].name,
 		       l->programs[0].absent_why);
 }
@@ -144,25 +357,40 @@ static int attach_all(struct loader *l, struct why *ret_why)
 
 	bpf_object__for_each_program(prog, l->skel->obj)
 	{
-		for (uint32_t i = 0; i < l->n_programs; i++) {
-			struct loader_program *p = &l->programs[i];
+		struct slot *s = slot_named(l, bpf_program__name(prog));
+		struct loader_program *p;
 
-			if (p->absent_why[0] != '\0' ||
-			    strcmp(p->name, bpf_program__name(prog)) != 0)
-				continue;
-			l->links[i] = bpf_program__attach(prog);
-			p->attached = l->links[i] != NULL;
-			if (p->attached)
-				attached++;
-			else
-				snprintf(p->absent_why, sizeof(p->absent_why), "attach: %s",
-					 strerror(errno));
-		}
+		if (!s || !s->use)
+			continue;
+		p = program_of(l, s);
+		l->links[s->program] = bpf_program__attach(prog);
+		p->attached = l->links[s->program] != NULL;
+		p->lsm = s->lsm;
+		p->stands_in = is_flavour(s->name);
+		if (p->attached)
+			attached++;
+		else
+			snprintf(p->absent_why, sizeof(p->absent_why), "attach: %s",
+				 strerror(errno));
 	}
 	if (attached == 0)
 		return why_set(ret_why, -ENOENT, "no kernel program could be attached: %s: %s",
 			       l->programs[0].name, l->programs[0].absent_why);
 	return 0;
+}
+
+void loader_silence(struct loader *l, const char *why)
+{
+	for (uint32_t i = 0; i < l->n_programs; i++) {
+		struct loader_program *p = &l->programs[i];
+
+		if (!p->attached || !p->lsm)
+			continue;
+		bpf_link__destroy(l->links[i]);
+		l->links[i] = NULL;
+		p->attached = false;
+		snprintf(p->absent_why, sizeof(p->absent_why), "%s", why);
+	}
 }
 
 static int on_sample(void *ctx, void *data, size_t size)
@@ -180,16 +408,13 @@ static int loader_start(struct loader *l, struct why *ret_why)
 	if (!l->skel)
 		return why_set(ret_why, -errno, "kernel programs cannot be opened: %s",
 			       strerror(errno));
-	r = probe_all(l, ret_why);
-	if (r < 0)
-		return r;
 	if (RAND_bytes((unsigned char *)&l->ksess, sizeof(l->ksess)) != 1)
 		return why_set(ret_why, -EIO, "no random number for the session");
-	l->skel->rodata->plumb_ksess = l->ksess;
-	r = plumb__load(l->skel);
+	r = list_slots(l, l->skel);
+	if (r >= 0)
+		r = load_all(l, ret_why);
 	if (r < 0)
-		return why_set(ret_why, r, "kernel programs cannot be loaded together: %s",
-			       strerror(-r));
+		return r;
 	/* The reader first: nothing that fires right after the attachment finds a ring without one. */
 	l->ring = ring_buffer__new(bpf_map__fd(l->skel->maps.ring), on_sample, l, NULL);
 	if (!l->ring)
@@ -255,19 +480,26 @@ uint64_t loader_ksess(const struct loader *l)
 
 const char *loader_tier(const struct loader *l)
 {
-	uint32_t denying = 0, denying_attached = 0, observing = 0;
+	bool exec = false, lsm = false, whole = true;
 
 	for (uint32_t i = 0; i < l->n_programs; i++) {
-		denying += l->denying[i];
-		denying_attached += l->denying[i] && l->programs[i].attached;
-		observing +=
-			strcmp(l->programs[i].name, "plumb_exec") == 0 && l->programs[i].attached;
+		const struct loader_program *p = &l->programs[i];
+
+		exec |= p->attached && strcmp(p->name, "plumb_exec") == 0;
+		lsm |= p->attached && p->lsm;
+		whole &= p->attached ? !p->stands_in : p->no_hook;
 	}
-	if (observing == 0)
+	if (!exec)
 		return "none";
-	if (denying_attached == 0)
+	if (!lsm)
 		return "observe";
-	return denying_attached == denying ? "full" : "reduced";
+	return whole ? "full" : "reduced";
+}
+
+const char *loader_type_name(uint32_t type, bool attach)
+{
+	return attach ? libbpf_bpf_attach_type_str((enum bpf_attach_type)type)
+		      : libbpf_bpf_prog_type_str((enum bpf_prog_type)type);
 }
 
 uint32_t loader_n_programs(const struct loader *l)

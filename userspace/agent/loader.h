@@ -16,6 +16,8 @@
 
 struct loader;
 
+#define LOADER_NO_LSM "bpf is not in the kernel's lsm= list"	/* why LSM programs are absent */
+
 struct loader_options {
 	const char *only;	/* NULL: all; else only programs whose name begins so (tests) */
 	/* One record of the ring; data is borrowed and 8-byte aligned. < 0 stops this round, the record counts as taken. */
@@ -24,8 +26,11 @@ struct loader_options {
 };
 
 struct loader_program {
-	const char *name;	/* "plumb_exec", …; borrowed */
+	char name[64];		/* "plumb_exec", … */
 	bool attached;
+	bool lsm;		/* an LSM program: what makes the tier more than "observe" */
+	bool stands_in;		/* attached in a lesser form ("plumb_exec__locked"): the kernel refuses the whole one */
+	bool no_hook;		/* this kernel has no such hook; what it would tell does not exist there, or comes by another program */
 	char absent_why[120];	/* "" when attached */
 };
 
@@ -39,7 +44,12 @@ struct loader *loader_free(struct loader *l);	/* detaches */
 int loader_fd(const struct loader *l);		/* readable when records wait; level-triggered; borrowed */
 int loader_consume(struct loader *l);		/* calls record for what waits; number of records, or -errno */
 uint64_t loader_ksess(const struct loader *l);
-const char *loader_tier(const struct loader *l);	/* "full" "reduced" "observe" "none"; static */
+/* "full": all, in their whole form; "reduced": some LSM programs; "observe": no LSM program; "none": execs are not seen. Static. */
+const char *loader_tier(const struct loader *l);
+/* The LSM programs load and attach but never fire (no "bpf" in the kernel's lsm= list): they are detached, and absent for this reason. */
+void loader_silence(struct loader *l, const char *why);
+/* Name of a program's type, or of what it is attached to; NULL: not known here. Static. */
+const char *loader_type_name(uint32_t type, bool attach);
 uint32_t loader_n_programs(const struct loader *l);
 const struct loader_program *loader_program_at(const struct loader *l, uint32_t i);
 void loader_own(const struct loader *l, struct claims_bpf_own *ret);	/* what the kernel calls our programs and links */

@@ -275,7 +275,14 @@ int scan_claims_bpf(struct scan_claims *s, const struct sensor_bpf *bpf, const c
 	for (uint32_t i = 0; r >= 0 && i < loader_n_programs(l); i++) {
 		const struct loader_program *p = loader_program_at(l, i);
 
-		r = scan_claims_sensor(s, p->name, p->attached, p->absent_why);
+		if (p->attached && p->stands_in) {
+			char key[128];
+
+			snprintf(key, sizeof(key), "sensor:%s", p->name);
+			r = scan_claims_put(s, key, "attached in a lesser form");
+		} else {
+			r = scan_claims_sensor(s, p->name, p->attached, p->absent_why);
+		}
 	}
 	return r < 0 ? r : 1;
 }

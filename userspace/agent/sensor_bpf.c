@@ -2,6 +2,7 @@
 #include "sensor_bpf.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "claims.h"
 #include "cleanup.h"
@@ -38,7 +40,7 @@ struct sensor_bpf {
 	uint32_t n_cpus;
 	uint32_t this_turn;
 	uint32_t canary_pid; /* 0: none is awaited */
-	bool canary_seen;
+	bool canary_seen, canary_checked;
 	uint64_t bad_records;
 	union event_record record; /* the one at work */
 };
@@ -94,41 +96,160 @@ static void begin_line(struct sensor_bpf *s, const struct plumb_event *e,
 	l->scope = scope;
 }
 
+/* By whom a digest was taken, and the found text; "unmeasured …" is none. */
+struct taken {
+	const char *src;
+	struct buf found;
+};
+
+static void taken_done(struct taken *t)
+{
+	buf_done(&t->found);
+}
+
+/*
+ * What the kernel took itself, else what the agent reads now. pid 0: the path alone tells where to read. A path in another mount
+ * namespace, or without its front, names something else in ours: the file must be the very inode of the record.
+ */
+static int take(struct sensor_bpf *s, uint32_t pid, const char *path, const struct plumb_file *file,
+		const struct plumb_hash *hash, struct taken *ret)
+{
+	struct digest digest;
+	struct why why = {""};
+	int r = 0;
+
+	ret->src = hash->src == PLUMB_HASH_IMA ? "ima" : "user";
+	if (hash->src == PLUMB_HASH_IMA)
+		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
+	else
+		r = hash_cache_exec(s->o.hash_cache, pid, path, file, &digest, &why);
+	if (r == 0) {
+		r = claims_exec_value(&digest, &ret->found);
+	} else {
+		ret->src = "none";
+		buf_printf(&ret->found, "unmeasured %s", why.text);
+	}
+	if (buf_status(&ret->found) == 0 && ret->found.data)
+		return 0;
+	tell_loss(s, 1, "a digest could not be put into words: out of memory");
+	return -ENOMEM;
+}
+
+/* The kernel asks LSM programs before each exec: that nobody was asked means that they are attached and do not fire. */
+static void see_canary(struct sensor_bpf *s, const struct plumb_event_exec *e)
+{
+	if (!s->canary_pid || e->task.pid != s->canary_pid)
+		return;
+	s->canary_seen = true;
+	s->canary_checked = e->hash.src != PLUMB_HASH_NONE || e->hash.error != 0;
+}
+
 static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
 {
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[PLUMB_PATH_MAX + 16], scope[CGROUPS_SCOPE_SIZE];
-	CLEANUP(buf_done) struct buf found = {0};
-	struct digest digest;
-	struct why why = {""};
+	CLEANUP(taken_done) struct taken taken = {0};
 	struct line l;
-	int r;
 
 	proctab_exec(s->o.proctab, &e->task, e->path);
 	if (s->o.exec_seen)
 		s->o.exec_seen(s->o.peer_ctx, e->task.pid, e->task.start_ns, e->event.boottime_ns);
-	if (s->canary_pid && e->task.pid == s->canary_pid)
-		s->canary_seen = true;
-	/* A path in another mount namespace, or without its front, names something else in ours. */
-	r = hash_cache_exec(s->o.hash_cache, e->task.pid, cut ? NULL : e->path, &e->file, &digest,
-			    &why);
-	if (r == 0)
-		r = claims_exec_value(&digest, &found);
-	else
-		buf_printf(&found, "unmeasured %s", why.text);
+	see_canary(s, e);
+	if (take(s, e->task.pid, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
 	l.type = PLUMB_TYPE_EXEC;
 	l.key = key;
-	l.found = (const char *)found.data;
-	l.hash_src = r == 0 ? "user" : "none";
+	l.found = (const char *)taken.found.data;
+	l.hash_src = taken.src;
 	l.name = strcmp(e->name, e->path) != 0 && e->name[0] ? e->name : NULL;
 	if (s->o.layers)
 		l.layer = overlay_layer_of(s->o.layers, e);
-	if (buf_status(&found) == 0 && found.data)
-		s->sink.measurement(s->sink.ctx, &l);
-	else
-		tell_loss(s, 1, "an exec could not be put into words: out of memory");
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+/* What an interpreter is given to run. Told before the exec of the interpreter, and also when that one fails. */
+static void handle_script(struct sensor_bpf *s, const struct plumb_event_script *e)
+{
+	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
+	char key[PLUMB_PATH_MAX + 16], scope[CGROUPS_SCOPE_SIZE];
+	CLEANUP(taken_done) struct taken taken = {0};
+	struct line l;
+
+	if (take(s, 0, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+		return;
+	begin_line(s, &e->event, &e->task, scope, &l);
+	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
+	l.type = PLUMB_TYPE_EXEC;
+	l.op = "script";
+	l.key = key;
+	l.found = (const char *)taken.found.data;
+	l.hash_src = taken.src;
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+static void handle_load(struct sensor_bpf *s, const struct plumb_event_load *e)
+{
+	static const char *const names[] = {
+		[PLUMB_LOAD_OTHER] = "other",
+		[PLUMB_LOAD_MODULE] = "module",
+		[PLUMB_LOAD_MODULE_COMPRESSED] = "module",
+		[PLUMB_LOAD_FIRMWARE] = "firmware",
+		[PLUMB_LOAD_KEXEC_IMAGE] = "kexec",
+		[PLUMB_LOAD_KEXEC_INITRAMFS] = "kexec-initramfs",
+		[PLUMB_LOAD_POLICY] = "policy",
+		[PLUMB_LOAD_X509] = "x509",
+	};
+	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
+	char key[PLUMB_PATH_MAX + 32], scope[CGROUPS_SCOPE_SIZE];
+	CLEANUP(taken_done) struct taken taken = {.src = "none"};
+	struct line l;
+
+	if (e->from_memory)
+		buf_printf(&taken.found, "unmeasured from memory");
+	else if (take(s, 0, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+		return;
+	begin_line(s, &e->event, &e->task, scope, &l);
+	snprintf(key, sizeof(key), "load:%s:%s%s", names[e->what], cut ? "..." : "",
+		 e->from_memory ? "memory" : e->path);
+	l.type = PLUMB_TYPE_LOAD;
+	l.op = "load";
+	l.scope = "host"; /* there is one kernel, whoever asks it */
+	l.key = key;
+	l.found = (const char *)taken.found.data;
+	l.hash_src = taken.src;
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+/* Names and types as far as an older agent knows them; a number is as good for judging. */
+static void handle_bpf(struct sensor_bpf *s, const struct plumb_event_bpf *e)
+{
+	char key[96], found[64], scope[CGROUPS_SCOPE_SIZE];
+	const char *type = loader_type_name(e->prog_type, e->op == PLUMB_BPF_ATTACH);
+	char number[16];
+	struct line l;
+
+	if (e->task.pid == (uint32_t)getpid()) /* the agent's own programs are claims */
+		return;
+	snprintf(number, sizeof(number), "%u", e->prog_type);
+	begin_line(s, &e->event, &e->task, scope, &l);
+	if (e->op == PLUMB_BPF_LOAD) {
+		snprintf(key, sizeof(key), "bpf:load:%s:%s", type ? type : number, e->name);
+		snprintf(found, sizeof(found), "loaded insns=%u", e->n_insns);
+	} else {
+		snprintf(key, sizeof(key), "bpf:attach:%s",
+			 e->command == BPF_RAW_TRACEPOINT_OPEN ? "raw_tracepoint"
+			 : type				       ? type
+							       : number);
+		snprintf(found, sizeof(found), "attached");
+	}
+	l.type = PLUMB_TYPE_BPF;
+	l.op = e->op == PLUMB_BPF_LOAD ? "load" : "attach";
+	l.scope = "host";
+	l.key = key;
+	l.found = found;
+	s->sink.measurement(s->sink.ctx, &l);
 }
 
 static void handle_module(struct sensor_bpf *s, const struct plumb_event_module *e)
@@ -185,6 +306,15 @@ static void handle(struct sensor_bpf *s, const union event_record *r)
 		break;
 	case PLUMB_KIND_MODULE:
 		handle_module(s, &r->module);
+		break;
+	case PLUMB_KIND_SCRIPT:
+		handle_script(s, &r->script);
+		break;
+	case PLUMB_KIND_LOAD:
+		handle_load(s, &r->load);
+		break;
+	case PLUMB_KIND_BPF:
+		handle_bpf(s, &r->bpf);
 		break;
 	case PLUMB_KIND_FILE:
 	case PLUMB_KIND_MOUNT:
@@ -315,6 +445,8 @@ static int run_canary(struct sensor_bpf *s, struct why *ret_why)
 	if (r < 0)
 		return why_set(ret_why, r, "programs are attached, but the exec of %s was not seen",
 			       path);
+	if (!s->canary_checked)
+		loader_silence(s->loader, LOADER_NO_LSM);
 	return 0;
 }
 

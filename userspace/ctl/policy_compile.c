@@ -51,9 +51,10 @@ static int put_type(struct compile *c, const char *key, int node)
 	if (r < 0)
 		return r;
 	type = terms_type_from_name(text);
-	if (type < PLUMB_TYPE_EXEC || type > PLUMB_TYPE_CLAIM)
-		return policy_yaml_fail(c->y, node, c->why,
-					"\"%s\" is none of exec, file, mount, module, claim", text);
+	if (!terms_type_is_measurement((enum plumb_type)type))
+		return policy_yaml_fail(
+			c->y, node, c->why,
+			"\"%s\" is none of exec, file, mount, module, claim, load, bpf", text);
 	jsonl_str(&c->j, key, text);
 	return 0;
 }

@@ -83,7 +83,7 @@ static int read_given(const struct policy_yaml *y, int map, struct given *g, str
 		return policy_yaml_fail(y, map, ret_why, "a test gives either a type or a finding");
 	if (finding && !s->finding)
 		return policy_yaml_fail(y, map, ret_why, "there is no finding \"%s\"", finding);
-	if (type && (s->type < PLUMB_TYPE_EXEC || s->type > PLUMB_TYPE_CLAIM))
+	if (type && !terms_type_is_measurement(s->type))
 		return policy_yaml_fail(y, map, ret_why, "there is no type \"%s\"", type);
 	if (finding) {
 		snprintf(g->finding_key, sizeof(g->finding_key), "finding:%s", finding);

@@ -12,17 +12,18 @@ static int give(struct judge_result *ret, enum plumb_judgement judgement, const 
 	return 0;
 }
 
-static int judge_exec(const struct baseline *b, const char *scope, const char *found,
-		      struct judge_result *ret)
+/* By digest, wherever the file lay: what is listed as "exec:sha256:…" may run, as "load:sha256:…" go into the kernel. */
+static int judge_digest(const struct baseline *b, const char *kind, const char *scope,
+			const char *found, struct judge_result *ret)
 {
 	char key[128];
 
 	/* Only a digest can be listed: "unmeasured …" and anything else never is. */
 	if (strncmp(found, "sha256:", 7) == 0 &&
-	    snprintf(key, sizeof(key), "exec:%s", found) < (int)sizeof(key) &&
+	    snprintf(key, sizeof(key), "%s%s", kind, found) < (int)sizeof(key) &&
 	    baseline_expected(b, scope, key))
 		return give(ret, PLUMB_JUDGE_OK, "");
-	if (baseline_is_closed(b, "exec:"))
+	if (baseline_is_closed(b, kind))
 		return give(ret, PLUMB_JUDGE_DRIFT, "listed");
 	return give(ret, PLUMB_JUDGE_UNJUDGED, "");
 }
@@ -44,7 +45,9 @@ int judge_measurement(const struct baseline *b, enum plumb_type type, const char
 	if (!b || !baseline_has_scope(b, scope))
 		return give(ret, PLUMB_JUDGE_UNJUDGED, "");
 	if (type == PLUMB_TYPE_EXEC)
-		return judge_exec(b, scope, found, ret);
+		return judge_digest(b, "exec:", scope, found, ret);
+	if (type == PLUMB_TYPE_LOAD)
+		return judge_digest(b, "load:", scope, found, ret);
 	expected = baseline_expected(b, scope, key);
 	if (expected)
 		return is_expected(type, expected, found) ? give(ret, PLUMB_JUDGE_OK, "")

@@ -94,7 +94,7 @@ static void write_envelope(struct jsonl *j, const struct line *l)
 
 int line_write(const struct line *l, struct buf *ret)
 {
-	bool measured = l->type >= PLUMB_TYPE_EXEC && l->type <= PLUMB_TYPE_CLAIM;
+	bool measured = terms_type_is_measurement(l->type);
 	size_t start = ret->size;
 	struct jsonl j;
 
@@ -265,7 +265,7 @@ int line_parse(const void *data, size_t size, json_t **ret_json, struct line *re
 	if (r < 0)
 		return r;
 	r = parse_envelope(o, &l, ret_why);
-	if (r >= 0 && l.type >= PLUMB_TYPE_EXEC && l.type <= PLUMB_TYPE_CLAIM)
+	if (r >= 0 && terms_type_is_measurement(l.type))
 		r = parse_measurement(o, &l, ret_why);
 	if (r < 0) {
 		json_decref(o);

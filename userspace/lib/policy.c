@@ -301,9 +301,10 @@ static int read_leaf(struct policy *p, const char *key, const json_t *v, struct 
 		return read_text(p, key, v, ret_why);
 	if (strcmp(key, "type") == 0) {
 		n.number = (uint32_t)terms_type_from_name(text);
-		if (n.number < PLUMB_TYPE_EXEC || n.number > PLUMB_TYPE_CLAIM)
-			return why_set(ret_why, -EBADMSG,
-				       "\"type\" is none of exec, file, mount, module, claim");
+		if (!terms_type_is_measurement((enum plumb_type)n.number))
+			return why_set(
+				ret_why, -EBADMSG,
+				"\"type\" is none of exec, file, mount, module, claim, load, bpf");
 	} else if (strcmp(key, "finding") == 0) {
 		n.op = OP_FINDING;
 		n.number = (uint32_t)terms_finding_from_name(text);

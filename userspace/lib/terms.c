@@ -31,6 +31,8 @@ static const struct term types[] = {
 	{PLUMB_TYPE_MOUNT, "mount"},
 	{PLUMB_TYPE_MODULE, "module"},
 	{PLUMB_TYPE_CLAIM, "claim"},
+	{PLUMB_TYPE_LOAD, "load"},
+	{PLUMB_TYPE_BPF, "bpf"},
 	{PLUMB_TYPE_LOG, "log"},
 	{PLUMB_TYPE_START, "start"},
 	{PLUMB_TYPE_STOP, "stop"},
@@ -239,4 +241,14 @@ const char *terms_role_name(enum plumb_role v)
 int terms_role_from_name(const char *name)
 {
 	return value_of(roles, name);
+}
+
+bool terms_type_is_measurement(enum plumb_type v)
+{
+	return v >= PLUMB_TYPE_EXEC && v < PLUMB_TYPE_LOG && terms_type_name(v);
+}
+
+bool terms_type_is_deed(enum plumb_type v)
+{
+	return v == PLUMB_TYPE_EXEC || v == PLUMB_TYPE_LOAD || v == PLUMB_TYPE_BPF;
 }

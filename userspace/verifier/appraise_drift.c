@@ -239,7 +239,7 @@ static int on_line(struct pass *p, const struct line *l, const json_t *o)
 		r = tell(p, l, PLUMB_FINDING_COUNTERS, "numbers that add up", found.text);
 	if (r != 0)
 		return r;
-	if (l->type >= PLUMB_TYPE_EXEC && l->type <= PLUMB_TYPE_CLAIM)
+	if (terms_type_is_measurement(l->type))
 		return on_measurement(p, l);
 	if (l->type == PLUMB_TYPE_GAP)
 		return on_gap(p, l, o);

@@ -56,7 +56,7 @@ static int add_claim(void *ctx, const struct store_case *k)
 	struct cases *c = ctx;
 	struct cases_claim *more, *claim;
 
-	if (k->finding || k->type == PLUMB_TYPE_EXEC || c->n_claims >= STORE_MAX_LIST)
+	if (k->finding || terms_type_is_deed(k->type) || c->n_claims >= STORE_MAX_LIST)
 		return 0;
 	if (c->n_claims == c->max_claims) {
 		c->max_claims = c->max_claims ? c->max_claims * 2 : 16;

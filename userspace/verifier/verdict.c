@@ -218,7 +218,7 @@ bool verdict_settled_by(const struct store_case *c, const struct appraise_drift_
 	char scope[sizeof(c->scope)], key[sizeof(c->key)];
 
 	if (c->closed_ns || c->finding || c->release != POLICY_RELEASE_CLAIM ||
-	    c->type == PLUMB_TYPE_EXEC || good->judgement != PLUMB_JUDGE_OK || good->finding ||
+	    terms_type_is_deed(c->type) || good->judgement != PLUMB_JUDGE_OK || good->finding ||
 	    good->seq <= c->last_seq)
 		return false;
 	return fit(scope, sizeof(scope), good->scope) >= 0 &&
@@ -285,7 +285,7 @@ static void add_claim(struct verdict *v, const struct store_case *c)
 	} else if (c->rule[0] || !v->policy) {
 		/* Its rule is no more, or there is no policy that could call it harmless. */
 		worsen(v,
-		       c->type == PLUMB_TYPE_EXEC || c->type == PLUMB_TYPE_MODULE
+		       terms_type_is_deed(c->type) || c->type == PLUMB_TYPE_MODULE
 			       ? VERDICT_EXECUTABLES
 			       : VERDICT_CONFIGURATION,
 		       WARNING);
