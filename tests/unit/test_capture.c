@@ -45,7 +45,7 @@ static int setup(void **state)
 		"echo d >bin/not && chmod 644 bin/not && ln -s a bin/l && ln -s bin sbin && "
 		"printf 'ro  quiet\\n' >proc/cmdline && echo 6.1 >proc/sys/kernel/osrelease && "
 		"echo 'ext4 1 0 - Live 0x0' >proc/modules && echo ABC >sys/module/ext4/srcversion "
-		"&& "
+		"&& echo live >sys/module/ext4/initstate && "
 		"echo 2 >proc/sys/kernel/kptr_restrict",
 		b->top);
 	*state = b;
@@ -164,10 +164,18 @@ static void test_claims(void **state)
 	assert_string_equal(expected(base, "boot:lockdown"), "(none)");
 	assert_string_equal(expected(base, "cpu:microcode"), "(none)");
 	assert_string_equal(expected(base, "boot:id"), "(none)");
+	assert_string_equal(expected(base, "boot:secure_boot"), "none");
+	assert_string_equal(expected(base, "firmware:bios_version"), "absent");
+	assert_string_equal(expected(base, "kernel:taint"), "(none)");
+	assert_string_equal(expected(base, "cpu:smt"), "absent");
+	assert_string_equal(expected(base, "ima:policy"), "(none)");
+	assert_string_equal(expected(base, "kernel:hidden_modules"), "none");
+	assert_true(baseline_is_closed(base, "mountns:/etc"));
+	assert_false(baseline_is_closed(base, "bpf:prog:x"));
 	assert_true(baseline_is_closed(base, "module:rootkit"));
 	baseline_free(base);
 	/* A kernel that has no modules at all is expected to stay so; a list that is hidden is no list. */
-	scratch_run(".", "rm %s/modules", proc);
+	scratch_run(".", "rm -r %s/modules %s/module", proc, sys);
 	base = made(b, &o);
 	assert_string_equal(expected(base, "boot:modules"), "none");
 	assert_true(baseline_is_closed(base, "module:rootkit"));
@@ -179,6 +187,10 @@ static void test_claims(void **state)
 
 		assert_int_equal(make(b, &o, &count, &why), -ENOENT);
 		assert_non_null(strstr(why.text, "modules"));
+		/* What hides is not to be signed as good. */
+		scratch_run(".", "echo 'evil 1 0 - Live 0x0' >%s/modules", proc);
+		assert_int_equal(make(b, &o, &count, &why), -EUCLEAN);
+		assert_non_null(strstr(why.text, "evil=+proc"));
 	}
 }
 

@@ -11,7 +11,13 @@
 #include "capture_file.h"
 #include "capture_root.h"
 #include "capture_walk.h"
+#include "claims_boot.h"
+#include "claims_bpf.h"
+#include "claims_cpu.h"
 #include "claims_host.h"
+#include "claims_kernel.h"
+#include "claims_modules.h"
+#include "claims_runtime.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "digest.h"
@@ -22,45 +28,98 @@
 
 struct claims {
 	struct capture_set *set;
-	bool only_modules;
+	const char *only[2]; /* prefixes of the keys that are wanted; NULL: all */
+	struct why *why;
 };
 
 static int put_claim(void *ctx, const char *key, const char *value)
 {
 	const struct claims *c = ctx;
+	bool wanted = !c->only[0];
 
+	for (size_t i = 0; i < ARRAY_SIZE(c->only) && c->only[i]; i++)
+		wanted |= strncmp(key, c->only[i], strlen(c->only[i])) == 0;
 	/* What could not be read now cannot be expected later. */
-	if (strncmp(value, "unknown ", 8) == 0 ||
-	    (c->only_modules && strncmp(key, "module:", 7) != 0 &&
-	     strcmp(key, "boot:modules") != 0))
+	if (!wanted || strncmp(value, "unknown ", 8) == 0)
 		return 0;
+	/* Nobody is to sign that this is as it should be. */
+	if (strcmp(key, "kernel:hidden_modules") == 0 && strcmp(value, "none") != 0)
+		return why_set(
+			c->why, -EUCLEAN,
+			"kernel modules that not all lists have: %.150s: look into that first",
+			value);
 	return capture_set_add_text(c->set, key, value);
+}
+
+static int take_modules(struct claims_source *host, struct claims *c, struct why *ret_why)
+{
+	bool whole = false;
+	int r;
+
+	c->only[0] = "module:";
+	c->only[1] = "boot:modules";
+	r = claims_host_modules(host, &whole);
+	if (r >= 0 && !whole)
+		return why_set(ret_why, -ENOENT,
+			       "the list of loaded kernel modules (/proc/modules) cannot be read: "
+			       "run it on the node itself, "
+			       "where /proc is not masked, or leave --modules out");
+	return r;
+}
+
+static int take_bpf(struct claims_source *host, struct claims *c, struct why *ret_why)
+{
+	struct claims_bpf *b = NULL;
+	int put = 0, r = claims_bpf_open(host, NULL, &b);
+	bool whole;
+
+	c->only[0] = "bpf:prog:";
+	c->only[1] = "bpf:link:";
+	for (int more = r >= 0; more > 0;) {
+		more = claims_bpf_step(b, &put);
+		r = more;
+	}
+	whole = b && claims_bpf_is_whole(b);
+	claims_bpf_free(b);
+	if (r >= 0 && put >= 0 && !whole)
+		return why_set(ret_why, -EPERM,
+			       "BPF programs cannot be listed: run it as root on the node itself, "
+			       "or leave --bpf out");
+	return r < 0 ? r : put;
+}
+
+/* Only what stays as it is from one boot to the next: not the boot's id, and nothing that counts. */
+static int take_facts(const struct claims_source *host)
+{
+	static int (*const facts[])(const struct claims_source *s) = {
+		claims_host_boot,     claims_host_sysctls,    claims_host_microcode,
+		claims_boot_secure,   claims_boot_firmware,   claims_boot_ima,
+		claims_cpu_flags,     claims_cpu_mitigations, claims_kernel_taint,
+		claims_kernel_probes, claims_kernel_ftrace,   claims_kernel_livepatch,
+		claims_modules_all,   claims_runtime_all,
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(facts) && r >= 0; i++)
+		r = facts[i](host);
+	return r;
 }
 
 static int take_claims(struct capture_set *set, const struct capture_options *o,
 		       struct why *ret_why)
 {
-	struct claims c = {.set = set};
-	const struct claims_source host = {
-		.proc = o->proc, .sys = o->sys, .put = put_claim, .ctx = &c};
-	bool whole = false;
+	struct claims c = {.set = set, .why = ret_why};
+	struct claims_source host = {.proc = o->proc, .sys = o->sys, .put = put_claim, .ctx = &c};
 	int r = 0;
 
+	ret_why->text[0] = '\0';
 	if (o->claims)
-		r = claims_host_boot(&host);
-	if (r >= 0 && o->claims)
-		r = claims_host_sysctls(&host);
-	if (r >= 0 && o->claims)
-		r = claims_host_microcode(&host);
-	c.only_modules = true;
+		r = take_facts(&host);
 	if (r >= 0 && o->modules)
-		r = claims_host_modules(&host, &whole);
-	if (r >= 0 && o->modules && !whole)
-		return why_set(ret_why, -ENOENT,
-			       "the list of loaded kernel modules (/proc/modules) cannot be read: "
-			       "run it on the node itself, "
-			       "where /proc is not masked, or leave --modules out");
-	return r < 0 ? why_set(ret_why, r, "claims: %s", strerror(-r)) : 0;
+		r = take_modules(&host, &c, ret_why);
+	if (r >= 0 && o->bpf)
+		r = take_bpf(&host, &c, ret_why);
+	return r < 0 && !ret_why->text[0] ? why_set(ret_why, r, "claims: %s", strerror(-r)) : r;
 }
 
 /* What a document is made of. */
@@ -193,6 +252,13 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 	}
 	if (o->modules)
 		put_once(m, &j, "module:");
+	/* Mounts over watched paths in other mount namespaces are found by the agent alone: there are to be none. */
+	if (o->claims)
+		put_once(m, &j, "mountns:");
+	if (o->bpf) {
+		put_once(m, &j, "bpf:prog:");
+		put_once(m, &j, "bpf:link:");
+	}
 	jsonl_close(&j);
 	jsonl_end(&j);
 	return buf_status(ret);

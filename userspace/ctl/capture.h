@@ -22,8 +22,9 @@ struct capture_options {
 	uint32_t n_exec;
 	const char *const *files;	/* as the agent watches them: absolute and plain; directories are closed, one that is absent must stay so */
 	uint32_t n_files;
-	bool claims;			/* command line, release, lockdown, sysctls, microcode */
+	bool claims;			/* what claims_boot, _cpu, _host, _kernel, _modules and _runtime find; no other mounts over watched paths */
 	bool modules;			/* those that are loaded, and no others */
+	bool bpf;			/* programs and links that are loaded, and no others */
 	const char *proc, *sys;		/* NULL: /proc, /sys */
 	uint32_t n_threads;		/* 0: one a CPU */
 	struct capture_set_progress progress;

@@ -25,7 +25,7 @@ struct arguments {
 	uint64_t version;
 	const char *exec[MAX_PATHS], *files[MAX_PATHS];
 	uint32_t n_exec, n_files;
-	bool claims, modules, json;
+	bool claims, modules, bpf, json;
 };
 
 static void help(FILE *f)
@@ -33,7 +33,7 @@ static void help(FILE *f)
 	fprintf(f,
 		"Usage: plumbctl baseline capture --name=NAME [--version=N] [--exec=DIR…] "
 		"[--file=PATH…]\n"
-		"                        [--claims] [--modules] [--add=FILE] -o FILE\n"
+		"                        [--claims] [--modules] [--bpf] [--add=FILE] -o FILE\n"
 		"       plumbctl baseline capture --image=sha256:HEX --root=DIR [--exec=DIR…] "
 		"[--file=PATH…]\n"
 		"                        [--name=NAME] [--version=N] [--add=FILE] -o FILE\n"
@@ -44,8 +44,12 @@ static void help(FILE *f)
 		"  capture  what is on this machine now:\n"
 		"           --exec     executables below it, by their content; others may not run\n"
 		"           --file     the file, or all below it; others may not appear there\n"
-		"           --claims   command line, release, lockdown, sysctls, microcode\n"
+		"           --claims   boot, Secure Boot, firmware, CPU flags and mitigations, "
+		"sysctls, "
+		"tracing,\n"
+		"                      versions of runtimes; all but what cannot be read\n"
 		"           --modules  kernel modules that are loaded; others may not be\n"
+		"           --bpf      BPF programs and links that are loaded; others may not be\n"
 		"           --image    of an image instead, unpacked in --root; paths are those in "
 		"the image,\n"
 		"                      programs all that it has unless --exec says which\n"
@@ -125,10 +129,11 @@ static const char *missing(const struct arguments *a)
 		return "--image and --root go together";
 	if (a->image && !is_digest(a->image))
 		return "--image wants sha256: and 64 digits, as the runtime names the image";
-	if (a->image && (a->claims || a->modules))
-		return "an image has no claims and modules of its own";
-	if (!a->image && !a->n_exec && !a->n_files && !a->claims && !a->modules)
-		return "capture wants at least one of --exec, --file, --claims, --modules, --image";
+	if (a->image && (a->claims || a->modules || a->bpf))
+		return "an image has no claims, modules and BPF programs of its own";
+	if (!a->image && !a->n_exec && !a->n_files && !a->claims && !a->modules && !a->bpf)
+		return "capture wants at least one of --exec, --file, --claims, --modules, --bpf, "
+		       "--image";
 	return NULL;
 }
 
@@ -149,6 +154,7 @@ static int capture(const struct arguments *a, char **paths)
 		.n_files = a->n_files,
 		.claims = a->claims,
 		.modules = a->modules,
+		.bpf = a->bpf,
 		.progress = {progress, &last},
 	};
 	struct why why = {""};
@@ -375,6 +381,8 @@ static int take(struct arguments *a, int o)
 		a->claims = true;
 	else if (o == 'm')
 		a->modules = true;
+	else if (o == 'b')
+		a->bpf = true;
 	else if (o == 'j')
 		a->json = true;
 	else if (o == 'v') {
@@ -391,13 +399,21 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'},	  {"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'},	  {"file", required_argument, NULL, 'f'},
-		{"image", required_argument, NULL, 'i'},  {"root", required_argument, NULL, 'r'},
-		{"add", required_argument, NULL, 'a'},	  {"key", required_argument, NULL, 'k'},
-		{"output", required_argument, NULL, 'o'}, {"claims", no_argument, NULL, 'c'},
-		{"modules", no_argument, NULL, 'm'},	  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},
+		{"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},
+		{"file", required_argument, NULL, 'f'},
+		{"image", required_argument, NULL, 'i'},
+		{"root", required_argument, NULL, 'r'},
+		{"add", required_argument, NULL, 'a'},
+		{"key", required_argument, NULL, 'k'},
+		{"output", required_argument, NULL, 'o'},
+		{"claims", no_argument, NULL, 'c'},
+		{"modules", no_argument, NULL, 'm'},
+		{"bpf", no_argument, NULL, 'b'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	static const struct {
 		const char *name;

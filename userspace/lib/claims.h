@@ -7,9 +7,24 @@
  *   exec:<path>      found "sha256:<hex>" | "unmeasured <why>"; its baseline key is "exec:sha256:<hex>"
  *   module:<name>    "loaded" | "loaded srcversion=<text>" | "absent"
  *   mount:<path>     "<fstype> <source> <root>" | "absent"
+ *   mountns:<path>   mounts over watched paths in other mount namespaces that show other files: as mount:, several: sorted, comma between
  *   sysctl:<name>    the text of /proc/sys, runs of blanks as one space, no LF
  *   boot:id boot:cmdline boot:release boot:lockdown    text as the kernel gives it
+ *   boot:secure_boot "on" | "off" | "setup" | "absent" (firmware without it) | "none" (no EFI); shim: boot:mok_state, boot:mok_list
+ *   boot:modules     "none": the kernel has no modules at all
+ *   firmware:<name>  DMI: bios_vendor bios_version bios_date sys_vendor product_name board_vendor board_name board_version
  *   cpu:microcode    "0x…" (different per CPU: sorted, comma between)
+ *   cpu:flags        "sha256:<hex> <n>" of the n flags, sorted, comma between (different per CPU: as above)
+ *   cpu:vulnerability:<name> cpu:smt    text as the kernel gives it; cpu:vulnerabilities "listed" | "absent"
+ *   ima:policy       "sha256:<hex> <size>" | "empty" | "none" (a kernel without IMA)
+ *   kernel:taint     "0" | "P,O,E": the kernel's letters
+ *   kernel:kprobes kernel:kprobe_events kernel:uprobe_events kernel:ftrace kernel:ftrace_filter kernel:tracer kernel:livepatch
+ *                    "none" | names without addresses, sorted, comma between | "absent": the kernel has no such thing
+ *   kernel:hidden_modules     "none" | "<name>=+proc+sys+kallsyms": where a module is seen that is not in all lists
+ *   kernel:mount_namespaces   "listed": all could be looked at
+ *   bpf:prog:<type>:<name>:<tag> "loaded"   bpf:link:<type>:<where>:<name>:<tag> "attached"   bpf:progs bpf:links "listed"
+ *   bpf:own          "<programs> <links>" of the agent's own, which are not listed
+ *   runtime:<name>.version    "<package> <version>" | "absent"; containerd crio docker k3s kubelet podman runc
  *   sensor:tier      "full" | "reduced" | "observe" | "none"
  *   sensor:<name>    "attached" | "absent <why>"
  * What cannot be read is "unknown <why>": never equal to anything that a baseline expects.
