@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/fsverity.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 
@@ -34,6 +37,7 @@ struct cache_key {
 struct cache_entry {
 	struct cache_key key;
 	struct digest digest;
+	bool verity; /* the kernel holds the file to these bytes */
 	uint32_t next; /* place + 1 in the chain, 0: end */
 };
 
@@ -58,11 +62,11 @@ static bool same_key(const struct cache_key *a, const struct cache_key *b)
 	       a->ctime_ns == b->ctime_ns;
 }
 
-static const struct digest *find(const struct hash_cache *c, const struct cache_key *k)
+static const struct cache_entry *find(const struct hash_cache *c, const struct cache_key *k)
 {
 	for (uint32_t i = c->buckets[bucket_of(c, k)]; i; i = c->entries[i - 1].next) {
 		if (same_key(&c->entries[i - 1].key, k))
-			return &c->entries[i - 1].digest;
+			return &c->entries[i - 1];
 	}
 	return NULL;
 }
@@ -77,13 +81,16 @@ static void forget(struct hash_cache *c, uint32_t place)
 		*at = c->entries[place].next;
 }
 
-static void remember(struct hash_cache *c, const struct cache_key *k, const struct digest *d)
+/* What fs-verity holds cannot change any more, so it need not have settled. */
+static void remember(struct hash_cache *c, const struct cache_key *k, const struct digest *d,
+		     bool verity)
 {
 	struct timespec now;
 	uint32_t place, b = bucket_of(c, k);
 
 	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || find(c, k) ||
-	    (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec < k->ctime_ns + SETTLED_NS)
+	    (!verity &&
+	     (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec < k->ctime_ns + SETTLED_NS))
 		return;
 	if (c->n < c->max) {
 		place = c->n++;
@@ -92,7 +99,8 @@ static void remember(struct hash_cache *c, const struct cache_key *k, const stru
 		c->oldest = (c->oldest + 1) % c->max;
 		forget(c, place);
 	}
-	c->entries[place] = (struct cache_entry){.key = *k, .digest = *d, .next = c->buckets[b]};
+	c->entries[place] = (struct cache_entry){
+		.key = *k, .digest = *d, .verity = verity, .next = c->buckets[b]};
 	c->buckets[b] = place + 1;
 }
 
@@ -134,12 +142,24 @@ struct hash_cache *hash_cache_free(struct hash_cache *c)
 	return NULL;
 }
 
-int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
+/* Has the file an fs-verity digest? Then the kernel refuses to read, and to run, other bytes than those of that digest. */
+static bool has_verity(int fd)
+{
+	_Alignas(struct fsverity_digest) uint8_t room[sizeof(struct fsverity_digest) + 64] = {0};
+	struct fsverity_digest *d = (struct fsverity_digest *)room;
+
+	d->digest_size = 64;
+	return ioctl(fd, FS_IOC_MEASURE_VERITY, d) == 0 && d->digest_size >= DIGEST_SIZE;
+}
+
+/* 0, or 1: the file is under fs-verity. */
+static int digest_of(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
 {
 	struct stat before, after;
 	struct cache_key key, key_after;
-	const struct digest *known;
+	const struct cache_entry *known;
 	struct digest d;
+	bool verity;
 	int r;
 
 	if (fstat(fd, &before) < 0)
@@ -149,12 +169,13 @@ int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat 
 	key = key_of(&before);
 	known = find(c, &key);
 	if (known) {
-		*ret = *known;
+		*ret = known->digest;
 		*ret_st = before;
-		return 0;
+		return known->verity;
 	}
 	if (key.size > c->file_max)
 		return -EFBIG;
+	verity = has_verity(fd); /* before it is read: it does not go away again */
 	r = digest_fd(fd, c->file_max, &d, NULL);
 	if (r < 0)
 		return r;
@@ -163,10 +184,17 @@ int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat 
 	key_after = key_of(&after);
 	if (!same_key(&key, &key_after))
 		return -ESTALE;
-	remember(c, &key, &d);
+	remember(c, &key, &d, verity);
 	*ret = d;
 	*ret_st = before;
-	return 0;
+	return verity;
+}
+
+int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
+{
+	int r = digest_of(c, fd, ret, ret_st);
+
+	return r < 0 ? r : 0;
 }
 
 /* Is fd the file that the kernel saw? 0, -EXDEV: another file, -ESTALE: the same, but changed since. */
@@ -190,29 +218,35 @@ static int hash_of(struct hash_cache *c, const char *path, const struct plumb_fi
 	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct digest d;
 	struct stat st;
-	int r;
+	int r, verity;
 
 	if (fd < 0)
 		return -errno;
 	r = same_file(fd, file);
 	if (r < 0)
 		return r;
-	r = hash_cache_fd(c, fd, &d, &st);
+	verity = digest_of(c, fd, &d, &st);
+	if (verity < 0)
+		return verity;
+	/* digest_of() held the time before against the time after; this holds them against the kernel's. */
+	r = same_file(fd, file);
 	if (r < 0)
 		return r;
-	/* hash_cache_fd() held the time before against the time after; this holds them against the kernel's. */
-	r = same_file(fd, file);
-	if (r == 0)
-		*ret = d;
-	return r;
+	*ret = d;
+	return verity;
+}
+
+static bool may_be_elsewhere(int r)
+{
+	return r == -ENOENT || r == -ESRCH || r == -EXDEV || r == -EACCES || r == -ENOTDIR;
 }
 
 int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 		    const struct plumb_file *file, struct digest *ret, struct why *ret_why)
 {
 	struct cache_key key = {file->dev, file->ino, file->file_size, file->ctime_ns};
-	const struct digest *known = find(c, &key);
-	char exe[64];
+	const struct cache_entry *known = find(c, &key);
+	char exe[64], root[PATH_MAX];
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(unmeasurable); i++) {
@@ -221,17 +255,26 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 				       "file system 0x%x is not the kernel's own", file->fs_magic);
 	}
 	if (known) {
-		*ret = *known;
-		return 0;
+		*ret = known->digest;
+		return known->verity;
 	}
 	snprintf(exe, sizeof(exe), "/proc/%u/exe", pid);
 	r = hash_of(c, exe, file, ret);
 	/* The process may be gone, or be another program by now. */
-	if ((r == -ENOENT || r == -ESRCH || r == -EXDEV || r == -EACCES) && path && path[0] == '/')
+	if (may_be_elsewhere(r) && path && path[0] == '/') {
 		r = hash_of(c, path, file, ret);
+		/* In the process's own view: what a script's path is in a container. */
+		if (may_be_elsewhere(r) && snprintf(root, sizeof(root), "/proc/%u/root%s", pid,
+						    path) < (int)sizeof(root)) {
+			int there = hash_of(c, root, file, ret);
+
+			r = there == -ENOENT ? r : there;
+		}
+	}
 	switch (r) {
 	case 0:
-		return 0;
+	case 1:
+		return r;
 	case -ENOENT:
 	case -ESRCH:
 	case -ENOTDIR:

@@ -22,8 +22,9 @@ int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret);
 struct hash_cache *hash_cache_free(struct hash_cache *c);
 
 /*
- * Digest of what (pid) executed: /proc/PID/exe first, else path in the agent's own view. Both must be the very inode in *file, with
- * the same size and change time before and after reading. -ESTALE: changed since; -EFBIG; -ENOENT: gone; why says it in a few words.
+ * Digest of what (pid) executed or was given to run: /proc/PID/exe first, else path in the agent's own view, else in the process's.
+ * Each must be the very inode in *file, with the same size and change time before and after reading. 0; 1: and fs-verity holds
+ * the file to these bytes. -ESTALE: changed since; -EFBIG; -ENOENT: gone; why says it in a few words.
  */
 int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path, const struct plumb_file *file, struct digest *ret,
 		    struct why *ret_why);

@@ -108,8 +108,8 @@ static void taken_done(struct taken *t)
 }
 
 /*
- * What the kernel took itself, else what the agent reads now. pid 0: the path alone tells where to read. A path in another mount
- * namespace, or without its front, names something else in ours: the file must be the very inode of the record.
+ * What the kernel took itself, else what the agent reads now. A path in another mount namespace, or without its front, names
+ * something else in ours: the file must be the very inode of the record.
  */
 static int take(struct sensor_bpf *s, uint32_t pid, const char *path, const struct plumb_file *file,
 		const struct plumb_hash *hash, struct taken *ret)
@@ -123,7 +123,9 @@ static int take(struct sensor_bpf *s, uint32_t pid, const char *path, const stru
 		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
 	else
 		r = hash_cache_exec(s->o.hash_cache, pid, path, file, &digest, &why);
-	if (r == 0) {
+	if (r == 1)
+		ret->src = "fsverity";
+	if (r >= 0) {
 		r = claims_exec_value(&digest, &ret->found);
 	} else {
 		ret->src = "none";
@@ -177,7 +179,7 @@ static void handle_script(struct sensor_bpf *s, const struct plumb_event_script 
 	CLEANUP(taken_done) struct taken taken = {0};
 	struct line l;
 
-	if (take(s, 0, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+	if (take(s, e->task.pid, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
@@ -208,7 +210,7 @@ static void handle_load(struct sensor_bpf *s, const struct plumb_event_load *e)
 
 	if (e->from_memory)
 		buf_printf(&taken.found, "unmeasured from memory");
-	else if (take(s, 0, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+	else if (take(s, e->task.pid, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	snprintf(key, sizeof(key), "load:%s:%s%s", names[e->what], cut ? "..." : "",

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run.c: programs that run from where nothing can be looked up afterwards. */
 #include <fcntl.h>
+#include <linux/fsverity.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -70,9 +72,29 @@ static int run_gone(char **argv)
 	return run_fd(fd);
 }
 
+/* PROGRAM NAME: runs a copy that the kernel holds to its bytes from then on. */
+static int run_verity(char **argv)
+{
+	struct fsverity_enable_arg enable = {
+		.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256, .block_size = 4096};
+	int fd = open(argv[1], O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0755), r;
+
+	if (fd < 0)
+		return -errno;
+	r = copy_to(fd, argv[0]);
+	close(fd);
+	if (r < 0)
+		return r;
+	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, FS_IOC_ENABLE_VERITY, &enable) < 0)
+		return -errno;
+	return run_fd(fd);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct deed deeds[] = {{"memfd", run_memfd, 1}, {"gone", run_gone, 2}};
+	static const struct deed deeds[] = {
+		{"memfd", run_memfd, 1}, {"gone", run_gone, 2}, {"verity", run_verity, 2}};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
 }
