@@ -117,12 +117,22 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
 }
 
+/* What was asked for has ended: that nothing was found is news as well. */
+static void on_scanned(void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (a->report)
+		report_now(a->report);
+}
+
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	const struct watch_options watch = {.files = a->files, .proctab = a->proctab};
 	const struct mounts_options mounts = {.files = a->files, .clock = o->clock};
-	const struct scan_files_options scan = {.files = a->files, .clock = o->clock};
+	const struct scan_files_options scan = {
+		.files = a->files, .clock = o->clock, .done = on_scanned, .ctx = a};
 	struct why why = {""};
 	int r, seen;
 
@@ -235,16 +245,7 @@ static void on_scan(void *ctx)
 	if (a->scan_slow)
 		scan_slow_now(a->scan_slow);
 	if (a->scan_files)
-		scan_files_now(a->scan_files);
-	if (a->report)
-		report_now(a->report);
-}
-
-/* What was asked for has ended: that nothing was found is news as well. */
-static void on_scanned(void *ctx)
-{
-	struct agent *a = ctx;
-
+		scan_files_anew(a->scan_files);
 	if (a->report)
 		report_now(a->report);
 }

@@ -290,7 +290,7 @@ static int measure_link(const char *path, const struct stat *st, struct buf *ret
 	return claims_file_value(st, NULL, target, ret);
 }
 
-static int measure_regular(struct file_set *f, const char *path, struct buf *ret)
+static int measure_regular(struct file_set *f, const char *path, bool anew, struct buf *ret)
 {
 	/* O_NONBLOCK: should it become a pipe in between, the loop must not hang on it. */
 	CLEANUP_CLOSE int fd =
@@ -301,7 +301,8 @@ static int measure_regular(struct file_set *f, const char *path, struct buf *ret
 
 	if (fd < 0)
 		return errno == ENOENT ? claims_absent(ret) : claims_unreadable(errno, ret);
-	r = hash_cache_fd(f->o.hash_cache, fd, &digest, &st);
+	r = anew ? hash_cache_fd_anew(f->o.hash_cache, fd, &digest, &st)
+		 : hash_cache_fd(f->o.hash_cache, fd, &digest, &st);
 	if (r == -ESTALE) /* it is being written: once more, then say that it could not be read */
 		r = hash_cache_fd(f->o.hash_cache, fd, &digest, &st);
 	if (r < 0)
@@ -309,7 +310,7 @@ static int measure_regular(struct file_set *f, const char *path, struct buf *ret
 	return claims_file_value(&st, &digest, NULL, ret);
 }
 
-static int measure(struct file_set *f, const char *path, struct buf *ret)
+static int measure(struct file_set *f, const char *path, bool anew, struct buf *ret)
 {
 	struct stat st;
 
@@ -319,7 +320,7 @@ static int measure(struct file_set *f, const char *path, struct buf *ret)
 	if (S_ISLNK(st.st_mode))
 		return measure_link(path, &st, ret);
 	if (S_ISREG(st.st_mode))
-		return measure_regular(f, path, ret);
+		return measure_regular(f, path, anew, ret);
 	return claims_file_value(&st, NULL, NULL, ret);
 }
 
@@ -376,7 +377,7 @@ int file_set_check(struct file_set *f, const char *path, const struct file_set_d
 			return r;
 		m = find(f, path);
 	}
-	r = measure(f, path, &value);
+	r = measure(f, path, deed->anew, &value);
 	if (r >= 0)
 		r = buf_status(&value);
 	if (r < 0)
@@ -400,6 +401,11 @@ const char *file_set_value(const struct file_set *f, const char *path)
 	const struct member *m = find(f, path);
 
 	return m ? m->value : NULL;
+}
+
+uint64_t file_set_n_bytes(const struct file_set *f)
+{
+	return hash_cache_n_bytes(f->o.hash_cache);
 }
 
 uint32_t file_set_n(const struct file_set *f)

@@ -31,6 +31,7 @@ struct file_set *file_set_free(struct file_set *f);
 struct file_set_deed {
 	const char *src;	/* "fanotify", "scan" */
 	const char *op;		/* as in a line; "rescan": only a change is told */
+	bool anew;		/* the content is read, although nothing says that it changed */
 	const char *other;	/* the other path of a move, or NULL */
 	const char *scope;	/* NULL: host */
 	const struct line_actor *actor;	/* NULL: nobody is named (rescan) */
@@ -46,6 +47,8 @@ bool file_set_covers(const struct file_set *f, const char *path);	/* is, or lies
 bool file_set_touches(const struct file_set *f, const char *path);	/* covers, or is an ancestor of a configured path */
 int file_set_discover(struct file_set *f, const char *path);	/* adds what lies at and below path; number added, or -errno */
 const char *file_set_value(const struct file_set *f, const char *path);	/* last value, NULL: none; borrowed */
+
+uint64_t file_set_n_bytes(const struct file_set *f);	/* of content that was read so far, by all who share the hash cache */
 
 /* Walk by number, 0 … n - 1; numbers stay as they are while entries are added. Borrowed. */
 uint32_t file_set_n(const struct file_set *f);

@@ -45,7 +45,7 @@ struct hash_cache {
 	struct cache_entry *entries;
 	uint32_t *buckets;
 	uint32_t max, n, oldest;
-	uint64_t file_max;
+	uint64_t file_max, n_bytes;
 };
 
 static uint32_t bucket_of(const struct hash_cache *c, const struct cache_key *k)
@@ -88,7 +88,14 @@ static void remember(struct hash_cache *c, const struct cache_key *k, const stru
 	struct timespec now;
 	uint32_t place, b = bucket_of(c, k);
 
-	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || find(c, k) ||
+	for (uint32_t i = c->buckets[b]; i; i = c->entries[i - 1].next) {
+		if (!same_key(&c->entries[i - 1].key, k))
+			continue;
+		c->entries[i - 1].digest = *d;
+		c->entries[i - 1].verity = verity;
+		return;
+	}
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 ||
 	    (!verity &&
 	     (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec < k->ctime_ns + SETTLED_NS))
 		return;
@@ -153,7 +160,8 @@ static bool has_verity(int fd)
 }
 
 /* 0, or 1: the file is under fs-verity. */
-static int digest_of(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
+static int digest_of(struct hash_cache *c, int fd, bool anew, struct digest *ret,
+		     struct stat *ret_st)
 {
 	struct stat before, after;
 	struct cache_key key, key_after;
@@ -167,7 +175,7 @@ static int digest_of(struct hash_cache *c, int fd, struct digest *ret, struct st
 	if (!S_ISREG(before.st_mode))
 		return -EINVAL;
 	key = key_of(&before);
-	known = find(c, &key);
+	known = anew ? NULL : find(c, &key);
 	if (known) {
 		*ret = known->digest;
 		*ret_st = before;
@@ -177,6 +185,7 @@ static int digest_of(struct hash_cache *c, int fd, struct digest *ret, struct st
 		return -EFBIG;
 	verity = has_verity(fd); /* before it is read: it does not go away again */
 	r = digest_fd(fd, c->file_max, &d, NULL);
+	c->n_bytes += key.size;
 	if (r < 0)
 		return r;
 	if (fstat(fd, &after) < 0)
@@ -192,7 +201,14 @@ static int digest_of(struct hash_cache *c, int fd, struct digest *ret, struct st
 
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
 {
-	int r = digest_of(c, fd, ret, ret_st);
+	int r = digest_of(c, fd, false, ret, ret_st);
+
+	return r < 0 ? r : 0;
+}
+
+int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
+{
+	int r = digest_of(c, fd, true, ret, ret_st);
 
 	return r < 0 ? r : 0;
 }
@@ -225,7 +241,7 @@ static int hash_of(struct hash_cache *c, const char *path, const struct plumb_fi
 	r = same_file(fd, file);
 	if (r < 0)
 		return r;
-	verity = digest_of(c, fd, &d, &st);
+	verity = digest_of(c, fd, false, &d, &st);
 	if (verity < 0)
 		return verity;
 	/* digest_of() held the time before against the time after; this holds them against the kernel's. */
@@ -289,6 +305,11 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 	default:
 		return why_set(ret_why, r, "%s", strerrorname_np(-r));
 	}
+}
+
+uint64_t hash_cache_n_bytes(const struct hash_cache *c)
+{
+	return c->n_bytes;
 }
 
 uint32_t hash_cache_n(const struct hash_cache *c)

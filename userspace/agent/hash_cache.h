@@ -30,6 +30,9 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path, const 
 		    struct why *ret_why);
 /* Digest of an open regular file. *ret_st: its status, equal before and after reading. -ESTALE: it changed meanwhile. */
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
+/* The same, read although it is remembered: a store through an old mapping and a write to the block device change no time. */
+int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
+uint64_t hash_cache_n_bytes(const struct hash_cache *c);	/* that were read so far, by all of these */
 uint32_t hash_cache_n(const struct hash_cache *c);
 
 #endif

@@ -11,8 +11,12 @@ struct scan_files {
 	struct scan_files_options o;
 	struct event *slice_event, *pass_event;
 	uint32_t next; /* number of the file that comes next, when a pass runs */
+	uint32_t resume; /* where a pass that reads anew stood when it gave way */
 	uint32_t n_passes;
-	bool running, again;
+	bool running, anew; /* anew: the pass that runs is one that reads all content */
+	bool again,
+		want_anew; /* a quick one; one that reads anew: to be begun when this one ends */
+	bool asked; /* by scan_files_anew(), and not answered yet */
 };
 
 static const struct timeval at_once = {0, 0};
@@ -22,19 +26,20 @@ static struct timeval after_ms(uint32_t ms)
 	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
-static void begin(struct scan_files *s)
+static void begin(struct scan_files *s, bool anew, uint32_t from)
 {
 	/* Files that came unseen: the walk is part of the pass. */
 	for (uint32_t i = 0; i < file_set_n_roots(s->o.files); i++)
 		(void)file_set_discover(s->o.files, file_set_root_at(s->o.files, i));
-	s->next = 0;
+	s->next = from;
+	s->anew = anew;
 	s->running = true;
 }
 
 /* Files until the time is up. true: the pass is done. */
 static bool slice(struct scan_files *s, uint64_t until_ns)
 {
-	const struct file_set_deed deed = {.src = "scan", .op = "rescan"};
+	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .anew = s->anew};
 	const char *path;
 	int r;
 
@@ -51,41 +56,82 @@ static bool slice(struct scan_files *s, uint64_t until_ns)
 	return false;
 }
 
+static void start(struct scan_files *s, bool anew, uint32_t from)
+{
+	begin(s, anew, from);
+	event_add(s->slice_event, &at_once);
+}
+
 static void end(struct scan_files *s)
 {
+	bool answer = s->anew && s->asked && !s->want_anew;
+
 	s->running = false;
 	s->n_passes++;
 	if (s->again) {
 		s->again = false;
-		begin(s);
-		event_add(s->slice_event, &at_once);
+		start(s, false, 0);
+	} else if (s->want_anew) {
+		s->want_anew = false;
+		start(s, true, s->resume);
+		s->resume = 0;
 	}
+	if (!answer)
+		return;
+	s->asked = false;
+	if (s->o.done)
+		s->o.done(s->o.ctx);
+}
+
+/*
+ * As long a rest as the work took: half of one core at most. What is read anew may come from the disk, and has a bound of its own; what a quick
+ * pass reads has changed, and is wanted now.
+ */
+static uint32_t rest_ms(const struct scan_files *s, uint64_t n_bytes)
+{
+	uint64_t ms = s->anew ? n_bytes * 1000 / s->o.bytes_s : 0;
+
+	return ms > s->o.slice_ms ? ms > 60000 ? 60000 : (uint32_t)ms : s->o.slice_ms;
 }
 
 static void on_slice(evutil_socket_t fd, short what, void *ctx)
 {
 	struct scan_files *s = ctx;
+	uint64_t before = file_set_n_bytes(s->o.files);
+	struct timeval tv;
 
 	(void)fd;
 	(void)what;
 	if (slice(s, clock_boot_ns(s->o.clock) + s->o.slice_ms * 1000000ull)) {
 		end(s);
-	} else {
-		/* As long a rest as the work took: half of one core at most. */
-		struct timeval tv = after_ms(s->o.slice_ms);
-
-		event_add(s->slice_event, &tv);
+		return;
 	}
+	tv = after_ms(rest_ms(s, file_set_n_bytes(s->o.files) - before));
+	event_add(s->slice_event, &tv);
 }
 
 void scan_files_now(struct scan_files *s)
 {
-	if (s->running) {
+	if (s->running && !s->anew) {
 		s->again = true;
 		return;
 	}
-	begin(s);
-	event_add(s->slice_event, &at_once);
+	/* Who reads anew may take minutes, and goes on where it was. */
+	if (s->running) {
+		s->resume = s->want_anew ? 0 : s->next;
+		s->want_anew = true;
+	}
+	start(s, false, 0);
+}
+
+void scan_files_anew(struct scan_files *s)
+{
+	s->asked = true;
+	s->resume = 0;
+	if (s->running)
+		s->want_anew = true;
+	else
+		start(s, true, 0);
 }
 
 static void on_pass(evutil_socket_t fd, short what, void *ctx)
@@ -95,7 +141,7 @@ static void on_pass(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	if (!s->running)
-		scan_files_now(s);
+		start(s, true, 0);
 }
 
 static void on_want(void *ctx)
@@ -114,6 +160,7 @@ int scan_files_open(struct event_base *base, const struct scan_files_options *o,
 	s->o = *o;
 	s->o.interval_ms = o->interval_ms ? o->interval_ms : 3600000;
 	s->o.slice_ms = o->slice_ms ? o->slice_ms : 20;
+	s->o.bytes_s = o->bytes_s ? o->bytes_s : SCAN_FILES_BYTES_S;
 	tv = after_ms(s->o.interval_ms);
 	s->slice_event = evtimer_new(base, on_slice, s);
 	s->pass_event = event_new(base, -1, EV_PERSIST, on_pass, s);
@@ -123,7 +170,7 @@ int scan_files_open(struct event_base *base, const struct scan_files_options *o,
 	}
 	(void)file_set_on_want(s->o.files, on_want, s);
 	if (o->first_now) {
-		begin(s);
+		begin(s, false, 0);
 		while (!slice(s, UINT64_MAX))
 			;
 		end(s);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Passes over the watched files: quick ones by what the times say, and those that read all content, within a bound and giving way. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "scan_files.h"
+#include "scratch.h"
+
+struct bench {
+	char top[SCRATCH_SIZE], file[SCRATCH_SIZE + 16];
+	struct event_base *base;
+	struct hash_cache *cache;
+	struct file_set *files;
+	struct scan_files *scan;
+	struct measure_sink sink;
+	unsigned int n_changes, n_done;
+	char last[256];
+};
+
+static void on_line(void *ctx, const struct line *l)
+{
+	struct bench *b = ctx;
+
+	if (l->type != PLUMB_TYPE_FILE)
+		return;
+	assert_string_equal(l->op, "rescan");
+	b->n_changes++;
+	snprintf(b->last, sizeof(b->last), "%s", l->key);
+}
+
+static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
+{
+	(void)ctx;
+	(void)src;
+	(void)n;
+	(void)what;
+}
+
+static void on_done(void *ctx)
+{
+	((struct bench *)ctx)->n_done++;
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	const char *paths[] = {b->top};
+	struct why why = {""};
+
+	scratch_open(b->top, "scan-files");
+	snprintf(b->file, sizeof(b->file), "%s/f00", b->top);
+	scratch_run(b->top, "for i in $(seq 10 19); do head -c 1000000 /dev/zero >f$i; done; head "
+			    "-c 4096 /dev/zero >f00");
+	b->base = event_base_new();
+	b->sink = (struct measure_sink){b, on_line, NULL, on_lost};
+	assert_int_equal(hash_cache_open(0, 0, &b->cache), 0);
+	assert_int_equal(file_set_open(&(struct file_set_options){.paths = paths,
+								  .n_paths = 1,
+								  .hash_cache = b->cache,
+								  .clock = clock_system()},
+				       &b->sink, &b->files, &why),
+			 0);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+
+	scan_files_free(b->scan);
+	file_set_free(b->files);
+	hash_cache_free(b->cache);
+	event_base_free(b->base);
+	scratch_done(b->top);
+	free(b);
+	return 0;
+}
+
+static void open_scan(struct bench *b, uint32_t interval_ms, uint32_t bytes_s)
+{
+	const struct scan_files_options o = {.files = b->files,
+					     .clock = clock_system(),
+					     .interval_ms = interval_ms,
+					     .slice_ms = 1,
+					     .bytes_s = bytes_s,
+					     .done = on_done,
+					     .ctx = b,
+					     .first_now = true};
+	struct why why = {""};
+
+	assert_int_equal(scan_files_open(b->base, &o, &b->scan, &why), 0);
+}
+
+static void passes(struct bench *b, uint32_t n)
+{
+	while (scan_files_n_passes(b->scan) < n)
+		assert_int_equal(event_base_loop(b->base, EVLOOP_ONCE), 0);
+}
+
+/* A store through a mapping that was made before: no time changes where the file system keeps none for that (tmpfs). */
+static void test_stores_without_a_trace(void **state)
+{
+	struct bench *b = *state;
+	int fd = open(b->file, O_RDWR | O_CLOEXEC);
+	char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct stat before, after;
+
+	assert_true(map != MAP_FAILED);
+	map[0] = 'a';
+	sleep(2); /* what changed just now is not remembered */
+	open_scan(b, 3600000, 0);
+	assert_int_equal(fstat(fd, &before), 0);
+	map[0] = 'b';
+	assert_int_equal(fstat(fd, &after), 0);
+	if (memcmp(&before.st_ctim, &after.st_ctim, sizeof(before.st_ctim)) != 0)
+		skip();
+	scan_files_now(b->scan);
+	passes(b, 2);
+	assert_int_equal(b->n_changes, 0);
+	scan_files_anew(b->scan);
+	passes(b, 3);
+	assert_int_equal(b->n_changes, 1);
+	assert_non_null(strstr(b->last, "/f00"));
+	assert_int_equal(b->n_done, 1);
+	/* What was read anew is what is remembered from then on. */
+	scan_files_now(b->scan);
+	passes(b, 4);
+	scan_files_anew(b->scan);
+	passes(b, 5);
+	assert_int_equal(b->n_changes, 1);
+	assert_int_equal(b->n_done, 2);
+	munmap(map, 4096);
+	close(fd);
+}
+
+static void test_schedule(void **state)
+{
+	struct bench *b = *state;
+	uint64_t first;
+
+	sleep(2);
+	open_scan(b, 10, 0);
+	first = file_set_n_bytes(b->files);
+	assert_int_equal(first, 10 * 1000000 + 4096);
+	passes(b, 2);
+	assert_int_equal(file_set_n_bytes(b->files), 2 * first);
+	assert_int_equal(b->n_done, 0); /* nobody asked */
+}
+
+/*
+ * Bound so low that the pass rests after its first slice: a quick one does not wait for it, and reads nothing that has not changed;
+ * then it goes on, and does not begin again.
+ */
+static void test_gives_way(void **state)
+{
+	struct bench *b = *state;
+	uint64_t first, read;
+
+	sleep(2);
+	open_scan(b, 3600000, 8000000);
+	first = file_set_n_bytes(b->files);
+	scan_files_anew(b->scan);
+	event_base_loop(b->base, EVLOOP_ONCE);
+	read = file_set_n_bytes(b->files) - first;
+	assert_in_range(read, 1, first - 1);
+	scan_files_now(b->scan);
+	passes(b, 2);
+	assert_int_equal(file_set_n_bytes(b->files), first + read);
+	assert_int_equal(b->n_done, 0);
+	passes(b, 3);
+	assert_int_equal(file_set_n_bytes(b->files), 2 * first);
+	assert_int_equal(b->n_done, 1);
+}
+
+/* One that is asked for while another runs begins anew when that ends: what lies behind it may have changed. */
+static void test_asked_twice(void **state)
+{
+	struct bench *b = *state;
+	uint64_t first;
+
+	open_scan(b, 3600000, 0);
+	first = file_set_n_bytes(b->files);
+	scan_files_anew(b->scan);
+	scan_files_anew(b->scan);
+	passes(b, 3);
+	assert_int_equal(file_set_n_bytes(b->files), 3 * first);
+	assert_int_equal(b->n_done, 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_stores_without_a_trace),
+		T(test_schedule),
+		T(test_gives_way),
+		T(test_asked_twice),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
