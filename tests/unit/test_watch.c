@@ -35,6 +35,7 @@ struct bench {
 	struct proctab *proctab;
 	struct file_set *files;
 	struct scan_files *scan;
+	struct changes *changes;
 	struct watch *watch;
 	struct told lines[MAX_LINES];
 	uint32_t n;
@@ -162,8 +163,13 @@ static int setup(void **state)
 				       &sink, &b->files, &why),
 			 0);
 	*state = b;
-	if (watch_open(b->base, &(struct watch_options){.files = b->files, .proctab = b->proctab},
-		       &sink, &b->watch, &why) < 0)
+	assert_int_equal(
+		changes_open(b->base,
+			     &(struct changes_options){.files = b->files, .proctab = b->proctab},
+			     &sink, &b->changes),
+		0);
+	if (watch_open(b->base, &(struct watch_options){.files = b->files, .changes = b->changes},
+		       &b->watch, &why) < 0)
 		return 0; /* the tests skip */
 	assert_int_equal(scan_files_open(b->base,
 					 &(struct scan_files_options){.files = b->files,
@@ -181,6 +187,7 @@ static int teardown(void **state)
 
 	scan_files_free(b->scan);
 	watch_free(b->watch);
+	changes_free(b->changes);
 	file_set_free(b->files);
 	proctab_free(b->proctab);
 	hash_cache_free(b->cache);

@@ -41,6 +41,7 @@ struct agent {
 	struct file_set *files;
 	struct sensor_netlink *netlink;
 	struct sensor_bpf *bpf;
+	struct changes *changes;
 	struct watch *watch;
 	struct mounts *mounts;
 	struct scan_files *scan_files;
@@ -129,7 +130,8 @@ static void on_scanned(void *ctx)
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
-	const struct watch_options watch = {.files = a->files, .proctab = a->proctab};
+	const struct changes_options changes = {.files = a->files, .proctab = a->proctab};
+	struct watch_options watch = {.files = a->files};
 	const struct mounts_options mounts = {.files = a->files, .clock = o->clock};
 	const struct scan_files_options scan = {
 		.files = a->files, .clock = o->clock, .done = on_scanned, .ctx = a};
@@ -139,7 +141,11 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 	if (o->n_watch == 0)
 		return -ENOENT;
 	/* Marks first, then the first measurement: nothing may change between the two unseen. */
-	seen = watch_open(base, &watch, sink, &a->watch, &why);
+	r = changes_open(base, &changes, sink, &a->changes);
+	if (r < 0)
+		return r;
+	watch.changes = a->changes;
+	seen = watch_open(base, &watch, &a->watch, &why);
 	tell_sensor(a, "fanotify", seen, &why);
 	r = mounts_open(base, &mounts, sink, &a->mounts, &why);
 	tell_sensor(a, "mountinfo", r, &why);
@@ -415,6 +421,7 @@ static void free_sensors(struct agent *a)
 	a->scan_files = scan_files_free(a->scan_files);
 	a->mounts = mounts_free(a->mounts);
 	a->watch = watch_free(a->watch);
+	a->changes = changes_free(a->changes);
 	a->bpf = sensor_bpf_free(a->bpf);
 	a->netlink = sensor_netlink_free(a->netlink);
 }

@@ -363,7 +363,7 @@ void file_set_tell_all(struct file_set *f)
 int file_set_check(struct file_set *f, const char *path, const struct file_set_deed *deed)
 {
 	CLEANUP(buf_done) struct buf value = {0};
-	bool rescan = strcmp(deed->op, "rescan") == 0;
+	bool rescan = deed->only_change || strcmp(deed->op, "rescan") == 0;
 	struct member *m = find(f, path);
 	bool first, changed;
 	char *copy;

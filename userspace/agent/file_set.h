@@ -29,12 +29,13 @@ int file_set_open(const struct file_set_options *o, const struct measure_sink *s
 struct file_set *file_set_free(struct file_set *f);
 
 struct file_set_deed {
-	const char *src;	/* "fanotify", "scan" */
+	const char *src;	/* "fanotify", "lsm", "scan" */
 	const char *op;		/* as in a line; "rescan": only a change is told */
 	bool anew;		/* the content is read, although nothing says that it changed */
 	const char *other;	/* the other path of a move, or NULL */
 	const char *scope;	/* NULL: host */
 	const struct line_actor *actor;	/* NULL: nobody is named (rescan) */
+	bool only_change;	/* as "rescan", whatever op is */
 };
 
 /*

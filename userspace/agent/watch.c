@@ -11,36 +11,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "log.h"
 #include "marks.h"
 
 #define READ_SIZE 65536
 #define READS_A_TURN 16
-#define PENDING_MAX \
-	4096 /* paths that settle; half full: all are looked at before more events are read */
 #define LINKS_MAX 16 /* names of one inode that are looked at; the rest comes with the rescan */
 
 #define FILE_MASK (FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_DELETE_SELF | FAN_MOVE_SELF)
 #define NAMES_MASK (FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR)
 #define DIR_MASK (FILE_MASK | NAMES_MASK | FAN_EVENT_ON_CHILD)
 
-struct pending {
-	char *path;
-	char *other; /* the other end of a move */
-	uint64_t mask;
-	int32_t pid;
-};
-
 struct watch {
 	struct watch_options o;
-	struct measure_sink sink;
 	struct marks *marks;
 	int fd;
 	bool renames; /* the kernel tells both ends of a move in one event (5.17) */
-	struct event *event, *timer, *remark;
+	struct event *event, *remark;
 	uint32_t n_unmarked;
-	struct pending pending[PENDING_MAX];
-	uint32_t n_pending;
 	_Alignas(8) uint8_t data[READ_SIZE];
 };
 
@@ -52,10 +41,7 @@ struct named {
 
 static void tell_loss(struct watch *w, const char *what)
 {
-	log_warning("sensor=fanotify lost=unknown what=\"%s\" next=\"all files are measured anew\"",
-		    what);
-	w->sink.lost(w->sink.ctx, "fanotify", 1, what);
-	file_set_want_scan(w->o.files);
+	changes_lost(w->o.changes, "fanotify", 1, what);
 }
 
 static void mark(struct watch *w, const char *path, bool names_only)
@@ -80,6 +66,21 @@ static void mark(struct watch *w, const char *path, bool names_only)
 	}
 }
 
+static void mark_came(void *ctx, const char *path)
+{
+	mark(ctx, path, false);
+}
+
+static void drop_gone(void *ctx, const char *path, bool below)
+{
+	struct watch *w = ctx;
+
+	if (below)
+		marks_drop_below(w->marks, path);
+	else
+		marks_drop(w->marks, path);
+}
+
 static void mark_ancestors(struct watch *w, const char *root)
 {
 	char path[PATH_MAX];
@@ -102,159 +103,38 @@ static void mark_all(struct watch *w)
 		mark(w, file_set_path_at(w->o.files, i), false);
 }
 
-static const char *op_of(uint64_t mask)
+static uint32_t what_of(uint64_t mask)
 {
-	if (mask & FAN_MOVED_TO)
-		return "moved_to";
-	if (mask & FAN_MOVED_FROM)
-		return "moved_from";
-	if (mask & FAN_CREATE)
-		return "create";
-	if (mask & (FAN_DELETE | FAN_DELETE_SELF))
-		return "delete";
-	if (mask & (FAN_MODIFY | FAN_CLOSE_WRITE))
-		return "write";
-	return "attr";
-}
-
-static bool below(const char *path, const char *above)
-{
-	size_t n = strlen(above);
-
-	return strncmp(path, above, n) == 0 && (path[n] == '\0' || path[n] == '/');
-}
-
-static void check(struct watch *w, const char *path, const struct file_set_deed *deed)
-{
-	int r = file_set_check(w->o.files, path, deed);
-
-	if (r < 0 && r != -ENOENT)
-		tell_loss(w, "a file that changed could not be measured");
-}
-
-/* A directory came: what is in it was there before its mark was. */
-static void dir_came(struct watch *w, const char *path, const struct file_set_deed *deed)
-{
-	uint32_t n = file_set_n(w->o.files);
-
-	if (file_set_discover(w->o.files, path) == -ENOSPC)
-		tell_loss(w, "a new directory does not fit into the set of files");
-	for (uint32_t i = 0; i < file_set_n(w->o.files); i++) {
-		const char *member = file_set_path_at(w->o.files, i);
-
-		if (strcmp(member, path) == 0 || (i < n && !below(member, path)))
-			continue;
-		mark(w, member, false);
-		check(w, member, deed);
-	}
-}
-
-/* A directory went, and all that lay in it. The kernel does not tell those one by one. */
-static void dir_went(struct watch *w, const char *path, const struct file_set_deed *deed)
-{
-	for (uint32_t i = 0; i < file_set_n(w->o.files); i++) {
-		const char *member = file_set_path_at(w->o.files, i);
-
-		if (strcmp(member, path) != 0 && below(member, path))
-			check(w, member, deed);
-	}
-}
-
-static void look(struct watch *w, const struct pending *p)
-{
-	char scope[CGROUPS_SCOPE_SIZE];
-	struct line_actor actor;
-	struct file_set_deed deed = {
-		.src = "fanotify",
-		.op = op_of(p->mask),
-		.other = p->other,
-		.scope = scope,
-		.actor = &actor,
+	static const struct {
+		uint64_t mask;
+		uint32_t what;
+	} known[] = {
+		{FAN_MOVED_TO, CHANGES_MOVED_TO},
+		{FAN_MOVED_FROM, CHANGES_MOVED_FROM},
+		{FAN_CREATE, CHANGES_CREATE},
+		{FAN_DELETE | FAN_DELETE_SELF, CHANGES_DELETE},
+		{FAN_MODIFY | FAN_CLOSE_WRITE, CHANGES_WRITE},
+		{FAN_ATTRIB | FAN_MOVE_SELF, CHANGES_ATTR},
+		{FAN_ONDIR, CHANGES_ON_DIR},
 	};
-	bool came = p->mask & (FAN_CREATE | FAN_MOVED_TO);
-	bool went = p->mask & (FAN_DELETE | FAN_MOVED_FROM);
+	uint32_t what = 0;
 
-	/* A watched path lies below: another tree has taken its place. */
-	if (!file_set_covers(w->o.files, p->path)) {
-		if (file_set_touches(w->o.files, p->path) && (came || went)) {
-			file_set_want_scan(w->o.files); /* and that marks anew */
-		}
-		return;
-	}
-	/* The baseline of the node judges its files, whoever changes them: the scope is the file's. */
-	snprintf(scope, sizeof(scope), "host");
-	(void)proctab_actor(w->o.proctab, (uint32_t)p->pid, 0, &actor);
-	if (went && (p->mask & FAN_ONDIR)) {
-		marks_drop_below(w->marks, p->path);
-		dir_went(w, p->path, &deed);
-	} else if (went)
-		marks_drop(w->marks, p->path);
-	if (came)
-		mark(w, p->path, false);
-	check(w, p->path, &deed);
-	if (came && (p->mask & FAN_ONDIR))
-		dir_came(w, p->path, &deed);
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		what |= mask & known[i].mask ? known[i].what : 0;
+	return what;
 }
 
-static void look_at_all(struct watch *w)
-{
-	/* Looking may not add to the list, but be safe against it: each is taken off first. */
-	uint32_t n = w->n_pending;
-
-	w->n_pending = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		struct pending p = w->pending[i];
-
-		look(w, &p);
-		free(p.path);
-		free(p.other);
-	}
-}
-
-static void on_settled(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd;
-	(void)what;
-	look_at_all(ctx);
-}
-
-/* Notes an event of path; those of one path and one process come together, until it is quiet for a moment. */
 static void note(struct watch *w, const char *path, const char *other, uint64_t mask, int32_t pid)
 {
-	uint32_t ms = w->o.settle_ms ? w->o.settle_ms : 20;
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-	struct pending *p;
-
-	if (!file_set_touches(w->o.files, path))
-		return;
-	/* Only with the last one: an order of several processes' deeds on a path is kept. */
-	for (uint32_t i = w->n_pending; i > 0; i--) {
-		p = &w->pending[i - 1];
-		if (strcmp(p->path, path) != 0)
-			continue;
-		if (p->pid != pid || other || ((p->mask ^ mask) & FAN_ONDIR))
-			break;
-		p->mask |= mask;
-		return;
-	}
-	if (w->n_pending == PENDING_MAX) { /* not looked at here: the caller holds borrowed paths */
-		tell_loss(w, "more paths change at once than can be kept");
-		return;
-	}
-	p = &w->pending[w->n_pending];
-	*p = (struct pending){
-		.path = strdup(path),
-		.other = other ? strdup(other) : NULL,
-		.mask = mask,
-		.pid = pid,
+	const struct changes_note n = {
+		.src = "fanotify",
+		.path = path,
+		.other = other,
+		.what = what_of(mask),
+		.pid = (uint32_t)pid,
 	};
-	if (!p->path) {
-		free(p->other);
-		tell_loss(w, "out of memory");
-		return;
-	}
-	if (w->n_pending++ == 0)
-		event_add(w->timer, &tv);
+
+	changes_note(w->o.changes, &n);
 }
 
 /* Takes one record apart. false: it does not fit into what is left, or its parts not into it. */
@@ -402,8 +282,8 @@ static void on_events(evutil_socket_t fd, short what, void *ctx)
 	for (int i = 0; i < READS_A_TURN; i++) {
 		ssize_t n;
 
-		if (w->n_pending > PENDING_MAX / 2)
-			look_at_all(w);
+		if (changes_is_half_full(w->o.changes))
+			changes_look(w->o.changes);
 		n = read(fd, w->data, sizeof(w->data));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -449,6 +329,7 @@ static bool knows_renames(int fd)
 
 static int start(struct watch *w, struct event_base *base, struct why *ret_why)
 {
+	const struct changes_marker marker = {mark_came, drop_gone, w};
 	int r;
 
 	w->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_MARKS |
@@ -466,15 +347,15 @@ static int start(struct watch *w, struct event_base *base, struct why *ret_why)
 		return why_set(ret_why, -ENOTSUP,
 			       "fanotify: none of the watched files can be marked");
 	w->event = event_new(base, w->fd, EV_READ | EV_PERSIST, on_events, w);
-	w->timer = evtimer_new(base, on_settled, w);
 	w->remark = evtimer_new(base, on_remark, w);
-	if (!w->event || !w->timer || !w->remark || event_add(w->event, NULL) < 0)
+	if (!w->event || !w->remark || event_add(w->event, NULL) < 0)
 		return -ENOMEM;
-	return file_set_on_want(w->o.files, on_want, w);
+	r = changes_add_marker(w->o.changes, &marker);
+	return r < 0 ? r : file_set_on_want(w->o.files, on_want, w);
 }
 
-int watch_open(struct event_base *base, const struct watch_options *o,
-	       const struct measure_sink *sink, struct watch **ret, struct why *ret_why)
+int watch_open(struct event_base *base, const struct watch_options *o, struct watch **ret,
+	       struct why *ret_why)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	int r;
@@ -482,7 +363,6 @@ int watch_open(struct event_base *base, const struct watch_options *o,
 	if (!w)
 		return -ENOMEM;
 	w->o = *o;
-	w->sink = *sink;
 	r = start(w, base, ret_why);
 	if (r < 0) {
 		watch_free(w);
@@ -498,17 +378,12 @@ struct watch *watch_free(struct watch *w)
 		return NULL;
 	if (w->event)
 		event_free(w->event);
-	if (w->timer)
-		event_free(w->timer);
 	if (w->remark)
 		event_free(w->remark);
 	(void)file_set_on_want(w->o.files, NULL, w);
+	changes_remove_marker(w->o.changes, w);
 	if (w->fd >= 0)
 		close(w->fd);
-	for (uint32_t i = 0; i < w->n_pending; i++) {
-		free(w->pending[i].path);
-		free(w->pending[i].other);
-	}
 	marks_free(w->marks);
 	free(w);
 	return NULL;

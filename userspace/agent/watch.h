@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * watch.h: fanotify on the inodes of the watched files, their directories and the parents of these. Notification class only:
- * nothing on the node ever waits for it. In: a file_set. Out: file_set_check() for each path that an event names; the actor from
- * the process table by pid. A queue overflow is told as lost, and a full rescan is asked for.
+ * nothing on the node ever waits for it. In: a file_set. Out: a note to changes for each path that an event names, with the pid.
+ * A queue overflow is told as lost, and a full rescan is asked for.
  */
 #ifndef PLUMB_WATCH_H
 #define PLUMB_WATCH_H
 
 #include <event2/event.h>
+#include "changes.h"
 #include "file_set.h"
-#include "measure.h"
-#include "proctab.h"
 
 #define WATCH_MAX 100000	/* marks */
 
@@ -18,14 +17,12 @@ struct watch;
 
 struct watch_options {
 	struct file_set *files;		/* borrowed */
-	struct proctab *proctab;	/* borrowed */
+	struct changes *changes;	/* borrowed */
 	uint32_t max;			/* marks; 0: WATCH_MAX */
-	uint32_t settle_ms;		/* how long events of one path are gathered before it is looked at; 0: 20 */
 };
 
 /* -EPERM, -ENOSYS, -ENOTSUP: no fanotify of this kind here. */
-int watch_open(struct event_base *base, const struct watch_options *o, const struct measure_sink *sink, struct watch **ret,
-	       struct why *ret_why);
+int watch_open(struct event_base *base, const struct watch_options *o, struct watch **ret, struct why *ret_why);
 struct watch *watch_free(struct watch *w);
 uint32_t watch_n_marks(const struct watch *w);
 uint32_t watch_n_unmarked(const struct watch *w);	/* inodes that could not be marked (bound, file system without handles) */
