@@ -28,7 +28,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 
 PKGS := libcrypto libssl libevent libevent_openssl libevent_pthreads libcurl jansson libcyaml yaml-0.1 sqlite3 \
-	libnl-3.0 libzstd tss2-esys tss2-tctildr tss2-mu tss2-rc libseccomp libsystemd libbpf
+	libnl-3.0 libzstd tss2-esys tss2-tctildr tss2-mu tss2-rc libseccomp libsystemd libbpf \
+	libarchive
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lpthread
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wwrite-strings \
@@ -37,7 +38,7 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPI
 INCLUDES := -Iinclude -Iuserspace/lib -Iuserspace/agent -Iuserspace/ctl -Iuserspace/verifier -Itests/fakes -I$(O)/bpf
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) $(INCLUDES) $(PKG_CFLAGS) -MMD -MP
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)
+LDFLAGS_ALL = -pie -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)
 
 main_plumbd := agent/plumbd
 main_plumb-verifier := verifier/plumb_verifier

@@ -275,7 +275,9 @@ static const struct place *read_place(struct overlay_layer *o, const struct plum
 		o->oldest = (o->oldest + 1) % PLACES;
 	}
 	free(p->mountinfo);
-	*p = (struct place){t->mnt_ns, copy, text.size};
+	p->mnt_ns = t->mnt_ns;
+	p->mountinfo = copy;
+	p->size = text.size;
 	return p;
 }
 

@@ -9,6 +9,7 @@
 
 #include "baseline.h"
 #include "capture_file.h"
+#include "capture_image.h"
 #include "capture_root.h"
 #include "capture_walk.h"
 #include "claims_boot.h"
@@ -357,9 +358,13 @@ static int fill_set(struct making *m, int root, struct why *ret_why)
 	int r = 0;
 
 	for (uint32_t i = 0; i < o->n_exec && r >= 0; i++)
-		r = capture_walk_exec(m->set, root, o->exec[i], ret_why);
+		r = o->tree ? capture_image_exec(m->set, o->tree, o->exec[i], ret_why)
+			    : capture_walk_exec(m->set, root, o->exec[i], ret_why);
 	for (uint32_t i = 0; i < o->n_files && r >= 0; i++)
-		r = capture_walk_file(m->set, root, o->files[i], &m->directories[i], ret_why);
+		r = o->tree ? capture_image_file(m->set, o->tree, o->files[i], &m->directories[i],
+						 ret_why)
+			    : capture_walk_file(m->set, root, o->files[i], &m->directories[i],
+						ret_why);
 	if (r >= 0)
 		r = take_claims(m->set, o, ret_why);
 	return r < 0 ? r : capture_set_hash(m->set, o->n_threads, &o->progress, ret_why);
@@ -369,7 +374,7 @@ static int open_root(const struct capture_options *o, struct why *ret_why)
 {
 	int root;
 
-	if (!o->image)
+	if (!o->image || o->tree)
 		return CAPTURE_ROOT_HOST;
 	root = open(o->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return root < 0 ? why_set(ret_why, -errno, "%.200s: %s", o->root, strerror(errno)) : root;
@@ -387,7 +392,7 @@ int capture_make(const struct fsio *io, const struct capture_options *o, const c
 		r = open_other(io, &m, ret_why);
 	if (r >= 0)
 		root = open_root(o, ret_why);
-	if (r >= 0 && o->image && root < 0)
+	if (r >= 0 && o->image && !o->tree && root < 0)
 		r = root;
 	if (r >= 0)
 		r = capture_set_open(root, &m.set);

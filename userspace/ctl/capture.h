@@ -10,13 +10,15 @@
 #include <stdint.h>
 #include "capture_set.h"
 #include "fsio.h"
+#include "image_tree.h"
 #include "why.h"
 
 struct capture_options {
 	const char *name;		/* NULL: as in add */
 	uint64_t version;		/* 0: as in add, or 1 */
-	const char *image;		/* "sha256:<hex>": the scope is image:…, and all paths lie below root; NULL: host */
-	const char *root;		/* directory of the unpacked image */
+	const char *image;		/* "sha256:<hex>": the scope is image:…, and all paths are those in it; NULL: host */
+	const char *root;		/* directory of the unpacked image, when tree is NULL */
+	struct image_tree *tree;	/* borrowed */
 	const char *add;		/* document whose scopes stand in the new one, too; NULL: none */
 	const char *const *exec;	/* directories and files; regular files with an x bit are taken */
 	uint32_t n_exec;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct entry {
 	uint32_t kind;
 	uint32_t mode, uid, gid;
 	uint64_t size;
+	bool hashed;
 	struct digest digest;
 };
 
@@ -96,6 +98,18 @@ int capture_set_add_path(struct capture_set *s, enum capture_set_kind kind, cons
 	return add(s, e, path, S_ISLNK(st->st_mode) ? (target ? target : "") : NULL);
 }
 
+int capture_set_add_hashed(struct capture_set *s, enum capture_set_kind kind, const char *path,
+			   const struct stat *st, const char *target, const struct digest *digest)
+{
+	int r = capture_set_add_path(s, kind, path, st, target);
+
+	if (r >= 0) {
+		s->entries[s->n - 1].hashed = true;
+		s->entries[s->n - 1].digest = *digest;
+	}
+	return r;
+}
+
 int capture_set_add_absent(struct capture_set *s, const char *path)
 {
 	return add(s, (struct entry){.kind = CAPTURE_SET_FILE, .mode = 0}, path, NULL);
@@ -158,7 +172,7 @@ static int hash_entry(struct capture_set *s, struct entry *e)
 	struct stat st = {.st_size = 0};
 	int r;
 
-	if (e->kind == CAPTURE_SET_TEXT || !S_ISREG(e->mode))
+	if (e->hashed || e->kind == CAPTURE_SET_TEXT || !S_ISREG(e->mode))
 		return 0;
 	r = hash_path(s->root, path, &e->digest, &st);
 	if (r == -ENOENT || r == -ENOTDIR) {

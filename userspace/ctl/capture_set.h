@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include <sys/stat.h>
+#include "digest.h"
 #include "why.h"
 
 #define CAPTURE_SET_MAX 4000000u
@@ -27,6 +28,9 @@ struct capture_set *capture_set_free(struct capture_set *s);
 
 /* Copied. target: for links, else NULL. -E2BIG: over CAPTURE_SET_MAX or 1 GiB of text. */
 int capture_set_add_path(struct capture_set *s, enum capture_set_kind kind, const char *path, const struct stat *st, const char *target);
+/* One that was hashed already: it is not read. */
+int capture_set_add_hashed(struct capture_set *s, enum capture_set_kind kind, const char *path, const struct stat *st, const char *target,
+			   const struct digest *digest);
 int capture_set_add_absent(struct capture_set *s, const char *path);	/* a watched path that must stay absent */
 /* key starts with neither "exec:" nor "file:". */
 int capture_set_add_text(struct capture_set *s, const char *key, const char *value);

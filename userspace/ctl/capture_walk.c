@@ -146,19 +146,27 @@ int capture_walk_exec(struct capture_set *set, int root, const char *path, struc
 	return walk(&w, real, &st);
 }
 
-int capture_walk_file(struct capture_set *set, int root, const char *path, bool *ret_directory,
-		      struct why *ret_why)
+int capture_walk_plain(const char *path, struct why *ret_why)
 {
-	struct walk w = {.set = set, .root = root, .kind = CAPTURE_SET_FILE, .why = ret_why};
 	size_t n = strlen(path);
-	struct stat st;
-	int r;
 
-	*ret_directory = false;
 	if (path[0] != '/' || n >= PATH_MAX || (n > 1 && path[n - 1] == '/') ||
 	    strstr(path, "//") || strstr(path, "/../") || strstr(path, "/./"))
 		return why_set(ret_why, -EINVAL,
 			       "%.200s: must be absolute and plain (no //, . or ..)", path);
+	return 0;
+}
+
+int capture_walk_file(struct capture_set *set, int root, const char *path, bool *ret_directory,
+		      struct why *ret_why)
+{
+	struct walk w = {.set = set, .root = root, .kind = CAPTURE_SET_FILE, .why = ret_why};
+	struct stat st;
+	int r = capture_walk_plain(path, ret_why);
+
+	*ret_directory = false;
+	if (r < 0)
+		return r;
 	r = look(root, path, &st);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return capture_set_add_absent(set, path);

@@ -13,5 +13,7 @@
 int capture_walk_exec(struct capture_set *set, int root, const char *path, struct why *ret_why);
 /* As the agent watches it: absolute and plain; links are links; what is not there must stay absent. ret_directory: its prefix is to be closed. */
 int capture_walk_file(struct capture_set *set, int root, const char *path, bool *ret_directory, struct why *ret_why);
+/* Absolute, without //, . and ..: 0, or -EINVAL with why. */
+int capture_walk_plain(const char *path, struct why *ret_why);
 
 #endif

@@ -13,6 +13,7 @@
 #include "capture_sign.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "image_source.h"
 #include "jsonl.h"
 #include "print.h"
 #include "remote_baseline.h"
@@ -21,7 +22,7 @@
 #define BAR 40 /* characters */
 
 struct arguments {
-	const char *name, *output, *key, *image, *root, *add;
+	const char *name, *output, *key, *image, *root, *digest, *add;
 	uint64_t version;
 	const char *exec[MAX_PATHS], *files[MAX_PATHS];
 	uint32_t n_exec, n_files;
@@ -34,9 +35,10 @@ static void help(FILE *f)
 		"Usage: plumbctl baseline capture --name=NAME [--version=N] [--exec=DIR…] "
 		"[--file=PATH…]\n"
 		"                        [--claims] [--modules] [--bpf] [--add=FILE] -o FILE\n"
-		"       plumbctl baseline capture --image=sha256:HEX --root=DIR [--exec=DIR…] "
-		"[--file=PATH…]\n"
-		"                        [--name=NAME] [--version=N] [--add=FILE] -o FILE\n"
+		"       plumbctl baseline capture --image=DIR|TAR [--digest=sha256:HEX] "
+		"[--exec=DIR…]\n"
+		"                        [--file=PATH…] [--name=NAME] [--version=N] [--add=FILE] "
+		"-o FILE\n"
 		"       plumbctl baseline sign --key=PRIVATE.pem FILE\n"
 		"       plumbctl baseline verify --key=PUBLIC.pem [--json] FILE\n"
 		"       plumbctl baseline show [--json] FILE\n"
@@ -50,9 +52,14 @@ static void help(FILE *f)
 		"                      versions of runtimes; all but what cannot be read\n"
 		"           --modules  kernel modules that are loaded; others may not be\n"
 		"           --bpf      BPF programs and links that are loaded; others may not be\n"
-		"           --image    of an image instead, unpacked in --root; paths are those in "
-		"the image,\n"
-		"                      programs all that it has unless --exec says which\n"
+		"           --image    of an image instead: OCI layout or docker save, as a "
+		"directory or tar, or a\n"
+		"                      root file system; paths are those in it, programs all that "
+		"it has\n"
+		"                      unless --exec says which. Also a digest, with the root "
+		"file system in --root\n"
+		"           --digest   of the image, as the runtime names it, where it has none "
+		"itself\n"
 		"           --add      with the scopes of FILE, which may be what -o names\n"
 		"  sign     signs the header in place; the entries are covered by the SHA-256 in "
 		"it\n"
@@ -112,12 +119,6 @@ static void tell(const struct arguments *a, const struct baseline *b, const char
 	       i->signer[0] ? "signed by " : "signature not checked", i->signer);
 }
 
-static bool is_digest(const char *text)
-{
-	return strncmp(text, "sha256:", 7) == 0 && strlen(text) == 7 + 64 &&
-	       strspn(text + 7, "0123456789abcdef") == 64;
-}
-
 /* NULL: it can be captured. */
 static const char *missing(const struct arguments *a)
 {
@@ -125,10 +126,12 @@ static const char *missing(const struct arguments *a)
 		return "capture wants -o, and --name or --add";
 	if (a->name && strlen(a->name) >= sizeof(((struct baseline_info *)0)->name))
 		return "--name is too long";
-	if (!a->image != !a->root)
-		return "--image and --root go together";
-	if (a->image && !is_digest(a->image))
-		return "--image wants sha256: and 64 digits, as the runtime names the image";
+	if (a->root && (!a->image || !image_layout_is_digest(a->image) || a->digest))
+		return "--root goes with --image=sha256: and 64 digits, as the runtime names it";
+	if (a->image && !a->root && strncmp(a->image, "sha256:", 7) == 0)
+		return "--image=sha256:… wants --root, and 64 digits";
+	if (a->digest && (!a->image || !image_layout_is_digest(a->digest)))
+		return "--digest wants --image, and sha256: and 64 digits";
 	if (a->image && (a->claims || a->modules || a->bpf))
 		return "an image has no claims, modules and BPF programs of its own";
 	if (!a->image && !a->n_exec && !a->n_files && !a->claims && !a->modules && !a->bpf)
@@ -137,16 +140,55 @@ static const char *missing(const struct arguments *a)
 	return NULL;
 }
 
+/* What the image is called: by what is in it, or by --digest, which must be one of its own if it has any. */
+static const char *digest_of(const struct arguments *a, const struct image_source_info *i,
+			     struct why *ret_why)
+{
+	if (a->root)
+		return a->image;
+	if (!a->digest && !i->config[0])
+		why_set(ret_why, -EINVAL,
+			"%.150s: a root file system has no digest of its own: --digest says how "
+			"the runtime names the image",
+			a->image);
+	else if (a->digest && i->config[0] && strcmp(a->digest, i->config) != 0 &&
+		 strcmp(a->digest, i->manifest) != 0 && strcmp(a->digest, i->index) != 0)
+		why_set(ret_why, -EINVAL, "%.100s: is the image %s, not that of --digest", a->image,
+			i->config);
+	else
+		return a->digest ? a->digest : i->config;
+	return NULL;
+}
+
+static int make(const struct arguments *a, struct capture_options *o, uint64_t *ret_count,
+		struct why *ret_why)
+{
+	struct image_source_info info = {.config = ""};
+	struct image_tree *tree = NULL;
+	int r = a->image && !a->root ? image_source_open(a->image, &tree, &info, ret_why) : 0;
+
+	if (r >= 0 && a->image) {
+		o->image = digest_of(a, &info, ret_why);
+		o->tree = tree;
+		o->root = a->root ? a->root : a->image;
+		r = o->image ? 0 : -EINVAL;
+	}
+	if (r >= 0)
+		r = capture_make(fsio_system(), o, a->output, ret_count, ret_why);
+	if (r >= 0 && a->image && !a->json)
+		printf("image:%s\n", o->image);
+	image_tree_free(tree);
+	return r;
+}
+
 static int capture(const struct arguments *a, char **paths)
 {
 	static const char *const all[] = {"/"};
 	bool whole = a->image && a->n_exec == 0;
 	unsigned int last = 1001;
-	const struct capture_options o = {
+	struct capture_options o = {
 		.name = a->name,
 		.version = a->version,
-		.image = a->image,
-		.root = a->root,
 		.add = a->add,
 		.exec = whole ? all : a->exec,
 		.n_exec = whole ? 1 : a->n_exec,
@@ -164,7 +206,7 @@ static int capture(const struct arguments *a, char **paths)
 	(void)paths;
 	if (missing(a))
 		return print_failure(PRINT_USAGE, "%s", missing(a));
-	r = capture_make(fsio_system(), &o, a->output, &count, &why);
+	r = make(a, &o, &count, &why);
 	if (print_is_terminal(stderr))
 		fputs("\r\033[K", stderr);
 	if (r < 0)
@@ -373,6 +415,8 @@ static int take(struct arguments *a, int o)
 		a->files[a->n_files++] = optarg;
 	else if (o == 'i')
 		a->image = optarg;
+	else if (o == 'd')
+		a->digest = optarg;
 	else if (o == 'r')
 		a->root = optarg;
 	else if (o == 'a')
@@ -399,21 +443,14 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'},
-		{"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'},
-		{"file", required_argument, NULL, 'f'},
-		{"image", required_argument, NULL, 'i'},
-		{"root", required_argument, NULL, 'r'},
-		{"add", required_argument, NULL, 'a'},
-		{"key", required_argument, NULL, 'k'},
-		{"output", required_argument, NULL, 'o'},
-		{"claims", no_argument, NULL, 'c'},
-		{"modules", no_argument, NULL, 'm'},
-		{"bpf", no_argument, NULL, 'b'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},	  {"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},	  {"file", required_argument, NULL, 'f'},
+		{"image", required_argument, NULL, 'i'},  {"root", required_argument, NULL, 'r'},
+		{"digest", required_argument, NULL, 'd'}, {"add", required_argument, NULL, 'a'},
+		{"key", required_argument, NULL, 'k'},	  {"output", required_argument, NULL, 'o'},
+		{"claims", no_argument, NULL, 'c'},	  {"modules", no_argument, NULL, 'm'},
+		{"bpf", no_argument, NULL, 'b'},	  {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	static const struct {
 		const char *name;
