@@ -288,10 +288,37 @@ static void cgroup_ids_become_paths(void **state)
 	assert_int_equal(rmdir(top), 0);
 }
 
+static void those_of_one_mount_namespace_are_found(void **state)
+{
+	struct proctab *p = table(16);
+	struct plumb_task shell = task(10, 5 * S, 1, 1 * S, "sh");
+	struct plumb_task other = task(20, 5 * S, 1, 1 * S, "sh");
+	uint32_t pids[4];
+
+	(void)state;
+	shell.mnt_ns = 77;
+	other.mnt_ns = 78;
+	proctab_exec(p, &shell, "/bin/sh");
+	proctab_exec(p, &other, "/bin/sh");
+	proctab_fork(p, &shell, 11, 6 * S);
+	proctab_fork(p, &shell, 12, 7 * S);
+	proctab_exit(p, 12, 7 * S);
+	assert_int_equal(proctab_peers(p, 77, 0, pids, 4), 2);
+	assert_int_equal(pids[0], 10);
+	assert_int_equal(pids[1], 11);
+	assert_int_equal(proctab_peers(p, 77, 10, pids, 4), 1);
+	assert_int_equal(pids[0], 11);
+	assert_int_equal(proctab_peers(p, 77, 0, pids, 1), 1);
+	assert_int_equal(proctab_peers(p, 79, 0, pids, 4), 0);
+	assert_int_equal(proctab_peers(p, 0, 0, pids, 4), 0); /* not known is nobody's */
+	proctab_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exec_fork_exit_are_followed),
+		cmocka_unit_test(those_of_one_mount_namespace_are_found),
 		cmocka_unit_test(unknown_stays_unknown),
 		cmocka_unit_test(reused_pid_is_another_process),
 		cmocka_unit_test(exec_by_a_thread_revives),

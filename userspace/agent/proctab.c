@@ -403,6 +403,20 @@ void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[
 		snprintf(ret, CGROUPS_SCOPE_SIZE, "host");
 }
 
+uint32_t proctab_peers(const struct proctab *p, uint32_t mnt_ns, uint32_t but_pid,
+		       uint32_t *ret_pids, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = p->alive.first; i != NONE && n < max && mnt_ns; i = p->entries[i].next) {
+		const struct entry *e = &p->entries[i];
+
+		if (e->mnt_ns == mnt_ns && e->pid != but_pid)
+			ret_pids[n++] = e->pid;
+	}
+	return n;
+}
+
 uint32_t proctab_n(const struct proctab *p)
 {
 	return p->n;

@@ -36,6 +36,8 @@ int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct lin
  * to be the host's: never judged by the host's rules, nor by an image's. One that is not in the table counts as host, the stricter.
  */
 void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[CGROUPS_SCOPE_SIZE]);
+/* Processes that are alive in this mount namespace, the oldest first, without but_pid: through their roots its files can be opened. How many. */
+uint32_t proctab_peers(const struct proctab *p, uint32_t mnt_ns, uint32_t but_pid, uint32_t *ret_pids, uint32_t max);
 uint32_t proctab_n(const struct proctab *p);
 
 #endif

@@ -17,6 +17,7 @@
 #include "log.h"
 
 #define CANARY_MS 2000
+#define PEERS_MAX 4u /* processes through whose root a file is looked for */
 #define RECORDS_A_TURN \
 	256 /* others on the loop want their turn; the ring's descriptor stays readable */
 
@@ -108,21 +109,45 @@ static void taken_done(struct taken *t)
 }
 
 /*
+ * A program in a container that is gone already (a health check lives for a millisecond) cannot be opened by its path in our own mount
+ * namespace; another process of its namespace leads to the file. Which file that is, is held against what the kernel saw, as always.
+ */
+static int take_by_peer(struct sensor_bpf *s, const struct plumb_task *task, const char *path,
+			const struct plumb_file *file, struct digest *ret)
+{
+	uint32_t pids[PEERS_MAX];
+	uint32_t n = proctab_peers(s->o.proctab, task->mnt_ns, task->pid, pids, PEERS_MAX);
+	char seen[PLUMB_PATH_MAX + 32];
+	struct why why;
+	int r = -ENOENT;
+
+	for (uint32_t i = 0; i < n && r < 0; i++) {
+		snprintf(seen, sizeof(seen), "/proc/%u/root%s", pids[i], path);
+		r = hash_cache_exec(s->o.hash_cache, task->pid, seen, file, ret, &why);
+	}
+	return r;
+}
+
+/*
  * What the kernel took itself, else what the agent reads now. A path in another mount namespace, or without its front, names
  * something else in ours: the file must be the very inode of the record.
  */
-static int take(struct sensor_bpf *s, uint32_t pid, const char *path, const struct plumb_file *file,
-		const struct plumb_hash *hash, struct taken *ret)
+static int take(struct sensor_bpf *s, const struct plumb_task *task, const char *path,
+		const struct plumb_file *file, const struct plumb_hash *hash, struct taken *ret)
 {
 	struct digest digest;
 	struct why why = {""};
-	int r = 0;
+	int r = 0, peer;
 
 	ret->src = hash->src == PLUMB_HASH_IMA ? "ima" : "user";
 	if (hash->src == PLUMB_HASH_IMA)
 		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
 	else
-		r = hash_cache_exec(s->o.hash_cache, pid, path, file, &digest, &why);
+		r = hash_cache_exec(s->o.hash_cache, task->pid, path, file, &digest, &why);
+	if ((r == -ENOENT || r == -EXDEV) && path && path[0] == '/') {
+		peer = take_by_peer(s, task, path, file, &digest);
+		r = peer >= 0 ? peer : r;
+	}
 	if (r == 1)
 		ret->src = "fsverity";
 	if (r >= 0) {
@@ -157,7 +182,7 @@ static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
 	if (s->o.exec_seen)
 		s->o.exec_seen(s->o.peer_ctx, e->task.pid, e->task.start_ns, e->event.boottime_ns);
 	see_canary(s, e);
-	if (take(s, e->task.pid, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
@@ -179,7 +204,7 @@ static void handle_script(struct sensor_bpf *s, const struct plumb_event_script 
 	CLEANUP(taken_done) struct taken taken = {0};
 	struct line l;
 
-	if (take(s, e->task.pid, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
@@ -210,7 +235,7 @@ static void handle_load(struct sensor_bpf *s, const struct plumb_event_load *e)
 
 	if (e->from_memory)
 		buf_printf(&taken.found, "unmeasured from memory");
-	else if (take(s, e->task.pid, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+	else if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	snprintf(key, sizeof(key), "load:%s:%s%s", names[e->what], cut ? "..." : "",
