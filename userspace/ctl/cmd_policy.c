@@ -13,6 +13,7 @@
 #include "jsonl.h"
 #include "plumb/wire.h"
 #include "policy_compile.h"
+#include "policy_join.h"
 #include "policy_test.h"
 #include "print.h"
 #include "remote_policy.h"
@@ -35,13 +36,15 @@ static void help(FILE *f)
 {
 	fprintf(f, "Usage: plumbctl policy check [--json] POLICY.yaml\n"
 		   "       plumbctl policy test [--json] POLICY.yaml\n"
-		   "       plumbctl policy compile POLICY.yaml [-o BUNDLE.json]\n"
+		   "       plumbctl policy compile POLICY.yaml… [-o BUNDLE.json]\n"
 		   "       plumbctl policy sign --key=PRIVATE.pem -o SIGNED.json "
-		   "POLICY.yaml|BUNDLE.json\n\n"
+		   "POLICY.yaml|BUNDLE.json…\n\n"
 		   "  check    says file:line of what is wrong, else what the rules do\n"
 		   "  test     runs the tests in the file, and names rules that no test reaches\n"
 		   "  compile  writes the JSON bundle that is signed\n"
 		   "  sign     compiles, runs the tests, and signs the bundle when all pass\n\n"
+		   "Of several files one policy is made: all their rules, the first file's first; "
+		   "each file's tests are held against it alone.\n\n"
 		   "Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
 	fputs("\nWith a verifier:\n\n", f);
 	remote_policy_help(f);
@@ -133,8 +136,9 @@ static void check_json(const struct policy *p)
 		puts((char *)b.data);
 }
 
-static int check(const struct arguments *a, const char *path)
+static int check(const struct arguments *a, char **paths, uint32_t n)
 {
+	const char *path = paths[n - 1]; /* the only one */
 	CLEANUP(loaded_done) struct loaded l = {.yaml = NULL};
 	int r = load(path, &l);
 
@@ -202,8 +206,9 @@ static int run_tests(const struct loaded *l, struct telling *tell, struct policy
 	return ret->n_failed ? PRINT_NOT_GOOD : PRINT_GOOD;
 }
 
-static int test(const struct arguments *a, const char *path)
+static int test(const struct arguments *a, char **paths, uint32_t n)
 {
+	const char *path = paths[n - 1]; /* the only one */
 	CLEANUP(loaded_done) struct loaded l = {.yaml = NULL};
 	CLEANUP(buf_done) struct buf b = {0};
 	struct policy_test_report report = {0};
@@ -248,12 +253,45 @@ static int write_out(const struct arguments *a, const struct buf *b)
 	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s: %s", a->output, strerror(-r)) : PRINT_GOOD;
 }
 
-static int compile(const struct arguments *a, const char *path)
-{
-	CLEANUP(loaded_done) struct loaded l = {.yaml = NULL};
-	int r = load(path, &l);
+/* All files, and the one policy that they make. */
+struct set {
+	struct loaded each[POLICY_JOIN_MAX];
+	struct buf bundle;
+	struct policy *policy;
+};
 
-	return r == PRINT_GOOD ? write_out(a, &l.bundle) : r;
+static void set_done(struct set *s)
+{
+	for (uint32_t i = 0; i < POLICY_JOIN_MAX; i++)
+		loaded_done(&s->each[i]);
+	buf_done(&s->bundle);
+	policy_free(s->policy);
+}
+
+static int load_all(char **paths, uint32_t n, struct set *s)
+{
+	struct policy_join_part parts[POLICY_JOIN_MAX];
+	struct why why = {""};
+	int r = PRINT_GOOD;
+
+	for (uint32_t i = 0; i < n && r == PRINT_GOOD; i++) {
+		r = load(paths[i], &s->each[i]);
+		parts[i] = (struct policy_join_part){&s->each[i].bundle, s->each[i].policy};
+	}
+	if (r != PRINT_GOOD)
+		return r;
+	r = policy_join(parts, n, &s->bundle, &s->policy, &why);
+	return r < 0 ? print_failure(r == -EBADMSG ? PRINT_NOT_GOOD : PRINT_UNKNOWN, "%s",
+				     why.text[0] ? why.text : strerror(-r))
+		     : PRINT_GOOD;
+}
+
+static int compile(const struct arguments *a, char **paths, uint32_t n)
+{
+	CLEANUP(set_done) struct set s = {.policy = NULL};
+	int r = load_all(paths, n, &s);
+
+	return r == PRINT_GOOD ? write_out(a, &s.bundle) : r;
 }
 
 static int sign_bundle(const struct arguments *a, const struct buf *bundle)
@@ -282,23 +320,26 @@ static int sign_bundle(const struct arguments *a, const struct buf *bundle)
 				    : write_out(a, &out);
 }
 
-static int sign(const struct arguments *a, const char *path)
+static int sign(const struct arguments *a, char **paths, uint32_t n)
 {
-	CLEANUP(loaded_done) struct loaded l = {.yaml = NULL};
-	struct telling tell = {.path = path, .quiet = true};
+	CLEANUP(set_done) struct set s = {.policy = NULL};
 	struct policy_test_report report = {0};
 	int r;
 
 	if (!a->key || !a->output)
 		return print_failure(PRINT_USAGE, "sign wants --key and -o");
-	r = load(path, &l);
-	if (r == PRINT_GOOD && l.yaml)
-		r = run_tests(&l, &tell, &report);
+	r = load_all(paths, n, &s);
+	for (uint32_t i = 0; i < n && r == PRINT_GOOD; i++) {
+		struct telling tell = {.path = paths[i], .quiet = true};
+
+		if (s.each[i].yaml)
+			r = run_tests(&s.each[i], &tell, &report);
+	}
 	if (r == PRINT_GOOD)
-		r = sign_bundle(a, &l.bundle);
+		r = sign_bundle(a, &s.bundle);
 	if (r == PRINT_GOOD)
-		printf("%s: %s version %" PRIu64 ", signed\n", a->output, policy_name(l.policy),
-		       policy_version(l.policy));
+		printf("%s: %s version %" PRIu64 ", signed\n", a->output, policy_name(s.policy),
+		       policy_version(s.policy));
 	return r;
 }
 
@@ -313,8 +354,12 @@ int cmd_policy(int argc, char **argv)
 	};
 	static const struct {
 		const char *name;
-		int (*run)(const struct arguments *a, const char *path);
-	} kinds[] = {{"check", check}, {"test", test}, {"compile", compile}, {"sign", sign}};
+		uint32_t max;
+		int (*run)(const struct arguments *a, char **paths, uint32_t n);
+	} kinds[] = {{"check", 1, check},
+		     {"test", 1, test},
+		     {"compile", POLICY_JOIN_MAX, compile},
+		     {"sign", POLICY_JOIN_MAX, sign}};
 	struct arguments a = {.json = false};
 	int o;
 
@@ -332,9 +377,10 @@ int cmd_policy(int argc, char **argv)
 		a.key = o == 'k' ? optarg : a.key;
 		a.output = o == 'o' ? optarg : a.output;
 	}
-	for (size_t i = 0; argc - optind == 2 && i < ARRAY_SIZE(kinds); i++)
-		if (strcmp(argv[optind], kinds[i].name) == 0)
-			return kinds[i].run(&a, argv[optind + 1]);
+	for (size_t i = 0; argc - optind >= 2 && i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(argv[optind], kinds[i].name) == 0 &&
+		    argc - optind - 1 <= (int)kinds[i].max)
+			return kinds[i].run(&a, argv + optind + 1, (uint32_t)(argc - optind - 1));
 	help(stderr);
 	return PRINT_USAGE;
 }
