@@ -134,6 +134,9 @@ vmtest: all $(DEEDS) ## real kernels in QEMU; KERNELS=all adds 5.10 and the newe
 bench: all $(BENCH) $(SHIM) ## measure, A B A B in one run; writes build/bench.json (root)
 	$(Q)O=$(O) tests/bench/run
 
+soak: all ## a quiet day under all shipped policies, armed: 0 quarantines; MINUTES=30 (root)
+	$(Q)O=$(O) MINUTES=$(or $(MINUTES),30) tests/soak
+
 demo: deps ## the whole path on this machine; KEEP=1 leaves it running
 	$(Q)$(MAKE) -j$$(nproc) all && O=$(O) tests/demo
 
@@ -149,5 +152,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint unit fuzz flow vmtest bench demo install clean
+.PHONY: all help deps tests threads check lint unit fuzz flow vmtest bench soak demo install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
