@@ -10,12 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "baseline.h"
+#include "claims_runtime.h"
 #include "clock.h"
 #include "fsio.h"
 #include "identity.h"
 #include "why.h"
 
-#define AGENT_MAX_WATCH 64
+#define AGENT_MAX_WATCH (64 + CLAIMS_RUNTIME_MAX_FILES)
 #define AGENT_STOP_MS 5000
 
 struct agent;

@@ -24,6 +24,9 @@ static const struct conf_option options[] = {
 	       "time between the quotes that the node makes of itself"),
 	OPTION(watch, CONF_LIST, NULL, 0, 0,
 	       "a file, or a directory with all below it; 64 at most"),
+	OPTION(watch_runtime, CONF_BOOL, "true", 0, 0,
+	       "watch the settings of container runtimes and kubelet as well, those that there "
+	       "are"),
 	OPTION(log_name, CONF_STR, "plumbline.local", 0, 0, "first part of the ledger's origin"),
 	OPTION(baseline, CONF_STR, NULL, 0, 0,
 	       "signed baseline to judge by; none: nothing is judged"),

@@ -18,6 +18,7 @@ struct settings {
 	uint64_t pcr_index;
 	uint64_t quote_interval;
 	struct conf_list watch;
+	bool watch_runtime;
 	char *log_name;
 	char *baseline;
 	struct conf_list baseline_keys;

@@ -159,6 +159,18 @@ static int check_cert(const struct settings *s, const struct startup *st, struct
 	return 0;
 }
 
+static void add_watch(const struct settings *s, struct agent_options *o)
+{
+	const struct claims_source host = {.root = NULL};
+	const char *files[CLAIMS_RUNTIME_MAX_FILES];
+	uint32_t n = s->watch_runtime ? claims_runtime_files(&host, files) : 0;
+
+	for (uint32_t i = 0; i < s->watch.n_items; i++)
+		o->watch[o->n_watch++] = s->watch.items[i];
+	for (uint32_t i = 0; i < n; i++)
+		o->watch[o->n_watch++] = files[i];
+}
+
 static int open_verifier(const struct settings *s, struct startup *st, struct why *ret_why)
 {
 	struct cert_identity id;
@@ -325,7 +337,6 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .keep_size = s->keep_size,
 				    .exec_all = strcmp(s->exec, "all") == 0,
 				    .verifier = o->verifier};
-	for (uint32_t i = 0; i < s->watch.n_items; i++)
-		o->watch[o->n_watch++] = s->watch.items[i];
+	add_watch(s, o);
 	return code;
 }
