@@ -53,10 +53,26 @@ static __always_inline __u32 maps_kind_slot(__u16 kind)
 	}
 }
 
+/* The kernel knows the atomic add that gives back the old value (5.12). Tried by the loader, frozen after the load. */
+const volatile __u32 plumb_fetch_add __weak = 1;
+
 /*
- * The number of the attempt is taken before the place in the ring, so that a drop leaves a hole in the sequence. A plain
- * add: an atomic add that gives back the old value came with 5.12, and tracepoints are not preempted on their CPU.
+ * Programs that may sleep, and on some kernels all LSM programs, can be preempted on their CPU, so the number must be taken in one
+ * step. The instruction is written as bytes: compilers make it only for a machine that 5.10's verifier follows less well. Where the
+ * kernel refuses it the loader makes it a plain atomic add (loader_kernel_make_plain()), which leaves the 1 in its register; such kernels
+ * have no sleepable program that takes numbers.
  */
+static __always_inline __u64 maps_number(__u64 *attempts)
+{
+	register __u64 number asm("r1") = 1;
+	register __u64 *at asm("r2") = attempts;
+
+	/* r1 = atomic_fetch_add((u64 *)(r2 + 0), r1) */
+	asm volatile(".byte 0xdb, 0x12, 0, 0, 0x01, 0, 0, 0" : "+r"(number) : "r"(at) : "memory");
+	return plumb_fetch_add ? number + 1 : *attempts;
+}
+
+/* The number of the attempt is taken before the place in the ring, so that a drop leaves a hole in the sequence. */
 static __always_inline void *maps_begin(__u16 kind, __u32 size)
 {
 	struct plumb_counters *c;
@@ -67,12 +83,11 @@ static __always_inline void *maps_begin(__u16 kind, __u32 size)
 	c = bpf_map_lookup_elem(&counters, &zero);
 	if (!c)
 		return 0;
-	kseq = c->attempts + 1;
-	c->attempts = kseq;
+	kseq = maps_number(&c->attempts);
 	e = bpf_ringbuf_reserve(&ring, size, 0);
 	if (!e) {
-		c->dropped++;
-		c->dropped_by_kind[maps_kind_slot(kind)]++;
+		__sync_fetch_and_add(&c->dropped, 1);
+		__sync_fetch_and_add(&c->dropped_by_kind[maps_kind_slot(kind)], 1);
 		return 0;
 	}
 	__builtin_memset(e, 0, sizeof(*e));
@@ -93,7 +108,7 @@ static __always_inline void maps_end(void *record)
 
 	c = bpf_map_lookup_elem(&counters, &zero);
 	if (c)
-		c->submitted++;
+		__sync_fetch_and_add(&c->submitted, 1);
 	bpf_ringbuf_submit(record, 0);
 }
 

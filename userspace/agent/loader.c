@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "loader_kernel.h"
 #include "log.h"
 #include "plumb.skel.h"
 
 #define LOADER_MAX_PROGRAMS 64
 #define LOADER_LOG_SIZE 65536
 #define LOADER_BTF "/sys/kernel/btf/vmlinux"
-#define LOADER_LSM_LIST "/sys/kernel/security/lsm"
 
 #define LOADER_MAX_SLOTS 96
 
@@ -40,6 +40,7 @@ struct loader {
 	uint32_t n_programs;
 	uint32_t n_cpus;
 	uint64_t ksess;
+	bool fetch_add;
 	struct loader_options options;
 };
 
@@ -184,6 +185,8 @@ static void configure(struct loader *l, struct plumb *skel, const struct slot *o
 		bool load = s && (only ? s == only : s->use);
 
 		bpf_program__set_autoload(prog, load);
+		if (load && !l->fetch_add)
+			loader_kernel_make_plain(prog);
 		lsm |= load && s->lsm;
 		if (load && logs)
 			bpf_program__set_log_buf(prog,
@@ -193,6 +196,7 @@ static void configure(struct loader *l, struct plumb *skel, const struct slot *o
 	/* A kernel without BPF LSM has no such map either. */
 	bpf_map__set_autocreate(skel->maps.inodes, lsm);
 	skel->rodata->plumb_ksess = l->ksess;
+	skel->rodata->plumb_fetch_add = l->fetch_add;
 	/* Whoever may not read by address (lockdown=confidentiality) is refused the exec program that does. */
 	skel->rodata->plumb_may_probe = used(l, "plumb_exec") || !slot_named(l, "plumb_exec");
 	/* Digests can be kept only where all that opens for writing, or cuts, is seen. */
@@ -201,25 +205,11 @@ static void configure(struct loader *l, struct plumb *skel, const struct slot *o
 		(used(l, "plumb_inode_setattr") || used(l, "plumb_inode_setattr__old"));
 }
 
-static bool bpf_is_listed(void)
-{
-	CLEANUP_FREE char *line = NULL;
-	FILE *f = fopen(LOADER_LSM_LIST, "re");
-	bool listed = true; /* who cannot look says nothing */
-	size_t room = 0;
-
-	if (f && getline(&line, &room, f) > 0)
-		listed = strstr(line, "bpf") != NULL;
-	if (f)
-		fclose(f);
-	return listed;
-}
-
 static void refuse(struct loader *l, struct slot *s, int error, const char *log)
 {
 	s->refused = true;
 	/* Since 6.12 the kernel says so at the load; before, such a program loads and never fires. */
-	if (s->lsm && error == EINVAL && !log[0] && !bpf_is_listed())
+	if (s->lsm && error == EINVAL && !log[0] && !loader_kernel_lists_bpf())
 		snprintf(program_of(l, s)->absent_why, sizeof(program_of(l, s)->absent_why), "%s",
 			 LOADER_NO_LSM);
 	else
@@ -246,21 +236,6 @@ static int try_slot(struct loader *l, struct slot *s)
 	return r;
 }
 
-static bool hook_exists(const struct btf *btf, const char *section)
-{
-	char name[128];
-
-	if (strncmp(section, "lsm", 3) == 0) {
-		snprintf(name, sizeof(name), "bpf_lsm_%s", strchr(section, '/') + 1);
-		return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-	}
-	if (strncmp(section, "tp_btf/", 7) == 0) {
-		snprintf(name, sizeof(name), "btf_trace_%s", section + 7);
-		return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
-	}
-	return true;
-}
-
 /*
  * Hooks that this kernel does not have are known without a trial; and where one LSM program is not permitted none is. The rest is
  * tried by loading all at once, for a trial of each costs a second or more on a slow machine.
@@ -279,7 +254,7 @@ static int refuse_known(struct loader *l, struct plumb *skel)
 
 		if (!s)
 			continue;
-		if (!hook_exists(btf, bpf_program__section_name(prog))) {
+		if (!loader_kernel_has_hook(btf, bpf_program__section_name(prog))) {
 			refuse(l, s, ESRCH, "");
 			program_of(l, s)->no_hook = true;
 		} else if (s->lsm && !first_lsm) {
@@ -410,6 +385,7 @@ static int loader_start(struct loader *l, struct why *ret_why)
 			       strerror(errno));
 	if (RAND_bytes((unsigned char *)&l->ksess, sizeof(l->ksess)) != 1)
 		return why_set(ret_why, -EIO, "no random number for the session");
+	l->fetch_add = loader_kernel_fetch_add();
 	r = list_slots(l, l->skel);
 	if (r >= 0)
 		r = load_all(l, ret_why);

@@ -14,6 +14,7 @@
 
 #include "claims.h"
 #include "cleanup.h"
+#include "kseq.h"
 #include "log.h"
 
 #define CANARY_MS 2000
@@ -24,9 +25,8 @@
 extern char **environ;
 
 struct cpu {
-	uint64_t last_kseq;
+	struct kseq numbers;
 	uint64_t received;
-	uint64_t holes; /* numbers that were passed over and not told yet */
 	uint64_t told_received;
 	struct plumb_counters told;
 };
@@ -54,10 +54,19 @@ static void tell_loss(struct sensor_bpf *s, uint64_t n, const char *what)
 		s->o.exec_lost(s->o.peer_ctx, n);
 }
 
-/* Numbers of one CPU run without holes; records of one CPU lie in the ring in the order of their numbers. */
+static void tell_missing(struct sensor_bpf *s, struct cpu *cpu)
+{
+	uint64_t n = kseq_lost(&cpu->numbers);
+
+	if (n > 0)
+		tell_loss(s, n, "sequence gap");
+}
+
+/* Numbers of one CPU run without holes, if not always in order. */
 static void check_sequence(struct sensor_bpf *s, const struct plumb_event *e)
 {
 	struct cpu *cpu;
+	bool hole;
 
 	if (e->cpu >= s->n_cpus || e->ksess != loader_ksess(s->loader)) {
 		tell_loss(s, 1, "a record of another session or CPU");
@@ -65,16 +74,12 @@ static void check_sequence(struct sensor_bpf *s, const struct plumb_event *e)
 	}
 	cpu = &s->cpus[e->cpu];
 	cpu->received++;
-	if (e->kseq <= cpu->last_kseq)
+	if (!kseq_see(&cpu->numbers, e->kseq, &hole))
 		tell_loss(s, 1, "a sequence number came twice or went back");
-	else if (e->kseq > cpu->last_kseq + 1)
-		cpu->holes += e->kseq - cpu->last_kseq - 1;
-	if (e->kseq > cpu->last_kseq)
-		cpu->last_kseq = e->kseq;
-	if (cpu->holes > 0) {
-		tell_loss(s, cpu->holes, "sequence gap");
-		cpu->holes = 0;
-	}
+	/* Whoever compares with us must not take for unseen what may only be late, or lost. */
+	if (hole && s->o.exec_lost)
+		s->o.exec_lost(s->o.peer_ctx, 1);
+	tell_missing(s, cpu);
 }
 
 static void begin_line(struct sensor_bpf *s, const struct plumb_event *e,
@@ -408,6 +413,8 @@ static void tell_counters(struct sensor_bpf *s)
 	for (uint32_t i = 0; i < s->n_cpus; i++) {
 		struct cpu *cpu = &s->cpus[i];
 
+		kseq_tick(&cpu->numbers);
+		tell_missing(s, cpu);
 		if (memcmp(&cpu->told, &s->now[i], sizeof(cpu->told)) == 0 &&
 		    cpu->told_received == cpu->received)
 			continue;

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader_kernel.h"
+
+#include <bpf/bpf.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+#define ATOMIC 0xc0 /* BPF_ATOMIC; older headers call it BPF_XADD */
+#define FETCH_ADD 0x01 /* BPF_ADD | BPF_FETCH */
+#define LSM_LIST "/sys/kernel/security/lsm"
+
+bool loader_kernel_has_hook(const struct btf *btf, const char *section)
+{
+	char name[128];
+
+	if (strncmp(section, "lsm", 3) == 0) {
+		snprintf(name, sizeof(name), "bpf_lsm_%s", strchr(section, '/') + 1);
+		return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	}
+	if (strncmp(section, "tp_btf/", 7) == 0) {
+		snprintf(name, sizeof(name), "btf_trace_%s", section + 7);
+		return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
+	}
+	return true;
+}
+
+bool loader_kernel_lists_bpf(void)
+{
+	CLEANUP_FREE char *line = NULL;
+	FILE *f = fopen(LSM_LIST, "re");
+	bool listed = true; /* who cannot look says nothing */
+	size_t room = 0;
+
+	if (f && getline(&line, &room, f) > 0)
+		listed = strstr(line, "bpf") != NULL;
+	if (f)
+		fclose(f);
+	return listed;
+}
+
+/*
+ * Does the kernel know the atomic add that gives back the old value? Where it does not, the programs' own (bpf/maps.bpf.h) is made the
+ * plain one, which is the same instruction without a flag.
+ */
+bool loader_kernel_fetch_add(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_STX | BPF_MEM | BPF_DW,
+		 .dst_reg = BPF_REG_10,
+		 .src_reg = BPF_REG_0,
+		 .off = -8},
+		{.code = BPF_STX | ATOMIC | BPF_DW,
+		 .dst_reg = BPF_REG_10,
+		 .src_reg = BPF_REG_0,
+		 .off = -8,
+		 .imm = FETCH_ADD},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	CLEANUP_CLOSE int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "plumb_try", "GPL", insns,
+					     ARRAY_SIZE(insns), NULL);
+
+	return fd >= 0;
+}
+
+void loader_kernel_make_plain(struct bpf_program *prog)
+{
+	struct bpf_insn *insns = (struct bpf_insn *)(uintptr_t)bpf_program__insns(prog);
+
+	for (size_t i = 0; i < bpf_program__insn_cnt(prog); i++) {
+		if (insns[i].code == (BPF_STX | ATOMIC | BPF_DW) && insns[i].imm == FETCH_ADD)
+			insns[i].imm = BPF_ADD;
+	}
+}
