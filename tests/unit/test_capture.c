@@ -98,6 +98,35 @@ static const char *expected(const struct baseline *b, const char *format, ...)
 	return found ? found : "(none)";
 }
 
+static const char *two_is_better(void *ctx, const char *key, const char *found)
+{
+	(void)ctx;
+	(void)found;
+	return strcmp(key, "sysctl:kernel.kptr_restrict") == 0 ? "1" : NULL;
+}
+
+/* What is expected is listed as it should be; without --claims nothing else is. */
+static void test_expected(void **state)
+{
+	const struct bench *b = *state;
+	char proc[128], sys[128];
+	struct capture_options o = {
+		.expect = two_is_better, .claims = true, .proc = proc, .sys = sys};
+	struct baseline *base;
+
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
+	snprintf(sys, sizeof(sys), "%s/sys", b->top);
+	base = made(b, &o);
+	assert_string_equal(expected(base, "sysctl:kernel.kptr_restrict"), "1");
+	assert_string_equal(expected(base, "boot:cmdline"), "ro quiet");
+	baseline_free(base);
+	o.claims = false;
+	base = made(b, &o);
+	assert_string_equal(expected(base, "sysctl:kernel.kptr_restrict"), "1");
+	assert_int_equal(baseline_info(base)->count, 1);
+	baseline_free(base);
+}
+
 static void test_files(void **state)
 {
 	const struct bench *b = *state;
@@ -352,9 +381,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_files),   TEST(test_exec),	 TEST(test_claims),
-		TEST(test_threads), TEST(test_progress), TEST(test_refused),
-		TEST(test_races),   TEST(test_sign),	 TEST(test_sign_example),
+		TEST(test_expected), TEST(test_files),	      TEST(test_exec),	  TEST(test_claims),
+		TEST(test_threads),  TEST(test_progress),     TEST(test_refused), TEST(test_races),
+		TEST(test_sign),     TEST(test_sign_example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

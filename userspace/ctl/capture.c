@@ -29,7 +29,9 @@
 
 struct claims {
 	struct capture_set *set;
+	const struct capture_options *o;
 	const char *only[2]; /* prefixes of the keys that are wanted; NULL: all */
+	bool only_expected;
 	struct why *why;
 };
 
@@ -37,6 +39,7 @@ static int put_claim(void *ctx, const char *key, const char *value)
 {
 	const struct claims *c = ctx;
 	bool wanted = !c->only[0];
+	const char *expected;
 
 	for (size_t i = 0; i < ARRAY_SIZE(c->only) && c->only[i]; i++)
 		wanted |= strncmp(key, c->only[i], strlen(c->only[i])) == 0;
@@ -49,7 +52,10 @@ static int put_claim(void *ctx, const char *key, const char *value)
 			c->why, -EUCLEAN,
 			"kernel modules that not all lists have: %.150s: look into that first",
 			value);
-	return capture_set_add_text(c->set, key, value);
+	expected = c->o->expect ? c->o->expect(c->o->expect_ctx, key, value) : NULL;
+	if (!expected && c->only_expected)
+		return 0;
+	return capture_set_add_text(c->set, key, expected ? expected : value);
 }
 
 static int take_modules(struct claims_source *host, struct claims *c, struct why *ret_why)
@@ -109,13 +115,14 @@ static int take_facts(const struct claims_source *host)
 static int take_claims(struct capture_set *set, const struct capture_options *o,
 		       struct why *ret_why)
 {
-	struct claims c = {.set = set, .why = ret_why};
+	struct claims c = {.set = set, .o = o, .only_expected = !o->claims, .why = ret_why};
 	struct claims_source host = {.proc = o->proc, .sys = o->sys, .put = put_claim, .ctx = &c};
 	int r = 0;
 
 	ret_why->text[0] = '\0';
-	if (o->claims)
+	if (o->claims || o->expect)
 		r = take_facts(&host);
+	c.only_expected = false;
 	if (r >= 0 && o->modules)
 		r = take_modules(&host, &c, ret_why);
 	if (r >= 0 && o->bpf)

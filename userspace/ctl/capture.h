@@ -27,6 +27,9 @@ struct capture_options {
 	bool claims;			/* what claims_boot, _cpu, _host, _kernel, _modules and _runtime find; no other mounts over watched paths */
 	bool modules;			/* those that are loaded, and no others */
 	bool bpf;			/* programs and links that are loaded, and no others */
+	/* What is to be listed for a claim instead of what was found; NULL: as found with `claims`, else not at all. Is NULL: as found. */
+	const char *(*expect)(void *ctx, const char *key, const char *found);
+	void *expect_ctx;
 	const char *proc, *sys;		/* NULL: /proc, /sys */
 	uint32_t n_threads;		/* 0: one a CPU */
 	struct capture_set_progress progress;

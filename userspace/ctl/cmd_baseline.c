@@ -13,6 +13,7 @@
 #include "capture_sign.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "expected.h"
 #include "image_source.h"
 #include "jsonl.h"
 #include "print.h"
@@ -22,7 +23,7 @@
 #define BAR 40 /* characters */
 
 struct arguments {
-	const char *name, *output, *key, *image, *root, *digest, *add;
+	const char *name, *output, *key, *image, *root, *digest, *add, *expect;
 	uint64_t version;
 	const char *exec[MAX_PATHS], *files[MAX_PATHS];
 	uint32_t n_exec, n_files;
@@ -34,7 +35,8 @@ static void help(FILE *f)
 	fprintf(f,
 		"Usage: plumbctl baseline capture --name=NAME [--version=N] [--exec=DIR…] "
 		"[--file=PATH…]\n"
-		"                        [--claims] [--modules] [--bpf] [--add=FILE] -o FILE\n"
+		"                        [--claims] [--expect=FILE] [--modules] [--bpf] "
+		"[--add=FILE] -o FILE\n"
 		"       plumbctl baseline capture --image=DIR|TAR [--digest=sha256:HEX] "
 		"[--exec=DIR…]\n"
 		"                        [--file=PATH…] [--name=NAME] [--version=N] [--add=FILE] "
@@ -50,6 +52,8 @@ static void help(FILE *f)
 		"sysctls, "
 		"tracing,\n"
 		"                      versions of runtimes; all but what cannot be read\n"
+		"           --expect   claims as FILE says that they should be, and not as they "
+		"are here\n"
 		"           --modules  kernel modules that are loaded; others may not be\n"
 		"           --bpf      BPF programs and links that are loaded; others may not be\n"
 		"           --image    of an image instead: OCI layout or docker save, as a "
@@ -132,11 +136,12 @@ static const char *missing(const struct arguments *a)
 		return "--image=sha256:… wants --root, and 64 digits";
 	if (a->digest && (!a->image || !image_layout_is_digest(a->digest)))
 		return "--digest wants --image, and sha256: and 64 digits";
-	if (a->image && (a->claims || a->modules || a->bpf))
+	if (a->image && (a->claims || a->expect || a->modules || a->bpf))
 		return "an image has no claims, modules and BPF programs of its own";
-	if (!a->image && !a->n_exec && !a->n_files && !a->claims && !a->modules && !a->bpf)
-		return "capture wants at least one of --exec, --file, --claims, --modules, --bpf, "
-		       "--image";
+	if (!a->image && !a->n_exec && !a->n_files && !a->claims && !a->expect && !a->modules &&
+	    !a->bpf)
+		return "capture wants at least one of --exec, --file, --claims, --expect, "
+		       "--modules, --bpf, --image";
 	return NULL;
 }
 
@@ -181,6 +186,38 @@ static int make(const struct arguments *a, struct capture_options *o, uint64_t *
 	return r;
 }
 
+static int open_expected(const char *path, struct expected **ret)
+{
+	CLEANUP(buf_done) struct buf text = {0};
+	struct why why = {""};
+	int r = path ? fsio_read_file(fsio_system(), path, EXPECTED_MAX_SIZE, &text) : 0;
+
+	if (r < 0)
+		return print_failure(PRINT_UNKNOWN, "%s: %s", path, strerror(-r));
+	if (path)
+		r = expected_open(path, text.data, text.size, ret, &why);
+	return r < 0 ? print_failure(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : strerror(-r))
+		     : PRINT_GOOD;
+}
+
+/* To stderr: who signs the baseline is to know which claims are drift from the first scan on, and which nothing is said of. */
+static void tell_expected(void *ctx, const char *key, const char *found, const char *value)
+{
+	(void)ctx;
+	if (found && strcmp(found, value) == 0)
+		return;
+	print_safe(stderr, key, strlen(key));
+	if (!found) {
+		fputs(": cannot be read here; left out\n", stderr);
+		return;
+	}
+	fputs(" is \"", stderr);
+	print_safe(stderr, found, strlen(found));
+	fputs("\" here, and \"", stderr);
+	print_safe(stderr, value, strlen(value));
+	fputs("\" is expected: drift, until it is set\n", stderr);
+}
+
 static int capture(const struct arguments *a, char **paths)
 {
 	static const char *const all[] = {"/"};
@@ -199,6 +236,7 @@ static int capture(const struct arguments *a, char **paths)
 		.bpf = a->bpf,
 		.progress = {progress, &last},
 	};
+	struct expected *e = NULL;
 	struct why why = {""};
 	uint64_t count;
 	int r;
@@ -206,9 +244,17 @@ static int capture(const struct arguments *a, char **paths)
 	(void)paths;
 	if (missing(a))
 		return print_failure(PRINT_USAGE, "%s", missing(a));
+	r = open_expected(a->expect, &e);
+	if (r != PRINT_GOOD)
+		return r;
+	o.expect = e ? expected_value : NULL;
+	o.expect_ctx = e;
 	r = make(a, &o, &count, &why);
 	if (print_is_terminal(stderr))
 		fputs("\r\033[K", stderr);
+	if (r >= 0 && e)
+		expected_each(e, tell_expected, NULL);
+	expected_free(e);
 	if (r < 0)
 		return print_failure(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : strerror(-r));
 	if (a->json)
@@ -421,6 +467,8 @@ static int take(struct arguments *a, int o)
 		a->root = optarg;
 	else if (o == 'a')
 		a->add = optarg;
+	else if (o == 'x')
+		a->expect = optarg;
 	else if (o == 'c')
 		a->claims = true;
 	else if (o == 'm')
@@ -443,14 +491,23 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'},	  {"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'},	  {"file", required_argument, NULL, 'f'},
-		{"image", required_argument, NULL, 'i'},  {"root", required_argument, NULL, 'r'},
-		{"digest", required_argument, NULL, 'd'}, {"add", required_argument, NULL, 'a'},
-		{"key", required_argument, NULL, 'k'},	  {"output", required_argument, NULL, 'o'},
-		{"claims", no_argument, NULL, 'c'},	  {"modules", no_argument, NULL, 'm'},
-		{"bpf", no_argument, NULL, 'b'},	  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},
+		{"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},
+		{"file", required_argument, NULL, 'f'},
+		{"image", required_argument, NULL, 'i'},
+		{"root", required_argument, NULL, 'r'},
+		{"digest", required_argument, NULL, 'd'},
+		{"add", required_argument, NULL, 'a'},
+		{"key", required_argument, NULL, 'k'},
+		{"output", required_argument, NULL, 'o'},
+		{"claims", no_argument, NULL, 'c'},
+		{"modules", no_argument, NULL, 'm'},
+		{"expect", required_argument, NULL, 'x'},
+		{"bpf", no_argument, NULL, 'b'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	static const struct {
 		const char *name;
