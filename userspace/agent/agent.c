@@ -133,8 +133,11 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 	const struct changes_options changes = {.files = a->files, .proctab = a->proctab};
 	struct watch_options watch = {.files = a->files};
 	const struct mounts_options mounts = {.files = a->files, .clock = o->clock};
-	const struct scan_files_options scan = {
-		.files = a->files, .clock = o->clock, .done = on_scanned, .ctx = a};
+	const struct scan_files_options scan = {.files = a->files,
+						.clock = o->clock,
+						.interval_ms = o->rescan_ms,
+						.done = on_scanned,
+						.ctx = a};
 	struct why why = {""};
 	int r, seen;
 
@@ -360,9 +363,13 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 
 static int open_sensors(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
-	const struct scan_claims_options claims = {.interval_ms = o->scan_ms, .clock = o->clock};
-	struct scan_slow_options slow = {
-		.clock = o->clock, .own = on_own_bpf, .done = on_scanned, .ctx = a};
+	const struct scan_claims_options claims = {
+		.interval_ms = o->scan_ms, .root = o->container_root, .clock = o->clock};
+	struct scan_slow_options slow = {.clock = o->clock,
+					 .interval_ms = o->slow_scan_ms,
+					 .own = on_own_bpf,
+					 .done = on_scanned,
+					 .ctx = a};
 	int rx, rf,
 		r = scan_claims_open(a->base, &claims, ledger_writer_sink(a->writer), &a->claims,
 				     ret_why);

@@ -45,7 +45,7 @@ struct agent_options {
 	uint64_t batch_ms;
 	uint64_t quote_ms;		/* between quotes of its own; 0: only at start and stop */
 	const char *container_root;	/* below which the runtimes' state lies; NULL: "/" */
-	uint32_t scan_ms;		/* claims; 0: 60 s */
+	uint32_t scan_ms, slow_scan_ms, rescan_ms;	/* between scans of claims, of slow ones, of files; 0: their own defaults */
 	uint64_t keep_ms, keep_size;	/* of the ledger; see retention.h */
 	bool exec_all;
 	const struct agent_verifier *verifier;	/* NULL: the node is alone, and quotes itself */

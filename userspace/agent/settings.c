@@ -27,6 +27,12 @@ static const struct conf_option options[] = {
 	OPTION(watch_runtime, CONF_BOOL, "true", 0, 0,
 	       "watch the settings of container runtimes and kubelet as well, those that there "
 	       "are"),
+	OPTION(scan_interval, CONF_DURATION_MS, "60s", 1000, 86400000,
+	       "time between scans of what is read in a moment: boot, sysctls, modules"),
+	OPTION(slow_scan_interval, CONF_DURATION_MS, "10m", 1000, 86400000,
+	       "time between scans of what takes longer: BPF, tracing, other mount namespaces"),
+	OPTION(rescan_interval, CONF_DURATION_MS, "1h", 1000, 604800000,
+	       "time between readings of all watched files"),
 	OPTION(log_name, CONF_STR, "plumbline.local", 0, 0, "first part of the ledger's origin"),
 	OPTION(baseline, CONF_STR, NULL, 0, 0,
 	       "signed baseline to judge by; none: nothing is judged"),

@@ -19,6 +19,7 @@ struct settings {
 	uint64_t quote_interval;
 	struct conf_list watch;
 	bool watch_runtime;
+	uint64_t scan_interval, slow_scan_interval, rescan_interval;
 	char *log_name;
 	char *baseline;
 	struct conf_list baseline_keys;
