@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	check(&l, claims_kernel_parse_functions(text, size, &l));
+	check(&l, claims_kernel_parse_kprobes(text, size, &l));
 	check(&l, claims_names_lines(&l, text, size, size ? data[0] % 4 : 0));
 	check(&l, claims_cpu_parse_flags(text, size, &l));
 	r = claims_kernel_parse_taint(text, size, &taint);

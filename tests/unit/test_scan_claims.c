@@ -82,6 +82,7 @@ static int setup(void **state)
 	    "processor\t: 0\nmicrocode\t: 0x2b\n\nprocessor\t: 1\nmicrocode\t: "
 	    "0x1a\n\nmicrocode\t: 0x2b\n");
 	put(b->sys, "kernel/security/lockdown", "none [integrity] confidentiality\n");
+	put(b->sys, "kernel/security/lsm", "lockdown,yama,bpf");
 	put(b->sys, "module/ext4/srcversion", "ABCDEF0123\n");
 	b->base = event_base_new();
 	*state = b;
@@ -125,6 +126,7 @@ static void first_scan_tells_all(void **state)
 	assert_string_equal(found(b, "boot:release"), "6.1.0-1-amd64");
 	assert_string_equal(found(b, "boot:cmdline"), "BOOT_IMAGE=/vmlinuz ro quiet");
 	assert_string_equal(found(b, "boot:lockdown"), "integrity");
+	assert_string_equal(found(b, "boot:lsm"), "lockdown,yama,bpf");
 	assert_string_equal(found(b, "sysctl:kernel.kptr_restrict"), "1");
 	assert_memory_equal(found(b, "sysctl:kernel.absent_one"), "unknown ", 8);
 	assert_string_equal(found(b, "module:nf_tables"), "loaded");

@@ -9,7 +9,7 @@
  *   mount:<path>     "<fstype> <source> <root>" | "absent"
  *   mountns:<path>   mounts over watched paths in other mount namespaces that show other files: as mount:, several: sorted, comma between
  *   sysctl:<name>    the text of /proc/sys, runs of blanks as one space, no LF
- *   boot:id boot:cmdline boot:release boot:lockdown    text as the kernel gives it
+ *   boot:id boot:cmdline boot:release boot:lockdown boot:lsm    text as the kernel gives it
  *   boot:secure_boot "on" | "off" | "setup" | "absent" (firmware without it) | "none" (no EFI); shim: boot:mok_state, boot:mok_list
  *   boot:modules     "none": the kernel has no modules at all
  *   firmware:<name>  DMI: bios_vendor bios_version bios_date sys_vendor product_name board_vendor board_name board_version

@@ -179,6 +179,7 @@ int claims_host_boot(const struct claims_source *s)
 		claims_source_put_file(s, "boot:cmdline", CLAIMS_PROC, "cmdline"),
 		claims_source_put_file(s, "boot:release", CLAIMS_PROC, "sys/kernel/osrelease"),
 		put_lockdown(s),
+		claims_source_put_file(s, "boot:lsm", CLAIMS_SYS, "kernel/security/lsm"),
 	};
 
 	/* One that fails does not keep the others from being told. */

@@ -11,7 +11,7 @@
 
 /* Each gives the sum of what put returned, or the first error. */
 int claims_host_boot_id(const struct claims_source *s);	/* another one at each boot */
-int claims_host_boot(const struct claims_source *s);	/* command line, release, lockdown */
+int claims_host_boot(const struct claims_source *s);	/* command line, release, lockdown, security modules */
 int claims_host_sysctls(const struct claims_source *s);
 /* Those that are loaded. ret_whole, which may be NULL, is set to true when the list could be read: only then others are not loaded. */
 int claims_host_modules(const struct claims_source *s, bool *ret_whole);

@@ -80,9 +80,10 @@ static int put_names(const struct claims_source *s, const char *key, int r, stru
 	return r == -ENOMEM ? r : claims_source_put(s, key, r, &value);
 }
 
-/* A file of tracefs or debugfs, one thing a line. */
-static int put_lines(const struct claims_source *s, const char *key, const char *dir,
-		     const char *name, uint32_t skip)
+/* A file of tracefs or debugfs, by whoever reads its lines. */
+static int put_read(const struct claims_source *s, const char *key, const char *dir,
+		    const char *name,
+		    int (*parse)(const char *text, size_t size, struct claims_names *ret))
 {
 	CLEANUP(claims_names_clear) struct claims_names found = {0};
 	CLEANUP(buf_done) struct buf text = {0};
@@ -94,8 +95,37 @@ static int put_lines(const struct claims_source *s, const char *key, const char 
 	if (r == -ENOENT)
 		return claims_source_put_text(s, key, "absent");
 	if (r >= 0)
-		r = claims_names_lines(&found, (const char *)text.data, text.size, skip);
+		r = parse((const char *)text.data, text.size, &found);
 	return put_names(s, key, r, &found);
+}
+
+static int parse_lines(const char *text, size_t size, struct claims_names *ret)
+{
+	return claims_names_lines(ret, text, size, 0);
+}
+
+static int put_lines(const struct claims_source *s, const char *key, const char *dir,
+		     const char *name)
+{
+	return put_read(s, key, dir, name, parse_lines);
+}
+
+/* "ffffffff9b7  k  vfs_read+0x0    [OPTIMIZED]" */
+int claims_kernel_parse_kprobes(const char *text, size_t size, struct claims_names *ret)
+{
+	static const char optimised[] = "[OPTIMIZED]";
+	CLEANUP(buf_done) struct buf kept = {0};
+	const char *at = text, *end = text + size;
+
+	while (at < end) {
+		const char *found = memmem(at, (size_t)(end - at), optimised, strlen(optimised));
+
+		buf_put(&kept, at, (size_t)((found ? found : end) - at));
+		at = found ? found + strlen(optimised) : end;
+	}
+	return buf_status(&kept) < 0
+		       ? buf_status(&kept)
+		       : claims_names_lines(ret, (const char *)kept.data, kept.size, 1);
 }
 
 /* debugfs has all kprobes, also those that a module or BPF made; tracefs those that were made by writing to it. */
@@ -104,7 +134,8 @@ static int put_kprobes(const struct claims_source *s)
 	int filled = claims_source_is_filled(s, CLAIMS_SYS, "kernel/debug");
 
 	if (filled > 0)
-		return put_lines(s, "kernel:kprobes", "kernel/debug", "kprobes/list", 1);
+		return put_read(s, "kernel:kprobes", "kernel/debug", "kprobes/list",
+				claims_kernel_parse_kprobes);
 	if (filled < 0)
 		return claims_source_put(s, "kernel:kprobes", filled, NULL);
 	return claims_source_has(s, CLAIMS_SYS, "kernel/debug")
@@ -117,9 +148,9 @@ int claims_kernel_probes(const struct claims_source *s)
 	const char *otherwise, *tracing = find_tracing(s, &otherwise);
 	const int results[] = {
 		put_kprobes(s),
-		tracing ? put_lines(s, "kernel:kprobe_events", tracing, "kprobe_events", 0)
+		tracing ? put_lines(s, "kernel:kprobe_events", tracing, "kprobe_events")
 			: claims_source_put_text(s, "kernel:kprobe_events", otherwise),
-		tracing ? put_lines(s, "kernel:uprobe_events", tracing, "uprobe_events", 0)
+		tracing ? put_lines(s, "kernel:uprobe_events", tracing, "uprobe_events")
 			: claims_source_put_text(s, "kernel:uprobe_events", otherwise),
 	};
 
@@ -155,31 +186,16 @@ int claims_kernel_parse_functions(const char *text, size_t size, struct claims_n
 	return r;
 }
 
-static int put_functions(const struct claims_source *s, const char *tracing)
-{
-	CLEANUP(claims_names_clear) struct claims_names found = {0};
-	CLEANUP(buf_done) struct buf text = {0};
-	char path[128];
-	int r;
-
-	snprintf(path, sizeof(path), "%s/enabled_functions", tracing);
-	r = claims_source_read(s, CLAIMS_SYS, path, CLAIMS_SOURCE_TEXT_MAX, &text);
-	if (r == -ENOENT)
-		return claims_source_put_text(s, "kernel:ftrace", "absent");
-	if (r >= 0)
-		r = claims_kernel_parse_functions((const char *)text.data, text.size, &found);
-	return put_names(s, "kernel:ftrace", r, &found);
-}
-
 int claims_kernel_ftrace(const struct claims_source *s)
 {
 	const char *otherwise, *tracing = find_tracing(s, &otherwise);
 	const int results[] = {
-		tracing ? put_lines(s, "kernel:tracer", tracing, "current_tracer", 0)
+		tracing ? put_lines(s, "kernel:tracer", tracing, "current_tracer")
 			: claims_source_put_text(s, "kernel:tracer", otherwise),
-		tracing ? put_lines(s, "kernel:ftrace_filter", tracing, "set_ftrace_filter", 0)
+		tracing ? put_lines(s, "kernel:ftrace_filter", tracing, "set_ftrace_filter")
 			: claims_source_put_text(s, "kernel:ftrace_filter", otherwise),
-		tracing ? put_functions(s, tracing)
+		tracing ? put_read(s, "kernel:ftrace", tracing, "enabled_functions",
+				   claims_kernel_parse_functions)
 			: claims_source_put_text(s, "kernel:ftrace", otherwise),
 	};
 

@@ -17,6 +17,8 @@ int claims_kernel_livepatch(const struct claims_source *s);	/* kernel:livepatch 
 
 /* "4097" → "P,O": letters as the kernel prints them, "bit63" where it has none; 0 is "0". Pure. */
 int claims_kernel_parse_taint(const char *text, size_t size, struct buf *ret);
+/* The text of debugfs' kprobes/list: kind, place and flags of each; not whether it is optimised, which comes by itself a while later. Pure. */
+int claims_kernel_parse_kprobes(const char *text, size_t size, struct claims_names *ret);
 /*
  * The text of tracefs' enabled_functions: name, count and flags of each, without addresses. Those that BPF trampolines alone are attached to are
  * left out: their programs are claims of their own. Pure.
