@@ -2,17 +2,15 @@
 #include "images.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cleanup.h"
-#include "fsio.h"
+#include "containerd_state.h"
 #include "jsonl.h"
+#include "owned_file.h"
 
 #define ID_SIZE 64
 #define SLOTS 1024 /* containers remembered; another with the same slot takes it */
@@ -34,8 +32,8 @@ struct images {
 };
 
 /*
- * Where the runtimes say it. Docker and containers/storage (CRI-O, Podman) name the image's own id. Of containerd's there is only the
- * name that the container was asked for by, which says it when it has a digest in it.
+ * Where the runtimes say it. Docker and containers/storage (CRI-O, Podman) name the image's own id. containerd is asked by its metadata
+ * first; the name that a container was asked for by says it when it has a digest in it.
  */
 static const struct {
 	enum images_kind kind;
@@ -144,44 +142,59 @@ int images_parse(enum images_kind kind, const char *id, const void *data, size_t
 				     : from_storage(o, id, ret);
 }
 
-/* Only what root wrote is believed, or who runs this. */
-static int read_file(const char *path, struct buf *ret)
+/* Where containerd keeps its state: its own, and those of Kubernetes distributions that bring one. */
+static const char *const states[] = {
+	"var/lib/containerd",
+	"var/lib/rancher/k3s/agent/containerd",
+	"var/lib/rancher/rke2/agent/containerd",
+	"var/lib/k0s/containerd",
+	"var/snap/microk8s/common/var/lib/containerd",
+};
+
+/* By what containerd knows of the container; for a digest, its image's configuration's. 0 or an error. */
+static int ask_containerd(const struct images *m, const char *id, const char *digest, char *ret)
 {
-	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-	size_t n = 0;
-	int r;
+	int r = -ENOENT;
 
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) ||
-	    st.st_mode & 022 || st.st_size > MAX_FILE)
-		return -EACCES;
-	do {
-		char chunk[16384];
+	for (size_t i = 0; i < ARRAY_SIZE(states) && r < 0; i++) {
+		char dir[PATH_MAX];
 
-		r = fsio_read_full(fsio_system(), fd, chunk, sizeof(chunk), ret->size, &n);
-		if (r >= 0)
-			buf_put(ret, chunk, n);
-	} while (r >= 0 && n > 0 && ret->size <= MAX_FILE);
-	return r < 0 ? r : buf_status(ret);
+		if (snprintf(dir, sizeof(dir), "%s/%s", m->root, states[i]) >= (int)sizeof(dir))
+			continue;
+		r = id ? containerd_state_image(dir, id, ret)
+		       : containerd_state_config(dir, digest, ret);
+	}
+	return r;
 }
 
-static void look_up(const struct images *m, struct slot *s)
+static int ask_files(const struct images *m, const char *id, char ret[IMAGES_DIGEST_SIZE])
 {
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		CLEANUP(buf_done) struct buf b = {0};
 		char path[PATH_MAX];
 
 		if (snprintf(path, sizeof(path), "%s/%s%s%s", m->root, files[i].before,
-			     files[i].after ? s->id : "",
+			     files[i].after ? id : "",
 			     files[i].after ? files[i].after : "") >= (int)sizeof(path))
 			continue;
-		if (read_file(path, &b) >= 0 &&
-		    images_parse(files[i].kind, s->id, b.data, b.size, s->digest) >= 0)
-			return;
+		if (owned_file_read(path, MAX_FILE, &b) >= 0 &&
+		    images_parse(files[i].kind, id, b.data, b.size, ret) >= 0)
+			return 0;
+	}
+	return -ENOENT;
+}
+
+static void look_up(const struct images *m, struct slot *s)
+{
+	char digest[IMAGES_DIGEST_SIZE];
+
+	if (ask_containerd(m, s->id, NULL, s->digest) >= 0)
+		return;
+	if (ask_files(m, s->id, digest) >= 0) {
+		/* An image has several digests. Where its documents are here, it is called by that of its configuration, as capture does. */
+		if (ask_containerd(m, NULL, digest, s->digest) < 0)
+			memcpy(s->digest, digest, sizeof(digest));
+		return;
 	}
 	s->digest[0] = 0;
 	s->until_ns = clock_boot_ns(m->clock) + RETRY_NS;
