@@ -124,6 +124,19 @@ struct dentry {
 	struct qstr d_name;
 };
 
+/* Where a short name lies: up to 6.13, and since. */
+struct dentry___iname {
+	unsigned char d_iname[32];
+};
+
+union core_shortname {
+	unsigned char string[32];
+};
+
+struct dentry___shortname {
+	union core_shortname d_shortname;
+};
+
 struct vfsmount {
 	struct dentry *mnt_root;
 };
@@ -142,6 +155,7 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	unsigned int f_mode;
 };
 
 struct linux_binprm {

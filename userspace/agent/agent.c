@@ -20,6 +20,7 @@
 #include "sensor_netlink.h"
 #include "transport.h"
 #include "watch.h"
+#include "watch_lsm.h"
 
 struct agent {
 	struct event_base *base;
@@ -43,6 +44,7 @@ struct agent {
 	struct sensor_bpf *bpf;
 	struct changes *changes;
 	struct watch *watch;
+	struct watch_lsm *watch_lsm;
 	struct mounts *mounts;
 	struct scan_files *scan_files;
 	struct scan_claims *claims;
@@ -83,6 +85,36 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 	return file_set_open(&with_hashes, ledger_writer_sink(a->writer), &a->files, ret_why);
 }
 
+static void on_marked(void *ctx, const union event_record *r)
+{
+	struct agent *a = ctx;
+
+	if (a->watch_lsm)
+		watch_lsm_take(a->watch_lsm, r);
+}
+
+static int on_mark(void *ctx, int fd, uint32_t mark)
+{
+	return loader_mark(sensor_bpf_loader(((struct agent *)ctx)->bpf), fd, mark);
+}
+
+static uint64_t on_marks_failed(void *ctx)
+{
+	return loader_marks_failed(sensor_bpf_loader(((struct agent *)ctx)->bpf));
+}
+
+static void on_flush(void *ctx)
+{
+	sensor_bpf_flush(((struct agent *)ctx)->bpf);
+}
+
+static int on_mounter(void *ctx, const char *point, struct line_actor *ret)
+{
+	struct agent *a = ctx;
+
+	return a->watch_lsm ? watch_lsm_mounter(a->watch_lsm, point, ret) : -ENOENT;
+}
+
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	struct sensor_netlink_options netlink = {
@@ -92,7 +124,9 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 					 .cgroups = a->cgroups,
 					 .images = a->images,
 					 .layers = a->layers,
-					 .clock = o->clock};
+					 .clock = o->clock,
+					 .marked = on_marked,
+					 .marked_ctx = a};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
 	int rb, rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
@@ -127,12 +161,38 @@ static void on_scanned(void *ctx)
 		report_now(a->report);
 }
 
+/* The programs say what is about to be done to marked inodes; that they say it is tried first. */
+static int open_lsm(struct event_base *base, struct agent *a, const struct agent_options *o)
+{
+	const struct watch_lsm_options lsm = {.files = a->files,
+					      .changes = a->changes,
+					      .proctab = a->proctab,
+					      .clock = o->clock,
+					      .mark = on_mark,
+					      .marks_failed = on_marks_failed,
+					      .flush = on_flush,
+					      .ctx = a,
+					      .discover = !a->watch};
+	struct why why = {"no LSM programs"};
+	int r = -ENOTSUP;
+
+	if (a->bpf && strcmp(loader_tier(sensor_bpf_loader(a->bpf)), "observe") != 0)
+		r = watch_lsm_open(base, &lsm, ledger_writer_sink(a->writer), &a->watch_lsm, &why);
+	if (r == -ENODATA) {
+		loader_silence(sensor_bpf_loader(a->bpf), why.text);
+		scan_claims_bpf(a->claims, a->bpf, "");
+	}
+	tell_sensor(a, "marks", r, &why);
+	return r;
+}
+
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	const struct changes_options changes = {.files = a->files, .proctab = a->proctab};
 	struct watch_options watch = {.files = a->files};
-	const struct mounts_options mounts = {.files = a->files, .clock = o->clock};
+	const struct mounts_options mounts = {
+		.files = a->files, .clock = o->clock, .mounter = on_mounter, .ctx = a};
 	const struct scan_files_options scan = {.files = a->files,
 						.clock = o->clock,
 						.interval_ms = o->rescan_ms,
@@ -150,6 +210,8 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 	watch.changes = a->changes;
 	seen = watch_open(base, &watch, &a->watch, &why);
 	tell_sensor(a, "fanotify", seen, &why);
+	r = open_lsm(base, a, o);
+	seen = seen < 0 ? r : seen;
 	r = mounts_open(base, &mounts, sink, &a->mounts, &why);
 	tell_sensor(a, "mountinfo", r, &why);
 	r = scan_files_open(base, &scan, &a->scan_files, &why);
@@ -427,6 +489,7 @@ static void free_sensors(struct agent *a)
 	a->claims = scan_claims_free(a->claims);
 	a->scan_files = scan_files_free(a->scan_files);
 	a->mounts = mounts_free(a->mounts);
+	a->watch_lsm = watch_lsm_free(a->watch_lsm);
 	a->watch = watch_free(a->watch);
 	a->changes = changes_free(a->changes);
 	a->bpf = sensor_bpf_free(a->bpf);

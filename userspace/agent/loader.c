@@ -22,12 +22,14 @@
 #define LOADER_BTF "/sys/kernel/btf/vmlinux"
 
 #define LOADER_MAX_SLOTS 96
+#define LOADER_ON_DEMAND "plumb_file_permission"
 
 /* One program of the object. Those of one name but for what stands behind "__" do the same in other ways: one of them is used. */
 struct slot {
 	char name[64]; /* objects come and go while they are tried */
 	uint32_t program;
 	bool lsm, use, refused;
+	bool has_forms; /* there is a program of this name with "__old" behind it */
 };
 
 struct loader {
@@ -63,26 +65,6 @@ static bool wanted(const struct loader_options *o, const char *name)
 	return !o->only || strncmp(name, o->only, strlen(o->only)) == 0;
 }
 
-/* The verifier's last words that say something: the line before its statistics, else the name of the error. */
-static void absent_because(struct loader_program *p, int error, const char *log)
-{
-	const char *best = NULL;
-
-	for (const char *at = log; *at;) {
-		size_t n = strcspn(at, "\n");
-
-		if (n > 0 && strncmp(at, "processed ", 10) != 0 && *at != '-' && *at != ';')
-			best = at;
-		at += n + (at[n] == '\n');
-	}
-	if (best && error != EPERM)
-		snprintf(p->absent_why, sizeof(p->absent_why), "%s: %.*s", strerrorname_np(error),
-			 (int)strcspn(best, "\n"), best);
-	else
-		snprintf(p->absent_why, sizeof(p->absent_why), "%s",
-			 error == ESRCH ? "this kernel has no such hook" : strerror(error));
-}
-
 static struct loader_program *program_of(struct loader *l, const struct slot *s)
 {
 	return &l->programs[s->program];
@@ -91,6 +73,13 @@ static struct loader_program *program_of(struct loader *l, const struct slot *s)
 static bool is_flavour(const char *name)
 {
 	return strstr(name, "__") != NULL;
+}
+
+static bool is_old(const char *name)
+{
+	const char *flavour = strstr(name, "__");
+
+	return flavour && strcmp(flavour, "__old") == 0;
 }
 
 static int add_program(struct loader *l, const char *name)
@@ -131,6 +120,10 @@ static int list_slots(struct loader *l, struct plumb *skel)
 		strcpy(l->slots[l->n_slots].name, name);
 		l->n_slots++;
 	}
+	for (uint32_t i = 0; i < l->n_slots; i++)
+		for (uint32_t k = 0; k < l->n_slots; k++)
+			l->slots[i].has_forms |= l->slots[k].program == l->slots[i].program &&
+						 is_old(l->slots[k].name);
 	return 0;
 }
 
@@ -213,7 +206,8 @@ static void refuse(struct loader *l, struct slot *s, int error, const char *log)
 		snprintf(program_of(l, s)->absent_why, sizeof(program_of(l, s)->absent_why), "%s",
 			 LOADER_NO_LSM);
 	else
-		absent_because(program_of(l, s), error, log);
+		loader_kernel_why(error, log, program_of(l, s)->absent_why,
+				  sizeof(program_of(l, s)->absent_why));
 }
 
 /* Tries one program alone. 0 or -errno, and then it is refused. */
@@ -237,6 +231,15 @@ static int try_slot(struct loader *l, struct slot *s)
 }
 
 /*
+ * Of a hook whose arguments have moved there is one program for each form, the older one called "…__old"; both would load. false:
+ * this one is of the other form.
+ */
+static bool is_our_form(const struct btf *btf, const struct slot *s, const char *section)
+{
+	return !s->has_forms || is_old(s->name) == loader_kernel_hook_is_old(btf, section);
+}
+
+/*
  * Hooks that this kernel does not have are known without a trial; and where one LSM program is not permitted none is. The rest is
  * tried by loading all at once, for a trial of each costs a second or more on a slow machine.
  */
@@ -257,6 +260,8 @@ static int refuse_known(struct loader *l, struct plumb *skel)
 		if (!loader_kernel_has_hook(btf, bpf_program__section_name(prog))) {
 			refuse(l, s, ESRCH, "");
 			program_of(l, s)->no_hook = true;
+		} else if (!is_our_form(btf, s, bpf_program__section_name(prog))) {
+			refuse(l, s, ESRCH, "");
 		} else if (s->lsm && !first_lsm) {
 			first_lsm = s;
 		}
@@ -338,10 +343,13 @@ static int attach_all(struct loader *l, struct why *ret_why)
 		if (!s || !s->use)
 			continue;
 		p = program_of(l, s);
+		p->lsm = s->lsm;
+		p->stands_in = is_flavour(s->name) && !is_old(s->name);
+		p->on_demand = strcmp(p->name, LOADER_ON_DEMAND) == 0;
+		if (p->on_demand)
+			continue;
 		l->links[s->program] = bpf_program__attach(prog);
 		p->attached = l->links[s->program] != NULL;
-		p->lsm = s->lsm;
-		p->stands_in = is_flavour(s->name);
 		if (p->attached)
 			attached++;
 		else
@@ -359,11 +367,11 @@ void loader_silence(struct loader *l, const char *why)
 	for (uint32_t i = 0; i < l->n_programs; i++) {
 		struct loader_program *p = &l->programs[i];
 
-		if (!p->attached || !p->lsm)
+		if (!(p->attached || p->on_demand) || !p->lsm)
 			continue;
 		bpf_link__destroy(l->links[i]);
 		l->links[i] = NULL;
-		p->attached = false;
+		p->attached = p->on_demand = false;
 		snprintf(p->absent_why, sizeof(p->absent_why), "%s", why);
 	}
 }
@@ -463,7 +471,7 @@ const char *loader_tier(const struct loader *l)
 
 		exec |= p->attached && strcmp(p->name, "plumb_exec") == 0;
 		lsm |= p->attached && p->lsm;
-		whole &= p->attached ? !p->stands_in : p->no_hook;
+		whole &= p->attached ? !p->stands_in : (p->no_hook || p->on_demand);
 	}
 	if (!exec)
 		return "none";
@@ -535,4 +543,52 @@ int loader_counters(const struct loader *l, struct plumb_counters *ret, uint32_t
 	/* sizeof(struct plumb_counters) is a multiple of 8, so the per-CPU values lie without gaps. */
 	return bpf_map__lookup_elem(l->skel->maps.counters, &zero, sizeof(zero), ret,
 				    n * sizeof(*ret), 0);
+}
+
+int loader_on_demand(struct loader *l, bool on)
+{
+	for (uint32_t i = 0; i < l->n_programs; i++) {
+		struct loader_program *p = &l->programs[i];
+
+		if (!p->on_demand)
+			continue;
+		if (on && !p->attached)
+			l->links[i] = bpf_program__attach(l->skel->progs.plumb_file_permission);
+		if (on && !l->links[i])
+			return -errno;
+		if (!on) {
+			bpf_link__destroy(l->links[i]);
+			l->links[i] = NULL;
+		}
+		p->attached = on;
+		return 0;
+	}
+	return -ENOTSUP;
+}
+
+int loader_mark(const struct loader *l, int fd, uint32_t mark)
+{
+	const struct plumb_inode value = {.mark = mark};
+
+	if (bpf_map__fd(l->skel->maps.inodes) < 0)
+		return -ENOTSUP;
+	if (mark == 0)
+		return bpf_map_delete_elem(bpf_map__fd(l->skel->maps.inodes), &fd) < 0 ? -errno : 0;
+	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.inodes), &fd, &value, BPF_ANY) < 0
+		       ? -errno
+		       : 0;
+}
+
+uint64_t loader_marks_failed(const struct loader *l)
+{
+	CLEANUP_FREE uint64_t *n = calloc(l->n_cpus, sizeof(*n));
+	uint32_t zero = 0;
+	uint64_t sum = 0;
+
+	if (!n || bpf_map__lookup_elem(l->skel->maps.mark_failures, &zero, sizeof(zero), n,
+				       l->n_cpus * sizeof(*n), 0) < 0)
+		return 0;
+	for (uint32_t i = 0; i < l->n_cpus; i++)
+		sum += n[i];
+	return sum;
 }

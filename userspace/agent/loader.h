@@ -31,6 +31,7 @@ struct loader_program {
 	bool lsm;		/* an LSM program: what makes the tier more than "observe" */
 	bool stands_in;		/* attached in a lesser form ("plumb_exec__locked"): the kernel refuses the whole one */
 	bool no_hook;		/* this kernel has no such hook; what it would tell does not exist there, or comes by another program */
+	bool on_demand;		/* loaded, and attached only while it is needed: costs at every read and write (plumb_file_permission) */
 	char absent_why[120];	/* "" when attached */
 };
 
@@ -53,6 +54,11 @@ const char *loader_type_name(uint32_t type, bool attach);
 uint32_t loader_n_programs(const struct loader *l);
 const struct loader_program *loader_program_at(const struct loader *l, uint32_t i);
 void loader_own(const struct loader *l, struct claims_bpf_own *ret);	/* what the kernel calls our programs and links */
+/* Attaches the program that is loaded for it, or detaches it. -ENOTSUP: there is none. */
+int loader_on_demand(struct loader *l, bool on);
+/* Marks the inode of fd, which may be O_PATH (PLUMB_MARK_*; 0: no more). -ENOTSUP: no LSM programs here. */
+int loader_mark(const struct loader *l, int fd, uint32_t mark);
+uint64_t loader_marks_failed(const struct loader *l);	/* marks that the programs had no memory for, so far */
 uint32_t loader_n_cpus(const struct loader *l);
 /* Fills ret[0 … n_cpus - 1]; n must be loader_n_cpus(). */
 int loader_counters(const struct loader *l, struct plumb_counters *ret, uint32_t n);

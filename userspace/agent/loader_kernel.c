@@ -2,6 +2,7 @@
 #include "loader_kernel.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,19 +13,43 @@
 #define FETCH_ADD 0x01 /* BPF_ADD | BPF_FETCH */
 #define LSM_LIST "/sys/kernel/security/lsm"
 
+static int lsm_function(const struct btf *btf, const char *section)
+{
+	const char *hook = strchr(section, '/');
+	char name[128];
+
+	if (strncmp(section, "lsm", 3) != 0 || !hook)
+		return -ENOENT;
+	snprintf(name, sizeof(name), "bpf_lsm_%s", hook + 1);
+	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+}
+
 bool loader_kernel_has_hook(const struct btf *btf, const char *section)
 {
 	char name[128];
 
-	if (strncmp(section, "lsm", 3) == 0) {
-		snprintf(name, sizeof(name), "bpf_lsm_%s", strchr(section, '/') + 1);
-		return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-	}
+	if (strncmp(section, "lsm", 3) == 0)
+		return lsm_function(btf, section) > 0;
 	if (strncmp(section, "tp_btf/", 7) == 0) {
 		snprintf(name, sizeof(name), "btf_trace_%s", section + 7);
 		return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
 	}
 	return true;
+}
+
+bool loader_kernel_hook_is_old(const struct btf *btf, const char *section)
+{
+	int id = lsm_function(btf, section);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+
+	t = t ? btf__type_by_id(btf, t->type) : NULL;
+	if (!t || !btf_is_func_proto(t) || btf_vlen(t) == 0)
+		return false;
+	t = btf__type_by_id(btf, btf_params(t)[0].type);
+	while (t && (btf_is_ptr(t) || btf_is_mod(t)))
+		t = btf__type_by_id(btf, t->type);
+	return t && btf_is_struct(t) &&
+	       strcmp(btf__name_by_offset(btf, t->name_off), "dentry") == 0;
 }
 
 bool loader_kernel_lists_bpf(void)
@@ -74,4 +99,24 @@ void loader_kernel_make_plain(struct bpf_program *prog)
 		if (insns[i].code == (BPF_STX | ATOMIC | BPF_DW) && insns[i].imm == FETCH_ADD)
 			insns[i].imm = BPF_ADD;
 	}
+}
+
+/* The verifier's last words that say something: the line before its statistics, else the name of the error. */
+void loader_kernel_why(int error, const char *log, char *ret, size_t size)
+{
+	const char *best = NULL;
+
+	for (const char *at = log; *at;) {
+		size_t n = strcspn(at, "\n");
+
+		if (n > 0 && strncmp(at, "processed ", 10) != 0 && *at != '-' && *at != ';')
+			best = at;
+		at += n + (at[n] == '\n');
+	}
+	if (best && error != EPERM)
+		snprintf(ret, size, "%s: %.*s", strerrorname_np(error), (int)strcspn(best, "\n"),
+			 best);
+	else
+		snprintf(ret, size, "%s",
+			 error == ESRCH ? "this kernel has no such hook" : strerror(error));
 }

@@ -9,11 +9,18 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* section as in SEC("…"): is there what the program wants to be attached to? Kinds of sections that are not known here: true. */
 bool loader_kernel_has_hook(const struct btf *btf, const char *section);
+/*
+ * The hook's first argument is a struct dentry: of inode_setattr (before 6.3), setxattr and removexattr (before 5.12) that is the old form,
+ * without the id map. A program of the other form would load, and read the wrong argument.
+ */
+bool loader_kernel_hook_is_old(const struct btf *btf, const char *section);
 bool loader_kernel_lists_bpf(void);	/* among the active security modules; who cannot look says true */
 bool loader_kernel_fetch_add(void);	/* takes the atomic add that gives back the old value (5.12) */
 void loader_kernel_make_plain(struct bpf_program *prog);	/* before the load: such adds become plain ones (maps_number()) */
+void loader_kernel_why(int error, const char *log, char *ret, size_t size);	/* why it refused one; log: the verifier's, or "" */
 
 #endif

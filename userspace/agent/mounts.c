@@ -146,9 +146,11 @@ static void tell(struct mounts *m, const char *point, const char *value, const c
 		.key = key,
 		.found = value,
 		.op = m->started ? op : NULL,
-		.has_actor = m->started, /* mountinfo names nobody: "unknown" */
+		.has_actor = m->started, /* mountinfo itself names nobody */
 	};
 
+	if (m->started && m->o.mounter)
+		(void)m->o.mounter(m->o.ctx, point, &l.actor);
 	snprintf(key, sizeof(key), "mount:%s", point);
 	m->sink.measurement(m->sink.ctx, &l);
 }

@@ -19,6 +19,9 @@ struct mounts_options {
 	struct file_set *files;		/* borrowed */
 	const struct clock *clock;	/* borrowed */
 	const char *path;		/* NULL: /proc/self/mountinfo */
+	/* Who mounted at point, or unmounted, just now; 0 or -errno. NULL: nobody knows. Strings live until the line is told. */
+	int (*mounter)(void *ctx, const char *point, struct line_actor *ret);
+	void *ctx;
 };
 
 int mounts_open(struct event_base *base, const struct mounts_options *o, const struct measure_sink *sink, struct mounts **ret,

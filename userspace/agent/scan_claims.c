@@ -275,6 +275,8 @@ int scan_claims_bpf(struct scan_claims *s, const struct sensor_bpf *bpf, const c
 	for (uint32_t i = 0; r >= 0 && i < loader_n_programs(l); i++) {
 		const struct loader_program *p = loader_program_at(l, i);
 
+		if (p->on_demand) /* whoever demands it tells */
+			continue;
 		if (p->attached && p->stands_in) {
 			char key[128];
 

@@ -9,7 +9,7 @@
 
 struct scan_files {
 	struct scan_files_options o;
-	struct event *slice_event, *pass_event;
+	struct event *slice_event, *pass_event, *want_event;
 	uint32_t next; /* number of the file that comes next, when a pass runs */
 	uint32_t resume; /* where a pass that reads anew stood when it gave way */
 	uint32_t n_passes;
@@ -144,9 +144,21 @@ static void on_pass(evutil_socket_t fd, short what, void *ctx)
 		start(s, true, 0);
 }
 
+static void on_wanted(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	scan_files_now(ctx);
+}
+
+/* A moment later: what sensors know of a change they tell first, with who made it. */
 static void on_want(void *ctx)
 {
-	scan_files_now(ctx);
+	const struct timeval soon = {0, 100000};
+	struct scan_files *s = ctx;
+
+	if (!evtimer_pending(s->want_event, NULL))
+		event_add(s->want_event, &soon);
 }
 
 int scan_files_open(struct event_base *base, const struct scan_files_options *o,
@@ -163,8 +175,9 @@ int scan_files_open(struct event_base *base, const struct scan_files_options *o,
 	s->o.bytes_s = o->bytes_s ? o->bytes_s : SCAN_FILES_BYTES_S;
 	tv = after_ms(s->o.interval_ms);
 	s->slice_event = evtimer_new(base, on_slice, s);
+	s->want_event = evtimer_new(base, on_wanted, s);
 	s->pass_event = event_new(base, -1, EV_PERSIST, on_pass, s);
-	if (!s->slice_event || !s->pass_event || event_add(s->pass_event, &tv) < 0) {
+	if (!s->slice_event || !s->want_event || !s->pass_event || event_add(s->pass_event, &tv) < 0) {
 		scan_files_free(s);
 		return why_set(ret_why, -ENOMEM, "no timer for the scan of files");
 	}
@@ -188,6 +201,8 @@ struct scan_files *scan_files_free(struct scan_files *s)
 	(void)file_set_on_want(s->o.files, NULL, s);
 	if (s->slice_event)
 		event_free(s->slice_event);
+	if (s->want_event)
+		event_free(s->want_event);
 	if (s->pass_event)
 		event_free(s->pass_event);
 	free(s);

@@ -548,7 +548,7 @@ struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s)
 	return NULL;
 }
 
-const struct loader *sensor_bpf_loader(const struct sensor_bpf *s)
+struct loader *sensor_bpf_loader(const struct sensor_bpf *s)
 {
 	return s->loader;
 }

@@ -45,7 +45,7 @@ struct sensor_bpf_options {
 int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o, const struct measure_sink *sink,
 		    struct sensor_bpf **ret, struct why *ret_why);	/* base borrowed; options and sink copied */
 struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s);
-const struct loader *sensor_bpf_loader(const struct sensor_bpf *s);	/* borrowed: tier, programs, ksess */
+struct loader *sensor_bpf_loader(const struct sensor_bpf *s);	/* borrowed: tier, programs, ksess, marks */
 void sensor_bpf_flush(struct sensor_bpf *s);	/* takes what waits in the ring and reads the counters, now */
 
 #endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * file.bpf.c: marked files as they are opened for writing, mapped, cloned into, or given other attributes.
+ * In: LSM's hooks, before the deed is done. Out: file records; a digest that is kept of what will be written to is forgotten.
+ * The mark is the file's own: a struct file leads to no parent that storage can be had of on kernels since 6.18.
+ */
+#include "mark.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define FILE_FMODE_WRITE 2
+#define FILE_MAY_WRITE 2
+#define FILE_PROT_WRITE 2
+#define FILE_MAP_TYPE 0x0f
+#define FILE_MAP_SHARED 1
+#define FILE_MAP_SHARED_VALIDATE 3
+#define FILE_FICLONE 0x40049409
+#define FILE_FICLONERANGE 0x4020940d
+#define FILE_SETFLAGS 0x40086602
+#define FILE_SETFLAGS_32 0x40046602
+#define FILE_FSSETXATTR 0x401c5820
+
+/* The name that it was done by, and the directory's number: read, not asked for its storage. */
+static __always_inline void file_tell(__u16 op, struct file *file, __u32 mark)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct inode *dir = dentry->d_parent->d_inode;
+
+	mark_tell(op, file->f_inode, dir, dentry, mark);
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(plumb_file_open, struct file *file)
+{
+	__u32 mark;
+
+	if (!(file->f_mode & FILE_FMODE_WRITE))
+		return 0;
+	mark = mark_of_written(file->f_inode);
+	if (mark & PLUMB_MARK_FILE)
+		file_tell(PLUMB_FILE_OPEN_WRITE, file, mark);
+	return 0;
+}
+
+/* Attached only while descriptors are open that are older than the marks: it runs at every read and write of everything. */
+SEC("lsm/file_permission")
+int BPF_PROG(plumb_file_permission, struct file *file, int mask)
+{
+	__u32 mark;
+
+	if (!(mask & FILE_MAY_WRITE))
+		return 0;
+	mark = mark_of(file->f_inode);
+	if (mark & PLUMB_MARK_FILE)
+		file_tell(PLUMB_FILE_WRITE, file, mark);
+	return 0;
+}
+
+SEC("lsm/mmap_file")
+int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	unsigned long type = flags & FILE_MAP_TYPE;
+	__u32 mark;
+
+	if (!(prot & FILE_PROT_WRITE) ||
+	    (type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE) || !file)
+		return 0;
+	mark = mark_of_written(file->f_inode);
+	if (mark & PLUMB_MARK_FILE)
+		file_tell(PLUMB_FILE_MMAP, file, mark);
+	return 0;
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
+{
+	__u32 mark;
+
+	if (cmd != FILE_FICLONE && cmd != FILE_FICLONERANGE && cmd != FILE_SETFLAGS &&
+	    cmd != FILE_SETFLAGS_32 && cmd != FILE_FSSETXATTR)
+		return 0;
+	mark = mark_of_written(file->f_inode);
+	if (mark & (PLUMB_MARK_FILE | PLUMB_MARK_DIR))
+		file_tell(PLUMB_FILE_IOCTL, file, mark);
+	return 0;
+}
+
+static __always_inline int file_attributes(__u16 op, struct dentry *dentry)
+{
+	struct inode *inode = dentry->d_inode;
+	__u32 mark = mark_of_written(inode);
+
+	if (mark & (PLUMB_MARK_FILE | PLUMB_MARK_DIR))
+		mark_tell(op, inode, dentry->d_parent->d_inode, dentry, mark);
+	return 0;
+}
+
+/* Which form of a hook a kernel has is told by its BTF: the wrong one would load. */
+SEC("lsm/inode_setattr")
+int BPF_PROG(plumb_inode_setattr, void *idmap, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_SETATTR, dentry);
+}
+
+SEC("lsm/inode_setattr")
+int BPF_PROG(plumb_inode_setattr__old, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_SETATTR, dentry);
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(plumb_inode_setxattr, void *idmap, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_XATTR, dentry);
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(plumb_inode_setxattr__old, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_XATTR, dentry);
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(plumb_inode_removexattr, void *idmap, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_XATTR, dentry);
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(plumb_inode_removexattr__old, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_XATTR, dentry);
+}
+
+/* Since 6.2 access control lists do not pass setxattr. */
+SEC("lsm/inode_set_acl")
+int BPF_PROG(plumb_inode_set_acl, void *idmap, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_XATTR, dentry);
+}
+
+/* Since 6.17 flags that are set by file_setattr(2). */
+SEC("lsm/inode_file_setattr")
+int BPF_PROG(plumb_inode_file_setattr, struct dentry *dentry)
+{
+	return file_attributes(PLUMB_FILE_IOCTL, dentry);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * mark.bpf.h: the mark of an inode, how it is handed on, and how a file record is made.
+ * In: inodes and names as LSM hands them down. Out: PLUMB_MARK_* bits; file records in the ring. For LSM programs alone.
+ */
+#ifndef PLUMB_MARK_BPF_H
+#define PLUMB_MARK_BPF_H
+
+#include "inode.bpf.h"
+#include "maps.bpf.h"
+
+#define MARK_S_IFMT 0170000
+#define MARK_S_IFDIR 0040000
+#define MARK_INLINE 32 /* bytes of a name that lies in the dentry itself, on all kernels */
+
+/* Marks that could not be set for want of memory: from then on something is not seen, and the agent must mark all anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} mark_failures SEC(".maps") __weak;
+
+/* For most files there is no entry, and the look-up ends at a null pointer in the inode. */
+static __always_inline __u32 mark_of(struct inode *inode)
+{
+	struct plumb_inode *kept;
+
+	if (!inode)
+		return 0;
+	kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
+	return kept ? kept->mark : 0;
+}
+
+/* The same, for what is about to be written to: a digest that was taken of it holds no longer. */
+static __always_inline __u32 mark_of_written(struct inode *inode)
+{
+	struct plumb_inode *kept;
+
+	if (!inode)
+		return 0;
+	kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
+	if (!kept)
+		return 0;
+	kept->hashed = 0;
+	return kept->mark;
+}
+
+static __always_inline int mark_is_dir(struct inode *inode)
+{
+	return (inode->i_mode & MARK_S_IFMT) == MARK_S_IFDIR;
+}
+
+/* What lies in a directory with this mark gets this one. */
+static __always_inline __u32 mark_below(__u32 dir, struct inode *inode)
+{
+	if (!(dir & PLUMB_MARK_DIR))
+		return 0;
+	if (!mark_is_dir(inode))
+		return PLUMB_MARK_FILE;
+	return dir & PLUMB_MARK_TREE ? PLUMB_MARK_DIR | PLUMB_MARK_TREE : 0;
+}
+
+static __always_inline void mark_add(struct inode *inode, __u32 mark)
+{
+	struct plumb_inode *kept;
+	__u32 zero = 0;
+	__u64 *failed;
+
+	if (!mark)
+		return;
+	kept = bpf_inode_storage_get(&inodes, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (kept) {
+		kept->mark |= mark;
+		return;
+	}
+	failed = bpf_map_lookup_elem(&mark_failures, &zero);
+	if (failed)
+		(*failed)++;
+}
+
+/* Where nothing may be read by address, a name of more than 31 bytes stays "": the agent looks at the whole directory. */
+static __always_inline void mark_name_inline(char *ret, struct dentry *dentry)
+{
+	struct dentry___shortname *now = (void *)dentry;
+	struct dentry___iname *old = (void *)dentry;
+
+	if (dentry->d_name.len >= MARK_INLINE)
+		return;
+	if (bpf_core_field_exists(now->d_shortname)) {
+#pragma unroll
+		for (int i = 0; i < MARK_INLINE; i++)
+			ret[i] = now->d_shortname.string[i];
+	} else {
+#pragma unroll
+		for (int i = 0; i < MARK_INLINE; i++)
+			ret[i] = old->d_iname[i];
+	}
+	ret[MARK_INLINE - 1] = 0;
+}
+
+/* ret is zeroed by now. */
+static __always_inline void mark_name(char *ret, __u32 size, struct dentry *dentry)
+{
+	if (!dentry)
+		return;
+	if (plumb_may_probe)
+		bpf_probe_read_kernel_str(ret, size, dentry->d_name.name);
+	else
+		mark_name_inline(ret, dentry);
+}
+
+/* All but names and the other directory; NULL: dropped, and counted. */
+static __always_inline struct plumb_event_file *mark_begin(__u16 op, struct inode *inode,
+							   struct inode *dir, __u32 mark)
+{
+	struct plumb_event_file *e = maps_begin(PLUMB_KIND_FILE, sizeof(*e));
+
+	if (!e)
+		return 0;
+	maps_current(&e->task);
+	if (inode)
+		inode_file(&e->file, inode);
+	else
+		__builtin_memset(&e->file, 0, sizeof(e->file));
+	e->dir_ino = dir ? dir->i_ino : 0;
+	e->dir_dev = dir ? dir->i_sb->s_dev : 0;
+	e->other_dir_ino = 0;
+	e->other_dir_dev = 0;
+	e->mark = mark;
+	e->op = op;
+	e->reserved = 0;
+	__builtin_memset(e->name, 0, sizeof(e->name));
+	__builtin_memset(e->other_name, 0, sizeof(e->other_name));
+	return e;
+}
+
+static __always_inline void mark_tell(__u16 op, struct inode *inode, struct inode *dir,
+				      struct dentry *name, __u32 mark)
+{
+	struct plumb_event_file *e = mark_begin(op, inode, dir, mark);
+
+	if (!e)
+		return;
+	mark_name(e->name, sizeof(e->name), name);
+	maps_end(e);
+}
+
+#endif
