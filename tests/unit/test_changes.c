@@ -237,6 +237,33 @@ static void the_opener_is_the_writer(void **state)
 	assert_string_equal(b->lines[1].src, "fanotify");
 }
 
+static void what_was_told_is_not_told_again(void **state)
+{
+	struct bench *b = *state;
+
+	write_file(b->file, "done");
+	note(b, "lsm", b->file, CHANGES_WRITE | CHANGES_BEFORE, 7);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 1);
+	note(b, "fanotify", b->file, CHANGES_WRITE, 7);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 1); /* the same deed */
+	note(b, "fanotify", b->file, CHANGES_WRITE, 7);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 2); /* another one, that left the same bytes */
+}
+
+static void to_create_what_is_there_is_to_open_it(void **state)
+{
+	struct bench *b = *state;
+
+	note(b, "lsm", b->file, CHANGES_CREATE | CHANGES_BEFORE, 7);
+	write_file(b->file, "opened");
+	changes_look(b->changes);
+	assert_int_equal(b->n, 1);
+	assert_string_equal(b->lines[0].op, "write");
+}
+
 static void came_and_went_move_marks(void **state)
 {
 	struct bench *b = *state;
@@ -289,6 +316,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_done_is_not_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_that_comes_later_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_opener_is_the_writer, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_told_is_not_told_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(to_create_what_is_there_is_to_open_it, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(came_and_went_move_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_are_lost_and_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(unwatched_paths_are_nothing, setup, teardown),

@@ -8,6 +8,7 @@
 #include "ledger_writer.h"
 #include "log.h"
 #include "mounts.h"
+#include "old_writers.h"
 #include "order_taker.h"
 #include "renewal.h"
 #include "report.h"
@@ -45,6 +46,7 @@ struct agent {
 	struct changes *changes;
 	struct watch *watch;
 	struct watch_lsm *watch_lsm;
+	struct old_writers *old_writers;
 	struct mounts *mounts;
 	struct scan_files *scan_files;
 	struct scan_claims *claims;
@@ -161,6 +163,30 @@ static void on_scanned(void *ctx)
 		report_now(a->report);
 }
 
+static bool on_is_watched(void *ctx, uint32_t dev, uint64_t ino)
+{
+	return inode_marks_is_marked(watch_lsm_marks(((struct agent *)ctx)->watch_lsm), dev, ino);
+}
+
+static int on_old_writers(void *ctx, bool on)
+{
+	return loader_on_demand(sensor_bpf_loader(((struct agent *)ctx)->bpf), on);
+}
+
+static void on_old_writers_claim(void *ctx, const char *value)
+{
+	(void)scan_claims_put(((struct agent *)ctx)->claims, "sensor:plumb_file_permission", value);
+}
+
+/* Something else is marked now, and may be open already. */
+static void on_marked_anew(void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (a->old_writers)
+		old_writers_look(a->old_writers);
+}
+
 /* The programs say what is about to be done to marked inodes; that they say it is tried first. */
 static int open_lsm(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
@@ -171,8 +197,13 @@ static int open_lsm(struct event_base *base, struct agent *a, const struct agent
 					      .mark = on_mark,
 					      .marks_failed = on_marks_failed,
 					      .flush = on_flush,
+					      .marked_anew = on_marked_anew,
 					      .ctx = a,
 					      .discover = !a->watch};
+	const struct old_writers_options old = {.watched = on_is_watched,
+						.attach = on_old_writers,
+						.claim = on_old_writers_claim,
+						.ctx = a};
 	struct why why = {"no LSM programs"};
 	int r = -ENOTSUP;
 
@@ -183,6 +214,9 @@ static int open_lsm(struct event_base *base, struct agent *a, const struct agent
 		scan_claims_bpf(a->claims, a->bpf, "");
 	}
 	tell_sensor(a, "marks", r, &why);
+	/* After the marks: whoever has opened a file by then is found here, whoever opens one later is seen by them. */
+	if (r >= 0)
+		r = old_writers_open(base, &old, &a->old_writers);
 	return r;
 }
 
@@ -489,6 +523,7 @@ static void free_sensors(struct agent *a)
 	a->claims = scan_claims_free(a->claims);
 	a->scan_files = scan_files_free(a->scan_files);
 	a->mounts = mounts_free(a->mounts);
+	a->old_writers = old_writers_free(a->old_writers);
 	a->watch_lsm = watch_lsm_free(a->watch_lsm);
 	a->watch = watch_free(a->watch);
 	a->changes = changes_free(a->changes);

@@ -19,12 +19,14 @@ struct pending {
 	const char *src;
 	uint64_t start_ns;
 	uint32_t what, pid;
+	bool told; /* only what is other than was told is news */
 };
 
 /* A deed that was told before it was done. */
 struct hint {
 	struct pending p;
 	uint32_t looks; /* that were taken again */
+	uint32_t told; /* what a line says already: fanotify may come late to say it, too */
 	struct timeval due;
 };
 
@@ -167,7 +169,8 @@ static int look(struct changes *c, const struct pending *p, bool again)
 		.other = p->other,
 		.scope = scope,
 		.actor = &actor,
-		.only_change = again || ((p->what & CHANGES_BEFORE) && !(p->what & CHANGES_ATTR)),
+		.only_change = again || p->told ||
+			       ((p->what & CHANGES_BEFORE) && !(p->what & CHANGES_ATTR)),
 	};
 
 	/* A watched path lies below: another tree has taken its place. */
@@ -214,8 +217,8 @@ static void remove_hint(struct changes *c, uint32_t i)
 	memmove(&c->hints[i], &c->hints[i + 1], (c->n_hints - i) * sizeof(c->hints[0]));
 }
 
-/* Takes what is in p. */
-static void keep_hint(struct changes *c, const struct pending *p)
+/* Takes what is in p. told: a line was written. */
+static void keep_hint(struct changes *c, const struct pending *p, bool told)
 {
 	struct hint *h;
 
@@ -225,7 +228,7 @@ static void keep_hint(struct changes *c, const struct pending *p)
 	if (c->n_hints == CHANGES_MAX_HINTS)
 		remove_hint(c, 0);
 	h = &c->hints[c->n_hints++];
-	*h = (struct hint){.p = *p};
+	*h = (struct hint){.p = *p, .told = told || (p->what & CHANGES_ATTR) ? p->what : 0};
 	due_in(c, h);
 	set_again(c);
 }
@@ -257,16 +260,31 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* Who opened the file, as LSM named him, is who writes to it now. */
-static void name_actor(const struct changes *c, struct pending *p)
+static void name_actor(struct changes *c, struct pending *p)
 {
-	for (uint32_t i = c->n_hints; i > 0 && p->start_ns == 0; i--) {
-		const struct pending *h = &c->hints[i - 1].p;
+	const uint32_t deed = p->what & ~(uint32_t)(CHANGES_ON_DIR | CHANGES_BEFORE);
 
-		if (h->pid != p->pid || strcmp(h->path, p->path) != 0)
+	for (uint32_t i = c->n_hints; i > 0 && p->start_ns == 0; i--) {
+		struct hint *h = &c->hints[i - 1];
+
+		if (h->p.pid != p->pid || strcmp(h->p.path, p->path) != 0)
 			continue;
-		p->start_ns = h->start_ns;
-		p->src = h->src;
+		p->start_ns = h->p.start_ns;
+		p->src = h->p.src;
+		p->told = (deed & ~h->told) == 0;
+		h->told &= ~deed; /* once: the next one is another deed */
 	}
+}
+
+/* The kernel asks before it knows whether the name is there: to create may be to open. */
+static void create_or_open(struct changes *c, struct pending *p)
+{
+	const char *value = file_set_value(c->o.files, p->path);
+
+	if (!(p->what & CHANGES_BEFORE) || !(p->what & CHANGES_CREATE) || !value ||
+	    strcmp(value, "absent") == 0)
+		return;
+	p->what = (p->what & ~(uint32_t)CHANGES_CREATE) | CHANGES_WRITE;
 }
 
 void changes_look(struct changes *c)
@@ -277,11 +295,13 @@ void changes_look(struct changes *c)
 	c->n_pending = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct pending p = c->pending[i];
+		int changed;
 
 		name_actor(c, &p);
-		(void)look(c, &p, false);
+		create_or_open(c, &p);
+		changed = look(c, &p, false);
 		if (p.what & CHANGES_BEFORE)
-			keep_hint(c, &p);
+			keep_hint(c, &p, changed);
 		else
 			pending_done(&p);
 	}
@@ -313,7 +333,7 @@ static bool merge(struct changes *c, const struct changes_note *n)
 
 		if (strcmp(p->path, n->path) != 0)
 			continue;
-		if (p->pid != n->pid || !same_end(p->other, n->other) ||
+		if (p->pid != n->pid || (n->other && !same_end(p->other, n->other)) ||
 		    ((p->what ^ n->what) & CHANGES_ON_DIR))
 			return false;
 		/* One says that it is done: it need not be looked at again. */

@@ -271,6 +271,8 @@ static void on_remark(evutil_socket_t fd, short what, void *ctx)
 		for (uint32_t i = 0; i < file_set_n_roots(w->o.files); i++)
 			(void)file_set_discover(w->o.files, file_set_root_at(w->o.files, i));
 	inode_marks_all(w->marks);
+	if (w->o.marked_anew)
+		w->o.marked_anew(w->o.ctx);
 }
 
 static void on_want(void *ctx)

@@ -22,6 +22,7 @@ struct watch_lsm_options {
 	int (*mark)(void *ctx, int fd, uint32_t mark);	/* as loader_mark() */
 	uint64_t (*marks_failed)(void *ctx);
 	void (*flush)(void *ctx);	/* records that wait are taken, now: watch_lsm_take() is called from inside */
+	void (*marked_anew)(void *ctx);	/* all was marked again */
 	void *ctx;
 	bool discover;			/* nobody else looks for new files when all is marked anew */
 	uint32_t max;			/* paths; 0: INODE_MARKS_MAX */

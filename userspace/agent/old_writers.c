@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "old_writers.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "log.h"
+
+#define PROCESSES_A_TURN 16
+#define TURN_MS 5
+#define MAPS_LINE_MAX \
+	65536 /* lines of one process's maps that are looked at: the kernel's own default bound */
+
+struct old_writers {
+	struct old_writers_options o;
+	struct event_base *base;
+	struct event *timer;
+	DIR *proc; /* NULL: no pass is under way */
+	uint32_t n_fds;
+	bool whole; /* this pass has been able to look at all */
+	bool fd_found, map_found;
+	bool attached;
+	char told[128];
+};
+
+static bool is_watched(const struct old_writers *w, const struct stat *st)
+{
+	return w->o.watched(w->o.ctx, major(st->st_dev) << 20 | minor(st->st_dev), st->st_ino);
+}
+
+/* The flags that it was opened with, octal in the line "flags:". true: for writing, or it cannot be told. */
+static bool may_write(int dir, const char *pid, const char *fd)
+{
+	char path[600], text[512] = "";
+	const char *at;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/fdinfo/%s", pid, fd);
+	CLEANUP_CLOSE int info = openat(dir, path, O_RDONLY | O_CLOEXEC);
+
+	if (info < 0)
+		return errno != ENOENT;
+	n = read(info, text, sizeof(text) - 1);
+	if (n <= 0)
+		return true;
+	at = strstr(text, "flags:");
+	return !at || (strtoul(at + 6, NULL, 8) & O_ACCMODE) != O_RDONLY;
+}
+
+static void look_at_fds(struct old_writers *w, const char *pid)
+{
+	int proc = dirfd(w->proc);
+	char path[300];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/fd", pid);
+	int fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		w->whole &= errno == ENOENT; /* it ended */
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while (!w->fd_found) {
+		struct stat st;
+
+		e = readdir(d);
+		if (!e)
+			break;
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		if (++w->n_fds > OLD_WRITERS_MAX_FDS) {
+			w->whole = false;
+			break;
+		}
+		if (fstatat(fd, e->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode) ||
+		    !is_watched(w, &st))
+			continue;
+		w->fd_found = may_write(proc, pid, e->d_name);
+	}
+	closedir(d);
+}
+
+/* 7f…-7f… rw-s 00000000 08:01 1234 /path: shared; "w" may come and go by mprotect while the descriptor allowed it, so any shared one counts. */
+static bool is_shared_map(struct old_writers *w, const char *line)
+{
+	unsigned int major_nr, minor_nr;
+	unsigned long long ino;
+	char perms[5];
+
+	if (sscanf(line, "%*x-%*x %4s %*x %x:%x %llu", perms, &major_nr, &minor_nr, &ino) != 4 ||
+	    perms[3] != 's' || perms[1] != 'w' || ino == 0)
+		return false;
+	return w->o.watched(w->o.ctx, major_nr << 20 | minor_nr, ino);
+}
+
+static void look_at_maps(struct old_writers *w, const char *pid)
+{
+	CLEANUP_FREE char *line = NULL;
+	char path[300];
+	size_t room = 0;
+	uint32_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/maps", pid);
+	int fd = openat(dirfd(w->proc), path, O_RDONLY | O_CLOEXEC);
+
+	f = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!f) {
+		w->whole &= errno == ENOENT;
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while (!w->map_found && getline(&line, &room, f) > 0) {
+		w->map_found = is_shared_map(w, line);
+		if (++n > MAPS_LINE_MAX) {
+			w->whole = false;
+			break;
+		}
+	}
+	fclose(f);
+}
+
+static void tell(struct old_writers *w, const char *value)
+{
+	if (strcmp(w->told, value) == 0)
+		return;
+	snprintf(w->told, sizeof(w->told), "%s", value);
+	w->o.claim(w->o.ctx, value);
+}
+
+/* Words that stay while nothing else happens: how many there are would change by the minute. */
+static void conclude(struct old_writers *w)
+{
+	bool needed = w->fd_found || w->map_found || !w->whole;
+	char value[128];
+	int r = 0;
+
+	if (needed != w->attached)
+		r = w->o.attach(w->o.ctx, needed);
+	if (r < 0) {
+		snprintf(value, sizeof(value), "absent %s",
+			 r == -ENOTSUP ? "no such program is loaded" : strerror(-r));
+		tell(w, value);
+		w->attached = false;
+		return;
+	}
+	w->attached = needed;
+	snprintf(value, sizeof(value), "%s",
+		 w->map_found  ? "attached older writable mappings"
+		 : w->fd_found ? "attached older writers"
+		 : !w->whole   ? "attached not all processes can be looked at"
+			       : "absent no older writers");
+	tell(w, value);
+}
+
+/* false: the pass is over. */
+static bool step(struct old_writers *w, uint32_t n)
+{
+	char self[16];
+
+	snprintf(self, sizeof(self), "%d", getpid());
+	while (n > 0) {
+		struct dirent *e = readdir(w->proc);
+
+		if (!e)
+			return false;
+		if (!isdigit((unsigned char)e->d_name[0]) || strcmp(e->d_name, self) == 0)
+			continue;
+		if (!w->fd_found)
+			look_at_fds(w, e->d_name);
+		if (!w->map_found)
+			look_at_maps(w, e->d_name);
+		n--;
+	}
+	return true;
+}
+
+static bool begin(struct old_writers *w)
+{
+	if (w->proc)
+		closedir(w->proc);
+	w->proc = opendir(w->o.proc ? w->o.proc : "/proc");
+	w->whole = w->proc != NULL;
+	w->fd_found = w->map_found = false;
+	w->n_fds = 0;
+	if (!w->proc)
+		conclude(w);
+	return w->proc != NULL;
+}
+
+static void end(struct old_writers *w)
+{
+	if (w->proc)
+		closedir(w->proc);
+	w->proc = NULL;
+	conclude(w);
+}
+
+static void again_in(struct old_writers *w, uint32_t ms)
+{
+	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	event_add(w->timer, &tv);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct old_writers *w = ctx;
+
+	(void)fd;
+	(void)what;
+	if (!w->proc && !begin(w)) {
+		again_in(w, w->o.interval_ms);
+		return;
+	}
+	if (step(w, PROCESSES_A_TURN)) {
+		again_in(w, TURN_MS);
+		return;
+	}
+	end(w);
+	if (w->attached)
+		again_in(w, w->o.interval_ms);
+}
+
+void old_writers_look(struct old_writers *w)
+{
+	if (!w->attached && w->o.attach(w->o.ctx, true) == 0)
+		w->attached = true;
+	if (begin(w))
+		again_in(w, TURN_MS);
+	else
+		again_in(w, w->o.interval_ms);
+}
+
+int old_writers_open(struct event_base *base, const struct old_writers_options *o,
+		     struct old_writers **ret)
+{
+	struct old_writers *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->o = *o;
+	w->o.interval_ms = o->interval_ms ? o->interval_ms : 30000;
+	w->base = base;
+	w->timer = evtimer_new(base, on_timer, w);
+	if (!w->timer) {
+		free(w);
+		return -ENOMEM;
+	}
+	if (w->o.attach(w->o.ctx, true) == 0)
+		w->attached = true;
+	if (begin(w)) {
+		while (step(w, UINT32_MAX))
+			;
+		end(w);
+	}
+	if (w->attached)
+		again_in(w, w->o.interval_ms);
+	*ret = w;
+	return 0;
+}
+
+struct old_writers *old_writers_free(struct old_writers *w)
+{
+	if (!w)
+		return NULL;
+	event_free(w->timer);
+	if (w->proc)
+		closedir(w->proc);
+	free(w);
+	return NULL;
+}
+
+bool old_writers_is_attached(const struct old_writers *w)
+{
+	return w->attached;
+}
