@@ -177,7 +177,8 @@ int scan_files_open(struct event_base *base, const struct scan_files_options *o,
 	s->slice_event = evtimer_new(base, on_slice, s);
 	s->want_event = evtimer_new(base, on_wanted, s);
 	s->pass_event = event_new(base, -1, EV_PERSIST, on_pass, s);
-	if (!s->slice_event || !s->want_event || !s->pass_event || event_add(s->pass_event, &tv) < 0) {
+	if (!s->slice_event || !s->want_event || !s->pass_event ||
+	    event_add(s->pass_event, &tv) < 0) {
 		scan_files_free(s);
 		return why_set(ret_why, -ENOMEM, "no timer for the scan of files");
 	}
