@@ -17,6 +17,9 @@
 #include "scan_files.h"
 #include "scratch.h"
 
+/* SHA-256 of 40,000,000 zeros. */
+#define ZEROS "c0e6623abfbed73c146be81338cff1e8e4c06dd05eb98721163dc79fbbd20562"
+
 struct bench {
 	char top[SCRATCH_SIZE], file[SCRATCH_SIZE + 16];
 	struct event_base *base;
@@ -184,6 +187,64 @@ static void test_gives_way(void **state)
 	assert_int_equal(b->n_done, 1);
 }
 
+/*
+ * A large file: a piece at a time, so that the loop turns in between; the digest is that of the whole. Given way to in the middle it is begun again.
+ */
+static void test_large(void **state)
+{
+	struct bench *b = *state;
+	unsigned int turns = 0;
+	uint64_t first;
+
+	scratch_run(b->top, "head -c 40000000 /dev/zero >large");
+	sleep(2);
+	open_scan(b, 3600000, 0);
+	first = file_set_n_bytes(b->files);
+	assert_int_equal(first, 50000000 + 4096);
+	snprintf(b->file, sizeof(b->file), "%s/large", b->top);
+	assert_non_null(strstr(file_set_value(b->files, b->file), ZEROS));
+	b->n_changes = 0; /* it came after the set was made */
+	scan_files_anew(b->scan);
+	for (; scan_files_n_passes(b->scan) < 2; turns++) {
+		event_base_loop(b->base, EVLOOP_ONCE);
+		if (turns == 3)
+			scan_files_now(b->scan);
+	}
+	while (b->n_done == 0)
+		event_base_loop(b->base, EVLOOP_ONCE);
+	assert_true(turns > 3);
+	assert_true(file_set_n_bytes(b->files) >= 2 * first);
+	assert_int_equal(b->n_changes, 0);
+	assert_non_null(strstr(file_set_value(b->files, b->file), ZEROS));
+}
+
+/* It grows, or goes, while it is read. */
+static void test_large_that_changes(void **state)
+{
+	struct bench *b = *state;
+
+	scratch_run(b->top, "head -c 40000000 /dev/zero >large");
+	open_scan(b, 3600000, 0);
+	snprintf(b->file, sizeof(b->file), "%s/large", b->top);
+	scan_files_anew(b->scan);
+	/* The loop has looked at it for some pieces by now: whatever the order, no other name takes as long. */
+	for (int i = 0; i < 4; i++)
+		event_base_loop(b->base, EVLOOP_ONCE);
+	scratch_run(b->top, "echo more >>large");
+	passes(b, 2);
+	scan_files_anew(b->scan);
+	passes(b, 3);
+	assert_non_null(strstr(file_set_value(b->files, b->file), " 40000005 sha256:"));
+	scan_files_anew(b->scan);
+	for (int i = 0; i < 4; i++)
+		event_base_loop(b->base, EVLOOP_ONCE);
+	scratch_run(b->top, "rm large");
+	passes(b, 4);
+	scan_files_anew(b->scan);
+	passes(b, 5);
+	assert_string_equal(file_set_value(b->files, b->file), "absent");
+}
+
 /* One that is asked for while another runs begins anew when that ends: what lies behind it may have changed. */
 static void test_asked_twice(void **state)
 {
@@ -206,6 +267,8 @@ int main(void)
 		T(test_stores_without_a_trace),
 		T(test_schedule),
 		T(test_gives_way),
+		T(test_large),
+		T(test_large_that_changes),
 		T(test_asked_twice),
 	};
 

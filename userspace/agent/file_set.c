@@ -403,6 +403,11 @@ const char *file_set_value(const struct file_set *f, const char *path)
 	return m ? m->value : NULL;
 }
 
+struct hash_cache *file_set_hash_cache(const struct file_set *f)
+{
+	return f->o.hash_cache;
+}
+
 uint64_t file_set_n_bytes(const struct file_set *f)
 {
 	return hash_cache_n_bytes(f->o.hash_cache);

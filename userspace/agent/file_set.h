@@ -49,6 +49,7 @@ bool file_set_touches(const struct file_set *f, const char *path);	/* covers, or
 int file_set_discover(struct file_set *f, const char *path);	/* adds what lies at and below path; number added, or -errno */
 const char *file_set_value(const struct file_set *f, const char *path);	/* last value, NULL: none; borrowed */
 
+struct hash_cache *file_set_hash_cache(const struct file_set *f);	/* borrowed */
 uint64_t file_set_n_bytes(const struct file_set *f);	/* of content that was read so far, by all who share the hash cache */
 
 /* Walk by number, 0 … n - 1; numbers stay as they are while entries are added. Borrowed. */

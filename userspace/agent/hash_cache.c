@@ -150,7 +150,7 @@ struct hash_cache *hash_cache_free(struct hash_cache *c)
 }
 
 /* Has the file an fs-verity digest? Then the kernel refuses to read, and to run, other bytes than those of that digest. */
-static bool has_verity(int fd)
+bool hash_cache_has_verity(int fd)
 {
 	_Alignas(struct fsverity_digest) uint8_t room[sizeof(struct fsverity_digest) + 64] = {0};
 	struct fsverity_digest *d = (struct fsverity_digest *)room;
@@ -183,7 +183,7 @@ static int digest_of(struct hash_cache *c, int fd, bool anew, struct digest *ret
 	}
 	if (key.size > c->file_max)
 		return -EFBIG;
-	verity = has_verity(fd); /* before it is read: it does not go away again */
+	verity = hash_cache_has_verity(fd);
 	r = digest_fd(fd, c->file_max, &d, NULL);
 	c->n_bytes += key.size;
 	if (r < 0)
@@ -305,6 +305,38 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 	default:
 		return why_set(ret_why, r, "%s", strerrorname_np(-r));
 	}
+}
+
+bool hash_cache_takes(const struct hash_cache *c, const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && (uint64_t)st->st_size <= c->file_max;
+}
+
+bool hash_cache_knows(const struct hash_cache *c, const struct stat *st)
+{
+	const struct cache_key key = key_of(st);
+
+	return find(c, &key) != NULL;
+}
+
+int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat *before,
+		   const struct digest *d)
+{
+	struct cache_key key = key_of(before), key_after;
+	struct stat after;
+
+	if (fstat(fd, &after) < 0)
+		return -errno;
+	key_after = key_of(&after);
+	if (!same_key(&key, &key_after))
+		return -ESTALE;
+	remember(c, &key, d, verity);
+	return 0;
+}
+
+void hash_cache_count(struct hash_cache *c, uint64_t n_bytes)
+{
+	c->n_bytes += n_bytes;
 }
 
 uint64_t hash_cache_n_bytes(const struct hash_cache *c)

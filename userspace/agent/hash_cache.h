@@ -7,6 +7,7 @@
 #ifndef PLUMB_HASH_CACHE_H
 #define PLUMB_HASH_CACHE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include "digest.h"
@@ -32,6 +33,13 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path, const 
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
 /* The same, read although it is remembered: a store through an old mapping and a write to the block device change no time. */
 int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
+/* For whoever reads a file by pieces (hash_pieces): would it be read at all; is it remembered; and what came out. */
+bool hash_cache_takes(const struct hash_cache *c, const struct stat *st);
+bool hash_cache_knows(const struct hash_cache *c, const struct stat *st);
+bool hash_cache_has_verity(int fd);	/* asked before it is read: it does not go away again */
+/* verity, before: of when reading began. -ESTALE: it is no longer as it was then. */
+int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat *before, const struct digest *d);
+void hash_cache_count(struct hash_cache *c, uint64_t n_bytes);
 uint64_t hash_cache_n_bytes(const struct hash_cache *c);	/* that were read so far, by all of these */
 uint32_t hash_cache_n(const struct hash_cache *c);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash_pieces.h"
 #include "log.h"
 
 struct scan_files {
@@ -17,6 +18,7 @@ struct scan_files {
 	bool again,
 		want_anew; /* a quick one; one that reads anew: to be begun when this one ends */
 	bool asked; /* by scan_files_anew(), and not answered yet */
+	struct hash_pieces *pieces; /* of the file that comes next; NULL: it was not begun */
 };
 
 static const struct timeval at_once = {0, 0};
@@ -31,27 +33,52 @@ static void begin(struct scan_files *s, bool anew, uint32_t from)
 	/* Files that came unseen: the walk is part of the pass. */
 	for (uint32_t i = 0; i < file_set_n_roots(s->o.files); i++)
 		(void)file_set_discover(s->o.files, file_set_root_at(s->o.files, i));
+	s->pieces = hash_pieces_free(s->pieces);
 	s->next = from;
 	s->anew = anew;
 	s->running = true;
 }
 
-/* Files until the time is up. true: the pass is done. */
+static void check(struct scan_files *s, const char *path, bool anew)
+{
+	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .anew = anew};
+	int r = file_set_check(s->o.files, path, &deed);
+
+	if (r < 0)
+		log_error("scan=files path=\"%s\" error=%s next=\"again in the next pass\"", path,
+			  strerrorname_np(-r));
+}
+
+/* A piece of a large file, or a file. false: there are no more. */
+static bool step(struct scan_files *s)
+{
+	const char *path = file_set_path_at(s->o.files, s->next);
+	int r = 0;
+
+	if (!path)
+		return false;
+	if (!s->pieces) {
+		r = hash_pieces_open(file_set_hash_cache(s->o.files), path, s->anew, &s->pieces);
+		if (r != 1)
+			check(s, path, s->anew);
+	} else {
+		r = hash_pieces_step(s->pieces);
+		/* What the cache has now; a file that changes under our hands, or changed just now, is read once more as a whole. */
+		if (r != 1) {
+			s->pieces = hash_pieces_free(s->pieces);
+			check(s, path, r < 0 && s->anew);
+		}
+	}
+	s->next += r != 1;
+	return true;
+}
+
+/* Until the time is up. true: the pass is done. */
 static bool slice(struct scan_files *s, uint64_t until_ns)
 {
-	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .anew = s->anew};
-	const char *path;
-	int r;
-
 	do {
-		path = file_set_path_at(s->o.files, s->next);
-		if (!path)
+		if (!step(s))
 			return true;
-		s->next++;
-		r = file_set_check(s->o.files, path, &deed);
-		if (r < 0)
-			log_error("scan=files path=\"%s\" error=%s next=\"again in the next pass\"",
-				  path, strerrorname_np(-r));
 	} while (clock_boot_ns(s->o.clock) < until_ns);
 	return false;
 }
@@ -200,6 +227,7 @@ struct scan_files *scan_files_free(struct scan_files *s)
 	if (!s)
 		return NULL;
 	(void)file_set_on_want(s->o.files, NULL, s);
+	hash_pieces_free(s->pieces);
 	if (s->slice_event)
 		event_free(s->slice_event);
 	if (s->want_event)

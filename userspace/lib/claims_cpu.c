@@ -57,7 +57,7 @@ static int add_flags(const char *at, const char *end, struct claims_names *ret)
 
 int claims_cpu_parse_flags(const char *text, size_t size, struct claims_names *ret)
 {
-	const char *at = text, *end = text + size, *last = NULL;
+	const char *at = text, *end = text ? text + size : text, *last = NULL;
 	size_t last_size = 0;
 	int r = 0;
 

@@ -115,7 +115,7 @@ int claims_kernel_parse_kprobes(const char *text, size_t size, struct claims_nam
 {
 	static const char optimised[] = "[OPTIMIZED]";
 	CLEANUP(buf_done) struct buf kept = {0};
-	const char *at = text, *end = text + size;
+	const char *at = text, *end = text ? text + size : text;
 
 	while (at < end) {
 		const char *found = memmem(at, (size_t)(end - at), optimised, strlen(optimised));
@@ -160,7 +160,7 @@ int claims_kernel_probes(const struct claims_source *s)
 /* "schedule (1)  R   \ttramp: 0xffff…" and, on a line of its own, "\tdirect-->bpf_trampoline_6442531…+0x0/0x84". */
 int claims_kernel_parse_functions(const char *text, size_t size, struct claims_names *ret)
 {
-	const char *end = text + size, *next;
+	const char *end = text ? text + size : text, *next;
 	int r = 0;
 
 	for (const char *at = text; at < end && r == 0; at = next) {

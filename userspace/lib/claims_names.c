@@ -100,7 +100,7 @@ void claims_names_clear(struct claims_names *l)
 
 int claims_names_lines(struct claims_names *l, const char *text, size_t size, uint32_t skip)
 {
-	const char *at = text, *end = text + size;
+	const char *at = text, *end = text ? text + size : text;
 	int r = 0;
 
 	while (at < end && r == 0) {
