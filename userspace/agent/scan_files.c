@@ -167,8 +167,11 @@ static void on_pass(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	/* A quick one is over soon; whoever wants many of them does not keep the content from being read. */
 	if (!s->running)
 		start(s, true, 0);
+	else if (!s->anew)
+		s->want_anew = true;
 }
 
 static void on_wanted(evutil_socket_t fd, short what, void *ctx)
