@@ -175,6 +175,27 @@ static void test_exec(void **state)
 	baseline_free(base);
 }
 
+/* Whether it may run does not matter; and what may be loaded may not therefore run. */
+static void test_load(void **state)
+{
+	const struct bench *b = *state;
+	const char *const load[] = {b->etc}, *const none[] = {"/nonexistent"};
+	struct capture_options o = {.load = load, .n_load = 1};
+	struct baseline *base = made(b, &o);
+	struct why why = {""};
+	uint64_t count;
+
+	assert_non_null(expected(base, "load:sha256:" EMPTY));
+	assert_null(baseline_expected(base, "host", "exec:sha256:" EMPTY));
+	assert_true(baseline_is_closed(base, "load:"));
+	assert_false(baseline_is_closed(base, "exec:"));
+	baseline_free(base);
+	o.name = "x";
+	o.load = none;
+	assert_int_equal(capture_make(fsio_system(), &o, b->top, &count, &why), -ENOENT);
+	assert_non_null(strstr(why.text, "/nonexistent"));
+}
+
 static void test_claims(void **state)
 {
 	const struct bench *b = *state;
@@ -381,8 +402,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_expected), TEST(test_files),	      TEST(test_exec),	  TEST(test_claims),
-		TEST(test_threads),  TEST(test_progress),     TEST(test_refused), TEST(test_races),
+		TEST(test_expected), TEST(test_files),	      TEST(test_exec),
+		TEST(test_load),     TEST(test_claims),	      TEST(test_threads),
+		TEST(test_progress), TEST(test_refused),      TEST(test_races),
 		TEST(test_sign),     TEST(test_sign_example),
 	};
 

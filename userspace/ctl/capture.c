@@ -247,6 +247,8 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 		jsonl_str(&j, NULL, baseline_closed(m->other, i));
 	if (o->n_exec)
 		put_once(m, &j, "exec:");
+	if (o->n_load)
+		put_once(m, &j, "load:");
 	for (uint32_t i = 0; i < o->n_files; i++) {
 		CLEANUP(buf_done) struct buf prefix = {0};
 
@@ -364,6 +366,8 @@ static int fill_set(struct making *m, int root, struct why *ret_why)
 	const struct capture_options *o = m->o;
 	int r = 0;
 
+	for (uint32_t i = 0; i < o->n_load && r >= 0; i++)
+		r = capture_walk_load(m->set, o->load[i], ret_why);
 	for (uint32_t i = 0; i < o->n_exec && r >= 0; i++)
 		r = o->tree ? capture_image_exec(m->set, o->tree, o->exec[i], ret_why)
 			    : capture_walk_exec(m->set, root, o->exec[i], ret_why);

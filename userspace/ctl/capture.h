@@ -22,6 +22,8 @@ struct capture_options {
 	const char *add;		/* document whose scopes stand in the new one, too; NULL: none */
 	const char *const *exec;	/* directories and files; regular files with an x bit are taken */
 	uint32_t n_exec;
+	const char *const *load;	/* directories and files whose content the kernel may take: modules, firmware; not for an image */
+	uint32_t n_load;
 	const char *const *files;	/* as the agent watches them: absolute and plain; directories are closed, one that is absent must stay so */
 	uint32_t n_files;
 	bool claims;			/* what claims_boot, _cpu, _host, _kernel, _modules and _runtime find; no other mounts over watched paths */

@@ -51,7 +51,8 @@ static int take(struct walk *w, const char *path, const struct stat *st)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : fail(w, path, r);
-	if (w->kind == CAPTURE_SET_FILE || (S_ISREG(st->st_mode) && (st->st_mode & 0111)))
+	if (w->kind == CAPTURE_SET_FILE ||
+	    (S_ISREG(st->st_mode) && (w->kind == CAPTURE_SET_LOAD || (st->st_mode & 0111))))
 		r = capture_set_add_path(w->set, w->kind, path, st, target);
 	if (r >= 0 && S_ISDIR(st->st_mode) && st->st_dev == w->device) {
 		buf_put(&w->todo, path, strlen(path) + 1);
@@ -129,21 +130,38 @@ static int look(int root, const char *path, struct stat *ret)
 	return fd < 0 ? fd : fstat(fd, ret) < 0 ? -errno : 0;
 }
 
-/* Programs count by their content, so the path may lead there by links: /bin is /usr/bin. */
-int capture_walk_exec(struct capture_set *set, int root, const char *path, struct why *ret_why)
+/* What counts by its content: the path may lead there by links, as /bin is /usr/bin. */
+static int walk_digests(struct walk w, const char *path)
 {
-	struct walk w = {.set = set, .root = root, .kind = CAPTURE_SET_EXEC, .why = ret_why};
 	char real[PATH_MAX];
 	struct stat st;
-	int r = capture_root_real(root, path, real);
+	int r = capture_root_real(w.root, path, real);
 
 	if (r >= 0)
-		r = look(root, real, &st);
+		r = look(w.root, real, &st);
 	if (r < 0)
 		return fail(&w, path, r);
-	if (!S_ISDIR(st.st_mode) && !(S_ISREG(st.st_mode) && (st.st_mode & 0111)))
-		return why_set(ret_why, -EINVAL, "%.200s: neither directory nor executable", path);
+	if (!S_ISDIR(st.st_mode) &&
+	    (!S_ISREG(st.st_mode) || (w.kind == CAPTURE_SET_EXEC && !(st.st_mode & 0111))))
+		return why_set(w.why, -EINVAL, "%.200s: neither directory nor %s", path,
+			       w.kind == CAPTURE_SET_EXEC ? "executable" : "file");
 	return walk(&w, real, &st);
+}
+
+int capture_walk_exec(struct capture_set *set, int root, const char *path, struct why *ret_why)
+{
+	return walk_digests(
+		(struct walk){.set = set, .root = root, .kind = CAPTURE_SET_EXEC, .why = ret_why},
+		path);
+}
+
+int capture_walk_load(struct capture_set *set, const char *path, struct why *ret_why)
+{
+	return walk_digests((struct walk){.set = set,
+					  .root = CAPTURE_ROOT_HOST,
+					  .kind = CAPTURE_SET_LOAD,
+					  .why = ret_why},
+			    path);
 }
 
 int capture_walk_plain(const char *path, struct why *ret_why)
