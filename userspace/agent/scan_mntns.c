@@ -28,6 +28,7 @@ struct own {
 
 struct found {
 	char *point, *value;
+	char pid[24]; /* of a process that is in that namespace */
 };
 
 struct scan_mntns {
@@ -167,10 +168,10 @@ static int add_found(struct scan_mntns *m, const struct mounts_entry *e, const c
 	}
 	buf_printf(&value, "%s %s %s", e->fstype, e->source, e->root);
 	f = &m->found[m->n_found++];
-	*f = (struct found){strdup(e->point), buf_take(&value)};
+	*f = (struct found){.point = strdup(e->point), .value = buf_take(&value)};
+	snprintf(f->pid, sizeof(f->pid), "%.20s", pid);
 	if (!f->point || !f->value)
 		return -ENOMEM;
-	log_debug("mountns pid=%s path=\"%s\" found=\"%s\"", pid, f->point, f->value);
 	return 0;
 }
 
@@ -239,12 +240,28 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->point, y->point);
 }
 
+/* A namespace has no name, and a claim must not change with the number of a process: for people, one that is in it. */
+static void log_who(const struct scan_mntns *m, const struct found *f)
+{
+	char name[64], path[PATH_MAX], exe[PATH_MAX] = "unknown";
+	ssize_t n = -1;
+
+	snprintf(name, sizeof(name), "%s/exe", f->pid);
+	if (claims_source_path(&m->s, CLAIMS_PROC, name, path, sizeof(path)) == 0)
+		n = readlink(path, exe, sizeof(exe) - 1);
+	if (n > 0)
+		exe[n] = '\0';
+	log_notice("mountns path=\"%s\" found=\"%s\" pid=%s exe=\"%s\"", f->point, f->value, f->pid,
+		   exe);
+}
+
 /* All that is found at one point. */
 static int put_point(const struct scan_mntns *m, uint32_t from, uint32_t to)
 {
 	CLEANUP(claims_names_clear) struct claims_names values = {0};
 	CLEANUP(buf_done) struct buf value = {0};
 	char key[LINE_MAX_KEY + 16];
+	const struct found *first = &m->found[from];
 	int r = 0;
 
 	snprintf(key, sizeof(key), "mountns:%s", m->found[from].point);
@@ -253,7 +270,11 @@ static int put_point(const struct scan_mntns *m, uint32_t from, uint32_t to)
 	claims_names_sort(&values);
 	if (r >= 0)
 		r = claims_names_text(&values, &value);
-	return r < 0 ? r : claims_source_put(&m->s, key, 0, &value);
+	if (r >= 0)
+		r = claims_source_put(&m->s, key, 0, &value);
+	if (r > 0)
+		log_who(m, first);
+	return r;
 }
 
 static int put_all(struct scan_mntns *m)
