@@ -23,6 +23,8 @@ struct member {
 	char *path;
 	char *value; /* NULL: not measured yet */
 	uint32_t chain;
+	bool came; /* was not there when the set was opened */
+	bool gone; /* came, and was told to be absent again: its place may be taken */
 };
 
 struct file_set {
@@ -31,6 +33,7 @@ struct file_set {
 	struct member *members;
 	uint32_t *buckets;
 	uint32_t n, room, max;
+	uint32_t n_gone, hand; /* where the last place was taken */
 	char **roots;
 	uint32_t n_roots;
 	bool full_told;
@@ -64,36 +67,74 @@ static struct member *find(const struct file_set *f, const char *path)
 	return NULL;
 }
 
+static void set_gone(struct file_set *f, struct member *m, bool gone)
+{
+	f->n_gone += gone - m->gone;
+	m->gone = gone;
+}
+
+/*
+ * A full set forgets names that came and went (a volume's ..data directories, an editor's temporary files): without that, a node that
+ * does nothing but its daily work would one day watch nothing new. What was there at the start stays.
+ */
+static uint32_t forget_one(struct file_set *f)
+{
+	for (uint32_t k = 0; k < f->n && f->n_gone > 0; k++) {
+		uint32_t i = (f->hand + k) % f->n, *at;
+		struct member *m = &f->members[i];
+
+		if (!m->gone)
+			continue;
+		at = bucket_of(f, m->path);
+		while (*at != i)
+			at = &f->members[*at].chain;
+		*at = m->chain;
+		set_gone(f, m, false);
+		free(m->path);
+		free(m->value);
+		f->hand = i + 1;
+		return i;
+	}
+	return NONE;
+}
+
+static int make_room(struct file_set *f)
+{
+	uint32_t room = f->room ? f->room * 2 : 256;
+	struct member *grown;
+
+	if (f->n < f->room)
+		return 0;
+	room = room > f->max ? f->max : room;
+	grown = reallocarray(f->members, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	f->members = grown;
+	f->room = room;
+	return 0;
+}
+
 /* 1 added, 0 was there, -ENOSPC, -ENOMEM. */
 static int add(struct file_set *f, const char *path)
 {
-	uint32_t *bucket = bucket_of(f, path);
-	struct member *grown;
-	char *copy;
+	CLEANUP_FREE char *copy = NULL, *value = NULL;
+	uint32_t i, *bucket = bucket_of(f, path);
+	int r;
 
 	if (find(f, path))
 		return 0;
-	if (f->n == f->max)
-		return -ENOSPC;
-	if (f->n == f->room) {
-		uint32_t room = f->room ? f->room * 2 : 256;
-
-		room = room > f->max ? f->max : room;
-		grown = reallocarray(f->members, room, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		f->members = grown;
-		f->room = room;
-	}
 	copy = strdup(path);
-	if (!copy)
+	value = f->started ? strdup("absent") : NULL;
+	r = f->n < f->max ? make_room(f) : 0;
+	if (!copy || (f->started && !value) || r < 0)
 		return -ENOMEM;
-	f->members[f->n] = (struct member){
-		.path = copy,
-		.value = f->started ? strdup("absent") : NULL,
-		.chain = *bucket,
-	};
-	*bucket = f->n++;
+	i = f->n < f->max ? f->n++ : forget_one(f);
+	if (i == NONE)
+		return -ENOSPC;
+	f->members[i] =
+		(struct member){.path = copy, .value = value, .chain = *bucket, .came = f->started};
+	copy = value = NULL;
+	*bucket = i;
 	return 1;
 }
 
@@ -384,8 +425,10 @@ int file_set_check(struct file_set *f, const char *path, const struct file_set_d
 		return r;
 	first = m->value == NULL;
 	changed = !first && strcmp(m->value, (const char *)value.data) != 0;
-	if (!first && !changed && rescan)
+	if (!first && !changed && rescan) {
+		set_gone(f, m, m->came && strcmp(m->value, "absent") == 0);
 		return 0;
+	}
 	/* A name that came and went before we looked left nothing to tell but itself; it is told all the same. */
 	tell(f, m, (const char *)value.data, first, deed);
 	copy = buf_take(&value);
@@ -393,6 +436,7 @@ int file_set_check(struct file_set *f, const char *path, const struct file_set_d
 		return -ENOMEM;
 	free(m->value);
 	m->value = copy;
+	set_gone(f, m, m->came && strcmp(copy, "absent") == 0);
 	return changed;
 }
 

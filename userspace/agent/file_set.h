@@ -12,7 +12,7 @@
 #include "hash_cache.h"
 #include "measure.h"
 
-#define FILE_SET_MAX 100000	/* files and directories; beyond it opening is refused, and later files are counted as lost */
+#define FILE_SET_MAX 100000	/* files and directories; beyond it names that came and went are forgotten, then opening is refused, and later files are counted as lost */
 
 struct file_set;
 
@@ -52,7 +52,7 @@ const char *file_set_value(const struct file_set *f, const char *path);	/* last 
 struct hash_cache *file_set_hash_cache(const struct file_set *f);	/* borrowed */
 uint64_t file_set_n_bytes(const struct file_set *f);	/* of content that was read so far, by all who share the hash cache */
 
-/* Walk by number, 0 … n - 1; numbers stay as they are while entries are added. Borrowed. */
+/* Walk by number, 0 … n - 1; numbers stay as they are while entries are added, but those of names that came and went. Borrowed. */
 uint32_t file_set_n(const struct file_set *f);
 const char *file_set_path_at(const struct file_set *f, uint32_t i);
 uint32_t file_set_n_roots(const struct file_set *f);
