@@ -77,25 +77,21 @@ static void set_gone(struct file_set *f, struct member *m, bool gone)
  * A full set forgets names that came and went (a volume's ..data directories, an editor's temporary files): without that, a node that
  * does nothing but its daily work would one day watch nothing new. What was there at the start stays.
  */
-static uint32_t forget_one(struct file_set *f)
+static uint32_t forget_one(struct file_set *f) /* n_gone is not 0 */
 {
-	for (uint32_t k = 0; k < f->n && f->n_gone > 0; k++) {
-		uint32_t i = (f->hand + k) % f->n, *at;
-		struct member *m = &f->members[i];
+	uint32_t i = f->hand % f->n, *at;
 
-		if (!m->gone)
-			continue;
-		at = bucket_of(f, m->path);
-		while (*at != i)
-			at = &f->members[*at].chain;
-		*at = m->chain;
-		set_gone(f, m, false);
-		free(m->path);
-		free(m->value);
-		f->hand = i + 1;
-		return i;
-	}
-	return NONE;
+	while (!f->members[i].gone)
+		i = (i + 1) % f->n;
+	at = bucket_of(f, f->members[i].path);
+	while (*at != i)
+		at = &f->members[*at].chain;
+	*at = f->members[i].chain;
+	set_gone(f, &f->members[i], false);
+	free(f->members[i].path);
+	free(f->members[i].value);
+	f->hand = i + 1;
+	return i;
 }
 
 static int make_room(struct file_set *f)
@@ -123,14 +119,14 @@ static int add(struct file_set *f, const char *path)
 
 	if (find(f, path))
 		return 0;
+	if (f->n == f->max && f->n_gone == 0)
+		return -ENOSPC;
 	copy = strdup(path);
 	value = f->started ? strdup("absent") : NULL;
 	r = f->n < f->max ? make_room(f) : 0;
 	if (!copy || (f->started && !value) || r < 0)
 		return -ENOMEM;
 	i = f->n < f->max ? f->n++ : forget_one(f);
-	if (i == NONE)
-		return -ENOSPC;
 	f->members[i] =
 		(struct member){.path = copy, .value = value, .chain = *bucket, .came = f->started};
 	copy = value = NULL;
