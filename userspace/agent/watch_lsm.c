@@ -186,7 +186,9 @@ static bool hides_nothing(const struct plumb_event_mount *e, const char *path)
 	       ((e->flags & MS_BIND) && strcmp(e->source, path) == 0);
 }
 
-static void tell_elsewhere(struct watch_lsm *w, const struct plumb_event_mount *e, const char *path)
+/* first: the line that has the record's number; one record may cover several watched paths, and a number stands once in a ledger. */
+static void tell_elsewhere(struct watch_lsm *w, const struct plumb_event_mount *e, const char *path,
+			   bool first)
 {
 	CLEANUP(buf_done) struct buf raw = {0}, value = {0};
 	char key[LINE_MAX_KEY];
@@ -194,7 +196,7 @@ static void tell_elsewhere(struct watch_lsm *w, const struct plumb_event_mount *
 		.utc_ns = clock_utc_ns(w->o.clock),
 		.boot_ns = e->event.boottime_ns,
 		.src = "lsm",
-		.has_kernel = true,
+		.has_kernel = first,
 		.ksess = e->event.ksess,
 		.cpu = e->event.cpu,
 		.kseq = e->event.kseq,
@@ -228,12 +230,15 @@ static void take_mount(struct watch_lsm *w, const struct plumb_event_mount *e)
 {
 	const char *paths[LINKS_MAX];
 	uint32_t n = inode_marks_paths(w->marks, e->file.dev, e->file.ino, paths, LINKS_MAX);
+	bool first = true;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (e->task.mnt_ns == w->mnt_ns)
+		if (e->task.mnt_ns == w->mnt_ns) {
 			remember_mounter(w, e, paths[i]);
-		else if (!hides_nothing(e, paths[i]))
-			tell_elsewhere(w, e, paths[i]);
+		} else if (!hides_nothing(e, paths[i])) {
+			tell_elsewhere(w, e, paths[i], first);
+			first = false;
+		}
 	}
 }
 
