@@ -107,7 +107,10 @@ static uint64_t on_marks_failed(void *ctx)
 
 static void on_flush(void *ctx)
 {
-	sensor_bpf_flush(((struct agent *)ctx)->bpf);
+	struct agent *a = ctx;
+
+	if (a->bpf)
+		sensor_bpf_drain(a->bpf);
 }
 
 static int on_mounter(void *ctx, const char *point, struct line_actor *ret)
@@ -223,7 +226,8 @@ static int open_lsm(struct event_base *base, struct agent *a, const struct agent
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
-	const struct changes_options changes = {.files = a->files, .proctab = a->proctab};
+	const struct changes_options changes = {
+		.files = a->files, .proctab = a->proctab, .first = on_flush, .ctx = a};
 	struct watch_options watch = {.files = a->files};
 	const struct mounts_options mounts = {
 		.files = a->files, .clock = o->clock, .mounter = on_mounter, .ctx = a};

@@ -11,6 +11,7 @@
 
 #define MARKERS_MAX 2
 #define WENT (CHANGES_DELETE | CHANGES_MOVED_FROM)
+#define MAY_CREATE 0x100u /* said before it is known whether the name is there */
 #define CAME (CHANGES_CREATE | CHANGES_MOVED_TO)
 
 struct pending {
@@ -277,14 +278,14 @@ static void name_actor(struct changes *c, struct pending *p)
 }
 
 /* The kernel asks before it knows whether the name is there: to create may be to open. */
-static void create_or_open(struct changes *c, struct pending *p)
+static void create_or_open(const struct changes *c, struct pending *p)
 {
 	const char *value = file_set_value(c->o.files, p->path);
+	bool there = value && strcmp(value, "absent") != 0;
 
-	if (!(p->what & CHANGES_BEFORE) || !(p->what & CHANGES_CREATE) || !value ||
-	    strcmp(value, "absent") == 0)
+	if (!(p->what & MAY_CREATE) || (p->what & CHANGES_CREATE))
 		return;
-	p->what = (p->what & ~(uint32_t)CHANGES_CREATE) | CHANGES_WRITE;
+	p->what |= there && !(p->what & WENT) ? CHANGES_WRITE : CHANGES_CREATE;
 }
 
 void changes_look(struct changes *c)
@@ -309,9 +310,13 @@ void changes_look(struct changes *c)
 
 static void on_settled(evutil_socket_t fd, short what, void *ctx)
 {
+	struct changes *c = ctx;
+
 	(void)fd;
 	(void)what;
-	changes_look(ctx);
+	if (c->o.first)
+		c->o.first(c->o.ctx);
+	changes_look(c);
 }
 
 bool changes_is_half_full(const struct changes *c)
@@ -325,19 +330,19 @@ static bool same_end(const char *a, const char *b)
 }
 
 /* Notes of one path and one process come together. Only with the last one: an order of several processes' deeds on a path is kept. */
-static bool merge(struct changes *c, const struct changes_note *n)
+static bool merge(struct changes *c, const struct changes_note *n, uint32_t what)
 {
 	for (uint32_t i = c->n_pending; i > 0; i--) {
 		struct pending *p = &c->pending[i - 1];
-		uint32_t before = p->what & n->what & CHANGES_BEFORE;
+		uint32_t before = p->what & what & CHANGES_BEFORE;
 
 		if (strcmp(p->path, n->path) != 0)
 			continue;
 		if (p->pid != n->pid || (n->other && !same_end(p->other, n->other)) ||
-		    ((p->what ^ n->what) & CHANGES_ON_DIR))
+		    ((p->what ^ what) & CHANGES_ON_DIR))
 			return false;
 		/* One says that it is done: it need not be looked at again. */
-		p->what = ((p->what | n->what) & ~(uint32_t)CHANGES_BEFORE) | before;
+		p->what = ((p->what | what) & ~(uint32_t)CHANGES_BEFORE) | before;
 		if (n->start_ns) {
 			p->start_ns = n->start_ns;
 			p->src = n->src;
@@ -352,8 +357,11 @@ void changes_note(struct changes *c, const struct changes_note *n)
 	struct timeval tv = {.tv_sec = c->o.settle_ms / 1000,
 			     .tv_usec = c->o.settle_ms % 1000 * 1000};
 	struct pending *p;
+	uint32_t what = n->what;
 
-	if (!file_set_touches(c->o.files, n->path) || merge(c, n))
+	if (what & CHANGES_BEFORE && what & CHANGES_CREATE && !(what & CHANGES_ON_DIR))
+		what ^= CHANGES_CREATE | MAY_CREATE;
+	if (!file_set_touches(c->o.files, n->path) || merge(c, n, what))
 		return;
 	if (c->n_pending == CHANGES_MAX) { /* not looked at here: the caller holds borrowed paths */
 		changes_lost(c, n->src, 1, "more paths change at once than can be kept");
@@ -365,7 +373,7 @@ void changes_note(struct changes *c, const struct changes_note *n)
 		.other = n->other ? strdup(n->other) : NULL,
 		.src = n->src,
 		.start_ns = n->start_ns,
-		.what = n->what,
+		.what = what,
 		.pid = n->pid,
 	};
 	if (!p->path) {

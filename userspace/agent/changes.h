@@ -50,6 +50,8 @@ struct changes_options {
 	struct file_set *files;		/* borrowed */
 	struct proctab *proctab;	/* borrowed */
 	uint32_t settle_ms;		/* 0: 20 */
+	void (*first)(void *ctx);	/* before a look: notes of who is told earlier than fanotify are made now; NULL: nobody is */
+	void *ctx;
 	uint32_t again_ms[CHANGES_LOOKS];		/* when a hint is looked at again; 0: 1000, 10000 */
 };
 

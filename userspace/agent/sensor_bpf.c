@@ -553,10 +553,15 @@ struct loader *sensor_bpf_loader(const struct sensor_bpf *s)
 	return s->loader;
 }
 
-void sensor_bpf_flush(struct sensor_bpf *s)
+void sensor_bpf_drain(struct sensor_bpf *s)
 {
 	/* Bounded: on a busy node the ring may never be empty. */
 	for (int i = 0; i < 64 && take_turn(s) >= RECORDS_A_TURN; i++)
 		;
+}
+
+void sensor_bpf_flush(struct sensor_bpf *s)
+{
+	sensor_bpf_drain(s);
 	tell_counters(s);
 }

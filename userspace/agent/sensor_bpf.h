@@ -46,6 +46,7 @@ int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o,
 		    struct sensor_bpf **ret, struct why *ret_why);	/* base borrowed; options and sink copied */
 struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s);
 struct loader *sensor_bpf_loader(const struct sensor_bpf *s);	/* borrowed: tier, programs, ksess, marks */
-void sensor_bpf_flush(struct sensor_bpf *s);	/* takes what waits in the ring and reads the counters, now */
+void sensor_bpf_drain(struct sensor_bpf *s);	/* takes what waits in the ring, now; not from inside a record's callback */
+void sensor_bpf_flush(struct sensor_bpf *s);	/* and reads the counters */
 
 #endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_inode_marks.c: which inodes are marked how, on a tree of its own; the kernel's side is a list that the test keeps.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "../../userspace/agent/inode_marks.h"
+#include "plumb/event.h"
+
+#define MAX_MARKS 64
+
+struct bench {
+	char top[64], dir[96];
+	struct hash_cache *cache;
+	struct file_set *files;
+	struct inode_marks *marks;
+	struct {
+		uint64_t ino;
+		uint32_t mark;
+	} set[MAX_MARKS];
+	uint32_t n;
+	int error;
+};
+
+static int on_mark(void *ctx, int fd, uint32_t mark)
+{
+	struct bench *b = ctx;
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	if (b->error)
+		return b->error;
+	assert_true(b->n < MAX_MARKS);
+	b->set[b->n].ino = st.st_ino;
+	b->set[b->n++].mark = mark;
+	return 0;
+}
+
+static void no_line(void *ctx, const struct line *l)
+{
+	(void)ctx;
+	(void)l;
+}
+
+static void no_loss(void *ctx, const char *src, uint64_t n, const char *what)
+{
+	(void)ctx;
+	(void)src;
+	(void)n;
+	(void)what;
+}
+
+static const char *in_dir(struct bench *b, const char *name)
+{
+	static char paths[4][256];
+	static int next;
+
+	next = (next + 1) % 4;
+	snprintf(paths[next], sizeof(paths[next]), "%s%s%s", b->dir, name[0] ? "/" : "", name);
+	return paths[next];
+}
+
+static void make(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static struct stat stat_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st;
+}
+
+/* The last mark that was set on path's inode. */
+static uint32_t mark_of(struct bench *b, const char *path)
+{
+	uint64_t ino = stat_of(path).st_ino;
+
+	for (uint32_t i = b->n; i > 0; i--)
+		if (b->set[i - 1].ino == ino)
+			return b->set[i - 1].mark;
+	return 0;
+}
+
+static uint32_t paths_of(struct bench *b, const struct stat *st, const char **ret)
+{
+	return inode_marks_paths(b->marks, major(st->st_dev) << 20 | minor(st->st_dev), st->st_ino,
+				 ret, 8);
+}
+
+static void open_marks(struct bench *b, uint32_t max, uint32_t max_held)
+{
+	const struct inode_marks_options o = {
+		.files = b->files, .mark = on_mark, .ctx = b, .max = max, .max_held = max_held};
+
+	assert_int_equal(inode_marks_open(&o, &b->marks), 0);
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	struct measure_sink sink = {.ctx = b, .measurement = no_line, .lost = no_loss};
+	const char *paths[2];
+	char single[96];
+	struct why why = {""};
+
+	assert_non_null(b);
+	strcpy(b->top, "/tmp/plumb-test-marks-XXXXXX");
+	assert_non_null(mkdtemp(b->top));
+	snprintf(b->dir, sizeof(b->dir), "%s/etc", b->top);
+	snprintf(single, sizeof(single), "%s/single", b->top);
+	assert_int_equal(mkdir(b->dir, 0755), 0);
+	assert_int_equal(mkdir(in_dir(b, "sub"), 0755), 0);
+	make(in_dir(b, "first"));
+	make(in_dir(b, "sub/second"));
+	make(single);
+	paths[0] = b->dir;
+	paths[1] = single;
+	assert_int_equal(hash_cache_open(64, 0, &b->cache), 0);
+	assert_int_equal(file_set_open(&(struct file_set_options){.paths = paths,
+								  .n_paths = 2,
+								  .hash_cache = b->cache,
+								  .clock = clock_system()},
+				       &sink, &b->files, &why),
+			 0);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+	char command[128];
+
+	inode_marks_free(b->marks);
+	file_set_free(b->files);
+	hash_cache_free(b->cache);
+	snprintf(command, sizeof(command), "rm -rf %s", b->top);
+	assert_int_equal(system(command), 0);
+	free(b);
+	return 0;
+}
+
+static void each_kind_has_its_mark(void **state)
+{
+	struct bench *b = *state;
+	char single[96];
+
+	snprintf(single, sizeof(single), "%s/single", b->top);
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks);
+	assert_int_equal(mark_of(b, "/"), PLUMB_MARK_ANCESTOR);
+	assert_int_equal(mark_of(b, "/tmp"), PLUMB_MARK_ANCESTOR);
+	assert_int_equal(mark_of(b, b->top), PLUMB_MARK_ANCESTOR);
+	assert_int_equal(mark_of(b, b->dir), PLUMB_MARK_DIR | PLUMB_MARK_TREE);
+	assert_int_equal(mark_of(b, in_dir(b, "sub")), PLUMB_MARK_DIR | PLUMB_MARK_TREE);
+	assert_int_equal(mark_of(b, in_dir(b, "first")), PLUMB_MARK_FILE);
+	assert_int_equal(mark_of(b, in_dir(b, "sub/second")), PLUMB_MARK_FILE);
+	assert_int_equal(mark_of(b, single), PLUMB_MARK_FILE);
+	assert_int_equal(b->set[0].mark, PLUMB_MARK_ANCESTOR); /* from the top down */
+	/* Two directories, and the file that lies in no watched one. */
+	assert_int_equal(inode_marks_n_held(b->marks), 3);
+	assert_int_equal(inode_marks_n_not_held(b->marks), 0);
+	assert_int_equal(inode_marks_n_unmarked(b->marks), 0);
+}
+
+static void hard_links_are_all_found(void **state)
+{
+	struct bench *b = *state;
+	struct stat st = stat_of(in_dir(b, "first"));
+	const char *paths[8];
+
+	assert_int_equal(link(in_dir(b, "first"), in_dir(b, "twin")), 0);
+	open_marks(b, 0, 0);
+	assert_int_equal(paths_of(b, &st, paths), 0);
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "first")), 0);
+	assert_int_equal(paths_of(b, &st, paths), 1);
+	assert_string_equal(paths[0], in_dir(b, "first"));
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "twin")), 0);
+	assert_int_equal(paths_of(b, &st, paths), 2);
+	inode_marks_drop(b->marks, in_dir(b, "first"));
+	assert_int_equal(paths_of(b, &st, paths), 1);
+	assert_string_equal(paths[0], in_dir(b, "twin"));
+}
+
+static void what_takes_a_name_takes_its_place(void **state)
+{
+	struct bench *b = *state;
+	struct stat old = stat_of(in_dir(b, "first")), st;
+	const char *paths[8];
+
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks);
+	make(in_dir(b, "new"));
+	assert_int_equal(rename(in_dir(b, "new"), in_dir(b, "first")), 0);
+	st = stat_of(in_dir(b, "first"));
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "first")), 0);
+	assert_int_equal(paths_of(b, &old, paths), 0);
+	assert_int_equal(paths_of(b, &st, paths), 1);
+}
+
+static void a_file_system_that_says_another_device_is_found(void **state)
+{
+	struct bench *b = *state;
+	struct stat st = stat_of(in_dir(b, "first"));
+	uint32_t dev = major(st.st_dev) << 20 | minor(st.st_dev);
+	const char *paths[8];
+
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks);
+	assert_int_equal(inode_marks_paths(b->marks, 0xfffu << 20 | 7, st.st_ino, paths, 8), 1);
+	assert_true(inode_marks_is_marked(b->marks, dev, st.st_ino));
+	assert_false(inode_marks_is_marked(b->marks, dev, st.st_ino + 100000));
+	st = stat_of("/");
+	assert_false(inode_marks_is_marked(b->marks, major(st.st_dev) << 20 | minor(st.st_dev),
+					   st.st_ino));
+}
+
+static void bounds_are_kept_and_counted(void **state)
+{
+	struct bench *b = *state;
+
+	open_marks(b, 4, 1);
+	for (uint32_t i = 0; i < file_set_n(b->files); i++)
+		(void)inode_marks_add(b->marks, file_set_path_at(b->files, i));
+	assert_int_equal(inode_marks_n(b->marks), 4);
+	assert_int_equal(inode_marks_n_held(b->marks), 1);
+	assert_true(inode_marks_n_not_held(b->marks) > 0);
+	assert_int_equal(inode_marks_n_unmarked(b->marks), file_set_n(b->files) - 4);
+}
+
+static void what_cannot_be_marked_is_not_in_the_table(void **state)
+{
+	struct bench *b = *state;
+	struct stat st = stat_of(in_dir(b, "first"));
+	const char *paths[8];
+
+	open_marks(b, 0, 0);
+	b->error = -ENOMEM;
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "first")), -ENOMEM);
+	assert_int_equal(inode_marks_n_unmarked(b->marks), 1);
+	assert_int_equal(paths_of(b, &st, paths), 0);
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "nothing")), -ENOENT);
+	assert_int_equal(inode_marks_n_unmarked(b->marks), 1); /* it went: that is no failure */
+}
+
+static void a_tree_is_dropped_whole(void **state)
+{
+	struct bench *b = *state;
+	uint32_t before;
+
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks);
+	before = inode_marks_n(b->marks);
+	inode_marks_drop_below(b->marks, in_dir(b, "sub"));
+	assert_int_equal(inode_marks_n(b->marks), before - 2);
+	assert_int_equal(inode_marks_n_held(b->marks), 2);
+	/* Places are used again. */
+	inode_marks_all(b->marks);
+	assert_int_equal(inode_marks_n(b->marks), before);
+	assert_int_equal(inode_marks_n_held(b->marks), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_kind_has_its_mark, setup, teardown),
+		cmocka_unit_test_setup_teardown(hard_links_are_all_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_takes_a_name_takes_its_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_system_that_says_another_device_is_found,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(bounds_are_kept_and_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_marked_is_not_in_the_table, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_tree_is_dropped_whole, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

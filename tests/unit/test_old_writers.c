@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_old_writers.c: a /proc of its own with descriptors and maps; when is the program attached, and what is claimed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../userspace/agent/old_writers.h"
+
+struct bench {
+	char top[64];
+	struct event_base *base;
+	struct old_writers *writers;
+	uint64_t watched_ino;
+	uint32_t watched_dev;
+	char claim[128];
+	uint32_t n_claims, n_attach, n_detach;
+	int error;
+};
+
+static bool on_watched(void *ctx, uint32_t dev, uint64_t ino)
+{
+	struct bench *b = ctx;
+
+	return ino == b->watched_ino && (b->watched_dev == 0 || dev == b->watched_dev);
+}
+
+static int on_attach(void *ctx, bool on)
+{
+	struct bench *b = ctx;
+
+	b->n_attach += on;
+	b->n_detach += !on;
+	return b->error;
+}
+
+static void on_claim(void *ctx, const char *value)
+{
+	struct bench *b = ctx;
+
+	snprintf(b->claim, sizeof(b->claim), "%s", value);
+	b->n_claims++;
+}
+
+static void put(struct bench *b, const char *name, const char *text)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", b->top, name);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	fclose(f);
+}
+
+static void make_dir(struct bench *b, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", b->top, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+/* Process 123456, fd 7 of which is the file "target". */
+static void put_process(struct bench *b, const char *flags, const char *maps)
+{
+	char link[160], target[160], text[64];
+	struct stat st;
+
+	make_dir(b, "123456");
+	make_dir(b, "123456/fd");
+	make_dir(b, "123456/fdinfo");
+	put(b, "target", "x");
+	snprintf(target, sizeof(target), "%s/target", b->top);
+	snprintf(link, sizeof(link), "%s/123456/fd/7", b->top);
+	assert_int_equal(symlink(target, link), 0);
+	snprintf(text, sizeof(text), "pos:\t0\nflags:\t%s\nmnt_id:\t1\n", flags);
+	put(b, "123456/fdinfo/7", text);
+	put(b, "123456/maps", maps);
+	assert_int_equal(stat(target, &st), 0);
+	if (b->watched_ino == 0)
+		b->watched_ino = st.st_ino;
+}
+
+static void open_writers(struct bench *b)
+{
+	const struct old_writers_options o = {.proc = b->top,
+					      .watched = on_watched,
+					      .attach = on_attach,
+					      .claim = on_claim,
+					      .ctx = b,
+					      .interval_ms = 10};
+
+	assert_int_equal(old_writers_open(b->base, &o, &b->writers), 0);
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	assert_non_null(b);
+	strcpy(b->top, "/tmp/plumb-test-old-XXXXXX");
+	assert_non_null(mkdtemp(b->top));
+	b->base = event_base_new();
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+	char command[128];
+
+	old_writers_free(b->writers);
+	event_base_free(b->base);
+	snprintf(command, sizeof(command), "rm -rf %s", b->top);
+	assert_int_equal(system(command), 0);
+	free(b);
+	return 0;
+}
+
+static void a_writer_keeps_it_attached(void **state)
+{
+	struct bench *b = *state;
+
+	put_process(b, "0100001", "");
+	open_writers(b);
+	assert_true(old_writers_is_attached(b->writers));
+	assert_string_equal(b->claim, "attached older writers");
+	assert_int_equal(b->n_detach, 0);
+}
+
+static void a_reader_does_not(void **state)
+{
+	struct bench *b = *state;
+
+	put_process(b, "0100000",
+		    "7f0000000000-7f0000001000 r--s 00000000 08:01 4242 /etc/x\n"
+		    "7f0000002000-7f0000003000 rw-p 00000000 08:01 4242 /etc/x\n"
+		    "7f0000004000-7f0000005000 rw-s 00000000 08:01 4243 /etc/y\n");
+	open_writers(b);
+	assert_false(old_writers_is_attached(b->writers));
+	assert_string_equal(b->claim, "absent no older writers");
+	assert_int_equal(b->n_attach, 1); /* before it looked */
+	assert_int_equal(b->n_detach, 1);
+}
+
+static void a_mapping_is_told(void **state)
+{
+	struct bench *b = *state;
+
+	b->watched_ino = 4242;
+	b->watched_dev = 8u << 20 | 1;
+	put_process(b, "0100000", "7f0000000000-7f0000001000 rw-s 00000000 08:01 4242 /etc/x\n");
+	open_writers(b);
+	assert_true(old_writers_is_attached(b->writers));
+	assert_string_equal(b->claim, "attached older writable mappings");
+}
+
+static void another_file_is_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	b->watched_ino = 1;
+	put_process(b, "0100002", "");
+	open_writers(b);
+	assert_string_equal(b->claim, "absent no older writers");
+}
+
+static void it_goes_when_they_go(void **state)
+{
+	struct bench *b = *state;
+	char path[160];
+
+	put_process(b, "02", "");
+	open_writers(b);
+	assert_true(old_writers_is_attached(b->writers));
+	assert_int_equal(b->n_claims, 1);
+	snprintf(path, sizeof(path), "%s/123456/fd/7", b->top);
+	assert_int_equal(unlink(path), 0);
+	for (int i = 0; i < 500 && old_writers_is_attached(b->writers); i++) {
+		struct timeval tv = {0, 10000};
+
+		event_base_loopexit(b->base, &tv);
+		event_base_dispatch(b->base);
+	}
+	assert_false(old_writers_is_attached(b->writers));
+	assert_string_equal(b->claim, "absent no older writers");
+	assert_int_equal(b->n_claims, 2); /* and not one a pass */
+}
+
+static void what_cannot_be_read_is_not_good(void **state)
+{
+	struct bench *b = *state;
+	char path[160];
+
+	put_process(b, "0100000", "");
+	snprintf(path, sizeof(path), "%s/123456/maps", b->top);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink(path, path), 0); /* ELOOP */
+	open_writers(b);
+	assert_true(old_writers_is_attached(b->writers));
+	assert_string_equal(b->claim, "attached not all processes can be looked at");
+}
+
+static void without_the_program_it_is_said(void **state)
+{
+	struct bench *b = *state;
+
+	b->error = -ENOTSUP;
+	put_process(b, "0100001", "");
+	open_writers(b);
+	assert_false(old_writers_is_attached(b->writers));
+	assert_string_equal(b->claim, "absent no such program is loaded");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_writer_keeps_it_attached, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reader_does_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mapping_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_file_is_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_goes_when_they_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_good, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_the_program_it_is_said, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
