@@ -248,6 +248,7 @@ static int refuse_known(struct loader *l, struct plumb *skel)
 	struct btf *btf = btf__load_vmlinux_btf();
 	struct slot *first_lsm = NULL;
 	struct bpf_program *prog;
+	int r;
 
 	if (!btf)
 		return -errno;
@@ -267,11 +268,13 @@ static int refuse_known(struct loader *l, struct plumb *skel)
 		}
 	}
 	btf__free(btf);
-	if (!first_lsm || try_slot(l, first_lsm) != -EPERM)
+	r = first_lsm ? try_slot(l, first_lsm) : 0;
+	/* Since 6.12 none loads where "bpf" is not in lsm=, and the verifier does not say why. */
+	if (r != -EPERM && (r != -EINVAL || loader_kernel_lists_bpf()))
 		return 0;
 	for (uint32_t i = 0; i < l->n_slots; i++)
 		if (l->slots[i].lsm && !l->slots[i].refused)
-			refuse(l, &l->slots[i], EPERM, "");
+			refuse(l, &l->slots[i], -r, "");
 	return 0;
 }
 
