@@ -478,13 +478,14 @@ static void mounts_here_have_a_mounter(void **state)
 
 	assert_int_equal(try_open(b), 0);
 	assert_int_equal(stat("/proc/self/ns/mnt", &ns), 0);
-	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, &actor), -ENOENT);
+	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, false, &actor), -ENOENT);
 	r = mount_record(b, b->dir, (uint32_t)ns.st_ino);
 	watch_lsm_take(b->watch, &r);
 	assert_int_equal(b->n, 0); /* mountinfo tells it */
-	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, &actor), 0);
+	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, false, &actor), 0);
 	assert_int_equal(actor.pid, PID);
-	assert_int_equal(watch_lsm_mounter(b->watch, "/", &actor), -ENOENT);
+	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, true, &actor), -ENOENT);
+	assert_int_equal(watch_lsm_mounter(b->watch, "/", false, &actor), -ENOENT);
 }
 
 static void a_canary_that_is_not_heard_is_an_error(void **state)

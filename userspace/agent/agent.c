@@ -113,11 +113,11 @@ static void on_flush(void *ctx)
 		sensor_bpf_drain(a->bpf);
 }
 
-static int on_mounter(void *ctx, const char *point, struct line_actor *ret)
+static int on_mounter(void *ctx, const char *point, bool umount, struct line_actor *ret)
 {
 	struct agent *a = ctx;
 
-	return a->watch_lsm ? watch_lsm_mounter(a->watch_lsm, point, ret) : -ENOENT;
+	return a->watch_lsm ? watch_lsm_mounter(a->watch_lsm, point, umount, ret) : -ENOENT;
 }
 
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)

@@ -150,7 +150,7 @@ static void tell(struct mounts *m, const char *point, const char *value, const c
 	};
 
 	if (m->started && m->o.mounter)
-		(void)m->o.mounter(m->o.ctx, point, &l.actor);
+		(void)m->o.mounter(m->o.ctx, point, strcmp(op, "umount") == 0, &l.actor);
 	snprintf(key, sizeof(key), "mount:%s", point);
 	m->sink.measurement(m->sink.ctx, &l);
 }

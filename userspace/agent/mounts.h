@@ -7,6 +7,7 @@
 #define PLUMB_MOUNTS_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "file_set.h"
 #include "measure.h"
@@ -20,7 +21,7 @@ struct mounts_options {
 	const struct clock *clock;	/* borrowed */
 	const char *path;		/* NULL: /proc/self/mountinfo */
 	/* Who mounted at point, or unmounted, just now; 0 or -errno. NULL: nobody knows. Strings live until the line is told. */
-	int (*mounter)(void *ctx, const char *point, struct line_actor *ret);
+	int (*mounter)(void *ctx, const char *point, bool umount, struct line_actor *ret);
 	void *ctx;
 };
 

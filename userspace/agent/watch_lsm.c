@@ -18,13 +18,15 @@
 
 #define LINKS_MAX 16 /* names of one inode that are looked at; the rest comes with the rescan */
 #define MOUNTERS_MAX 16
-#define MOUNTER_NS 2000000000ull /* a mount that has not come by then has failed */
+#define MOUNTER_NS \
+	30000000000ull /* a mount that has not come by then, on a busy node, has failed */
 #define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
 struct mounter {
 	char point[PATH_MAX];
 	uint32_t pid;
 	uint64_t start_ns, boot_ns;
+	bool umount;
 };
 
 struct watch_lsm {
@@ -170,6 +172,7 @@ static void remember_mounter(struct watch_lsm *w, const struct plumb_event_mount
 	m->pid = e->task.pid;
 	m->start_ns = e->task.start_ns;
 	m->boot_ns = e->event.boottime_ns;
+	m->umount = e->op == PLUMB_MOUNT_UMOUNT;
 }
 
 /*
@@ -250,7 +253,7 @@ void watch_lsm_take(struct watch_lsm *w, const union event_record *r)
 		take_mount(w, &r->mount);
 }
 
-int watch_lsm_mounter(struct watch_lsm *w, const char *point, struct line_actor *ret)
+int watch_lsm_mounter(struct watch_lsm *w, const char *point, bool umount, struct line_actor *ret)
 {
 	uint64_t now;
 
@@ -259,7 +262,8 @@ int watch_lsm_mounter(struct watch_lsm *w, const char *point, struct line_actor 
 	for (uint32_t i = 0; i < MOUNTERS_MAX && i < w->n_mounters; i++) {
 		const struct mounter *m = &w->mounters[(w->n_mounters - 1 - i) % MOUNTERS_MAX];
 
-		if (strcmp(m->point, point) != 0 || m->boot_ns + MOUNTER_NS < now)
+		if (m->umount != umount || strcmp(m->point, point) != 0 ||
+		    m->boot_ns + MOUNTER_NS < now)
 			continue;
 		return proctab_actor(w->o.proctab, m->pid, m->start_ns, ret);
 	}

@@ -36,8 +36,11 @@ int watch_lsm_open(struct event_base *base, const struct watch_lsm_options *o, c
 		   struct why *ret_why);
 struct watch_lsm *watch_lsm_free(struct watch_lsm *w);
 void watch_lsm_take(struct watch_lsm *w, const union event_record *r);	/* of kind file or mount */
-/* Who mounted something at point, or took it away, just now. Waiting records are taken first. 0, or -ENOENT. */
-int watch_lsm_mounter(struct watch_lsm *w, const char *point, struct line_actor *ret);
+/*
+ * Who mounted something at point, or took it away, just now. Waiting records are taken first. 0, or -ENOENT: also of what is taken away
+ * before its own root was marked.
+ */
+int watch_lsm_mounter(struct watch_lsm *w, const char *point, bool umount, struct line_actor *ret);
 const struct inode_marks *watch_lsm_marks(const struct watch_lsm *w);	/* borrowed */
 
 #endif
