@@ -33,6 +33,7 @@ static const struct term types[] = {
 	{PLUMB_TYPE_CLAIM, "claim"},
 	{PLUMB_TYPE_LOAD, "load"},
 	{PLUMB_TYPE_BPF, "bpf"},
+	{PLUMB_TYPE_AUDIT, "audit"},
 	{PLUMB_TYPE_LOG, "log"},
 	{PLUMB_TYPE_START, "start"},
 	{PLUMB_TYPE_STOP, "stop"},
@@ -250,5 +251,6 @@ bool terms_type_is_measurement(enum plumb_type v)
 
 bool terms_type_is_deed(enum plumb_type v)
 {
-	return v == PLUMB_TYPE_EXEC || v == PLUMB_TYPE_LOAD || v == PLUMB_TYPE_BPF;
+	return v == PLUMB_TYPE_EXEC || v == PLUMB_TYPE_LOAD || v == PLUMB_TYPE_BPF ||
+	       v == PLUMB_TYPE_AUDIT;
 }
