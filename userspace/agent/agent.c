@@ -19,6 +19,7 @@
 #include "self_quote.h"
 #include "sensor_bpf.h"
 #include "sensor_netlink.h"
+#include "sensors_net.h"
 #include "transport.h"
 #include "watch.h"
 #include "watch_lsm.h"
@@ -42,6 +43,7 @@ struct agent {
 	struct hash_cache *hashes;
 	struct file_set *files;
 	struct sensor_netlink *netlink;
+	struct sensors_net *sensors_net;
 	struct sensor_bpf *bpf;
 	struct changes *changes;
 	struct watch *watch;
@@ -65,10 +67,9 @@ static void tell_sensor(struct agent *a, const char *name, int r, const struct w
 
 static int open_tables(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
-	const struct file_set_options files = {
+	struct file_set_options files = {
 		.paths = o->watch, .n_paths = o->n_watch, .clock = o->clock};
 	const struct images_options images = {.root = o->container_root, .clock = o->clock};
-	struct file_set_options with_hashes = files;
 	struct why why = {""};
 	int r;
 
@@ -83,8 +84,8 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 		r = overlay_layer_open(NULL, &a->layers);
 	if (r < 0)
 		return why_set(ret_why, r, "tables: %s", strerror(-r));
-	with_hashes.hash_cache = a->hashes;
-	return file_set_open(&with_hashes, ledger_writer_sink(a->writer), &a->files, ret_why);
+	files.hash_cache = a->hashes;
+	return file_set_open(&files, ledger_writer_sink(a->writer), &a->files, ret_why);
 }
 
 static void on_marked(void *ctx, const union event_record *r)
@@ -132,16 +133,19 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 					 .clock = o->clock,
 					 .marked = on_marked,
 					 .marked_ctx = a};
+	const struct sensors_net_options net = {a->claims, a->proctab, o->clock, o->scan_ms, 0};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
 	int rb, rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
 
+	a->sensors_net = sensors_net_open(base, &net, sink);
 	if (rn >= 0) {
 		bpf.exec_seen = sensor_netlink_exec_seen;
 		bpf.exec_lost = sensor_netlink_exec_lost;
 		bpf.peer_ctx = a->netlink;
 	}
-	rb = sensor_bpf_open(base, &bpf, sink, &a->bpf, &bpf_why);
+	rb = sensor_bpf_open(base, &bpf, sensors_net_tap(a->sensors_net, sink), &a->bpf, &bpf_why);
+	sensors_net_bpf(a->sensors_net, a->bpf);
 	if (rb < 0 && rn >= 0) {
 		/* Nothing to compare with: the connector's execs are then measurements of their own. */
 		a->netlink = sensor_netlink_free(a->netlink);
@@ -149,9 +153,7 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 		rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
 	}
 	if (rb < 0)
-		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it; it is a claim in "
-			    "the ledger\"",
-			    bpf_why.text);
+		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it\"", bpf_why.text);
 	scan_claims_bpf(a->claims, rb < 0 ? NULL : a->bpf, bpf_why.text);
 	tell_sensor(a, "proc_connector", rn, &netlink_why);
 	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
@@ -524,14 +526,16 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 static void free_sensors(struct agent *a)
 {
 	a->scan_slow = scan_slow_free(a->scan_slow);
-	a->claims = scan_claims_free(a->claims);
 	a->scan_files = scan_files_free(a->scan_files);
 	a->mounts = mounts_free(a->mounts);
 	a->old_writers = old_writers_free(a->old_writers);
 	a->watch_lsm = watch_lsm_free(a->watch_lsm);
 	a->watch = watch_free(a->watch);
 	a->changes = changes_free(a->changes);
+	/* Each of these three writes to the next. */
 	a->bpf = sensor_bpf_free(a->bpf);
+	a->sensors_net = sensors_net_free(a->sensors_net);
+	a->claims = scan_claims_free(a->claims);
 	a->netlink = sensor_netlink_free(a->netlink);
 }
 

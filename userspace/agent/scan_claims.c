@@ -49,9 +49,9 @@ static struct claim *find(struct scan_claims *s, const char *key)
 	return NULL;
 }
 
-static void tell(struct scan_claims *s, const char *key, const char *value)
+static struct line claim_line(struct scan_claims *s, const char *key, const char *value)
 {
-	struct line l = {
+	return (struct line){
 		.utc_ns = clock_utc_ns(s->o.clock),
 		.boot_ns = clock_boot_ns(s->o.clock),
 		.src = "scan",
@@ -60,12 +60,18 @@ static void tell(struct scan_claims *s, const char *key, const char *value)
 		.key = key,
 		.found = value,
 	};
-
-	s->sink.measurement(s->sink.ctx, &l);
 }
 
 int scan_claims_put(struct scan_claims *s, const char *key, const char *value)
 {
+	struct line l = claim_line(s, key, value);
+
+	return scan_claims_take(s, &l);
+}
+
+int scan_claims_take(struct scan_claims *s, const struct line *l)
+{
+	const char *key = l->key, *value = l->found;
 	struct claim *c = find(s, key);
 	char *copy;
 
@@ -91,7 +97,7 @@ int scan_claims_put(struct scan_claims *s, const char *key, const char *value)
 	}
 	free(c->value);
 	c->value = copy;
-	tell(s, key, value);
+	s->sink.measurement(s->sink.ctx, l);
 	return 1;
 }
 
@@ -157,8 +163,11 @@ int scan_claims_now(struct scan_claims *s)
 
 void scan_claims_tell_all(struct scan_claims *s)
 {
-	for (uint32_t i = 0; i < s->n; i++)
-		tell(s, s->claims[i].key, s->claims[i].value);
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct line l = claim_line(s, s->claims[i].key, s->claims[i].value);
+
+		s->sink.measurement(s->sink.ctx, &l);
+	}
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)

@@ -4,24 +4,20 @@
 #include <errno.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
-#include <netlink/errno.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
+#include <linux/netlink.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "log.h"
+#include "netlink_door.h"
 
 #define CPUS_MAX 8192
 #define PENDING_MAX 4096 /* execs that wait for their twin */
-#define MESSAGES_A_TURN 64
 #define ACK_MS 1000
 #define NS_PER_MS 1000000ull
 #define TICK_MS 250
@@ -40,8 +36,8 @@ struct pending {
 struct sensor_netlink {
 	struct sensor_netlink_options o;
 	struct measure_sink sink;
-	struct nl_sock *sock;
-	struct event *event, *timer;
+	struct netlink_door *door;
+	struct event *timer;
 	struct pending pending[PENDING_MAX];
 	uint32_t n_pending;
 	/*
@@ -270,51 +266,34 @@ static void handle(struct sensor_netlink *s, const struct sensor_netlink_event *
 		note(s, SOURCE_CONNECTOR, e->pid, 0, at_ns);
 }
 
-/*
- * Connector messages have the type NLMSG_DONE, which libnl takes for the end of a dump: so they are taken as they come in, before
- * it looks at the type.
- */
-static int on_message(struct nl_msg *msg, void *ctx)
+/* Connector messages have the type NLMSG_DONE, which here ends nothing. */
+static void on_datagram(void *ctx, const void *data, size_t size)
 {
 	struct sensor_netlink *s = ctx;
-	struct nlmsghdr *h = nlmsg_hdr(msg);
+	struct buf_reader reader = buf_reader_of(data, size);
+	struct netlink_read_message m;
 	struct sensor_netlink_event e;
 	struct why why = {""};
 	int r;
 
-	if (nlmsg_get_src(msg)->nl_pid != 0) /* not from the kernel */
-		return NL_SKIP;
-	r = sensor_netlink_parse(nlmsg_data(h), (size_t)nlmsg_datalen(h), &e, &why);
-	if (r < 0)
-		tell_loss(s, 1, why.text);
-	else
+	for (;;) {
+		r = netlink_read_message(&reader, &m, &why);
+		if (r == 0)
+			return;
+		if (r > 0)
+			r = sensor_netlink_parse(m.body.data, m.body.size, &e, &why);
+		if (r < 0) {
+			tell_loss(s, 1, why.text);
+			return;
+		}
 		handle(s, &e);
-	return NL_SKIP;
-}
-
-/* One reading of the socket. 1: something came, 0: nothing waits. */
-static int take_one(struct sensor_netlink *s)
-{
-	int r = nl_recvmsgs_default(s->sock);
-
-	if (r == -NLE_AGAIN)
-		return 0;
-	if (r ==
-	    -NLE_NOMEM) /* ENOBUFS: the kernel threw some away; how many, the sequence numbers will say */
-		tell_loss(s, 0, "the socket's buffer was full");
-	else if (r < 0 && r != -NLE_INTR && r != -NLE_DUMP_INTR) {
-		tell_loss(s, 0, nl_geterror(r));
-		return 0;
 	}
-	return 1;
 }
 
-static void on_socket(evutil_socket_t fd, short what, void *ctx)
+/* How many were thrown away the sequence numbers will say. */
+static void on_lost(void *ctx, const char *what)
 {
-	(void)fd;
-	(void)what;
-	for (int i = 0; i < MESSAGES_A_TURN && take_one(ctx) > 0; i++)
-		;
+	tell_loss(ctx, 0, what);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -343,18 +322,18 @@ static int listen_to(struct sensor_netlink *s)
 
 	memcpy(data, &cn, sizeof(cn));
 	memcpy(data + sizeof(cn), &op, sizeof(op));
-	return nl_send_simple(s->sock, NLMSG_DONE, 0, data, sizeof(data));
+	return netlink_door_send(s->door, NLMSG_DONE, 0, data, sizeof(data));
 }
 
 /* Only an answer proves that somebody will tell. Before the loop runs, so waiting is allowed. */
 static int await_ack(struct sensor_netlink *s, struct why *ret_why)
 {
-	struct pollfd p = {.fd = nl_socket_get_fd(s->sock), .events = POLLIN};
+	struct pollfd p = {.fd = netlink_door_fd(s->door), .events = POLLIN};
 	uint64_t until = clock_boot_ns(s->o.clock) + ACK_MS * NS_PER_MS;
 
 	while (!s->acknowledged && clock_boot_ns(s->o.clock) < until) {
 		if (poll(&p, 1, 50) > 0)
-			(void)take_one(s);
+			(void)netlink_door_take(s->door);
 	}
 	if (!s->acknowledged)
 		return why_set(ret_why, -ENOTSUP, "the kernel's process connector does not answer");
@@ -364,32 +343,24 @@ static int await_ack(struct sensor_netlink *s, struct why *ret_why)
 	return 0;
 }
 
-static int connect_sock(struct sensor_netlink *s, struct why *ret_why)
+static int open_door(struct sensor_netlink *s, struct event_base *base, struct why *ret_why)
 {
-	int size = (int)(s->o.receive_size ? s->o.receive_size : 4u << 20);
-	int r;
+	const struct netlink_door_options o = {
+		.name = "process connector",
+		.protocol = NETLINK_CONNECTOR,
+		.groups = {CN_IDX_PROC},
+		.receive_size = s->o.receive_size,
+		.datagram = on_datagram,
+		.lost = on_lost,
+		.ctx = s,
+	};
+	int r = netlink_door_open(base, &o, &s->door, ret_why);
 
-	s->sock = nl_socket_alloc();
-	if (!s->sock)
-		return -ENOMEM;
-	nl_socket_disable_seq_check(s->sock);
-	nl_socket_disable_auto_ack(s->sock);
-	r = nl_connect(s->sock, NETLINK_CONNECTOR);
 	if (r < 0)
-		return why_set(ret_why, r == -NLE_PERM ? -EPERM : -ENOTSUP, "process connector: %s",
-			       nl_geterror(r));
-	/* Past net.core.rmem_max needs CAP_NET_ADMIN, as the rest does. */
-	(void)setsockopt(nl_socket_get_fd(s->sock), SOL_SOCKET, SO_RCVBUFFORCE, &size,
-			 sizeof(size));
-	r = nl_socket_add_memberships(s->sock, CN_IDX_PROC, 0);
-	if (r == 0)
-		r = nl_socket_set_nonblocking(s->sock);
-	if (r == 0)
-		r = nl_socket_modify_cb(s->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, on_message, s);
-	if (r == 0)
-		r = listen_to(s);
+		return r;
+	r = listen_to(s);
 	if (r < 0)
-		return why_set(ret_why, -EPERM, "process connector: %s", nl_geterror(r));
+		return why_set(ret_why, r, "process connector: %s", strerror(-r));
 	return await_ack(s, ret_why);
 }
 
@@ -408,15 +379,13 @@ int sensor_netlink_open(struct event_base *base, const struct sensor_netlink_opt
 	s->window_ns = (o->window_ms ? o->window_ms : 1000) * NS_PER_MS;
 	s->patience = (uint32_t)(2 * s->window_ns / NS_PER_MS / TICK_MS) + 2;
 	s->compare_from_ns = UINT64_MAX;
-	r = connect_sock(s, ret_why);
+	r = open_door(s, base, ret_why);
 	if (r < 0) {
 		sensor_netlink_free(s);
 		return r;
 	}
-	s->event = event_new(base, nl_socket_get_fd(s->sock), EV_READ | EV_PERSIST, on_socket, s);
 	s->timer = event_new(base, -1, EV_PERSIST, on_timer, s);
-	if (!s->event || !s->timer || event_add(s->event, NULL) < 0 ||
-	    event_add(s->timer, &every) < 0) {
+	if (!s->timer || event_add(s->timer, &every) < 0) {
 		sensor_netlink_free(s);
 		return -ENOMEM;
 	}
@@ -428,12 +397,9 @@ struct sensor_netlink *sensor_netlink_free(struct sensor_netlink *s)
 {
 	if (!s)
 		return NULL;
-	if (s->event)
-		event_free(s->event);
 	if (s->timer)
 		event_free(s->timer);
-	if (s->sock)
-		nl_socket_free(s->sock);
+	netlink_door_free(s->door);
 	free(s);
 	return NULL;
 }

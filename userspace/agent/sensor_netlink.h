@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sensor_netlink.h: the kernel's process connector as a second source of execs (libnl-3; the only room that sees it).
+ * sensor_netlink.h: the kernel's process connector as a second source of execs.
  * In: connector messages; execs that the kernel programs saw. Out: a claim "sensor:exec_divergence" for each exec that only one of
  * them saw within the window, losses (ENOBUFS, sequence gaps per CPU). A loss on either side silences the comparison for a window.
  */

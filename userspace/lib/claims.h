@@ -25,6 +25,15 @@
  *   bpf:prog:<type>:<name>:<tag> "loaded"   bpf:link:<type>:<where>:<name>:<tag> "attached"   bpf:progs bpf:links "listed"
  *   bpf:own          "<programs> <links>" of the agent's own, which are not listed
  *   runtime:<name>.version    "<package> <version>" | "absent"; containerd crio docker k3s kubelet podman runc
+ *   net:links        names of the interfaces that count (hardware, loopback, bond, team, vlan and bridges of them), sorted, blank between
+ *   net:link:<name>  "up mtu 1500 mac 02:…", then where so " kind bond" " master br0" " promisc" " xdp" | "down …" | "absent"
+ *   net:addr:<name>  its addresses with prefix, without link-local and temporary ones, sorted, blank between | "none" | "absent"
+ *   net:routes       those with a prefix of less than 8 bits, of all tables, sorted, ", " between:
+ *                    "0.0.0.0/0 table 254 unicast via 10.0.0.1 dev eth0 metric 100 proto 3" | "none"
+ *   net:nft_ruleset  "sha256:<hex> 1 tables 2 chains 3 rules 0 sets" | "none" (no tables, or no nf_tables in the kernel)
+ *   net:nft_table:<family>:<name>    the same of one table | "absent"
+ *   audit:config audit:bpf audit:ima audit:ima_policy audit:integrity    lines of type audit: the record's text without time and number
+ *   sensor:exec_divergence sensor:module_divergence    "only <source> saw …": each time, of what two sources should have seen
  *   sensor:tier      "full" | "reduced" | "observe" | "none"
  *   sensor:<name>    "attached" | "absent <why>"
  * What cannot be read is "unknown <why>": never equal to anything that a baseline expects.

@@ -47,7 +47,7 @@ struct line {
 	uint64_t utc_ns;	/* "t" */
 	uint64_t boot_ns;	/* "bt" */
 	const char *boot;	/* boot id, 36 characters */
-	const char *src;	/* bpf, fanotify, mountinfo, proc_connector, scan, agent, tpm, order */
+	const char *src;	/* bpf, fanotify, mountinfo, proc_connector, uevent, rtnetlink, nftables, audit, scan, agent, tpm, order */
 	bool has_kernel;	/* ksess, cpu, kseq are there */
 	uint64_t ksess;		/* as 16 hex digits */
 	uint32_t cpu;
