@@ -150,6 +150,29 @@ static void test_remembered(void **state)
 	assert_string_equal(scope_of(*state, OTHER, "container:" ID), "image:sha256:" DIGEST);
 }
 
+/* As many as a node has, at once: each is asked for once. */
+static void test_many(void **state)
+{
+	char before[CGROUPS_SCOPE_SIZE], path[256], text[512];
+
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < 250; i++) {
+			snprintf(before, sizeof(before), "container:%064x", i * 2654435761u);
+			snprintf(path, sizeof(path), "var/lib/docker/containers/%s/config.v2.json",
+				 before + 10);
+			snprintf(text, sizeof(text),
+				 "{\"ID\":\"%s\",\"Image\":\"sha256:" DIGEST "\"}", before + 10);
+			if (round == 0)
+				put(path, text);
+			assert_string_equal(scope_of(*state, OTHER, before),
+					    "image:sha256:" DIGEST);
+			snprintf(text, sizeof(text), "%s/%s", root, path);
+			if (round == 0)
+				assert_int_equal(unlink(text), 0);
+		}
+	}
+}
+
 static void test_no_plain_file(void **state)
 {
 	char command[512];
@@ -230,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_for_sure, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tag_is_no_digest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_plain_file, setup, teardown),
 		cmocka_unit_test(test_twins),
 	};

@@ -13,7 +13,8 @@
 #include "owned_file.h"
 
 #define ID_SIZE 64
-#define SLOTS 1024 /* containers remembered; another with the same slot takes it */
+#define SETS 512 /* containers remembered: in each set so many, then the oldest goes */
+#define WAYS 4u
 #define MAX_FILE (4u << 20)
 #define RETRY_NS 10000000000ull /* a runtime may write its file a little later */
 #define MAX_TEXT 4096
@@ -28,7 +29,8 @@ struct images {
 	char *root;
 	uint32_t host_mnt_ns;
 	const struct clock *clock;
-	struct slot slots[SLOTS];
+	struct slot slots[SETS][WAYS];
+	uint8_t next[SETS]; /* in the set: to be used again, once all are */
 };
 
 /*
@@ -200,13 +202,28 @@ static void look_up(const struct images *m, struct slot *s)
 	s->until_ns = clock_boot_ns(m->clock) + RETRY_NS;
 }
 
+/* Its own, else a free one or the oldest of the few that its id may be in: two containers must not push each other out all the time. */
 static struct slot *slot_of(struct images *m, const char *id)
 {
 	uint64_t hash = 0xcbf29ce484222325ull;
+	struct slot *set, *free_one = NULL;
+	uint32_t n;
 
 	for (const char *p = id; *p; p++)
 		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ull;
-	return &m->slots[(hash ^ hash >> 32) % SLOTS];
+	n = (uint32_t)((hash ^ hash >> 32) % SETS);
+	set = m->slots[n];
+	for (uint32_t i = 0; i < WAYS; i++) {
+		if (strcmp(set[i].id, id) == 0)
+			return &set[i];
+		if (!set[i].id[0] && !free_one)
+			free_one = &set[i];
+	}
+	if (!free_one)
+		free_one = &set[m->next[n]++ % WAYS];
+	*free_one = (struct slot){.id = ""};
+	snprintf(free_one->id, sizeof(free_one->id), "%s", id);
+	return free_one;
 }
 
 void images_scope(struct images *m, uint32_t mnt_ns, char scope[CGROUPS_SCOPE_SIZE])
@@ -218,10 +235,6 @@ void images_scope(struct images *m, uint32_t mnt_ns, char scope[CGROUPS_SCOPE_SI
 	    m->host_mnt_ns == 0 || mnt_ns == m->host_mnt_ns)
 		return;
 	s = slot_of(m, id);
-	if (strcmp(s->id, id) != 0) {
-		*s = (struct slot){.id = ""};
-		snprintf(s->id, sizeof(s->id), "%s", id);
-	}
 	/* A container's image never changes; that it is not known may. */
 	if (!s->digest[0] && clock_boot_ns(m->clock) >= s->until_ns)
 		look_up(m, s);
