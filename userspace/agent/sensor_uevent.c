@@ -41,8 +41,7 @@ struct sensor_uevent {
 	uint64_t window_ns;
 	uint64_t silent_until_ns; /* nothing follows from a missing twin before this boot time */
 	uint32_t tick, patience; /* a load waits for so many ticks, and so turns of the loop */
-	uint64_t
-		dropped[64]; /* per CPU, as last told by the kernel programs; beyond: one for all */
+	uint64_t dropped[CPUS_MAX]; /* as last told by the kernel programs */
 };
 
 /* The device path may hold anything that a name may; a module's name is a word. */
