@@ -79,24 +79,25 @@ static __always_inline void mark_add(struct inode *inode, __u32 mark)
 		(*failed)++;
 }
 
-/* Where nothing may be read by address, a name of more than 31 bytes stays "": the agent looks at the whole directory. */
+/*
+ * Where nothing may be read by address, a name of more than 31 bytes stays "": the agent looks at the whole directory. By offset and byte
+ * for byte: the array has another size on each kernel, and a load of it whole cannot be relocated.
+ */
 static __always_inline void mark_name_inline(char *ret, struct dentry *dentry)
 {
 	struct dentry___shortname *now = (void *)dentry;
 	struct dentry___iname *old = (void *)dentry;
+	const volatile char *from = (void *)dentry;
 
 	if (dentry->d_name.len >= MARK_INLINE)
 		return;
-	if (bpf_core_field_exists(now->d_shortname)) {
+	if (bpf_core_field_exists(now->d_shortname))
+		from += bpf_core_field_offset(now->d_shortname);
+	else
+		from += bpf_core_field_offset(old->d_iname);
 #pragma unroll
-		for (int i = 0; i < MARK_INLINE; i++)
-			ret[i] = now->d_shortname.string[i];
-	} else {
-#pragma unroll
-		for (int i = 0; i < MARK_INLINE; i++)
-			ret[i] = old->d_iname[i];
-	}
-	ret[MARK_INLINE - 1] = 0;
+	for (int i = 0; i < MARK_INLINE - 1; i++)
+		ret[i] = from[i];
 }
 
 /* ret is zeroed by now. */

@@ -194,6 +194,19 @@ static void another_process_is_another_line(void **state)
 	assert_string_equal(b->lines[1].src, "fanotify");
 }
 
+static void two_who_are_told_before_are_two_lines(void **state)
+{
+	struct bench *b = *state;
+
+	note(b, "lsm", b->file, CHANGES_WRITE | CHANGES_BEFORE, 7);
+	note(b, "lsm", b->file, CHANGES_WRITE | CHANGES_BEFORE, 8);
+	write_file(b->file, "whose");
+	changes_look(b->changes);
+	assert_int_equal(b->n, 2); /* by whom of them is not known */
+	changes_look(b->changes);
+	assert_int_equal(b->n, 2);
+}
+
 static void what_is_not_done_is_not_told(void **state)
 {
 	struct bench *b = *state;
@@ -313,6 +326,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_deed_told_twice_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_process_is_another_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_who_are_told_before_are_two_lines, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_done_is_not_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_that_comes_later_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_opener_is_the_writer, setup, teardown),

@@ -209,10 +209,10 @@ static int open_lsm(struct event_base *base, struct agent *a, const struct agent
 						.attach = on_old_writers,
 						.claim = on_old_writers_claim,
 						.ctx = a};
-	struct why why = {"no LSM programs"};
+	struct why why = {"opens of files are not seen"};
 	int r = -ENOTSUP;
 
-	if (a->bpf && strcmp(loader_tier(sensor_bpf_loader(a->bpf)), "observe") != 0)
+	if (a->bpf && loader_is_attached(sensor_bpf_loader(a->bpf), "plumb_file_open"))
 		r = watch_lsm_open(base, &lsm, ledger_writer_sink(a->writer), &a->watch_lsm, &why);
 	if (r == -ENODATA) {
 		loader_silence(sensor_bpf_loader(a->bpf), why.text);

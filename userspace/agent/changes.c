@@ -10,6 +10,7 @@
 #include "log.h"
 
 #define MARKERS_MAX 2
+#define NEIGHBOURS_MAX 64 /* notes before one that are looked at for the same path */
 #define WENT (CHANGES_DELETE | CHANGES_MOVED_FROM)
 #define MAY_CREATE 0x100u /* said before it is known whether the name is there */
 #define CAME (CHANGES_CREATE | CHANGES_MOVED_TO)
@@ -20,6 +21,7 @@ struct pending {
 	const char *src;
 	uint64_t start_ns;
 	uint32_t what, pid;
+	bool changed; /* it was, when we looked */
 	bool told; /* only what is other than was told is news */
 };
 
@@ -40,6 +42,7 @@ struct changes {
 	uint32_t n_markers;
 	struct pending pending[CHANGES_MAX];
 	uint32_t n_pending;
+	bool looking;
 	struct hint hints[CHANGES_MAX_HINTS]; /* the oldest first */
 	uint32_t n_hints;
 };
@@ -160,7 +163,9 @@ static int look_at(struct changes *c, const struct pending *p, const struct file
 	return changed;
 }
 
-static int look(struct changes *c, const struct pending *p, bool again)
+enum look { LOOK_FIRST, LOOK_AGAIN, LOOK_TOLD };
+
+static int look(struct changes *c, const struct pending *p, enum look how)
 {
 	char scope[CGROUPS_SCOPE_SIZE];
 	struct line_actor actor;
@@ -170,8 +175,9 @@ static int look(struct changes *c, const struct pending *p, bool again)
 		.other = p->other,
 		.scope = scope,
 		.actor = &actor,
-		.only_change = again || p->told ||
-			       ((p->what & CHANGES_BEFORE) && !(p->what & CHANGES_ATTR)),
+		.only_change = how == LOOK_AGAIN || p->told ||
+			       (how == LOOK_FIRST && (p->what & CHANGES_BEFORE) &&
+				!(p->what & CHANGES_ATTR)),
 	};
 
 	/* A watched path lies below: another tree has taken its place. */
@@ -184,6 +190,13 @@ static int look(struct changes *c, const struct pending *p, bool again)
 	snprintf(scope, sizeof(scope), "host");
 	(void)proctab_actor(c->o.proctab, p->pid, p->start_ns, &actor);
 	return look_at(c, p, &deed);
+}
+
+static void settle(struct changes *c)
+{
+	const struct timeval tv = {c->o.settle_ms / 1000, c->o.settle_ms % 1000 * 1000};
+
+	event_add(c->timer, &tv);
 }
 
 static void set_again(struct changes *c)
@@ -249,7 +262,7 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
 			i++;
 			continue;
 		}
-		(void)look(c, &h->p, true);
+		(void)look(c, &h->p, LOOK_AGAIN);
 		if (++h->looks == CHANGES_LOOKS) {
 			remove_hint(c, i);
 			continue;
@@ -288,24 +301,42 @@ static void create_or_open(const struct changes *c, struct pending *p)
 	p->what |= there && !(p->what & WENT) ? CHANGES_WRITE : CHANGES_CREATE;
 }
 
+/* An earlier deed of another process was told with what this one has left. */
+static bool is_told_with_another(const struct changes *c, uint32_t i)
+{
+	for (uint32_t k = i; k > 0 && i - k < NEIGHBOURS_MAX; k--)
+		if (c->pending[k - 1].changed &&
+		    strcmp(c->pending[k - 1].path, c->pending[i].path) == 0)
+			return true;
+	return false;
+}
+
 void changes_look(struct changes *c)
 {
-	/* Looking may not add to the list, but be safe against it: each is taken off first. */
+	/* What is noted while we look stays for the next time. */
 	uint32_t n = c->n_pending;
 
-	c->n_pending = 0;
+	if (c->looking)
+		return;
+	c->looking = true;
 	for (uint32_t i = 0; i < n; i++) {
-		struct pending p = c->pending[i];
-		int changed;
+		struct pending *p = &c->pending[i];
 
-		name_actor(c, &p);
-		create_or_open(c, &p);
-		changed = look(c, &p, false);
-		if (p.what & CHANGES_BEFORE)
-			keep_hint(c, &p, changed);
-		else
-			pending_done(&p);
+		name_actor(c, p);
+		create_or_open(c, p);
+		p->changed = look(c, p, is_told_with_another(c, i) ? LOOK_TOLD : LOOK_FIRST);
 	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (c->pending[i].what & CHANGES_BEFORE)
+			keep_hint(c, &c->pending[i], c->pending[i].changed);
+		else
+			pending_done(&c->pending[i]);
+	}
+	c->n_pending -= n;
+	memmove(c->pending, c->pending + n, c->n_pending * sizeof(c->pending[0]));
+	c->looking = false;
+	if (c->n_pending > 0)
+		settle(c);
 }
 
 static void on_settled(evutil_socket_t fd, short what, void *ctx)
@@ -332,7 +363,7 @@ static bool same_end(const char *a, const char *b)
 /* Notes of one path and one process come together. Only with the last one: an order of several processes' deeds on a path is kept. */
 static bool merge(struct changes *c, const struct changes_note *n, uint32_t what)
 {
-	for (uint32_t i = c->n_pending; i > 0; i--) {
+	for (uint32_t i = c->looking ? 0 : c->n_pending; i > 0; i--) {
 		struct pending *p = &c->pending[i - 1];
 		uint32_t before = p->what & what & CHANGES_BEFORE;
 
@@ -354,8 +385,6 @@ static bool merge(struct changes *c, const struct changes_note *n, uint32_t what
 
 void changes_note(struct changes *c, const struct changes_note *n)
 {
-	struct timeval tv = {.tv_sec = c->o.settle_ms / 1000,
-			     .tv_usec = c->o.settle_ms % 1000 * 1000};
 	struct pending *p;
 	uint32_t what = n->what;
 
@@ -382,7 +411,7 @@ void changes_note(struct changes *c, const struct changes_note *n)
 		return;
 	}
 	if (c->n_pending++ == 0)
-		event_add(c->timer, &tv);
+		settle(c);
 }
 
 int changes_add_marker(struct changes *c, const struct changes_marker *m)

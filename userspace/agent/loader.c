@@ -532,6 +532,14 @@ void loader_own(const struct loader *l, struct claims_bpf_own *ret)
 	}
 }
 
+bool loader_is_attached(const struct loader *l, const char *name)
+{
+	for (uint32_t i = 0; i < l->n_programs; i++)
+		if (strcmp(l->programs[i].name, name) == 0)
+			return l->programs[i].attached;
+	return false;
+}
+
 uint32_t loader_n_cpus(const struct loader *l)
 {
 	return l->n_cpus;
@@ -550,36 +558,31 @@ int loader_counters(const struct loader *l, struct plumb_counters *ret, uint32_t
 
 int loader_on_demand(struct loader *l, bool on)
 {
-	for (uint32_t i = 0; i < l->n_programs; i++) {
-		struct loader_program *p = &l->programs[i];
+	uint32_t i = 0;
 
-		if (!p->on_demand)
-			continue;
-		if (on && !p->attached)
-			l->links[i] = bpf_program__attach(l->skel->progs.plumb_file_permission);
-		if (on && !l->links[i])
-			return -errno;
-		if (!on) {
-			bpf_link__destroy(l->links[i]);
-			l->links[i] = NULL;
-		}
-		p->attached = on;
+	while (i < l->n_programs && !l->programs[i].on_demand)
+		i++;
+	if (i == l->n_programs)
+		return -ENOTSUP;
+	if (on == l->programs[i].attached)
 		return 0;
-	}
-	return -ENOTSUP;
+	bpf_link__destroy(l->links[i]);
+	l->links[i] = on ? bpf_program__attach(l->skel->progs.plumb_file_permission) : NULL;
+	if (on && !l->links[i])
+		return -errno;
+	l->programs[i].attached = on;
+	return 0;
 }
 
 int loader_mark(const struct loader *l, int fd, uint32_t mark)
 {
 	const struct plumb_inode value = {.mark = mark};
+	int r, map = bpf_map__fd(l->skel->maps.inodes);
 
-	if (bpf_map__fd(l->skel->maps.inodes) < 0)
+	if (map < 0)
 		return -ENOTSUP;
-	if (mark == 0)
-		return bpf_map_delete_elem(bpf_map__fd(l->skel->maps.inodes), &fd) < 0 ? -errno : 0;
-	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.inodes), &fd, &value, BPF_ANY) < 0
-		       ? -errno
-		       : 0;
+	r = mark ? bpf_map_update_elem(map, &fd, &value, BPF_ANY) : bpf_map_delete_elem(map, &fd);
+	return r < 0 ? -errno : 0;
 }
 
 uint64_t loader_marks_failed(const struct loader *l)

@@ -59,6 +59,7 @@ int loader_on_demand(struct loader *l, bool on);
 /* Marks the inode of fd, which may be O_PATH (PLUMB_MARK_*; 0: no more). -ENOTSUP: no LSM programs here. */
 int loader_mark(const struct loader *l, int fd, uint32_t mark);
 uint64_t loader_marks_failed(const struct loader *l);	/* marks that the programs had no memory for, so far */
+bool loader_is_attached(const struct loader *l, const char *name);
 uint32_t loader_n_cpus(const struct loader *l);
 /* Fills ret[0 … n_cpus - 1]; n must be loader_n_cpus(). */
 int loader_counters(const struct loader *l, struct plumb_counters *ret, uint32_t n);

@@ -17,6 +17,7 @@
 #include "log.h"
 
 #define LINKS_MAX 16 /* names of one inode that are looked at; the rest comes with the rescan */
+#define CANARIES 5
 #define MOUNTERS_MAX 16
 #define MOUNTER_NS \
 	30000000000ull /* a mount that has not come by then, on a busy node, has failed */
@@ -276,6 +277,8 @@ static void on_remark(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	/* What waits is about the inodes that the paths had. */
+	w->o.flush(w->o.ctx);
 	if (w->o.discover)
 		for (uint32_t i = 0; i < file_set_n_roots(w->o.files); i++)
 			(void)file_set_discover(w->o.files, file_set_root_at(w->o.files, i));
@@ -324,10 +327,10 @@ static void drop_gone(void *ctx, const char *path, bool below)
 /* A file of our own that has no name anywhere: opened for writing, its record must come. */
 static int run_canary(struct watch_lsm *w, struct why *ret_why)
 {
-	CLEANUP_CLOSE int fd = memfd_create("plumb-canary", MFD_CLOEXEC), again = -1;
+	CLEANUP_CLOSE int fd = memfd_create("plumb-canary", MFD_CLOEXEC);
 	char path[64];
 	struct stat st;
-	int r;
+	int r, again = -1;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return why_set(ret_why, -errno, "no file to try the marks on: %s", strerror(errno));
@@ -336,8 +339,14 @@ static int run_canary(struct watch_lsm *w, struct why *ret_why)
 		return why_set(ret_why, r, "inodes cannot be marked: %s", strerror(-r));
 	w->canary_ino = st.st_ino;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	again = open(path, O_WRONLY | O_CLOEXEC);
-	w->o.flush(w->o.ctx);
+	/* On a busy node one turn may not empty the ring. */
+	for (int i = 0; i < CANARIES && !w->canary_seen; i++) {
+		again = open(path, O_WRONLY | O_CLOEXEC);
+		if (again < 0)
+			break;
+		close(again);
+		w->o.flush(w->o.ctx);
+	}
 	w->canary_ino = 0;
 	if (again < 0)
 		return why_set(ret_why, -EIO, "the file to try the marks on cannot be opened");
