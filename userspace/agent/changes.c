@@ -192,6 +192,11 @@ static int look(struct changes *c, const struct pending *p, enum look how)
 	return look_at(c, p, &deed);
 }
 
+static bool earlier(const struct timeval *a, const struct timeval *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_usec < b->tv_usec);
+}
+
 static void settle(struct changes *c)
 {
 	const struct timeval tv = {c->o.settle_ms / 1000, c->o.settle_ms % 1000 * 1000};
@@ -204,7 +209,7 @@ static void set_again(struct changes *c)
 	struct timeval now, left, soonest = {0, 0};
 
 	for (uint32_t i = 0; i < c->n_hints; i++)
-		if (i == 0 || timercmp(&c->hints[i].due, &soonest, <))
+		if (i == 0 || earlier(&c->hints[i].due, &soonest))
 			soonest = c->hints[i].due;
 	if (c->n_hints == 0)
 		return;
@@ -258,7 +263,7 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
 	for (uint32_t i = 0; i < c->n_hints;) {
 		struct hint *h = &c->hints[i];
 
-		if (timercmp(&h->due, &now, >)) {
+		if (earlier(&now, &h->due)) {
 			i++;
 			continue;
 		}

@@ -115,9 +115,9 @@ static int list_slots(struct loader *l, struct plumb *skel)
 			.program = (uint32_t)r,
 			.lsm = strncmp(bpf_program__section_name(prog), "lsm", 3) == 0,
 		};
-		if (strlen(name) >= sizeof(l->slots[0].name))
+		if (snprintf(l->slots[l->n_slots].name, sizeof(l->slots[0].name), "%s", name) >=
+		    (int)sizeof(l->slots[0].name))
 			return -E2BIG;
-		strcpy(l->slots[l->n_slots].name, name);
 		l->n_slots++;
 	}
 	for (uint32_t i = 0; i < l->n_slots; i++)
@@ -213,19 +213,16 @@ static void refuse(struct loader *l, struct slot *s, int error, const char *log)
 /* Tries one program alone. 0 or -errno, and then it is refused. */
 static int try_slot(struct loader *l, struct slot *s)
 {
-	CLEANUP_FREE char *logs = calloc(l->n_slots, LOADER_LOG_SIZE);
-	struct plumb *skel;
-	int r;
+	struct plumb *skel = plumb__open();
+	int r = skel ? -ENOMEM : -errno;
+	CLEANUP_FREE char *logs = skel ? calloc(l->n_slots, LOADER_LOG_SIZE) : NULL;
 
-	if (!logs)
-		return -ENOMEM;
-	skel = plumb__open();
-	if (!skel)
-		return -errno;
-	configure(l, skel, s, logs);
-	r = plumb__load(skel);
+	if (logs) {
+		configure(l, skel, s, logs);
+		r = plumb__load(skel);
+	}
 	plumb__destroy(skel);
-	if (r < 0)
+	if (logs && r < 0)
 		refuse(l, s, -r, logs + (size_t)(s - l->slots) * LOADER_LOG_SIZE);
 	return r;
 }
