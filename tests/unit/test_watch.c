@@ -163,11 +163,12 @@ static int setup(void **state)
 				       &sink, &b->files, &why),
 			 0);
 	*state = b;
-	assert_int_equal(
-		changes_open(b->base,
-			     &(struct changes_options){.files = b->files, .proctab = b->proctab},
-			     &sink, &b->changes),
-		0);
+	assert_int_equal(changes_open(b->base,
+				      &(struct changes_options){.files = b->files,
+								.proctab = b->proctab,
+								.clock = clock_system()},
+				      &sink, &b->changes),
+			 0);
 	if (watch_open(b->base, &(struct watch_options){.files = b->files, .changes = b->changes},
 		       &b->watch, &why) < 0)
 		return 0; /* the tests skip */

@@ -177,11 +177,12 @@ static int setup(void **state)
 								  .clock = clock_system()},
 				       &sink, &b->files, &why),
 			 0);
-	assert_int_equal(
-		changes_open(b->base,
-			     &(struct changes_options){.files = b->files, .proctab = b->proctab},
-			     &sink, &b->changes),
-		0);
+	assert_int_equal(changes_open(b->base,
+				      &(struct changes_options){.files = b->files,
+								.proctab = b->proctab,
+								.clock = clock_system()},
+				      &sink, &b->changes),
+			 0);
 	for (uint32_t i = 0; i < file_set_n(b->files); i++)
 		assert_true(file_set_check(b->files, file_set_path_at(b->files, i), &first) >= 0);
 	assert_int_equal(file_set_on_want(b->files, on_want, b), 0);

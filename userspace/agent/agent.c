@@ -228,8 +228,11 @@ static int open_lsm(struct event_base *base, struct agent *a, const struct agent
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
-	const struct changes_options changes = {
-		.files = a->files, .proctab = a->proctab, .first = on_flush, .ctx = a};
+	const struct changes_options changes = {.files = a->files,
+						.proctab = a->proctab,
+						.clock = o->clock,
+						.first = on_flush,
+						.ctx = a};
 	struct watch_options watch = {.files = a->files};
 	const struct mounts_options mounts = {
 		.files = a->files, .clock = o->clock, .mounter = on_mounter, .ctx = a};

@@ -19,9 +19,9 @@ struct pending {
 	char *path;
 	char *other; /* the other end of a move */
 	const char *src;
-	uint64_t start_ns;
+	uint64_t start_ns, boot_ns;
+	uint64_t changed_ns; /* when we looked and it was other than before; 0: it was not */
 	uint32_t what, pid;
-	bool changed; /* it was, when we looked */
 	bool told; /* only what is other than was told is news */
 };
 
@@ -306,12 +306,20 @@ static void create_or_open(const struct changes *c, struct pending *p)
 	p->what |= there && !(p->what & WENT) ? CHANGES_WRITE : CHANGES_CREATE;
 }
 
-/* An earlier deed of another process was told with what this one has left. */
+static bool may_have_told(const struct pending *earlier, const struct pending *p)
+{
+	return earlier->pid != p->pid && earlier->changed_ns != 0 &&
+	       earlier->changed_ns >= p->boot_ns && strcmp(earlier->path, p->path) == 0;
+}
+
+/* An earlier deed of another process was told with what this one has left: we looked after this one was said. */
 static bool is_told_with_another(const struct changes *c, uint32_t i)
 {
 	for (uint32_t k = i; k > 0 && i - k < NEIGHBOURS_MAX; k--)
-		if (c->pending[k - 1].changed &&
-		    strcmp(c->pending[k - 1].path, c->pending[i].path) == 0)
+		if (may_have_told(&c->pending[k - 1], &c->pending[i]))
+			return true;
+	for (uint32_t k = c->n_hints; k > 0; k--)
+		if (may_have_told(&c->hints[k - 1].p, &c->pending[i]))
 			return true;
 	return false;
 }
@@ -329,11 +337,12 @@ void changes_look(struct changes *c)
 
 		name_actor(c, p);
 		create_or_open(c, p);
-		p->changed = look(c, p, is_told_with_another(c, i) ? LOOK_TOLD : LOOK_FIRST);
+		if (look(c, p, is_told_with_another(c, i) ? LOOK_TOLD : LOOK_FIRST))
+			p->changed_ns = clock_boot_ns(c->o.clock);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (c->pending[i].what & CHANGES_BEFORE)
-			keep_hint(c, &c->pending[i], c->pending[i].changed);
+			keep_hint(c, &c->pending[i], c->pending[i].changed_ns != 0);
 		else
 			pending_done(&c->pending[i]);
 	}
@@ -407,6 +416,7 @@ void changes_note(struct changes *c, const struct changes_note *n)
 		.other = n->other ? strdup(n->other) : NULL,
 		.src = n->src,
 		.start_ns = n->start_ns,
+		.boot_ns = n->boot_ns,
 		.what = what,
 		.pid = n->pid,
 	};

@@ -37,6 +37,7 @@ struct changes_note {
 	uint32_t what;		/* enum changes_what */
 	uint32_t pid;
 	uint64_t start_ns;	/* of the process; 0: the one that has pid now */
+	uint64_t boot_ns;	/* when it was said; 0: not known */
 };
 
 /* Keeps the marks of what is watched. Borrowed paths. */
@@ -49,6 +50,7 @@ struct changes_marker {
 struct changes_options {
 	struct file_set *files;		/* borrowed */
 	struct proctab *proctab;	/* borrowed */
+	const struct clock *clock;	/* borrowed */
 	uint32_t settle_ms;		/* 0: 20 */
 	void (*first)(void *ctx);	/* before a look: notes of who is told earlier than fanotify are made now; NULL: nobody is */
 	void *ctx;

@@ -69,6 +69,7 @@ static void note(struct watch_lsm *w, const struct plumb_event_file *e, const ch
 		.what = what | CHANGES_BEFORE,
 		.pid = e->task.pid,
 		.start_ns = e->task.start_ns,
+		.boot_ns = e->event.boottime_ns,
 	};
 
 	changes_note(w->o.changes, &n);
