@@ -43,6 +43,10 @@ static void test_container(void **state)
 		const char *from, *to;
 	} twins[] = {
 		{"\"layer\":\"upper\"", "\"layer\":7"},
+		{"\"layer\":\"upper\"", "\"layer\":\"upper (x\""},
+		{"\"layer\":\"upper\"", "\"layer\":\"\""},
+		{"\"container\":\"01", "\"container\":\"0 "},
+		{"\"pod\":\"8dbc", "\"pod\":\"8d, "},
 		{"\"container\":\"0", "\"container\":\"00"},
 		{"\"pod\":\"8", "\"pod\":8,\"x\":\""},
 	};

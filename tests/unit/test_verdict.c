@@ -134,7 +134,7 @@ static void test_open(void **state)
 	p->i.layer = "upper";
 	open_case(p);
 	assert_string_equal(p->c.who,
-			    "uid 0, /usr/sbin/cron (cron/7), container 0123, layer upper");
+			    "uid 0, /usr/sbin/cron (cron/7), layer upper, container 0123");
 	p->root.pod = "8dbc";
 	p->i.layer = NULL;
 	open_case(p);

@@ -81,6 +81,29 @@ static json_t *a_node(const char *state, const char *containment)
 			 "2026-11-25T20:52:36.700750155Z", "cause", "because of it", "cases");
 }
 
+#define WHERE "container " HEX64 ", pod 8dbc42f8-2f5c-4a11-9c4e-0123456789ab"
+
+/* In a container: where, on a line of its own, so that none of it is cut off. */
+static void test_explain_tells_the_container(void **state)
+{
+	json_t *n = a_node("quarantined", "quarantined"), *cases = json_object_get(n, "cases");
+
+	(void)state;
+	for (int i = 1; i <= 60; i++) {
+		json_array_append_new(cases, a_case(i, "low", "report", "exec:/x"));
+		json_object_set_new(
+			json_array_get(cases, (size_t)i - 1), "who",
+			json_string("uid 0, /usr/bin/bash (bash/1), layer upper, " WHERE));
+	}
+	shown(view_node_explain, 80, n);
+	assert_in_range(n_lines(out), 1, VIEW_NODE_MAX_LINES);
+	fits(80);
+	assert_non_null(strstr(out, "  by         uid 0, /usr/bin/bash (bash/1), layer upper\n"
+				    "  in         container e7be8a5b1805…, pod "
+				    "8dbc42f8-2f5c-4a11-9c4e-0123456789ab\n"));
+	json_decref(n);
+}
+
 static void test_explain_has_25_lines(void **state)
 {
 	json_t *n = a_node("quarantined", "quarantined"), *cases = json_object_get(n, "cases");
@@ -248,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_explain_has_25_lines),
+		cmocka_unit_test(test_explain_tells_the_container),
 		cmocka_unit_test(test_explain_tells_all_of_it),
 		cmocka_unit_test(test_the_way_back),
 		cmocka_unit_test(test_a_name_in_a_command),

@@ -148,7 +148,30 @@ static void put_field(FILE *f, size_t columns, const char *name, const char *tex
 	fputc('\n', f);
 }
 
-/* Seven lines. */
+/* Where that was, when it was in a container; NULL. */
+static const char *where_in(const char *who)
+{
+	static const char *const starts[] = {", container ", ", pod "};
+	const char *where = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(starts) && !where; i++)
+		where = strstr(who, starts[i]);
+	return where;
+}
+
+/* On a line of its own, for a person goes on from there. */
+static void put_who(FILE *f, size_t columns, const char *who)
+{
+	const char *where = where_in(who);
+	CLEANUP_FREE char *front = NULL;
+
+	front = where ? strndup(who, (size_t)(where - who)) : NULL;
+	put_field(f, columns, "by", front ? front : who);
+	if (front)
+		put_field(f, columns, "in", where + 2);
+}
+
+/* Seven lines; eight in a container. */
 static void explain_case(FILE *f, size_t columns, const json_t *k)
 {
 	const char *rule = client_text(k, "rule");
@@ -168,7 +191,7 @@ static void explain_case(FILE *f, size_t columns, const json_t *k)
 	put_field(f, columns, "rule", buf_status(&line) < 0 ? "" : (char *)line.data);
 	put_field(f, columns, "expected", client_text(k, "expected"));
 	put_field(f, columns, "found", client_text(k, "found"));
-	put_field(f, columns, "by", client_text(k, "who"));
+	put_who(f, columns, client_text(k, "who"));
 	buf_clear(&line);
 	buf_printf(&line, "ledger line %" PRIu64 ", %" PRIu64 " time%s, first %.19sZ%s",
 		   client_number(k, "first_line"), client_number(k, "count"),
@@ -257,7 +280,8 @@ static void put_undo(FILE *f, size_t columns, const json_t *node, size_t n_open)
 void view_node_explain(FILE *f, size_t columns, const json_t *node)
 {
 	const json_t *told[MAX_TOLD] = {NULL};
-	size_t n = pick(json_object_get(node, "cases"), told), shown = 0;
+	/* Those before and behind the cases. */
+	size_t n = pick(json_object_get(node, "cases"), told), shown = 0, n_lines = 4;
 	const char *state = client_text(node, "state");
 	char since[20];
 	size_t used;
@@ -272,8 +296,12 @@ void view_node_explain(FILE *f, size_t columns, const json_t *node)
 	print_fit(f, client_text(node, "cause"),
 		  columns ? (columns > used + 8 ? columns - used : 8) : 0, PRINT_CUT_END);
 	fputc('\n', f);
-	for (; shown < MAX_TOLD && told[shown]; shown++)
+	for (; shown < MAX_TOLD && told[shown]; shown++) {
+		n_lines += where_in(client_text(told[shown], "who")) ? 8 : 7;
+		if (n_lines > VIEW_NODE_MAX_LINES)
+			break;
 		explain_case(f, columns, told[shown]);
+	}
 	if (n > shown) {
 		fprintf(f, "and %zu more: plumbctl drift list --node ", n - shown);
 		view_node_put_name(f, node);

@@ -8,6 +8,9 @@
 
 #include "clock.h"
 
+#define HEX "0123456789abcdef"
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+
 static void write_actor(struct jsonl *j, const struct line_actor *a)
 {
 	if (!a->known) {
@@ -139,6 +142,17 @@ static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *
 	return r;
 }
 
+/* Text of these characters alone: people read it as part of a sentence, and nothing else may be taken for one. */
+static int optional_word(json_t *o, const char *key, const char *characters, size_t max,
+			 const char **ret, struct why *ret_why)
+{
+	int r = optional_str(o, key, max, ret, ret_why);
+
+	if (r >= 0 && *ret && (!**ret || (*ret)[strspn(*ret, characters)]))
+		return why_set(ret_why, -EBADMSG, "\"%s\" has other characters than it may", key);
+	return r;
+}
+
 static int parse_ancestors(json_t *o, struct line_actor *a, struct why *ret_why)
 {
 	json_t *list, *item;
@@ -179,8 +193,8 @@ static int parse_actor(json_t *o, struct line *l, struct why *ret_why)
 	    optional_str(v, "comm", 64, &a->comm, ret_why) < 0 ||
 	    optional_str(v, "exe", LINE_MAX_KEY, &a->exe, ret_why) < 0 ||
 	    optional_str(v, "cgroup", LINE_MAX_KEY, &a->cgroup, ret_why) < 0 ||
-	    optional_str(v, "container", 64, &a->container, ret_why) < 0 ||
-	    optional_str(v, "pod", 64, &a->pod, ret_why) < 0)
+	    optional_word(v, "container", HEX, 64, &a->container, ret_why) < 0 ||
+	    optional_word(v, "pod", HEX "-", 64, &a->pod, ret_why) < 0)
 		return -EBADMSG;
 	return parse_ancestors(v, a, ret_why);
 }
@@ -248,7 +262,7 @@ static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 	    optional_str(o, "before", LINE_MAX_VALUE * 3, &l->before, ret_why) < 0 ||
 	    optional_str(o, "hash_src", 32, &l->hash_src, ret_why) < 0 ||
 	    optional_str(o, "name", LINE_MAX_KEY * 3, &l->name, ret_why) < 0 ||
-	    optional_str(o, "layer", 16, &l->layer, ret_why) < 0)
+	    optional_word(o, "layer", LOWER, 16, &l->layer, ret_why) < 0)
 		return -EBADMSG;
 	if (parse_judgement(o, l, ret_why) < 0)
 		return -EBADMSG;

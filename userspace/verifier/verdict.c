@@ -97,12 +97,12 @@ static int fit_who(char *ret, size_t room, const struct appraise_drift_item *i)
 		buf_printf(&b, "%s (%s/%u)", a->exe ? a->exe : "unknown program",
 			   a->comm ? a->comm : "?", a->pid);
 	/* What a person looks for next on the node, and in the cluster. */
+	if (i->layer)
+		buf_printf(&b, ", layer %s", i->layer);
 	if (a->container)
 		buf_printf(&b, ", container %s", a->container);
 	if (a->pod)
 		buf_printf(&b, ", pod %s", a->pod);
-	if (i->layer)
-		buf_printf(&b, ", layer %s", i->layer);
 	return buf_status(&b) < 0 ? buf_status(&b) : fit(ret, room, (char *)b.data);
 }
 
