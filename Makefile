@@ -137,8 +137,8 @@ bench: all $(BENCH) $(SHIM) ## measure, A B A B in one run; writes build/bench.j
 soak: all ## a quiet day under all shipped policies, armed: 0 quarantines; MINUTES=30 (root)
 	$(Q)O=$(O) MINUTES=$(or $(MINUTES),30) tests/soak
 
-demo: deps ## the whole path on this machine; KEEP=1 leaves it running
-	$(Q)$(MAKE) -j$$(nproc) all && O=$(O) tests/demo
+demo: deps ## the whole path on this machine (KEEP=1 leaves it running), or with VM=1 on a node at full tier in QEMU
+	$(Q)$(MAKE) -j$$(nproc) all $(if $(VM),$(DEEDS)) && O=$(O) tests/demo$(if $(VM),-vm)
 
 install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
