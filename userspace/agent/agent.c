@@ -7,8 +7,8 @@
 
 #include "ledger_writer.h"
 #include "log.h"
+#include "lsm_files.h"
 #include "mounts.h"
-#include "old_writers.h"
 #include "order_taker.h"
 #include "renewal.h"
 #include "report.h"
@@ -22,7 +22,6 @@
 #include "sensors_net.h"
 #include "transport.h"
 #include "watch.h"
-#include "watch_lsm.h"
 
 struct agent {
 	struct event_base *base;
@@ -47,8 +46,7 @@ struct agent {
 	struct sensor_bpf *bpf;
 	struct changes *changes;
 	struct watch *watch;
-	struct watch_lsm *watch_lsm;
-	struct old_writers *old_writers;
+	struct lsm_files *lsm_files;
 	struct mounts *mounts;
 	struct scan_files *scan_files;
 	struct scan_claims *claims;
@@ -92,18 +90,8 @@ static void on_marked(void *ctx, const union event_record *r)
 {
 	struct agent *a = ctx;
 
-	if (a->watch_lsm)
-		watch_lsm_take(a->watch_lsm, r);
-}
-
-static int on_mark(void *ctx, int fd, uint32_t mark)
-{
-	return loader_mark(sensor_bpf_loader(((struct agent *)ctx)->bpf), fd, mark);
-}
-
-static uint64_t on_marks_failed(void *ctx)
-{
-	return loader_marks_failed(sensor_bpf_loader(((struct agent *)ctx)->bpf));
+	if (a->lsm_files)
+		lsm_files_take(a->lsm_files, r);
 }
 
 static void on_flush(void *ctx)
@@ -118,7 +106,7 @@ static int on_mounter(void *ctx, const char *point, bool umount, struct line_act
 {
 	struct agent *a = ctx;
 
-	return a->watch_lsm ? watch_lsm_mounter(a->watch_lsm, point, umount, ret) : -ENOENT;
+	return a->lsm_files ? lsm_files_mounter(a->lsm_files, point, umount, ret) : -ENOENT;
 }
 
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
@@ -168,63 +156,6 @@ static void on_scanned(void *ctx)
 		report_now(a->report);
 }
 
-static bool on_is_watched(void *ctx, uint32_t dev, uint64_t ino)
-{
-	return inode_marks_is_marked(watch_lsm_marks(((struct agent *)ctx)->watch_lsm), dev, ino);
-}
-
-static int on_old_writers(void *ctx, bool on)
-{
-	return loader_on_demand(sensor_bpf_loader(((struct agent *)ctx)->bpf), on);
-}
-
-static void on_old_writers_claim(void *ctx, const char *value)
-{
-	(void)scan_claims_put(((struct agent *)ctx)->claims, "sensor:plumb_file_permission", value);
-}
-
-/* Something else is marked now, and may be open already. */
-static void on_marked_anew(void *ctx)
-{
-	struct agent *a = ctx;
-
-	if (a->old_writers)
-		old_writers_look(a->old_writers);
-}
-
-/* The programs say what is about to be done to marked inodes; that they say it is tried first. */
-static int open_lsm(struct event_base *base, struct agent *a, const struct agent_options *o)
-{
-	const struct watch_lsm_options lsm = {.files = a->files,
-					      .changes = a->changes,
-					      .proctab = a->proctab,
-					      .clock = o->clock,
-					      .mark = on_mark,
-					      .marks_failed = on_marks_failed,
-					      .flush = on_flush,
-					      .marked_anew = on_marked_anew,
-					      .ctx = a,
-					      .discover = !a->watch};
-	const struct old_writers_options old = {.watched = on_is_watched,
-						.attach = on_old_writers,
-						.claim = on_old_writers_claim,
-						.ctx = a};
-	struct why why = {"opens of files are not seen"};
-	int r = -ENOTSUP;
-
-	if (a->bpf && loader_is_attached(sensor_bpf_loader(a->bpf), "plumb_file_open"))
-		r = watch_lsm_open(base, &lsm, ledger_writer_sink(a->writer), &a->watch_lsm, &why);
-	if (r == -ENODATA) {
-		loader_silence(sensor_bpf_loader(a->bpf), why.text);
-		scan_claims_bpf(a->claims, a->bpf, "");
-	}
-	tell_sensor(a, "marks", r, &why);
-	/* After the marks: whoever has opened a file by then is found here, whoever opens one later is seen by them. */
-	if (r >= 0)
-		r = old_writers_open(base, &old, &a->old_writers);
-	return r;
-}
-
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
@@ -234,6 +165,11 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 						.first = on_flush,
 						.ctx = a};
 	struct watch_options watch = {.files = a->files};
+	struct lsm_files_options lsm = {.files = a->files,
+					.proctab = a->proctab,
+					.clock = o->clock,
+					.bpf = a->bpf,
+					.claims = a->claims};
 	const struct mounts_options mounts = {
 		.files = a->files, .clock = o->clock, .mounter = on_mounter, .ctx = a};
 	const struct scan_files_options scan = {.files = a->files,
@@ -253,7 +189,10 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 	watch.changes = a->changes;
 	seen = watch_open(base, &watch, &a->watch, &why);
 	tell_sensor(a, "fanotify", seen, &why);
-	r = open_lsm(base, a, o);
+	lsm.changes = a->changes;
+	lsm.discover = seen < 0;
+	r = lsm_files_open(base, &lsm, sink, &a->lsm_files, &why);
+	tell_sensor(a, "marks", r, &why);
 	seen = seen < 0 ? r : seen;
 	r = mounts_open(base, &mounts, sink, &a->mounts, &why);
 	tell_sensor(a, "mountinfo", r, &why);
@@ -531,8 +470,7 @@ static void free_sensors(struct agent *a)
 	a->scan_slow = scan_slow_free(a->scan_slow);
 	a->scan_files = scan_files_free(a->scan_files);
 	a->mounts = mounts_free(a->mounts);
-	a->old_writers = old_writers_free(a->old_writers);
-	a->watch_lsm = watch_lsm_free(a->watch_lsm);
+	a->lsm_files = lsm_files_free(a->lsm_files);
 	a->watch = watch_free(a->watch);
 	a->changes = changes_free(a->changes);
 	/* Each of these three writes to the next. */
