@@ -31,6 +31,7 @@ struct bench {
 	struct baseline *baseline;
 	struct tpm_queue *queue;
 	bool exec_all;
+	uint32_t n_news;
 };
 
 /* Lines on the disk at this moment: what is only appended is not there yet. */
@@ -76,6 +77,11 @@ static uint32_t count(const struct bench *b, const char *one, const char *two)
 	return n;
 }
 
+static void on_news(void *ctx)
+{
+	((struct bench *)ctx)->n_news++;
+}
+
 static int start(struct bench *b)
 {
 	const struct ledger_writer_options o = {.io = fsio_system(),
@@ -84,7 +90,9 @@ static int start(struct bench *b)
 						.origin = ORIGIN,
 						.baseline = b->baseline,
 						.batch_ms = 60000,
-						.exec_all = b->exec_all};
+						.exec_all = b->exec_all,
+						.drift = on_news,
+						.ctx = b};
 	struct why why = {""};
 	int r;
 
@@ -234,6 +242,33 @@ static void test_judged(void **state)
 	bench_done(&b);
 }
 
+/* Whoever waits whether it stays wrong must hear at once that it does not; but only once, and only of what was wrong. */
+static void test_end_of_drift(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	open_baseline(&b);
+	assert_int_equal(start(&b), 0);
+	tell(&b, PLUMB_TYPE_CLAIM, "host", "boot:release", "6.1.0-56-amd64");
+	assert_int_equal(b.n_news, 0);
+	tell(&b, PLUMB_TYPE_CLAIM, "host", "boot:release", "9.9");
+	assert_int_equal(b.n_news, 1);
+	tell(&b, PLUMB_TYPE_CLAIM, "host", "boot:release", "6.1.0-56-amd64");
+	assert_int_equal(b.n_news, 2);
+	assert_int_equal(count(&b, "boot:release", "\"judge\":\"ok\""), 2); /* it did not wait */
+	tell(&b, PLUMB_TYPE_CLAIM, "host", "boot:release", "6.1.0-56-amd64");
+	assert_int_equal(b.n_news, 2);
+	/* Nothing ends that a program ran. */
+	tell(&b, PLUMB_TYPE_EXEC, "host", "exec:/usr/bin/true", UNKNOWN);
+	assert_int_equal(b.n_news, 3);
+	tell(&b, PLUMB_TYPE_EXEC, "host", "exec:/usr/bin/true", KNOWN);
+	assert_int_equal(b.n_news, 3);
+	stop(&b);
+	bench_done(&b);
+}
+
 static void test_lost(void **state)
 {
 	CLEANUP_FREE char *huge = malloc(70001);
@@ -365,8 +400,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_start_and_gap), cmocka_unit_test(test_once),
-		cmocka_unit_test(test_judged),	      cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_tpm),
+		cmocka_unit_test(test_judged),	      cmocka_unit_test(test_end_of_drift),
+		cmocka_unit_test(test_lost),	      cmocka_unit_test(test_tpm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

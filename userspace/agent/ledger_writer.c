@@ -18,6 +18,7 @@
 #include "tail.h"
 
 #define SEEN_SIZE 16384 /* executables remembered by `once`; a power of two */
+#define DRIFTING_SIZE 1024 /* states remembered that are not as they should be; a power of two */
 
 struct ledger_writer {
 	const struct clock *clock;
@@ -43,6 +44,7 @@ struct ledger_writer {
 	uint64_t repeats; /* execs that `once` did not write since the last `counters` line */
 	uint64_t seed; /* random, so that nobody can choose two programs that look the same here */
 	uint64_t seen[SEEN_SIZE]; /* hashes of (scope, key, found); 0: free */
+	uint64_t drifting[DRIFTING_SIZE]; /* hashes of (scope, key); 0: free */
 };
 
 static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
@@ -129,12 +131,34 @@ static uint64_t *seen_slot(struct ledger_writer *w, const struct line *l, uint64
 	return &w->seen[(*ret_hash ^ *ret_hash >> 32) & (SEEN_SIZE - 1)];
 }
 
+/*
+ * Is this the end of a drift that was told? Then it is news as its beginning was: whoever waits whether a state stays wrong must hear
+ * that it does not. A slot that another key took means only that the end goes with the next evidence.
+ */
+static bool ends_drift(struct ledger_writer *w, const struct line *l, enum plumb_judgement judged)
+{
+	uint64_t hash = mix(mix(w->seed, l->scope), l->key);
+	uint64_t *slot = &w->drifting[(hash ^ hash >> 32) & (DRIFTING_SIZE - 1)];
+
+	if (terms_type_is_deed(l->type))
+		return false;
+	if (judged == PLUMB_JUDGE_DRIFT) {
+		*slot = hash;
+		return false;
+	}
+	if (judged != PLUMB_JUDGE_OK || *slot != hash)
+		return false;
+	*slot = 0;
+	return true;
+}
+
 static void on_measurement(void *ctx, const struct line *l)
 {
 	struct ledger_writer *w = ctx;
 	struct judge_result judged = {.judgement = 0};
 	struct line copy = *l;
 	uint64_t *slot = NULL, hash = 0;
+	bool news;
 	int r;
 
 	/* What could not be measured is never taken for something seen before. */
@@ -155,14 +179,15 @@ static void on_measurement(void *ctx, const struct line *l)
 	if (!spool_takes(&w->spool, copy.judgement == PLUMB_JUDGE_DRIFT))
 		return;
 	tell_dropped(w);
+	news = ends_drift(w, l, copy.judgement) || copy.judgement == PLUMB_JUDGE_DRIFT;
 	r = write_line(w, &copy,
-		       copy.judgement == PLUMB_JUDGE_DRIFT || l->type == PLUMB_TYPE_MODULE ||
-			       l->type == PLUMB_TYPE_LOAD || l->type == PLUMB_TYPE_BPF ||
-			       l->type == PLUMB_TYPE_FILE || l->type == PLUMB_TYPE_MOUNT);
+		       news || l->type == PLUMB_TYPE_MODULE || l->type == PLUMB_TYPE_LOAD ||
+			       l->type == PLUMB_TYPE_BPF || l->type == PLUMB_TYPE_FILE ||
+			       l->type == PLUMB_TYPE_MOUNT);
 	/* Only what was written is not written again. */
 	if (r >= 0 && slot)
 		*slot = hash;
-	if (r >= 0 && copy.judgement == PLUMB_JUDGE_DRIFT && w->drift)
+	if (r >= 0 && news && w->drift)
 		w->drift(w->ctx);
 }
 

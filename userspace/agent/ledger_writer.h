@@ -30,7 +30,7 @@ struct ledger_writer_options {
 	const struct sign_key *event_key;	/* borrowed, public; NULL: nothing is signed */
 	void (*provisional)(void *ctx, const struct checkpoint *head);	/* as in commit.h; may be NULL */
 	void (*anchored)(void *ctx, const struct checkpoint *head);
-	void (*drift)(void *ctx);	/* a line that is drift was appended; may be NULL; not during open */
+	void (*drift)(void *ctx);	/* a line that is drift, or the end of one, was appended; may be NULL; not during open */
 	void (*again)(void *ctx);	/* measurements were not written for want of room, and there is room: tell all that is known again; may be NULL */
 	void *ctx;
 	bool exec_all;			/* false: each (scope, program, digest) once, counted after that */
