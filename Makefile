@@ -131,6 +131,9 @@ flow: all ## whole programs on the running kernel
 vmtest: all $(DEEDS) ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
 	$(Q)O=$(O) KERNELS="$(KERNELS)" tests/run vm
 
+detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this machine, a line each; KERNELS=all for all kernels
+	$(Q)O=$(O) KERNELS="$(or $(KERNELS),6.12 host)" DETECT=1 vmtests/30-matrix
+
 bench: all $(BENCH) $(SHIM) ## measure, A B A B in one run; writes build/bench.json (root)
 	$(Q)O=$(O) tests/bench/run
 
@@ -152,5 +155,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint unit fuzz flow vmtest bench soak demo install clean
+.PHONY: all help deps tests threads check lint unit fuzz flow vmtest detect bench soak demo install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
