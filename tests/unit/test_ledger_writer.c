@@ -199,6 +199,9 @@ static void test_once(void **state)
 	assert_int_equal(count(&b, "\"type\":\"exec\"", "\"key\":\"exec:/bin/b\""), 1);
 	assert_int_equal(count(&b, "\"type\":\"exec\"", "unmeasured"), 3);
 	assert_int_equal(count(&b, "\"type\":\"counters\"", "\"exec_repeats\":4"), 1);
+	assert_int_equal(count(&b, "\"type\":\"repeats\",\"runs\":4",
+			       "\"key\":\"exec:/bin/a\",\"found\":\"" KNOWN "\",\"n\":4}"),
+			 1);
 	stop(&b);
 	b.exec_all = true;
 	assert_int_equal(start(&b), 0);
@@ -206,6 +209,39 @@ static void test_once(void **state)
 		tell(&b, PLUMB_TYPE_EXEC, "host", "exec:/bin/d", KNOWN);
 	assert_int_equal(ledger_writer_stop(b.writer, "signal", 0), 0);
 	assert_int_equal(count(&b, "\"type\":\"exec\"", "\"key\":\"exec:/bin/d\""), 5);
+	stop(&b);
+	bench_done(&b);
+}
+
+/* A known program run by another user or in another cgroup is news to a rule that asks for them; who runs again is not. */
+static void test_once_by_whom(void **state)
+{
+	struct line l = {.type = PLUMB_TYPE_EXEC,
+			 .src = "bpf",
+			 .scope = "host",
+			 .key = "exec:/bin/a",
+			 .found = KNOWN,
+			 .has_actor = true,
+			 .actor = {.known = true, .cgroup = "/system.slice/x.service"}};
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	assert_int_equal(start(&b), 0);
+	for (int i = 0; i < 6; i++) {
+		l.actor.pid = 100 + (uint32_t)i;
+		l.actor.uid = i % 2 ? 33 : 0;
+		b.sink->measurement(b.sink->ctx, &l);
+	}
+	l.actor.cgroup = "/user.slice/user-0.slice/session-1.scope";
+	b.sink->measurement(b.sink->ctx, &l);
+	l.actor.cgroup = "/user.slice/user-0.slice/session-2.scope";
+	b.sink->measurement(b.sink->ctx, &l);
+	assert_int_equal(ledger_writer_stop(b.writer, "signal", 0), 0);
+	assert_int_equal(count(&b, "\"type\":\"exec\"", "\"uid\":0"), 1);
+	assert_int_equal(count(&b, "\"type\":\"exec\"", "\"uid\":33"), 2);
+	assert_int_equal(count(&b, "\"type\":\"exec\"", "session-1.scope"), 1);
+	assert_int_equal(count(&b, "\"type\":\"repeats\",\"runs\":5", ""), 1);
 	stop(&b);
 	bench_done(&b);
 }
@@ -400,8 +436,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_start_and_gap), cmocka_unit_test(test_once),
-		cmocka_unit_test(test_judged),	      cmocka_unit_test(test_end_of_drift),
-		cmocka_unit_test(test_lost),	      cmocka_unit_test(test_tpm),
+		cmocka_unit_test(test_once_by_whom),  cmocka_unit_test(test_judged),
+		cmocka_unit_test(test_end_of_drift),  cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_tpm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,18 +22,18 @@ static void test_counts(void **state)
 	struct spool s = {.max = 1000};
 
 	(void)state;
-	assert_true(spool_takes(&s, false));
+	assert_true(spool_takes(&s, false, 1));
 	spool_written(&s, 1000);
-	assert_true(spool_takes(&s, false));
+	assert_true(spool_takes(&s, false, 1));
 	spool_written(&s, 1);
-	assert_false(spool_takes(&s, false));
-	assert_true(spool_takes(&s, true));
+	assert_false(spool_takes(&s, false, 1));
+	assert_true(spool_takes(&s, true, 1));
 	assert_int_equal(s.dropped, 1);
 	assert_true(s.forgot);
 	/* Half of ten lines, then all; never below nothing, whatever the verifier says. */
 	spool_sent(&s, 5, 10);
 	assert_int_equal(s.unsent, 501);
-	assert_true(spool_takes(&s, false));
+	assert_true(spool_takes(&s, false, 1));
 	spool_sent(&s, 4, 10);
 	assert_int_equal(s.unsent, 501);
 	spool_sent(&s, 10, 10);
@@ -46,13 +46,40 @@ static void test_counts(void **state)
 	assert_true(s.unsent <= 10);
 	s = (struct spool){.max = 0};
 	spool_written(&s, UINT64_MAX / 2);
-	assert_true(spool_takes(&s, false));
+	assert_true(spool_takes(&s, false, 1));
 	/* A line that is bad in itself is not asked for again. */
 	spool_refused(&s, -EINVAL);
 	assert_false(s.forgot);
 	spool_refused(&s, -ENOBUFS);
 	assert_true(s.forgot);
 	assert_int_equal(s.dropped, 2);
+}
+
+/* Who was quiet when another filled the spool may still write, up to his share; nobody may for ever. */
+static void test_shares(void **state)
+{
+	struct spool s = {.max = 1 << 20};
+	uint64_t written = 0;
+
+	(void)state;
+	for (int i = 0; spool_takes(&s, false, 7); i++) {
+		spool_written(&s, 1000);
+		assert_true(i < 2000);
+	}
+	assert_true(s.unsent >= s.max);
+	assert_true(spool_takes(&s, false, 8));
+	spool_written(&s, 1000);
+	assert_false(spool_takes(&s, false, 7));
+	for (uint64_t unit = 0; unit < 1000; unit++)
+		for (int i = 0; i < 100 && spool_takes(&s, false, unit); i++) {
+			spool_written(&s, 1000);
+			written += 1000;
+		}
+	assert_true(written <= s.max / SPOOL_RESERVE + 1000 * SPOOL_SHARES);
+	assert_false(spool_takes(&s, false, 8));
+	spool_sent(&s, 99, 100); /* room again, and all shares with it */
+	assert_true(spool_takes(&s, false, 7));
+	assert_int_equal(s.shares[8], 0);
 }
 
 static bool has_again(void *ctx)
@@ -141,6 +168,7 @@ static void test_restart(void **state)
 	agent_fixture_stop(&f);
 	f.max_unsent = 8000;
 	agent_fixture_start(&f);
+	claim(&f, 500); /* its share of a small spool */
 	claim(&f, 1000);
 	assert_int_equal(count(&f, "boot:claim1000", ""), 0);
 	/* What came before the last quote was sent. */
@@ -155,9 +183,8 @@ static void test_restart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_writer),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_counts),	cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_writer),	cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_restart),
 	};
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "cleanup.h"
 #include "judge.h"
@@ -14,11 +13,12 @@
 #include "ledger_past.h"
 #include "line.h"
 #include "log.h"
+#include "repeats.h"
 #include "spool.h"
 #include "tail.h"
+#include "told.h"
 
-#define SEEN_SIZE 16384 /* executables remembered by `once`; a power of two */
-#define DRIFTING_SIZE 1024 /* states remembered that are not as they should be; a power of two */
+#define REPEATS_MS 60000
 
 struct ledger_writer {
 	const struct clock *clock;
@@ -41,10 +41,10 @@ struct ledger_writer {
 	struct spool spool;
 	void (*again)(void *ctx);
 	struct event *again_event; /* not from inside the sink: who tells again uses it */
-	uint64_t repeats; /* execs that `once` did not write since the last `counters` line */
-	uint64_t seed; /* random, so that nobody can choose two programs that look the same here */
-	uint64_t seen[SEEN_SIZE]; /* hashes of (scope, key, found); 0: free */
-	uint64_t drifting[DRIFTING_SIZE]; /* hashes of (scope, key); 0: free */
+	uint64_t n_repeats; /* execs that got no line of their own since the last `counters` line */
+	struct repeats *repeats; /* the same by program, since the last `repeats` line */
+	struct event *repeats_event;
+	struct told told;
 };
 
 static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
@@ -103,7 +103,7 @@ static void tell_dropped(struct ledger_writer *w)
 	if (!w->spool.forgot || w->spool.full)
 		return;
 	w->spool.forgot = false;
-	memset(w->seen, 0, sizeof(w->seen));
+	told_forget(&w->told);
 	if (w->again)
 		event_active(w->again_event, EV_TIMEOUT, 0);
 }
@@ -117,39 +117,36 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
 	w->again(w->ctx);
 }
 
-static uint64_t mix(uint64_t h, const char *text)
+/* Programs that ran again, and how often: a line that bears no news, so it does not hurry. */
+static void tell_repeats(struct ledger_writer *w)
 {
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3ull;
-	return (h ^ 0xff) * 0x100000001b3ull;
+	CLEANUP(buf_done) struct buf members = {0};
+
+	if (repeats_n(w->repeats) == 0)
+		return;
+	if (repeats_members(w->repeats, &members) >= 0 &&
+	    ledger_writer_record(w, PLUMB_TYPE_REPEATS, "agent", (char *)members.data) >= 0)
+		repeats_restart(w->repeats);
 }
 
-/* Where this executable is remembered, and what by. A slot that another took means only that one more line is written. */
-static uint64_t *seen_slot(struct ledger_writer *w, const struct line *l, uint64_t *ret_hash)
+static void on_repeats(evutil_socket_t fd, short what, void *ctx)
 {
-	*ret_hash = mix(mix(mix(w->seed, l->scope), l->key), l->found);
-	return &w->seen[(*ret_hash ^ *ret_hash >> 32) & (SEEN_SIZE - 1)];
+	(void)fd;
+	(void)what;
+	tell_repeats(ctx);
 }
 
-/*
- * Is this the end of a drift that was told? Then it is news as its beginning was: whoever waits whether a state stays wrong must hear
- * that it does not. A slot that another key took means only that the end goes with the next evidence.
- */
-static bool ends_drift(struct ledger_writer *w, const struct line *l, enum plumb_judgement judged)
+static bool is_urgent(enum plumb_type type)
 {
-	uint64_t hash = mix(mix(w->seed, l->scope), l->key);
-	uint64_t *slot = &w->drifting[(hash ^ hash >> 32) & (DRIFTING_SIZE - 1)];
+	return type == PLUMB_TYPE_MODULE || type == PLUMB_TYPE_LOAD || type == PLUMB_TYPE_BPF ||
+	       type == PLUMB_TYPE_FILE || type == PLUMB_TYPE_MOUNT;
+}
 
-	if (terms_type_is_deed(l->type))
-		return false;
-	if (judged == PLUMB_JUDGE_DRIFT) {
-		*slot = hash;
-		return false;
-	}
-	if (judged != PLUMB_JUDGE_OK || *slot != hash)
-		return false;
-	*slot = 0;
-	return true;
+/* What could not be measured is never taken for something seen before. */
+static bool may_repeat(const struct line *l)
+{
+	return (l->type == PLUMB_TYPE_EXEC || l->type == PLUMB_TYPE_LOAD) &&
+	       strncmp(l->found, "sha256:", 7) == 0;
 }
 
 static void on_measurement(void *ctx, const struct line *l)
@@ -157,16 +154,16 @@ static void on_measurement(void *ctx, const struct line *l)
 	struct ledger_writer *w = ctx;
 	struct judge_result judged = {.judgement = 0};
 	struct line copy = *l;
-	uint64_t *slot = NULL, hash = 0;
-	bool news;
+	bool news, can_repeat = may_repeat(l);
+	struct told_run run;
 	int r;
 
-	/* What could not be measured is never taken for something seen before. */
-	if ((l->type == PLUMB_TYPE_EXEC || l->type == PLUMB_TYPE_LOAD) && !w->exec_all &&
-	    strncmp(l->found, "sha256:", 7) == 0)
-		slot = seen_slot(w, l, &hash);
-	if (slot && *slot == hash) {
-		w->repeats++;
+	told_hash(&w->told, l, &run);
+	/* Whoever wants every run gets none that is known while a storm might push out what is new. */
+	if (can_repeat && (!w->exec_all || spool_is_half_full(&w->spool)) &&
+	    told_knows(&w->told, &run)) {
+		w->n_repeats++;
+		repeats_count(w->repeats, l, &run);
 		return;
 	}
 	if (w->baseline &&
@@ -176,17 +173,14 @@ static void on_measurement(void *ctx, const struct line *l)
 		copy.judge_version = PLUMB_JUDGE_VERSION;
 		copy.baseline_version = baseline_info(w->baseline)->version;
 	}
-	if (!spool_takes(&w->spool, copy.judgement == PLUMB_JUDGE_DRIFT))
+	if (!spool_takes(&w->spool, copy.judgement == PLUMB_JUDGE_DRIFT, run.unit))
 		return;
 	tell_dropped(w);
-	news = ends_drift(w, l, copy.judgement) || copy.judgement == PLUMB_JUDGE_DRIFT;
-	r = write_line(w, &copy,
-		       news || l->type == PLUMB_TYPE_MODULE || l->type == PLUMB_TYPE_LOAD ||
-			       l->type == PLUMB_TYPE_BPF || l->type == PLUMB_TYPE_FILE ||
-			       l->type == PLUMB_TYPE_MOUNT);
+	news = told_ends_drift(&w->told, l, copy.judgement) || copy.judgement == PLUMB_JUDGE_DRIFT;
+	r = write_line(w, &copy, news || is_urgent(l->type));
 	/* Only what was written is not written again. */
-	if (r >= 0 && slot)
-		*slot = hash;
+	if (r >= 0 && can_repeat)
+		told_put(&w->told, &run);
 	if (r >= 0 && news && w->drift)
 		w->drift(w->ctx);
 }
@@ -202,10 +196,10 @@ static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct pl
 		 ",\"submitted\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"received\":%" PRIu64
 		 ",\"exec_repeats\":%" PRIu64,
 		 ksess, cpu, (uint64_t)c->attempts, (uint64_t)c->submitted, (uint64_t)c->dropped,
-		 received, w->repeats);
+		 received, w->n_repeats);
 	tell_dropped(w);
 	if (ledger_writer_record(w, PLUMB_TYPE_COUNTERS, "agent", members) >= 0)
-		w->repeats = 0;
+		w->n_repeats = 0;
 }
 
 static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
@@ -410,6 +404,7 @@ static int open_ledger(struct event_base *base, struct ledger_writer *w,
 int ledger_writer_open(struct event_base *base, const struct ledger_writer_options *o,
 		       struct ledger_writer **ret, struct why *ret_why)
 {
+	const struct timeval repeats = {REPEATS_MS / 1000, 0};
 	struct ledger_writer *w = calloc(1, sizeof(*w));
 	int r;
 
@@ -430,12 +425,18 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 	ret_why->text[0] = 0;
 	w->dir = strdup(o->dir);
 	w->again_event = evtimer_new(base, on_again, w);
-	r = w->dir && w->again_event ? tail_open(&w->tail) : -ENOMEM;
+	w->repeats_event = event_new(base, -1, EV_PERSIST, on_repeats, w);
+	r = w->dir && w->again_event && w->repeats_event &&
+			    event_add(w->repeats_event, &repeats) == 0
+		    ? tail_open(&w->tail)
+		    : -ENOMEM;
+	if (r >= 0)
+		r = repeats_open(&w->repeats);
 	if (r < 0) {
 		ledger_writer_free(w);
 		return r;
 	}
-	r = getrandom(&w->seed, sizeof(w->seed), 0) == sizeof(w->seed) ? 0 : -EIO;
+	r = told_init(&w->told);
 	if (r < 0)
 		why_set(ret_why, r, "no random numbers");
 	if (r >= 0)
@@ -463,6 +464,9 @@ struct ledger_writer *ledger_writer_free(struct ledger_writer *w)
 	commit_free(w->commit);
 	ledger_free(w->ledger);
 	tail_free(w->tail);
+	repeats_free(w->repeats);
+	if (w->repeats_event)
+		event_free(w->repeats_event);
 	if (w->again_event)
 		event_free(w->again_event);
 	free(w->dir);
@@ -490,6 +494,7 @@ int ledger_writer_stop(struct ledger_writer *w, const char *why, uint64_t order)
 	char members[128];
 	int r;
 
+	tell_repeats(w);
 	tell_dropped(w);
 	if (order)
 		snprintf(members, sizeof(members), "\"why\":\"%s\",\"order\":%" PRIu64, why, order);
@@ -512,7 +517,7 @@ int ledger_writer_set_baseline(struct ledger_writer *w, const struct baseline *b
 		w->baseline = before;
 		return r;
 	}
-	memset(w->seen, 0, sizeof(w->seen));
+	told_forget(&w->told);
 	commit_appended(w->commit, true);
 	return 0;
 }
@@ -568,7 +573,7 @@ void ledger_writer_sent(struct ledger_writer *w, uint64_t size)
 {
 	spool_sent(&w->spool, size, ledger_next_seq(w->ledger));
 	/* Not only with the next measurement, which may be long in coming. */
-	if (w->spool.full && w->spool.unsent <= w->spool.max && spool_takes(&w->spool, true))
+	if (w->spool.full && w->spool.unsent <= w->spool.max && spool_takes(&w->spool, true, 0))
 		tell_dropped(w);
 }
 

@@ -38,7 +38,7 @@ static const struct conf_option options[] = {
 	       "signed baseline to judge by; none: nothing is judged"),
 	OPTION(baseline_keys, CONF_LIST, NULL, 0, 0, "PEM files of the keys that may sign it"),
 	OPTION(exec, CONF_STR, "once", 0, 0,
-	       "once: each program once per digest and scope; all: every exec"),
+	       "once: each program once per digest, scope, user and cgroup; all: every exec"),
 	OPTION(container_root, CONF_STR, "/", 0, 0,
 	       "directory below which Docker's, CRI-O's, Podman's and containerd's state lies"),
 	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
