@@ -63,6 +63,25 @@ static void test_bound(void **state)
 	buf_done(&b);
 }
 
+/* What is written in place is held to the same bound, and fails the same way. */
+static void test_room(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	buf_init(&b, 100);
+	buf_puts(&b, "ab");
+	memset(buf_room(&b, 98), 'c', 98);
+	buf_grew(&b, 97);
+	assert_int_equal(b.size, 99);
+	assert_int_equal(strlen((char *)b.data), 99);
+	assert_non_null(buf_room(&b, 1));
+	assert_null(buf_room(&b, 2));
+	assert_int_equal(buf_status(&b), -E2BIG);
+	assert_null(buf_room(&b, 1));
+	buf_done(&b);
+}
+
 static void test_cut(void **state)
 {
 	struct buf b = {0};
@@ -202,9 +221,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grow),  cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_cut),   cmocka_unit_test(test_take),
-		cmocka_unit_test(test_order), cmocka_unit_test(test_short),
-		cmocka_unit_test(test_sized),
+		cmocka_unit_test(test_room),  cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_take),  cmocka_unit_test(test_order),
+		cmocka_unit_test(test_short), cmocka_unit_test(test_sized),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -73,6 +74,26 @@ static void test_both_ways(void **state)
 	}
 }
 
+/* Two days before and after each first of a month, to the end of what 64 bits of nanoseconds hold, as the C library has it. */
+static void test_calendar(void **state)
+{
+	(void)state;
+	for (int month = 2; month < (2554 - 1970) * 12; month++) {
+		struct tm first = {.tm_year = 70 + month / 12, .tm_mon = month % 12, .tm_mday = 1};
+		time_t s = timegm(&first);
+
+		for (time_t at = s - 2 * 86400; at <= s + 2 * 86400; at += 86399) {
+			char text[CLOCK_TEXT_SIZE], expected[CLOCK_TEXT_SIZE];
+			struct tm tm;
+
+			gmtime_r(&at, &tm);
+			strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000000007Z", &tm);
+			clock_text((uint64_t)at * NS + 7, text);
+			assert_string_equal(text, expected);
+		}
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -111,9 +132,8 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_door),
-		cmocka_unit_test(test_system),
-		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_door),	  cmocka_unit_test(test_system),
+		cmocka_unit_test(test_both_ways), cmocka_unit_test(test_calendar),
 		cmocka_unit_test(test_refused),
 	};
 

@@ -40,6 +40,60 @@ static void test_write(void **state)
 	buf_done(&b);
 }
 
+/* Each byte at each place of texts of all lengths: it stands for itself, or is escaped, or is no UTF-8, wherever it is. */
+static void test_each_byte(void **state)
+{
+	(void)state;
+	for (size_t size = 1; size < 36; size++)
+		for (size_t at = 0; at < size; at++)
+			for (unsigned int c = 1; c < 256; c++) {
+				char text[40], escaped[8], expected[128];
+				struct buf b = {0};
+				struct jsonl j;
+
+				memset(text, 'x', size);
+				text[at] = (char)c;
+				text[size] = 0;
+				snprintf(escaped, sizeof(escaped),
+					 c == '"' || c == '\\'	 ? "\\%c"
+					 : c < 0x20 || c == 0x7f ? "\\u%04x"
+								 : "%c",
+					 c);
+				snprintf(expected, sizeof(expected),
+					 "{\"first\":1,\"k\":\"%.*s%s%s\"", (int)at, text,
+					 c >= 0x80 ? "\xef\xbf\xbd" : escaped, text + at + 1);
+				jsonl_begin(&j, &b);
+				jsonl_uint(&j, "first", 1);
+				jsonl_path(&j, "k", text);
+				assert_int_equal(buf_status(&b), 0);
+				assert_memory_equal(b.data, expected, strlen(expected));
+				assert_int_equal(strncmp((char *)b.data + strlen(expected),
+							 ",\"k_b64\":\"", 10) == 0,
+						 c >= 0x80);
+				assert_true(c >= 0x80 || b.size == strlen(expected));
+				buf_done(&b);
+			}
+}
+
+static void test_numbers(void **state)
+{
+	struct buf b = {0};
+	struct jsonl j;
+
+	(void)state;
+	jsonl_begin(&j, &b);
+	jsonl_int(&j, "a", INT64_MIN);
+	jsonl_int(&j, "b", INT64_MAX);
+	jsonl_int(&j, "c", 0);
+	jsonl_uint(&j, "a longer name", 10);
+	jsonl_hex(&j, "\"", "\x00\xff\x1a", 3);
+	jsonl_end(&j);
+	assert_string_equal((char *)b.data,
+			    "{\"a\":-9223372036854775808,\"b\":9223372036854775807,\"c\":0,"
+			    "\"a longer name\":10,\"\\\"\":\"00ff1a\"}");
+	buf_done(&b);
+}
+
 static void test_utf8(void **state)
 {
 	/* Overlong, surrogate, above U+10FFFF, cut short: each byte becomes U+FFFD. */
@@ -341,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write),	  cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_each_byte), cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_lossy),	  cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_get_plain), cmocka_unit_test(test_get_bytes),

@@ -61,6 +61,9 @@ static int reserve(struct buf *b, size_t size)
 		return 0;
 	while (room <= b->size + size)
 		room *= 2;
+	/* Never more than the bound, so that who finds room need not ask for the bound as well. */
+	if (room > max + 1)
+		room = max + 1;
 	data = realloc(b->data, room);
 	if (!data) {
 		b->error = -ENOMEM;
@@ -71,14 +74,23 @@ static int reserve(struct buf *b, size_t size)
 	return 0;
 }
 
+uint8_t *buf_room(struct buf *b, size_t size)
+{
+	if (b->error || b->room <= b->size || b->room - b->size <= size)
+		if (reserve(b, size) < 0)
+			return NULL;
+	return b->data + b->size;
+}
+
 void buf_put(struct buf *b, const void *data, size_t size)
 {
-	if (reserve(b, size) < 0)
+	uint8_t *at = buf_room(b, size);
+
+	if (!at)
 		return;
 	if (size > 0)
-		memcpy(b->data + b->size, data, size);
-	b->size += size;
-	b->data[b->size] = 0;
+		memcpy(at, data, size);
+	buf_grew(b, size);
 }
 
 void buf_puts(struct buf *b, const char *text)

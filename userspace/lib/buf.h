@@ -30,6 +30,14 @@ void buf_clear(struct buf *b);			/* size 0, error 0, memory kept */
 void buf_cut(struct buf *b, size_t size);	/* back to size bytes, when it has more: undoes what was put since */
 int buf_status(const struct buf *b);
 void buf_put(struct buf *b, const void *data, size_t size);
+/* For who writes many small pieces: where size more bytes may be written, until the next call for b; NULL: as a put that failed. */
+uint8_t *buf_room(struct buf *b, size_t size);
+static inline void buf_grew(struct buf *b, size_t size)	/* of the room asked for, so much was written */
+{
+	b->size += size;
+	b->data[b->size] = 0;
+}
+
 void buf_puts(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_put_u8(struct buf *b, uint8_t v);

@@ -46,7 +46,7 @@ static bool is_utf8(const char *text, size_t size)
 	return true;
 }
 
-static void put_text(struct buf *b, const char *text, size_t size)
+static void put_escaped(struct buf *b, const char *text, size_t size)
 {
 	const uint8_t *p = (const uint8_t *)text;
 
@@ -70,15 +70,111 @@ static void put_text(struct buf *b, const char *text, size_t size)
 	buf_put(b, "\"", 1);
 }
 
-static void put_key(struct jsonl *j, const char *key)
+#define EACH(byte) (0x0101010101010101ull * (byte))
+
+static uint64_t zero_bytes(uint64_t w)
+{
+	return (w - EACH(1)) & ~w & EACH(0x80);
+}
+
+/* Not 0 when one of eight characters is no ASCII, a control, or one that JSON escapes. Which one, it does not say. */
+static uint64_t unplain(uint64_t w)
+{
+	return (w & EACH(0x80)) | ((w - EACH(0x20)) & ~w & EACH(0x80)) | zero_bytes(w ^ EACH('"')) |
+	       zero_bytes(w ^ EACH('\\')) | zero_bytes(w ^ EACH(0x7f));
+}
+
+/*
+ * Copies text and says whether it stands for itself in JSON, as nearly all does: a line has some fifty pieces of text, and this is most
+ * of what it takes to write one. Eight bytes at a time, the last eight overlapping those before.
+ */
+static bool copy_plain(uint8_t *to, const char *text, size_t size)
+{
+	uint64_t w, bad = 0;
+
+	if (size < sizeof(w)) {
+		w = EACH(' ');
+		memcpy(&w, text, size);
+		memcpy(to, text, size);
+		return unplain(w) == 0;
+	}
+	for (size_t i = 0; i < size; i += sizeof(w)) {
+		size_t at = size - i < sizeof(w) ? size - sizeof(w) : i;
+
+		memcpy(&w, text + at, sizeof(w));
+		memcpy(to + at, &w, sizeof(w));
+		bad |= unplain(w);
+	}
+	return bad == 0;
+}
+
+static uint8_t *quote_plain(uint8_t *to, const char *text, size_t size, bool *plain)
+{
+	*to++ = '"';
+	*plain &= copy_plain(to, text, size);
+	to += size;
+	*to++ = '"';
+	return to;
+}
+
+/* The comma before, and the name. In place, when there is room: *plain false: the name must be escaped. */
+static uint8_t *begin_member(const struct jsonl *j, uint8_t *to, const char *key, size_t size,
+			     bool *plain)
 {
 	if (j->comma)
-		buf_put(j->buf, ",", 1);
-	j->comma = true;
-	if (!key)
+		*to++ = ',';
+	if (key) {
+		to = quote_plain(to, key, size, plain);
+		*to++ = ':';
+	}
+	return to;
+}
+
+static size_t member_room(const char *key, size_t *ret_size)
+{
+	*ret_size = key ? strlen(key) : 0;
+	return *ret_size + 4;
+}
+
+static void put_key(struct jsonl *j, const char *key)
+{
+	bool plain = true;
+	size_t size, room = member_room(key, &size);
+	uint8_t *from = buf_room(j->buf, room), *to = from;
+
+	if (!from)
 		return;
-	put_text(j->buf, key, strlen(key));
-	buf_put(j->buf, ":", 1);
+	to = begin_member(j, to, key, size, &plain);
+	if (plain) {
+		buf_grew(j->buf, (size_t)(to - from));
+	} else {
+		if (j->comma)
+			buf_put(j->buf, ",", 1);
+		put_escaped(j->buf, key, size);
+		buf_put(j->buf, ":", 1);
+	}
+	j->comma = true;
+}
+
+/* False: the value had to be escaped, so it may not even be UTF-8. */
+static bool put_text(struct jsonl *j, const char *key, const char *value, size_t size)
+{
+	bool plain = true;
+	size_t key_size, room = member_room(key, &key_size);
+	uint8_t *from = buf_room(j->buf, room + size + 2), *to = from;
+
+	if (!from)
+		return true;
+	to = begin_member(j, to, key, key_size, &plain);
+	to = quote_plain(to, value, size, &plain);
+	if (plain) {
+		buf_grew(j->buf, (size_t)(to - from));
+		j->comma = true;
+		return true;
+	}
+	put_key(j, key);
+	put_escaped(j->buf, value, size);
+	return false;
 }
 
 /* Which closing each level needs is kept as a bit, 1: array. 32 levels are enough for every format here. */
@@ -102,8 +198,7 @@ void jsonl_end(struct jsonl *j)
 
 void jsonl_strn(struct jsonl *j, const char *key, const char *value, size_t size)
 {
-	put_key(j, key);
-	put_text(j->buf, value, size);
+	put_text(j, key, value, size);
 }
 
 void jsonl_str(struct jsonl *j, const char *key, const char *value)
@@ -117,23 +212,41 @@ void jsonl_str(struct jsonl *j, const char *key, const char *value)
 void jsonl_path(struct jsonl *j, const char *key, const char *value)
 {
 	char name[64];
+	size_t size;
 
-	jsonl_str(j, key, value);
+	if (!value) {
+		jsonl_null(j, key);
+		return;
+	}
+	size = strlen(value);
 	/* Inside an array there is no name for a second value. */
-	if (!key || !value || is_utf8(value, strlen(value)))
+	if (put_text(j, key, value, size) || !key || is_utf8(value, size))
 		return;
 	if (snprintf(name, sizeof(name), "%s_b64", key) >= (int)sizeof(name)) {
 		if (!j->buf->error)
 			j->buf->error = -E2BIG;
 		return;
 	}
-	jsonl_base64(j, name, value, strlen(value));
+	jsonl_base64(j, name, value, size);
+}
+
+static void put_uint(struct jsonl *j, const char *key, uint64_t value, bool negative)
+{
+	char digits[24], *from = digits + sizeof(digits);
+
+	do {
+		*--from = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	if (negative)
+		*--from = '-';
+	put_key(j, key);
+	buf_put(j->buf, from, (size_t)(digits + sizeof(digits) - from));
 }
 
 void jsonl_int(struct jsonl *j, const char *key, int64_t value)
 {
-	put_key(j, key);
-	buf_printf(j->buf, "%" PRId64, value);
+	put_uint(j, key, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
 }
 
 void jsonl_uint(struct jsonl *j, const char *key, uint64_t value)
@@ -143,7 +256,7 @@ void jsonl_uint(struct jsonl *j, const char *key, uint64_t value)
 			j->buf->error = -ERANGE;
 		return;
 	}
-	jsonl_int(j, key, (int64_t)value);
+	put_uint(j, key, value, false);
 }
 
 void jsonl_bool(struct jsonl *j, const char *key, bool value)
@@ -160,12 +273,15 @@ void jsonl_null(struct jsonl *j, const char *key)
 
 void jsonl_hex(struct jsonl *j, const char *key, const void *data, size_t size)
 {
-	const uint8_t *p = data;
+	char *at;
 
 	put_key(j, key);
 	buf_put(j->buf, "\"", 1);
-	for (size_t i = 0; i < size; i++)
-		buf_printf(j->buf, "%02x", p[i]);
+	at = (char *)buf_room(j->buf, 2 * size + 1);
+	if (!at)
+		return;
+	digest_bytes_hex(data, size, at);
+	buf_grew(j->buf, 2 * size);
 	buf_put(j->buf, "\"", 1);
 }
 
