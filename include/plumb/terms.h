@@ -23,6 +23,7 @@ enum plumb_type {
 	PLUMB_TYPE_LOAD = 6,		/* "load": the kernel took a file, or bytes, for itself: module, firmware, kexec */
 	PLUMB_TYPE_BPF = 7,		/* "bpf": a BPF program was loaded or attached */
 	PLUMB_TYPE_AUDIT = 8,		/* "audit": what the kernel's audit said about itself, IMA or BPF */
+	PLUMB_TYPE_GUARD = 12,		/* "guard": something was done to the agent itself, or tried */
 	PLUMB_TYPE_LOG = 32,		/* "log": line 0 */
 	PLUMB_TYPE_START = 33,		/* "start": the agent started */
 	PLUMB_TYPE_STOP = 34,		/* "stop": the agent goes, and on whose word */

@@ -221,6 +221,7 @@ static void test_claims(void **state)
 	assert_string_equal(expected(base, "ima:policy"), "(none)");
 	assert_string_equal(expected(base, "kernel:hidden_modules"), "none");
 	assert_true(baseline_is_closed(base, "mountns:/etc"));
+	assert_true(baseline_is_closed(base, "guard:ring"));
 	assert_false(baseline_is_closed(base, "bpf:prog:x"));
 	assert_true(baseline_is_closed(base, "module:rootkit"));
 	baseline_free(base);

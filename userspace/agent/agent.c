@@ -17,6 +17,7 @@
 #include "scan_files.h"
 #include "scan_slow.h"
 #include "self_quote.h"
+#include "self_watch.h"
 #include "sensor_bpf.h"
 #include "sensor_netlink.h"
 #include "sensors_net.h"
@@ -51,6 +52,7 @@ struct agent {
 	struct scan_files *scan_files;
 	struct scan_claims *claims;
 	struct scan_slow *scan_slow;
+	struct self_watch *self_watch;
 };
 
 /* A sensor is there, or the ledger and the log say why not. */
@@ -92,6 +94,8 @@ static void on_marked(void *ctx, const union event_record *r)
 
 	if (a->lsm_files)
 		lsm_files_take(a->lsm_files, r);
+	if (a->self_watch)
+		self_watch_take(a->self_watch, r);
 }
 
 static void on_flush(void *ctx)
@@ -414,6 +418,7 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 					 .own = on_own_bpf,
 					 .done = on_scanned,
 					 .ctx = a};
+	struct self_watch_options self = {.clock = o->clock};
 	int rx, rf,
 		r = scan_claims_open(a->base, &claims, ledger_writer_sink(a->writer), &a->claims,
 				     ret_why);
@@ -425,11 +430,15 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 	scan_claims_sensor(a->claims, "tpm", o->identity->tpm != NULL, o->tpm_absent);
 	rx = open_exec(a->base, a, o);
 	rf = open_files(a->base, a, o);
-	slow.claims = a->claims;
+	slow.claims = self.claims = a->claims;
+	self.bpf = a->bpf;
 	slow.files = a->files;
 	r = scan_slow_open(a->base, &slow, ledger_writer_sink(a->writer), &a->scan_slow);
 	if (r < 0)
 		return why_set(ret_why, r, "scan of claims: %s", strerror(-r));
+	r = self_watch_open(a->base, &self, ledger_writer_sink(a->writer), &a->self_watch);
+	if (r < 0)
+		return why_set(ret_why, r, "watch of the agent itself: %s", strerror(-r));
 	return rx < 0 && rf < 0
 		       ? why_set(ret_why, -ENOTSUP,
 				 "no sensor can be attached; run as root on a kernel with BTF, "
@@ -467,6 +476,7 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 
 static void free_sensors(struct agent *a)
 {
+	a->self_watch = self_watch_free(a->self_watch);
 	a->scan_slow = scan_slow_free(a->scan_slow);
 	a->scan_files = scan_files_free(a->scan_files);
 	a->mounts = mounts_free(a->mounts);

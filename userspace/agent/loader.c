@@ -14,6 +14,8 @@
 
 #include "cleanup.h"
 #include "loader_kernel.h"
+#include "loader_own.h"
+#include "loader_ring.h"
 #include "log.h"
 #include "plumb.skel.h"
 
@@ -34,10 +36,11 @@ struct slot {
 
 struct loader {
 	struct plumb *skel;
-	struct ring_buffer *ring;
+	struct loader_ring *ring;
 	struct slot slots[LOADER_MAX_SLOTS];
 	uint32_t n_slots;
 	struct bpf_link *links[LOADER_MAX_PROGRAMS];
+	uint32_t link_ids[LOADER_MAX_PROGRAMS]; /* 0: not attached */
 	struct loader_program programs[LOADER_MAX_PROGRAMS];
 	uint32_t n_programs;
 	uint32_t n_cpus;
@@ -45,20 +48,6 @@ struct loader {
 	bool fetch_add;
 	struct loader_options options;
 };
-
-/* libbpf's own chatter is for whoever debugs the kernel programs. */
-__attribute__((format(printf, 2, 0))) static int print_debug(enum libbpf_print_level level,
-							     const char *format, va_list args)
-{
-	char text[512];
-
-	if (level == LIBBPF_DEBUG) /* every relocation: thousands of lines */
-		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	text[strcspn(text, "\n")] = '\0';
-	log_debug("libbpf text=\"%s\"", text);
-	return 0;
-}
 
 static bool wanted(const struct loader_options *o, const char *name)
 {
@@ -350,6 +339,7 @@ static int attach_all(struct loader *l, struct why *ret_why)
 			continue;
 		l->links[s->program] = bpf_program__attach(prog);
 		p->attached = l->links[s->program] != NULL;
+		l->link_ids[s->program] = loader_own_link(l->links[s->program]);
 		if (p->attached)
 			attached++;
 		else
@@ -371,6 +361,7 @@ void loader_silence(struct loader *l, const char *why)
 			continue;
 		bpf_link__destroy(l->links[i]);
 		l->links[i] = NULL;
+		l->link_ids[i] = 0;
 		p->attached = p->on_demand = false;
 		snprintf(p->absent_why, sizeof(p->absent_why), "%s", why);
 	}
@@ -400,10 +391,8 @@ static int loader_start(struct loader *l, struct why *ret_why)
 	if (r < 0)
 		return r;
 	/* The reader first: nothing that fires right after the attachment finds a ring without one. */
-	l->ring = ring_buffer__new(bpf_map__fd(l->skel->maps.ring), on_sample, l, NULL);
-	if (!l->ring)
-		return why_set(ret_why, -errno, "ring buffer: %s", strerror(errno));
-	return attach_all(l, ret_why);
+	r = loader_ring_open(l->skel->maps.ring, on_sample, l, &l->ring, ret_why);
+	return r < 0 ? r : attach_all(l, ret_why);
 }
 
 int loader_open(const struct loader_options *o, struct loader **ret, struct why *ret_why)
@@ -415,7 +404,7 @@ int loader_open(const struct loader_options *o, struct loader **ret, struct why 
 	if (access(LOADER_BTF, R_OK) < 0)
 		return why_set(ret_why, -ENOTSUP, "%s: %s: the kernel must have BTF", LOADER_BTF,
 			       strerror(errno));
-	libbpf_set_print(print_debug);
+	libbpf_set_print(loader_kernel_print);
 	/* Kernels before 5.11 charge maps to it. Failing is told by the load itself. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	r = libbpf_num_possible_cpus();
@@ -441,7 +430,7 @@ struct loader *loader_free(struct loader *l)
 		return NULL;
 	for (uint32_t i = 0; i < l->n_programs; i++)
 		bpf_link__destroy(l->links[i]);
-	ring_buffer__free(l->ring);
+	loader_ring_free(l->ring);
 	plumb__destroy(l->skel);
 	free(l);
 	return NULL;
@@ -449,12 +438,17 @@ struct loader *loader_free(struct loader *l)
 
 int loader_fd(const struct loader *l)
 {
-	return ring_buffer__epoll_fd(l->ring);
+	return loader_ring_fd(l->ring);
 }
 
 int loader_consume(struct loader *l)
 {
-	return ring_buffer__consume(l->ring);
+	return loader_ring_consume(l->ring);
+}
+
+uint64_t loader_ring_moved(const struct loader *l)
+{
+	return loader_ring_n_moved(l->ring);
 }
 
 uint64_t loader_ksess(const struct loader *l)
@@ -496,37 +490,35 @@ const struct loader_program *loader_program_at(const struct loader *l, uint32_t 
 	return i < l->n_programs ? &l->programs[i] : NULL;
 }
 
-static uint32_t id_of(int fd, bool is_link)
-{
-	struct bpf_prog_info prog = {.id = 0};
-	struct bpf_link_info link = {.id = 0};
-	uint32_t size = is_link ? sizeof(link) : sizeof(prog);
-
-	if (fd < 0 ||
-	    bpf_obj_get_info_by_fd(fd, is_link ? (void *)&link : (void *)&prog, &size) < 0)
-		return 0;
-	return is_link ? link.id : prog.id;
-}
-
 /* One whose number cannot be had is not called ours: it is then told as somebody's. */
 void loader_own(const struct loader *l, struct claims_bpf_own *ret)
 {
-	struct bpf_program *prog;
-
 	*ret = (struct claims_bpf_own){.n_progs = 0};
-	bpf_object__for_each_program(prog, l->skel->obj)
-	{
-		uint32_t id = id_of(bpf_program__fd(prog), false);
+	loader_own_programs(l->skel->obj, ret);
+	for (uint32_t i = 0; i < l->n_programs; i++)
+		if (l->link_ids[i] && ret->n_links < CLAIMS_BPF_MAX_OWN)
+			ret->links[ret->n_links++] = l->link_ids[i];
+}
 
-		if (id && ret->n_progs < CLAIMS_BPF_MAX_OWN)
-			ret->progs[ret->n_progs++] = id;
-	}
+int loader_check(struct loader *l)
+{
+	int gone = 0;
+
 	for (uint32_t i = 0; i < l->n_programs; i++) {
-		uint32_t id = l->links[i] ? id_of(bpf_link__fd(l->links[i]), true) : 0;
+		struct loader_program *p = &l->programs[i];
 
-		if (id && ret->n_links < CLAIMS_BPF_MAX_OWN)
-			ret->links[ret->n_links++] = id;
+		if (!p->attached || loader_own_link(l->links[i]) == l->link_ids[i])
+			continue;
+		/* Its descriptor may be another's by now, and is not closed. */
+		bpf_link__disconnect(l->links[i]);
+		bpf_link__destroy(l->links[i]);
+		l->links[i] = NULL;
+		l->link_ids[i] = 0;
+		p->attached = false;
+		snprintf(p->absent_why, sizeof(p->absent_why), "somebody took its link away");
+		gone++;
 	}
+	return gone;
 }
 
 bool loader_is_attached(const struct loader *l, const char *name)
@@ -568,6 +560,7 @@ int loader_on_demand(struct loader *l, bool on)
 	if (on && !l->links[i])
 		return -errno;
 	l->programs[i].attached = on;
+	l->link_ids[i] = loader_own_link(l->links[i]);
 	return 0;
 }
 

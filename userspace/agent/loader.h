@@ -44,6 +44,9 @@ struct loader *loader_free(struct loader *l);	/* detaches */
 
 int loader_fd(const struct loader *l);		/* readable when records wait; level-triggered; borrowed */
 int loader_consume(struct loader *l);		/* calls record for what waits; number of records, or -errno */
+uint64_t loader_ring_moved(const struct loader *l);	/* how often somebody moved the reader's position in the ring; it was put back each time */
+/* Are the links that we made still there? How many are gone by now; their programs are then not attached, and say so. */
+int loader_check(struct loader *l);
 uint64_t loader_ksess(const struct loader *l);
 /* "full": all, in their whole form; "reduced": some LSM programs; "observe": no LSM program; "none": execs are not seen. Static. */
 const char *loader_tier(const struct loader *l);

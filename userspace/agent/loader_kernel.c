@@ -8,10 +8,24 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "log.h"
 
 #define ATOMIC 0xc0 /* BPF_ATOMIC; older headers call it BPF_XADD */
 #define FETCH_ADD 0x01 /* BPF_ADD | BPF_FETCH */
 #define LSM_LIST "/sys/kernel/security/lsm"
+
+/* libbpf's own chatter is for whoever debugs the kernel programs. */
+int loader_kernel_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[512];
+
+	if (level == LIBBPF_DEBUG) /* every relocation: thousands of lines */
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	log_debug("libbpf text=\"%s\"", text);
+	return 0;
+}
 
 static int lsm_function(const struct btf *btf, const char *section)
 {

@@ -8,9 +8,12 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+/* For libbpf_set_print(). */
+int loader_kernel_print(enum libbpf_print_level level, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 /* section as in SEC("…"): is there what the program wants to be attached to? Kinds of sections that are not known here: true. */
 bool loader_kernel_has_hook(const struct btf *btf, const char *section);
 /*

@@ -72,6 +72,16 @@ static int run(const struct agent_options *o)
 	return startup_exit_code(r, STARTUP_REST);
 }
 
+/* It continues a stopped process all the same; blocked, and so in each thread, it can be read later that it came: self_watch.h. */
+static void block_continued(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* 0, or an exit code. */
 static int start(const struct settings *s)
 {
@@ -107,6 +117,7 @@ int main(int argc, char **argv)
 	} else {
 		log_open("plumbd", s.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, STDERR_FILENO);
 		signal(SIGPIPE, SIG_IGN);
+		block_continued();
 		code = start(&s);
 	}
 	settings_done(&s);

@@ -33,7 +33,10 @@ struct sensor_bpf_options {
 	void (*exec_seen)(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns);
 	void (*exec_lost)(void *ctx, uint64_t n);
 	void *peer_ctx;
-	/* Records of marked inodes (file, mount), on the loop's thread; NULL: nobody marks any. Borrowed for the call. */
+	/*
+	 * Records of marked inodes (file, mount) and of the agent's own forks, on the loop's thread; NULL: nobody marks any. Borrowed for
+	 * the call.
+	 */
 	void (*marked)(void *ctx, const union event_record *r);
 	void *marked_ctx;
 };
@@ -47,6 +50,7 @@ int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o,
 struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s);
 struct loader *sensor_bpf_loader(const struct sensor_bpf *s);	/* borrowed: tier, programs, ksess, marks */
 void sensor_bpf_drain(struct sensor_bpf *s);	/* takes what waits in the ring, now; not from inside a record's callback */
+uint64_t sensor_bpf_received(const struct sensor_bpf *s, uint32_t cpu);	/* records of that CPU, so far */
 void sensor_bpf_flush(struct sensor_bpf *s);	/* and reads the counters */
 
 #endif

@@ -265,6 +265,9 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 	/* Mounts over watched paths in other mount namespaces are found by the agent alone: there are to be none. */
 	if (o->claims)
 		put_once(m, &j, "mountns:");
+	/* And what is done to the agent itself. */
+	if (o->claims)
+		put_once(m, &j, "guard:");
 	if (o->bpf) {
 		put_once(m, &j, "bpf:prog:");
 		put_once(m, &j, "bpf:link:");

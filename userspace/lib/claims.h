@@ -34,6 +34,8 @@
  *   net:nft_table:<family>:<name>    the same of one table | "absent"
  *   audit:config audit:bpf audit:ima audit:ima_policy audit:integrity    lines of type audit: the record's text without time and number
  *   sensor:exec_divergence sensor:module_divergence    "only <source> saw …": each time, of what two sources should have seen
+ *   guard:held_up guard:clock guard:ring guard:counters guard:links    lines of type guard: what happened to the agent itself, in words
+ *   sensor:ring      what the kernel puts into the ring does come: "attached" | "absent <why>"
  *   sensor:tier      "full" | "reduced" | "observe" | "none"
  *   sensor:<name>    "attached" | "absent <why>"
  * What cannot be read is "unknown <why>": never equal to anything that a baseline expects.

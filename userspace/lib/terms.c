@@ -34,6 +34,7 @@ static const struct term types[] = {
 	{PLUMB_TYPE_LOAD, "load"},
 	{PLUMB_TYPE_BPF, "bpf"},
 	{PLUMB_TYPE_AUDIT, "audit"},
+	{PLUMB_TYPE_GUARD, "guard"},
 	{PLUMB_TYPE_LOG, "log"},
 	{PLUMB_TYPE_START, "start"},
 	{PLUMB_TYPE_STOP, "stop"},
@@ -253,5 +254,5 @@ bool terms_type_is_measurement(enum plumb_type v)
 bool terms_type_is_deed(enum plumb_type v)
 {
 	return v == PLUMB_TYPE_EXEC || v == PLUMB_TYPE_LOAD || v == PLUMB_TYPE_BPF ||
-	       v == PLUMB_TYPE_AUDIT;
+	       v == PLUMB_TYPE_AUDIT || v == PLUMB_TYPE_GUARD;
 }

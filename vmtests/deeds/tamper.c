@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tamper.c: what is done to an agent by somebody who is root: to its ring, counts and links by their numbers, and to its process. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deed.h"
+
+#define MAX_CPUS 1024
+#define COUNTERS_SIZE 64
+#define RINGBUF "map_type:\t27\n"
+#define PERCPU_ARRAY "map_type:\t6\n"
+
+static int sys_bpf(int cmd, union bpf_attr *attr)
+{
+	int r = (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+
+	return r < 0 ? -errno : r;
+}
+
+/* The n-th number that stands behind `name` in the fdinfo of a descriptor of pid that has `has` as well; 0: there is none. */
+static uint32_t number_of(const char *pid, const char *name, const char *has, const char *also,
+			  int n)
+{
+	char path[300], text[4096];
+	struct dirent *e;
+	uint32_t id = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%s/fdinfo", pid);
+	d = opendir(path);
+	while (d && id == 0 && (e = readdir(d))) {
+		const char *at;
+		size_t size;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/fdinfo/%.200s", pid, e->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		size = fread(text, 1, sizeof(text) - 1, f);
+		fclose(f);
+		text[size] = '\0';
+		at = strstr(text, name);
+		if (at && strstr(text, has) && strstr(text, also) && n-- == 0)
+			id = (uint32_t)strtoul(at + strlen(name), NULL, 10);
+	}
+	if (d)
+		closedir(d);
+	return id;
+}
+
+static int by_id(int cmd, uint32_t id, uint32_t flags)
+{
+	union bpf_attr attr = {.map_id = id};
+
+	attr.open_flags = flags;
+	return id == 0 ? -ESRCH : sys_bpf(cmd, &attr);
+}
+
+static int ring_of(const char *pid)
+{
+	return by_id(BPF_MAP_GET_FD_BY_ID, number_of(pid, "map_id:", RINGBUF, "", 0), 0);
+}
+
+/* PID: only a descriptor of its ring. */
+static int tamper_ring(char **argv)
+{
+	int fd = ring_of(argv[0]);
+
+	return fd < 0 ? fd : 0;
+}
+
+/* PID: pushes the reader's position ahead, so that the kernel finds no room and the reader nothing. */
+static int tamper_jam(char **argv)
+{
+	int fd = ring_of(argv[0]);
+	uint64_t *consumer;
+
+	if (fd < 0)
+		return fd;
+	consumer = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			0);
+	if (consumer == MAP_FAILED)
+		return -errno;
+	__atomic_store_n(consumer, 1ull << 60, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+/* PID: the same, again and again for ten seconds, faster than anybody can put it back. */
+static int tamper_hold(char **argv)
+{
+	int fd = ring_of(argv[0]);
+	time_t until = time(NULL) + 10;
+	uint64_t *consumer;
+
+	if (fd < 0)
+		return fd;
+	consumer = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			0);
+	if (consumer == MAP_FAILED)
+		return -errno;
+	while (time(NULL) < until)
+		for (int i = 0; i < 100; i++) {
+			__atomic_store_n(consumer, 1ull << 60, __ATOMIC_SEQ_CST);
+			sched_yield();
+		}
+	return 0;
+}
+
+/* PID: nothing was ever counted. */
+static int tamper_counters(char **argv)
+{
+	static uint8_t zeros[MAX_CPUS * COUNTERS_SIZE];
+	union bpf_attr attr = {.map_type = 0};
+	uint32_t key = 0;
+	int fd = by_id(BPF_MAP_GET_FD_BY_ID,
+		       number_of(argv[0], "map_id:", PERCPU_ARRAY, "value_size:\t64\n", 0), 0);
+
+	if (fd < 0)
+		return fd;
+	attr.map_fd = (uint32_t)fd;
+	attr.key = (uintptr_t)&key;
+	attr.value = (uintptr_t)zeros;
+	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
+}
+
+/* PID: only looks, as who lists maps does. */
+static int tamper_look(char **argv)
+{
+	int fd = by_id(BPF_MAP_GET_FD_BY_ID, number_of(argv[0], "map_id:", RINGBUF, "", 0),
+		       BPF_F_RDONLY);
+
+	return fd < 0 ? fd : 0;
+}
+
+/* PID: a descriptor of one of its links, and off with it. */
+static int tamper_link(char **argv)
+{
+	union bpf_attr attr = {.map_type = 0};
+	int fd = by_id(BPF_LINK_GET_FD_BY_ID, number_of(argv[0], "link_id:", "link_type:", "", 0),
+		       0);
+
+	if (fd < 0)
+		return fd;
+	attr.link_detach.link_fd = (uint32_t)fd;
+	return sys_bpf(BPF_LINK_DETACH, &attr);
+}
+
+/* PID SIGNAL */
+static int tamper_kill(char **argv)
+{
+	return kill(atoi(argv[0]), atoi(argv[1])) < 0 ? -errno : 0;
+}
+
+/* PID SIGNAL: by a descriptor of the process */
+static int tamper_pidfd(char **argv)
+{
+	int fd = (int)syscall(SYS_pidfd_open, atoi(argv[0]), 0);
+
+	return fd < 0 || syscall(SYS_pidfd_send_signal, fd, atoi(argv[1]), NULL, 0) < 0 ? -errno
+											: 0;
+}
+
+/* PID: attaches, and lets go */
+static int tamper_ptrace(char **argv)
+{
+	pid_t pid = atoi(argv[0]);
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+		return -errno;
+	(void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	return 0;
+}
+
+/* PID */
+static int tamper_mem(char **argv)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/mem", argv[0]);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : 0;
+}
+
+/* PID */
+static int tamper_vmread(char **argv)
+{
+	char byte;
+	struct iovec to = {&byte, 1}, from = {(void *)(uintptr_t)4096, 1};
+
+	if (process_vm_readv(atoi(argv[0]), &to, 1, &from, 1, 0) >= 0 || errno == EFAULT)
+		return 0;
+	return -errno;
+}
+
+/* PID: its first descriptor */
+static int tamper_getfd(char **argv)
+{
+	int fd = (int)syscall(SYS_pidfd_open, atoi(argv[0]), 0);
+
+	return fd < 0 || syscall(SYS_pidfd_getfd, fd, 0, 0) < 0 ? -errno : 0;
+}
+
+/* PID: only when nobody else wants the CPU */
+static int tamper_sched(char **argv)
+{
+	const struct sched_param p = {.sched_priority = 0};
+
+	return sched_setscheduler(atoi(argv[0]), SCHED_IDLE, &p) < 0 ? -errno : 0;
+}
+
+/* PID */
+static int tamper_nice(char **argv)
+{
+	return setpriority(PRIO_PROCESS, (id_t)atoi(argv[0]), 19) < 0 ? -errno : 0;
+}
+
+/* PID */
+static int tamper_ioprio(char **argv)
+{
+	return syscall(SYS_ioprio_set, 1, atoi(argv[0]), 3 << 13) < 0 ? -errno : 0;
+}
+
+/* PID: no more descriptors */
+static int tamper_rlimit(char **argv)
+{
+	const struct rlimit none = {8, 8};
+
+	return prlimit(atoi(argv[0]), RLIMIT_NOFILE, &none, NULL) < 0 ? -errno : 0;
+}
+
+/* FILE TEXT: opens it for writing, and writes */
+static int tamper_write(char **argv)
+{
+	int fd = open(argv[0], O_WRONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = write(fd, argv[1], strlen(argv[1])) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+/* FILE */
+static int tamper_unlink(char **argv)
+{
+	return unlink(argv[0]) < 0 ? -errno : 0;
+}
+
+/* FILE */
+static int tamper_chmod(char **argv)
+{
+	return chmod(argv[0], 0777) < 0 ? -errno : 0;
+}
+
+/* FROM TO */
+static int tamper_rename(char **argv)
+{
+	return rename(argv[0], argv[1]) < 0 ? -errno : 0;
+}
+
+/* SECONDS: sets the clock ahead by so much */
+static int tamper_clock(char **argv)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += atoi(argv[0]);
+	return clock_settime(CLOCK_REALTIME, &now) < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct deed deeds[] = {
+		{"ring", tamper_ring, 1},     {"jam", tamper_jam, 1},
+		{"hold", tamper_hold, 1},     {"counters", tamper_counters, 1},
+		{"look", tamper_look, 1},     {"link", tamper_link, 1},
+		{"kill", tamper_kill, 2},     {"pidfd", tamper_pidfd, 2},
+		{"ptrace", tamper_ptrace, 1}, {"mem", tamper_mem, 1},
+		{"vmread", tamper_vmread, 1}, {"getfd", tamper_getfd, 1},
+		{"sched", tamper_sched, 1},   {"nice", tamper_nice, 1},
+		{"ioprio", tamper_ioprio, 1}, {"rlimit", tamper_rlimit, 1},
+		{"write", tamper_write, 2},   {"unlink", tamper_unlink, 1},
+		{"chmod", tamper_chmod, 1},   {"rename", tamper_rename, 2},
+		{"clock", tamper_clock, 1},
+	};
+
+	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
+}
