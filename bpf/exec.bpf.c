@@ -36,8 +36,9 @@ static __always_inline void exec_fill(struct plumb_event_exec *e, struct task_st
 	inode_file(&e->file, bprm->file->f_inode);
 	e->path_size = path_of_file(bprm->file, e->path, &cut);
 	e->event.flags = cut;
-	__builtin_memset(e->name, 0, sizeof(e->name));
 	n = bpf_probe_read_kernel_str(e->name, sizeof(e->name), bprm->filename);
+	if (n <= 0)
+		e->name[0] = 0;
 	e->name_size = n > 0 ? n : 1;
 }
 
@@ -83,7 +84,7 @@ int BPF_PROG(plumb_exec__locked, struct linux_binprm *bprm)
 	hash_file(&e->hash, bprm->file, bprm->file->f_inode, &e->file);
 	e->path_size = path_by_kernel(bprm->file, e->path, &cut);
 	e->event.flags = cut;
-	__builtin_memset(e->name, 0, sizeof(e->name));
+	e->name[0] = 0;
 	e->name_size = 1;
 	maps_end(e);
 	return 0;
@@ -179,7 +180,7 @@ int BPF_PROG(plumb_fork, struct task_struct *parent, struct task_struct *child)
 	e->child_pid = child->tgid;
 	e->reserved = 0;
 	e->child_start_ns = child->start_boottime;
-	maps_end(e);
+	maps_end_quiet(e);
 	return 0;
 }
 
@@ -196,6 +197,6 @@ int BPF_PROG(plumb_exit, struct task_struct *task)
 	maps_task(&e->task, task);
 	e->exit_code = task->exit_code;
 	e->reserved = 0;
-	maps_end(e);
+	maps_end_quiet(e);
 	return 0;
 }

@@ -101,7 +101,7 @@ static __always_inline void *maps_begin(__u16 kind, __u32 size)
 	return e;
 }
 
-static __always_inline void maps_end(void *record)
+static __always_inline void maps_submitted(void)
 {
 	struct plumb_counters *c;
 	__u32 zero = 0;
@@ -109,7 +109,36 @@ static __always_inline void maps_end(void *record)
 	c = bpf_map_lookup_elem(&counters, &zero);
 	if (c)
 		__sync_fetch_and_add(&c->submitted, 1);
-	bpf_ringbuf_submit(record, 0);
+}
+
+/*
+ * A quiet record does not wake the agent: it is taken with the next one that does, or within the agent's tick. The kernel itself wakes a
+ * reader only at the record that he stands at, so behind a quiet one the wake-up must be forced. Behind more than twice what quiet ones
+ * alone may fill somebody has forced one, and the kernel's own rule is enough again.
+ */
+#define MAPS_QUIET_BYTES 8192
+
+static __always_inline __u64 maps_unread(const void *record)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) -
+	       ((const struct plumb_event *)record)->size;
+}
+
+static __always_inline void maps_end(void *record)
+{
+	__u64 flags = maps_unread(record) < 2 * MAPS_QUIET_BYTES ? BPF_RB_FORCE_WAKEUP : 0;
+
+	maps_submitted();
+	bpf_ringbuf_submit(record, flags);
+}
+
+static __always_inline void maps_end_quiet(void *record)
+{
+	__u64 flags =
+		maps_unread(record) < MAPS_QUIET_BYTES ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
+
+	maps_submitted();
+	bpf_ringbuf_submit(record, flags);
 }
 
 /* Reading by address is allowed: not so under lockdown=confidentiality. Tried by the loader, frozen after the load. */

@@ -140,8 +140,7 @@ int BPF_PROG(plumb_kernel_load, int id)
 	e->from_memory = 1;
 	e->kernel_id = id;
 	e->path_size = 1;
-	for (int i = 0; i < PLUMB_PATH_MAX / 8; i++)
-		((volatile __u64 *)e->path)[i] = 0;
+	e->path[0] = 0;
 	maps_end(e);
 	return 0;
 }

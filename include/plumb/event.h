@@ -11,8 +11,9 @@
 #include <linux/types.h>
 #endif
 
-#define PLUMB_EVENT_VERSION	2
-#define PLUMB_PATH_MAX		1024	/* bytes of a path in a record, its NUL included */
+#define PLUMB_EVENT_VERSION	3
+#define PLUMB_PATH_MAX		1024	/* bytes of a path in a record, its NUL included; what lies behind the NUL means nothing */
+#define PLUMB_PATH_AFTER	256	/* bytes that follow each path in its record: room that the kernel's verifier asks of a name put at its end */
 #define PLUMB_COMM_SIZE		16
 
 /* Kinds are numbered in blocks: 1 processes, 16 modules, 32 files, 48 the kernel's own surface. */
@@ -89,7 +90,7 @@ struct plumb_event_exec {
 	__u16 path_size;	/* bytes in path with its NUL: the file's own path, walked in the kernel */
 	__u16 name_size;	/* bytes in name with its NUL: what execve was given (the script of a #! line, not its interpreter) */
 	char path[PLUMB_PATH_MAX];
-	char name[256];
+	char name[PLUMB_PATH_AFTER];
 };
 
 struct plumb_event_fork {
@@ -116,6 +117,7 @@ struct plumb_event_script {
 	__u16 path_size;
 	__u16 reserved2;
 	char path[PLUMB_PATH_MAX];
+	char after[PLUMB_PATH_AFTER];	/* nothing */
 };
 
 enum plumb_load_what {
@@ -139,6 +141,7 @@ struct plumb_event_load {
 	__u16 path_size;		/* with its NUL, so 1 for an empty one */
 	__u16 kernel_id;		/* the kernel's own number of what it takes */
 	char path[PLUMB_PATH_MAX];
+	char after[PLUMB_PATH_AFTER];	/* nothing */
 };
 
 /* Marks, by inode. Set by the agent; the programs copy them to what takes a marked name. */
@@ -237,8 +240,8 @@ _Static_assert(sizeof(struct plumb_file) == 48, "border: file");
 _Static_assert(sizeof(struct plumb_hash) == 40, "border: hash");
 _Static_assert(sizeof(struct plumb_inode) == 56, "border: inode");
 _Static_assert(sizeof(struct plumb_event_exec) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: exec");
-_Static_assert(sizeof(struct plumb_event_script) == 40 + 72 + 48 + 40 + 8 + 1024, "border: script");
-_Static_assert(sizeof(struct plumb_event_load) == 40 + 72 + 48 + 40 + 8 + 1024, "border: load");
+_Static_assert(sizeof(struct plumb_event_script) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: script");
+_Static_assert(sizeof(struct plumb_event_load) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: load");
 _Static_assert(sizeof(struct plumb_event_file) == 40 + 72 + 48 + 32 + 512, "border: file event");
 _Static_assert(sizeof(struct plumb_event_mount) == 40 + 72 + 48 + 16 + 32 + 256, "border: mount");
 _Static_assert(sizeof(struct plumb_event_bpf) == 40 + 72 + 16 + 16, "border: bpf");

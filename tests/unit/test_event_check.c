@@ -18,7 +18,7 @@ static size_t load(const char *name, void *ret, size_t room)
 	FILE *f;
 	size_t n;
 
-	snprintf(path, sizeof(path), "tests/data/event/%s-v2.bin", name);
+	snprintf(path, sizeof(path), "tests/data/event/%s-v3.bin", name);
 	f = fopen(path, "rb");
 	assert_non_null(f);
 	n = fread(ret, 1, room, f);
@@ -186,10 +186,10 @@ static void unknown_versions_and_kinds_are_told_apart(void **state)
 	struct plumb_event_exec e = sample();
 
 	(void)state;
-	e.event.version = 3;
-	refused(&e, sizeof(e), -ENOTSUP, "version 3");
-	e.event.version = 1;
-	refused(&e, sizeof(e), -ENOTSUP, "version 1");
+	e.event.version = PLUMB_EVENT_VERSION + 1;
+	refused(&e, sizeof(e), -ENOTSUP, "version 4");
+	e.event.version = PLUMB_EVENT_VERSION - 1;
+	refused(&e, sizeof(e), -ENOTSUP, "version 2");
 	e = sample();
 	e.event.kind = 99;
 	refused(&e, sizeof(e), -ENOTSUP, "kind 99");

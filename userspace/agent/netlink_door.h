@@ -7,6 +7,7 @@
 #define PLUMB_NETLINK_DOOR_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "netlink_read.h"
 #include "why.h"
@@ -20,6 +21,8 @@ struct netlink_door_options {
 	int protocol;			/* NETLINK_ROUTE, … */
 	uint32_t groups[12];		/* numbers of multicast groups; 0 ends them */
 	uint32_t receive_size;		/* bytes of the socket's buffer; 0: 4 MiB */
+	bool small;			/* no datagram has more than 256 bytes: they are read many at once */
+	uint32_t rest_ms;		/* after all was taken nobody is woken for so long; 0: not at all */
 	void (*datagram)(void *ctx, const void *data, size_t size);	/* borrowed for the call */
 	void (*lost)(void *ctx, const char *what);	/* how many is not known: what was told so far is no longer the state */
 	void *ctx;

@@ -16,11 +16,14 @@
 #include "cleanup.h"
 #include "kseq.h"
 #include "log.h"
+#include "rested_fd.h"
 
 #define CANARY_MS 2000
 #define PEERS_MAX 4u /* processes through whose root a file is looked for */
 #define RECORDS_A_TURN \
 	256 /* others on the loop want their turn; the ring's descriptor stays readable */
+#define REST_MS 2
+#define QUIET_MS 50
 
 extern char **environ;
 
@@ -35,7 +38,8 @@ struct sensor_bpf {
 	struct sensor_bpf_options o;
 	struct measure_sink sink;
 	struct loader *loader;
-	struct event *ring_event, *counters_event;
+	struct rested_fd *ring;
+	struct event *counters_event;
 	struct cpu *cpus;
 	struct plumb_counters *now;
 	uint32_t n_cpus;
@@ -393,15 +397,14 @@ static int take_turn(struct sensor_bpf *s)
 	return r == -EAGAIN ? (int)s->this_turn : r;
 }
 
-static void on_ring(evutil_socket_t fd, short what, void *ctx)
+static enum rested_fd_turn on_ring(void *ctx)
 {
 	struct sensor_bpf *s = ctx;
 	int r = take_turn(s);
 
-	(void)fd;
-	(void)what;
 	if (r < 0)
 		tell_loss(s, 1, "the ring cannot be read");
+	return r >= RECORDS_A_TURN ? RESTED_FD_MORE : r > 0 ? RESTED_FD_ALL : RESTED_FD_NOTHING;
 }
 
 static void tell_counters(struct sensor_bpf *s)
@@ -495,6 +498,9 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 	uint32_t every = s->o.counters_ms ? s->o.counters_ms : 1000;
 	struct timeval tv = {.tv_sec = every / 1000, .tv_usec = every % 1000 * 1000};
 	struct loader_options lo = {.record = on_record, .ctx = s};
+	/* Forks and exits wake nobody (maps_end_quiet), so it is looked at without being asked, too. */
+	struct rested_fd_options ring = {
+		.rest_ms = REST_MS, .quiet_ms = QUIET_MS, .turn = on_ring, .ctx = s};
 	int r;
 
 	r = loader_open(&lo, &s->loader, ret_why);
@@ -512,10 +518,12 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 	r = run_canary(s, ret_why);
 	if (r < 0)
 		return r;
-	s->ring_event = event_new(base, loader_fd(s->loader), EV_READ | EV_PERSIST, on_ring, s);
+	ring.fd = loader_fd(s->loader);
+	r = rested_fd_open(base, &ring, &s->ring);
+	if (r < 0)
+		return r;
 	s->counters_event = event_new(base, -1, EV_PERSIST, on_counters, s);
-	if (!s->ring_event || !s->counters_event || event_add(s->ring_event, NULL) < 0 ||
-	    event_add(s->counters_event, &tv) < 0)
+	if (!s->counters_event || event_add(s->counters_event, &tv) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -543,8 +551,7 @@ struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s)
 {
 	if (!s)
 		return NULL;
-	if (s->ring_event)
-		event_free(s->ring_event);
+	rested_fd_free(s->ring);
 	if (s->counters_event)
 		event_free(s->counters_event);
 	loader_free(s->loader);

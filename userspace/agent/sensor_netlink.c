@@ -21,6 +21,8 @@
 #define ACK_MS 1000
 #define NS_PER_MS 1000000ull
 #define TICK_MS 250
+#define REST_MS \
+	10 /* forks, execs and exits of all programs come here; they are compared within a second */
 #define SLACK_NS (10 * NS_PER_MS)
 
 enum source { SOURCE_BPF = 1, SOURCE_CONNECTOR = 2 };
@@ -350,6 +352,8 @@ static int open_door(struct sensor_netlink *s, struct event_base *base, struct w
 		.protocol = NETLINK_CONNECTOR,
 		.groups = {CN_IDX_PROC},
 		.receive_size = s->o.receive_size,
+		.small = true,
+		.rest_ms = REST_MS,
 		.datagram = on_datagram,
 		.lost = on_lost,
 		.ctx = s,

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "rested_fd.h"
+
+struct reader {
+	int fd;
+	unsigned turns, bytes, most; /* most bytes a turn */
+};
+
+static enum rested_fd_turn take(void *ctx)
+{
+	struct reader *r = ctx;
+	char data[64];
+	ssize_t n = read(r->fd, data, r->most);
+
+	r->turns++;
+	if (n <= 0)
+		return RESTED_FD_NOTHING;
+	r->bytes += (unsigned)n;
+	return (unsigned)n == r->most ? RESTED_FD_MORE : RESTED_FD_ALL;
+}
+
+static void run_ms(struct event_base *base, long ms)
+{
+	const struct timeval until = {ms / 1000, ms % 1000 * 1000};
+
+	assert_int_equal(event_base_loopexit(base, &until), 0);
+	assert_true(event_base_dispatch(base) >= 0);
+}
+
+static struct rested_fd *opened(struct event_base *base, struct reader *r, uint32_t rest_ms,
+				uint32_t quiet_ms)
+{
+	const struct rested_fd_options o = {
+		.fd = r->fd, .rest_ms = rest_ms, .quiet_ms = quiet_ms, .turn = take, .ctx = r};
+	struct rested_fd *f = NULL;
+
+	assert_int_equal(rested_fd_open(base, &o, &f), 0);
+	return f;
+}
+
+static void what_comes_while_it_rests_is_taken_together(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct reader r = {.most = 64};
+	struct rested_fd *f;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	r.fd = ends[0];
+	f = opened(base, &r, 300, 0);
+	assert_int_equal(write(ends[1], "a", 1), 1);
+	run_ms(base, 20);
+	assert_int_equal(r.turns, 1);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(write(ends[1], "b", 1), 1);
+		run_ms(base, 5);
+	}
+	assert_int_equal(r.turns, 1); /* it rests */
+	run_ms(base, 600);
+	assert_int_equal(r.bytes, 6);
+	assert_int_equal(r.turns, 3); /* all five at once, and then nothing */
+	/* It is quiet now, so the next one is taken at once. */
+	assert_int_equal(write(ends[1], "c", 1), 1);
+	run_ms(base, 20);
+	assert_int_equal(r.bytes, 7);
+	rested_fd_free(f);
+	event_base_free(base);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void more_waits_is_no_rest(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct reader r = {.most = 1};
+	struct rested_fd *f;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	r.fd = ends[0];
+	f = opened(base, &r, 10000, 0);
+	assert_int_equal(write(ends[1], "abcd", 4), 4);
+	run_ms(base, 20);
+	assert_int_equal(r.bytes, 4);
+	rested_fd_free(f);
+	event_base_free(base);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_quiet_one_has_its_turn_too(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct reader r = {.most = 64};
+	struct rested_fd *f;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	r.fd = ends[0];
+	f = opened(base, &r, 1, 20);
+	run_ms(base, 200);
+	assert_true(r.turns >= 2);
+	assert_int_equal(r.bytes, 0);
+	rested_fd_free(f);
+	event_base_free(base);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_comes_while_it_rests_is_taken_together),
+		cmocka_unit_test(more_waits_is_no_rest),
+		cmocka_unit_test(a_quiet_one_has_its_turn_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rested_fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct rested_fd {
+	struct rested_fd_options o;
+	struct event *ready, *rest; /* one of the two is pending */
+};
+
+static struct timeval time_of(uint32_t ms)
+{
+	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
+static int await(struct rested_fd *f)
+{
+	struct timeval quiet = time_of(f->o.quiet_ms);
+
+	return event_add(f->ready, f->o.quiet_ms ? &quiet : NULL);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	struct rested_fd *f = ctx;
+	struct timeval rest = time_of(f->o.rest_ms);
+	enum rested_fd_turn r = f->o.turn(f->o.ctx);
+
+	(void)fd;
+	(void)what;
+	/* Where it cannot rest it is waited for as ever: nothing is lost by that. */
+	if (r == RESTED_FD_ALL && f->o.rest_ms && event_add(f->rest, &rest) == 0)
+		return;
+	(void)await(f);
+}
+
+int rested_fd_open(struct event_base *base, const struct rested_fd_options *o,
+		   struct rested_fd **ret)
+{
+	struct rested_fd *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->o = *o;
+	f->ready = event_new(base, o->fd, EV_READ, on_turn, f);
+	f->rest = evtimer_new(base, on_turn, f);
+	if (!f->ready || !f->rest || await(f) < 0) {
+		rested_fd_free(f);
+		return -ENOMEM;
+	}
+	*ret = f;
+	return 0;
+}
+
+struct rested_fd *rested_fd_free(struct rested_fd *f)
+{
+	if (!f)
+		return NULL;
+	if (f->ready)
+		event_free(f->ready);
+	if (f->rest)
+		event_free(f->rest);
+	free(f);
+	return NULL;
+}
