@@ -21,6 +21,7 @@
 #include "sensor_bpf.h"
 #include "sensor_netlink.h"
 #include "sensors_net.h"
+#include "strict.h"
 #include "transport.h"
 #include "watch.h"
 
@@ -29,6 +30,7 @@ struct agent {
 	const struct clock *clock;
 	struct tpm_queue *queue;
 	struct ledger_writer *writer;
+	struct strict *strict;
 	struct self_quote *self_quote;
 	struct transport *transport;
 	struct order_taker *orders;
@@ -209,7 +211,8 @@ static void on_anchored(void *ctx, const struct checkpoint *head)
 {
 	struct agent *a = ctx;
 
-	(void)head;
+	if (a->strict)
+		strict_anchored(a->strict, head);
 	if (a->self_quote)
 		self_quote_anchored(a->self_quote);
 	if (a->report)
@@ -409,6 +412,39 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 	return self_quote_open(a->base, &quote, &a->self_quote);
 }
 
+static void on_strict(void *ctx, bool attached, const char *why)
+{
+	struct agent *a = ctx;
+
+	scan_claims_sensor(a->claims, "strict", attached, why);
+}
+
+/* Last of all: what it waits for must be able to happen. */
+static int begin_strict(struct agent *a, const struct agent_options *o, const char *absent)
+{
+	const struct strict_parts parts = {.writer = a->writer,
+					   .proctab = a->proctab,
+					   .images = a->images,
+					   .clock = o->clock,
+					   .first = on_flush,
+					   .state = on_strict,
+					   .ctx = a};
+
+	if (a->strict && !a->queue) {
+		a->strict = strict_free(a->strict);
+		absent = "there is no TPM in which a measurement could be waited for";
+	}
+	if (a->strict)
+		return strict_go(a->strict, a->base, &parts);
+	if (o->strict) {
+		log_error("strict=absent why=\"%s\" next=\"nothing is held; it is a claim in the "
+			  "ledger\"",
+			  absent);
+		on_strict(a, false, absent);
+	}
+	return 0;
+}
+
 static int open_sensors(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
 	const struct scan_claims_options claims = {
@@ -450,15 +486,20 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 	       struct why *ret_why)
 {
 	struct agent *a = calloc(1, sizeof(*a));
+	struct why absent = {""};
 	int r;
 
 	if (!a)
 		return -ENOMEM;
 	a->base = base;
 	a->clock = o->clock;
+	if (o->strict)
+		(void)strict_open(o->strict, &a->strict, &absent);
 	r = open_ledger(a, o, ret_why);
 	if (r >= 0)
 		r = open_sensors(a, o, ret_why);
+	if (r >= 0)
+		r = begin_strict(a, o, absent.text);
 	if (r >= 0)
 		r = ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent",
 					 "\"phase\":\"ready\"");
@@ -476,6 +517,8 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 
 static void free_sensors(struct agent *a)
 {
+	/* First: nobody may wait for an agent that goes. */
+	a->strict = strict_free(a->strict);
 	a->self_watch = self_watch_free(a->self_watch);
 	a->scan_slow = scan_slow_free(a->scan_slow);
 	a->scan_files = scan_files_free(a->scan_files);

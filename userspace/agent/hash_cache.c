@@ -252,6 +252,14 @@ static int hash_of(struct hash_cache *c, const char *path, const struct plumb_fi
 	return verity;
 }
 
+bool hash_cache_may_measure(uint32_t fs_magic)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(unmeasurable); i++)
+		if (fs_magic == unmeasurable[i])
+			return false;
+	return true;
+}
+
 static bool may_be_elsewhere(int r)
 {
 	return r == -ENOENT || r == -ESRCH || r == -EXDEV || r == -EACCES || r == -ENOTDIR;
@@ -265,11 +273,9 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 	char exe[64], root[PATH_MAX];
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(unmeasurable); i++) {
-		if (file->fs_magic == unmeasurable[i])
-			return why_set(ret_why, -EREMOTE,
-				       "file system 0x%x is not the kernel's own", file->fs_magic);
-	}
+	if (!hash_cache_may_measure(file->fs_magic))
+		return why_set(ret_why, -EREMOTE, "file system 0x%x is not the kernel's own",
+			       file->fs_magic);
 	if (known) {
 		*ret = known->digest;
 		return known->verity;

@@ -33,6 +33,7 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path, const 
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
 /* The same, read although it is remembered: a store through an old mapping and a write to the block device change no time. */
 int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
+bool hash_cache_may_measure(uint32_t fs_magic);	/* false: its server may answer each read as it likes */
 /* For whoever reads a file by pieces (hash_pieces): would it be read at all; is it remembered; and what came out. */
 bool hash_cache_takes(const struct hash_cache *c, const struct stat *st);
 bool hash_cache_knows(const struct hash_cache *c, const struct stat *st);

@@ -9,7 +9,7 @@
 
 #include "cleanup.h"
 #include "judge.h"
-#include "ledger_check.h"
+#include "ledger_lines.h"
 #include "ledger_past.h"
 #include "line.h"
 #include "log.h"
@@ -149,9 +149,9 @@ static bool may_repeat(const struct line *l)
 	       strncmp(l->found, "sha256:", 7) == 0;
 }
 
-static void on_measurement(void *ctx, const struct line *l)
+/* at_once: it may not wait, nor be refused by the spool. 0: there is a line of it; 1: the spool is full, which was counted; -errno. */
+static int measure(struct ledger_writer *w, const struct line *l, bool at_once)
 {
-	struct ledger_writer *w = ctx;
 	struct judge_result judged = {.judgement = 0};
 	struct line copy = *l;
 	bool news, can_repeat = may_repeat(l);
@@ -164,7 +164,7 @@ static void on_measurement(void *ctx, const struct line *l)
 	    told_knows(&w->told, &run)) {
 		w->n_repeats++;
 		repeats_count(w->repeats, l, &run);
-		return;
+		return 0;
 	}
 	if (w->baseline &&
 	    judge_measurement(w->baseline, l->type, l->scope, l->key, l->found, &judged) >= 0) {
@@ -173,16 +173,34 @@ static void on_measurement(void *ctx, const struct line *l)
 		copy.judge_version = PLUMB_JUDGE_VERSION;
 		copy.baseline_version = baseline_info(w->baseline)->version;
 	}
-	if (!spool_takes(&w->spool, copy.judgement == PLUMB_JUDGE_DRIFT, run.unit))
-		return;
+	if (!spool_takes(&w->spool, at_once || copy.judgement == PLUMB_JUDGE_DRIFT, run.unit))
+		return 1;
 	tell_dropped(w);
 	news = told_ends_drift(&w->told, l, copy.judgement) || copy.judgement == PLUMB_JUDGE_DRIFT;
-	r = write_line(w, &copy, news || is_urgent(l->type));
+	r = write_line(w, &copy, news || at_once || is_urgent(l->type));
 	/* Only what was written is not written again. */
 	if (r >= 0 && can_repeat)
 		told_put(&w->told, &run);
 	if (r >= 0 && news && w->drift)
 		w->drift(w->ctx);
+	return r;
+}
+
+static void on_measurement(void *ctx, const struct line *l)
+{
+	(void)measure(ctx, l, false);
+}
+
+int ledger_writer_before(struct ledger_writer *w, const struct line *l, uint64_t *ret_size)
+{
+	int r = measure(w, l, true);
+
+	if (r < 0)
+		return r;
+	*ret_size = ledger_next_seq(w->ledger);
+	commit_appended(w->commit,
+			true); /* of a repeat, too: the line before may still wait for its batch */
+	return 0;
 }
 
 static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c,
@@ -522,39 +540,11 @@ int ledger_writer_set_baseline(struct ledger_writer *w, const struct baseline *b
 	return 0;
 }
 
-struct reading {
-	struct buf *ret;
-	uint64_t next, to;
-	size_t max, used;
-};
-
-static int read_line(void *ctx, uint64_t seq, const char *line, size_t size)
-{
-	struct reading *r = ctx;
-
-	if (seq < r->next)
-		return 0;
-	if (seq > r->next)
-		return -ENODATA;
-	if (seq >= r->to || r->used + size + 1 > r->max)
-		return 1;
-	buf_put(r->ret, line, size);
-	buf_puts(r->ret, "\n");
-	r->used += size + 1;
-	r->next = seq + 1;
-	return buf_status(r->ret);
-}
-
 int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, size_t max,
 			struct buf *ret, uint64_t *ret_to)
 {
-	struct reading reading = {.ret = ret, .next = from, .to = to, .max = max};
-	struct why why = {""};
-	int r = tail_lines(w->tail, from, to, max, ret, ret_to);
+	int r = ledger_lines_read(w->io, w->dir, w->tail, from, to, max, ret, ret_to);
 
-	if (r != -ENOENT)
-		return r;
-	r = ledger_check_each(w->io, w->dir, from, read_line, &reading, &why);
 	if (r == -ENODATA && w->asked != from + 1) {
 		w->asked = from + 1;
 		log_error("verifier=asks_for_pruned from=%" PRIu64
@@ -563,10 +553,7 @@ int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, siz
 			  "node anew\"",
 			  from);
 	}
-	if (r < 0)
-		return r;
-	*ret_to = reading.next;
-	return 0;
+	return r;
 }
 
 void ledger_writer_sent(struct ledger_writer *w, uint64_t size)

@@ -48,6 +48,11 @@ int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const ch
 int ledger_writer_stop(struct ledger_writer *w, const char *why, uint64_t order);	/* the `stop` line, synced; order: that announced it; 0: none */
 /* Judged by from here on: a `baseline` line; programs that were seen are told again. Borrowed. */
 int ledger_writer_set_baseline(struct ledger_writer *w, const struct baseline *b);
+/*
+ * The same as the sink's measurement, but also beyond the spool's bound, and at once. *ret_size: so many lines must be anchored before the PCR
+ * covers it; of a repeat, the one that was written before. -errno: it could not be written.
+ */
+int ledger_writer_before(struct ledger_writer *w, const struct line *l, uint64_t *ret_size);
 /* Lines [from, to), each with LF, at most max bytes, as they are in the ledger. ret_to: the first that is not in ret. -ENODATA: pruned. */
 int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, size_t max, struct buf *ret, uint64_t *ret_to);
 void ledger_writer_sent(struct ledger_writer *w, uint64_t size);	/* lines that the verifier has: max_unsent counts from there */

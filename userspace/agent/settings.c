@@ -38,7 +38,16 @@ static const struct conf_option options[] = {
 	       "signed baseline to judge by; none: nothing is judged"),
 	OPTION(baseline_keys, CONF_LIST, NULL, 0, 0, "PEM files of the keys that may sign it"),
 	OPTION(exec, CONF_STR, "once", 0, 0,
-	       "once: each program once per digest, scope, user and cgroup; all: every exec"),
+	       "once: each program once per digest, scope, user and cgroup; all: every exec; "
+	       "strict: "
+	       "once, and held before its first run until that is in the PCR"),
+	OPTION(strict_wait, CONF_DURATION_MS, "3s", 100, 60000,
+	       "exec strict: how long a program is held at most"),
+	OPTION(strict_timeout, CONF_STR, "open", 0, 0,
+	       "exec strict: what was held so long runs (open) or is refused (closed)"),
+	OPTION(strict_paths, CONF_LIST, NULL, 0, 0,
+	       "exec strict: hold programs of the file systems that these lie on; none: of all "
+	       "local ones"),
 	OPTION(container_root, CONF_STR, "/", 0, 0,
 	       "directory below which Docker's, CRI-O's, Podman's and containerd's state lies"),
 	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
@@ -79,8 +88,14 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 		return r;
 	if (rest < argc)
 		return why_set(ret_why, -EINVAL, "there are arguments that are no options");
-	if (strcmp(ret->exec, "all") != 0 && strcmp(ret->exec, "once") != 0)
-		return why_set(ret_why, -EINVAL, "exec is once or all");
+	if (strcmp(ret->exec, "all") != 0 && strcmp(ret->exec, "once") != 0 &&
+	    strcmp(ret->exec, "strict") != 0)
+		return why_set(ret_why, -EINVAL, "exec is once, all or strict");
+	if (strcmp(ret->strict_timeout, "open") != 0 && strcmp(ret->strict_timeout, "closed") != 0)
+		return why_set(ret_why, -EINVAL, "strict_timeout is open or closed");
+	for (uint32_t i = 0; i < ret->strict_paths.n_items; i++)
+		if (ret->strict_paths.items[i][0] != '/')
+			return why_set(ret_why, -EINVAL, "strict_paths wants absolute paths");
 	for (uint32_t i = 0; i < ret->watch.n_items; i++)
 		if (ret->watch.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "watch wants absolute paths");

@@ -24,6 +24,9 @@ struct settings {
 	char *baseline;
 	struct conf_list baseline_keys;
 	char *exec, *container_root;
+	uint64_t strict_wait;
+	char *strict_timeout;
+	struct conf_list strict_paths;
 	char *verifier, *join_token_file, *verifier_ca, *label;
 	uint64_t evidence_interval;
 	uint64_t keep_age, keep_size;

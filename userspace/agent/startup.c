@@ -341,5 +341,13 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .exec_all = strcmp(s->exec, "all") == 0,
 				    .verifier = o->verifier};
 	add_watch(s, o);
+	ret->strict = (struct strict_keeper_options){
+		.wait_ms = (uint32_t)s->strict_wait,
+		.closed = strcmp(s->strict_timeout, "closed") == 0,
+		.paths = (const char *const *)s->strict_paths.items,
+		.n_paths = s->strict_paths.n_items,
+	};
+	if (strcmp(s->exec, "strict") == 0)
+		o->strict = &ret->strict;
 	return code;
 }

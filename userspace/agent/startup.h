@@ -24,6 +24,7 @@ struct startup {
 	struct buf ca, cert, key;	/* PEM; the key is wiped */
 	struct agent_verifier verifier;
 	char baseline_path[4096], cert_path[4096], absent[128];
+	struct strict_keeper_options strict;
 	struct agent_options options;
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tcti_slow.c: a TCTI that stands before another one and takes the time that a slow chip takes: 8 ms an extend, 400 ms a signature
- * (TPM2_Sign, TPM2_Quote, TPM2_Certify). In: "…/libtss2-tcti-slow.so:<the other TCTI's string>". For measurements only.
+ * (TPM2_Sign, TPM2_Quote, TPM2_Certify). In: "…/libtss2-tcti-slow.so:<the other TCTI's string>"; TCTI_SLOW_EXTEND_MS: other than 8. For
+ * measurements and tests only.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,8 @@ static TSS2_RC transmit(TSS2_TCTI_CONTEXT *ctx, size_t size, uint8_t const *comm
 					    (uint32_t)command[8] << 8 | command[9];
 
 	if (code == CC_EXTEND)
-		take(EXTEND_MS);
+		take(getenv("TCTI_SLOW_EXTEND_MS") ? atol(getenv("TCTI_SLOW_EXTEND_MS"))
+						   : EXTEND_MS);
 	else if (code == CC_SIGN || code == CC_QUOTE || code == CC_CERTIFY)
 		take(SIGN_MS);
 	return Tss2_Tcti_Transmit(s->inner, size, command);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is held, for how long, and what frees him: the keeper's table with real files and a door that writes down what it is asked to do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cleanup.h"
+#include "strict.h"
+#include "strict_held.h"
+
+#define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define WAIT 1000
+
+struct bench {
+	char dir[64];
+	struct strict_held *held;
+	uint32_t n_allowed, n_denied, n_ignored, n_msgs;
+	bool deaf;
+	struct strict_msg last;
+};
+
+static void on_answer(void *ctx, int fd, bool allow)
+{
+	struct bench *b = ctx;
+
+	assert_true(fcntl(fd, F_GETFD) >= 0); /* the kernel knows the question by it */
+	b->n_allowed += allow;
+	b->n_denied += !allow;
+}
+
+static int on_ignore(void *ctx, int fd)
+{
+	struct bench *b = ctx;
+
+	(void)fd;
+	b->n_ignored++;
+	return 0;
+}
+
+static int on_send(void *ctx, const struct strict_msg *m)
+{
+	struct bench *b = ctx;
+	struct why why;
+
+	if (b->deaf)
+		return -EAGAIN;
+	assert_int_equal(
+		strict_check(m, offsetof(struct strict_msg, path) + strlen(m->path) + 1, &why), 0);
+	b->last = *m;
+	b->n_msgs++;
+	return 0;
+}
+
+static void bench_open(struct bench *b, bool closed)
+{
+	const struct strict_door door = {b, on_answer, on_ignore, on_send};
+
+	*b = (struct bench){.n_msgs = 0};
+	strcpy(b->dir, "/tmp/plumb-test-strict-XXXXXX");
+	assert_non_null(mkdtemp(b->dir));
+	assert_int_equal(strict_held_open(WAIT, closed, &door, &b->held), 0);
+}
+
+static void bench_done(struct bench *b)
+{
+	char command[128];
+
+	b->held = strict_held_free(b->held);
+	snprintf(command, sizeof(command), "rm -rf %s", b->dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void path_of(const struct bench *b, const char *name, char ret[128])
+{
+	snprintf(ret, 128, "%s/%s", b->dir, name);
+}
+
+static void put(const struct bench *b, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	path_of(b, name, path);
+	f = fopen(path, "a");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int open_file(const struct bench *b, const char *name)
+{
+	char path[128];
+	int fd;
+
+	path_of(b, name, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void rest(int ms)
+{
+	const struct timespec t = {0, ms * 1000000L};
+
+	nanosleep(&t, NULL);
+}
+
+/* Works until nothing is due at that time. */
+static void work(struct bench *b, uint64_t now_ms)
+{
+	for (int i = 0; i < 200; i++) {
+		if (!strict_held_work(b->held, now_ms) &&
+		    strict_held_next_ms(b->held, now_ms) > STRICT_SETTLE_MS)
+			return;
+		if (strict_held_next_ms(b->held, now_ms) < 0 && !strict_held_work(b->held, now_ms))
+			return;
+		rest(1);
+	}
+}
+
+static void test_first_run(void **state)
+{
+	struct bench b;
+	char hex[DIGEST_HEX_SIZE], path[128];
+
+	(void)state;
+	bench_open(&b, true);
+	put(&b, "a", "abc");
+	path_of(&b, "a", path);
+	strict_held_event(b.held, open_file(&b, "a"), 7, 100);
+	strict_held_event(b.held, open_file(&b, "a"), 8, 101);
+	/* What changed a moment ago is not read yet: the next change might not show. */
+	assert_false(strict_held_work(b.held, 102));
+	assert_int_equal(b.n_msgs, 0);
+	work(&b, 102);
+	assert_int_equal(b.n_msgs, 1); /* one file, however many wait */
+	assert_int_equal(b.last.kind, STRICT_MEASURED);
+	assert_int_equal(b.last.error, 0);
+	assert_int_equal(b.last.pid, 7);
+	assert_string_equal(b.last.path, path);
+	digest_hex(&b.last.digest, hex);
+	assert_string_equal(hex, ABC);
+	assert_int_equal(b.n_allowed, 0);
+	strict_held_anchored(b.held, b.last.id + 1);
+	assert_int_equal(b.n_allowed, 0);
+	strict_held_anchored(b.held, b.last.id);
+	assert_int_equal(b.n_allowed, 2);
+	assert_int_equal(b.n_ignored, 1);
+	assert_int_equal(strict_held_n_files(b.held), 0);
+	/* Its mark was lost: it is known all the same, and marked again. */
+	strict_held_event(b.held, open_file(&b, "a"), 9, 200);
+	assert_int_equal(b.n_allowed, 3);
+	assert_int_equal(b.n_ignored, 2);
+	assert_int_equal(strict_held_n_files(b.held), 0);
+	/* Changed: held anew. */
+	put(&b, "a", "d");
+	strict_held_event(b.held, open_file(&b, "a"), 9, 300);
+	assert_int_equal(b.n_allowed, 3);
+	work(&b, 301);
+	assert_int_equal(b.n_msgs, 2);
+	assert_memory_not_equal(b.last.digest.bytes, "\xba\x78\x16\xbf", 4);
+	bench_done(&b);
+	assert_int_equal(b.n_allowed, 4); /* whoever waits at the end may go */
+	assert_int_equal(b.n_denied, 0);
+}
+
+/* Between measurement and anchor somebody writes: what was measured is not what would run. */
+static void test_changed_meanwhile(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, false);
+	put(&b, "a", "abc");
+	strict_held_event(b.held, open_file(&b, "a"), 7, 0);
+	for (uint32_t i = 1; i <= STRICT_TRIES; i++) {
+		work(&b, 1);
+		assert_int_equal(b.n_msgs, i);
+		assert_int_equal(b.last.error, 0);
+		put(&b, "a", "x");
+		strict_held_anchored(b.held, b.last.id);
+		assert_int_equal(b.n_allowed, 0);
+	}
+	/* Who keeps on writing is said to be unmeasured, and not marked. */
+	work(&b, 2);
+	assert_int_equal(b.last.error, -ESTALE);
+	b.n_ignored = 0;
+	strict_held_anchored(b.held, b.last.id);
+	assert_int_equal(b.n_allowed, 1);
+	assert_int_equal(b.n_ignored, 0);
+	bench_done(&b);
+}
+
+static void time_out(bool closed)
+{
+	struct bench b;
+
+	bench_open(&b, closed);
+	put(&b, "a", "abc");
+	put(&b, "b", "abc");
+	rest(STRICT_SETTLE_MS + 5);
+	b.deaf = true; /* the agent is stopped */
+	strict_held_event(b.held, open_file(&b, "a"), 7, 100);
+	strict_held_event(b.held, open_file(&b, "b"), 8, 600);
+	strict_held_work(b.held, 100);
+	while (strict_held_work(b.held, 100))
+		;
+	assert_true(strict_held_wants_to_send(b.held));
+	assert_int_equal(strict_held_next_ms(b.held, 100), WAIT);
+	assert_int_equal(strict_held_next_ms(b.held, 700), WAIT - 600);
+	strict_held_work(b.held, 100 + WAIT - 1);
+	assert_int_equal(b.n_allowed + b.n_denied, 0);
+	strict_held_work(b.held, 100 + WAIT);
+	assert_int_equal(b.n_allowed + b.n_denied, 1);
+	strict_held_work(b.held, 600 + WAIT);
+	assert_int_equal(closed ? b.n_denied : b.n_allowed, 2);
+	assert_int_equal(b.n_allowed + b.n_denied, 2);
+	b.deaf = false; /* it goes on: each is told, and both are still to be written down */
+	strict_held_work(b.held, 700 + WAIT);
+	assert_int_equal(b.n_msgs, 4);
+	strict_held_event(b.held, open_file(&b, "b"), 9, 800 + WAIT);
+	strict_held_anchored(b.held, b.last.id);
+	assert_int_equal(b.n_ignored, 1);
+	bench_done(&b);
+}
+
+static void test_time_out(void **state)
+{
+	(void)state;
+	time_out(false);
+	time_out(true);
+}
+
+/* More than there is room for: answered at once as a time-out is, counted, and those that have room are held as ever. */
+static void test_flood(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, false);
+	put(&b, "a", "abc");
+	rest(STRICT_SETTLE_MS + 5);
+	b.deaf = true;
+	for (uint32_t i = 0; i < 512; i++)
+		strict_held_event(b.held, open_file(&b, "a"), 7, 0);
+	assert_int_equal(b.n_allowed, 0);
+	for (uint32_t i = 0; i < STRICT_FILES + 100; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		put(&b, name, "x");
+		strict_held_event(b.held, open_file(&b, name), 8, 0);
+	}
+	assert_int_equal(b.n_allowed, 101);
+	assert_int_equal(strict_held_n_files(b.held), STRICT_FILES);
+	b.deaf = false;
+	for (int i = 0; i < 2000 && strict_held_wants_to_send(b.held); i++) {
+		b.last.kind = 0;
+		strict_held_work(b.held, 0);
+		rest(0);
+	}
+	assert_true(b.n_msgs >= STRICT_TOLD);
+	bench_done(&b);
+}
+
+/* Nobody waits for what ran before; a program that somebody waits for comes first, and neither keeps places for ever. */
+static void test_programs(void **state)
+{
+	struct bench b;
+	CLEANUP_FREE char *big = malloc(6u << 20);
+	char path[128];
+	int fd;
+
+	(void)state;
+	bench_open(&b, false);
+	memset(big, 'x', 6u << 20);
+	path_of(&b, "big", path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+	assert_int_equal(write(fd, big, 6u << 20), 6 << 20);
+	close(fd);
+	put(&b, "small", "abc");
+	rest(STRICT_SETTLE_MS + 5);
+	strict_held_program(b.held, open_file(&b, "big"));
+	strict_held_program(b.held, open_file(&b, "big"));
+	assert_int_equal(strict_held_n_files(b.held), 1);
+	assert_true(strict_held_work(b.held, 0));
+	strict_held_event(b.held, open_file(&b, "small"), 7, 0);
+	for (int i = 0; i < 3; i++)
+		strict_held_work(b.held, 0);
+	assert_int_equal(b.n_msgs, 1);
+	assert_non_null(strstr(b.last.path, "/small"));
+	work(&b, 0);
+	assert_int_equal(b.n_msgs, 2);
+	assert_int_equal(b.last.pid, 0);
+	assert_int_equal(b.n_allowed, 0);
+	/* The agent could not write it down. */
+	strict_held_work(b.held, 60000 + WAIT + 1);
+	strict_held_work(b.held, 60000 + WAIT + 1);
+	assert_int_equal(strict_held_n_files(b.held), 0);
+	bench_done(&b);
+}
+
+static void test_unmeasurable(void **state)
+{
+	struct bench b;
+	char path[128];
+
+	(void)state;
+	bench_open(&b, true);
+	strict_held_event(b.held, open("/dev/null", O_RDONLY | O_CLOEXEC), 7, 0);
+	assert_int_equal(b.n_allowed, 1); /* no program: the kernel itself refuses it */
+	put(&b, "huge", "abc");
+	path_of(&b, "huge", path);
+	assert_int_equal(truncate(path, (2ll << 30)), 0);
+	rest(STRICT_SETTLE_MS + 5);
+	strict_held_event(b.held, open_file(&b, "huge"), 7, 0);
+	work(&b, 0);
+	assert_int_equal(b.last.error, -EFBIG);
+	strict_held_anchored(b.held, b.last.id);
+	assert_int_equal(b.n_allowed, 2);
+	assert_int_equal(b.n_ignored, 0);
+	bench_done(&b);
+}
+
+static void test_check(void **state)
+{
+	const size_t head = offsetof(struct strict_msg, path);
+	CLEANUP_FREE struct strict_msg *m = calloc(1, sizeof(*m));
+	struct why why;
+
+	(void)state;
+	m->kind = STRICT_MEASURED;
+	strcpy(m->path, "/a");
+	assert_int_equal(strict_check(m, head + 3, &why), 0);
+	assert_int_equal(strict_check(m, head + 2, &why), -EBADMSG);
+	assert_int_equal(strict_check(m, head + 4, &why), -EBADMSG);
+	assert_int_equal(strict_check(m, head, &why), -EBADMSG);
+	assert_int_equal(strict_check(m, sizeof(*m) + 1, &why), -EBADMSG);
+	m->error = 5;
+	assert_int_equal(strict_check(m, head + 3, &why), -EBADMSG);
+	m->error = -5;
+	m->kind = STRICT_GO;
+	assert_int_equal(strict_check(m, head + 3, &why), -EBADMSG);
+	m->kind = 0;
+	assert_int_equal(strict_check(m, head + 3, &why), -EBADMSG);
+}
+
+static void test_skips(void **state)
+{
+	(void)state;
+	assert_true(strict_keeper_skips("proc"));
+	assert_true(strict_keeper_skips("nfs4"));
+	assert_true(strict_keeper_skips("fuse.sshfs"));
+	assert_false(strict_keeper_skips("fuseblk"));
+	assert_false(strict_keeper_skips("ext4"));
+	assert_false(strict_keeper_skips("overlay"));
+	assert_false(strict_keeper_skips("tmpfs"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_first_run), cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_time_out),  cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_programs),  cmocka_unit_test(test_unmeasurable),
+		cmocka_unit_test(test_check),	  cmocka_unit_test(test_skips),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

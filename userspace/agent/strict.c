@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "strict.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "claims.h"
+#include "cleanup.h"
+#include "log.h"
+#include "strict_held.h"
+
+#define ASKED_MAX (STRICT_FILES * 4) /* the keeper never has more open */
+#define A_TURN 16
+#define END_MS 1000
+
+/* Written down; to be let run when the PCR covers so many lines. */
+struct asked {
+	uint32_t id; /* 0: the place is free */
+	uint64_t size;
+};
+
+struct strict {
+	struct strict_parts parts;
+	pid_t pid;
+	int fd;
+	uint32_t wait_ms;
+	struct event *readable, *ping;
+	uint64_t anchored, heard_ms;
+	bool attached;
+	struct asked asked[ASKED_MAX];
+	struct strict_msg msg;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int strict_open(const struct strict_keeper_options *o, struct strict **ret, struct why *ret_why)
+{
+	struct strict *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->wait_ms = o->wait_ms;
+	r = strict_keeper_start(o, &s->pid, &s->fd, ret_why);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+static int say(struct strict *s, uint32_t kind, uint32_t id)
+{
+	struct strict_msg m;
+
+	memset(&m, 0, offsetof(struct strict_msg, path) + 1);
+	m.kind = kind;
+	m.id = id;
+	return send(s->fd, &m, offsetof(struct strict_msg, path) + 1, MSG_DONTWAIT | MSG_NOSIGNAL) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
+/* An answer that the socket does not take now goes with the next anchor, or the next ping. */
+static void let_run(struct strict *s)
+{
+	for (uint32_t i = 0; i < ASKED_MAX; i++) {
+		struct asked *a = &s->asked[i];
+
+		if (a->id && a->size <= s->anchored && say(s, STRICT_ANCHORED, a->id) == 0)
+			a->id = 0;
+	}
+}
+
+static void gone(struct strict *s, const char *why)
+{
+	event_del(s->readable);
+	event_del(s->ping);
+	kill(s->pid,
+	     SIGKILL); /* a read that a disk does not answer ends with it; the kernel frees who waits */
+	if (s->attached)
+		log_error("strict=ended why=\"%s\" next=\"nothing is held any more; it is a claim "
+			  "in the ledger\" cure=\"restart plumbd\"",
+			  why);
+	s->attached = false;
+	s->parts.state(s->parts.ctx, false, why);
+}
+
+static uint32_t mnt_ns_of(uint32_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/mnt", pid);
+	return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
+}
+
+static const char *why_unmeasured(int error)
+{
+	switch (error) {
+	case -EREMOTE:
+		return "the file system is not the kernel's own";
+	case -EFBIG:
+		return "too large";
+	case -ESTALE:
+		return "it changes while it is read";
+	default:
+		return strerrorname_np(-error);
+	}
+}
+
+/* found, hash_src and key are set. 0, or -errno: there is no line. */
+static int write_line(struct strict *s, const struct strict_msg *m, struct line *l,
+		      uint64_t *ret_size)
+{
+	char key[PATH_MAX + 16], scope[CGROUPS_SCOPE_SIZE];
+
+	if (s->parts.first)
+		s->parts.first(s->parts.ctx);
+	snprintf(key, sizeof(key), "exec:%s", m->path);
+	l->type = PLUMB_TYPE_EXEC;
+	l->src = "fanotify";
+	l->op = "strict";
+	l->key = key;
+	l->utc_ns = clock_utc_ns(s->parts.clock);
+	l->boot_ns = clock_boot_ns(s->parts.clock);
+	l->scope = "host";
+	if (m->pid) {
+		l->has_actor = true;
+		(void)proctab_actor(s->parts.proctab, m->pid, 0, &l->actor);
+		proctab_scope(s->parts.proctab, m->pid, 0, scope);
+		if (s->parts.images)
+			images_scope(s->parts.images, mnt_ns_of(m->pid), scope);
+		l->scope = scope;
+	}
+	return ledger_writer_before(s->parts.writer, l, ret_size);
+}
+
+static void on_measured(struct strict *s, const struct strict_msg *m)
+{
+	CLEANUP(buf_done) struct buf found = {0};
+	struct line l = {.hash_src = "user"};
+	uint64_t size = 0;
+	int r;
+
+	if (m->error == 0) {
+		r = claims_exec_value(&m->digest, &found);
+	} else {
+		l.hash_src = "none";
+		buf_printf(&found, "unmeasured %s", why_unmeasured(m->error));
+		r = buf_status(&found);
+	}
+	l.found = (const char *)found.data;
+	if (r >= 0)
+		r = write_line(s, m, &l, &size);
+	log_debug("strict=held path=%s pid=%u size=%" PRIu64, m->path, m->pid, size);
+	/* Not written, not let run: who waits for it is not waited for any longer than the bound. */
+	for (uint32_t i = 0; r >= 0 && i < ASKED_MAX; i++) {
+		if (s->asked[i].id)
+			continue;
+		s->asked[i] = (struct asked){m->id, size};
+		break;
+	}
+	let_run(s);
+}
+
+static void on_timeout(struct strict *s, const struct strict_msg *m)
+{
+	char found[128];
+	struct line l = {.hash_src = "none", .found = found};
+	uint64_t size;
+
+	snprintf(found, sizeof(found), "unmeasured strict: %s after %u ms, %u in all",
+		 m->allowed ? "run" : "refused", m->waited_ms, m->n);
+	log_warning("strict=time_out path=%s pid=%u waited_ms=%u n=%u next=\"%s\"", m->path, m->pid,
+		    m->waited_ms, m->n, m->allowed ? "it runs" : "it is refused");
+	(void)write_line(s, m, &l, &size);
+}
+
+int strict_check(const void *data, size_t size, struct why *ret_why)
+{
+	const struct strict_msg *m = data;
+	const size_t head = offsetof(struct strict_msg, path);
+
+	if (size <= head || size > sizeof(*m))
+		return why_set(ret_why, -EBADMSG, "a message of %zu bytes", size);
+	if (m->kind < STRICT_READY || m->kind > STRICT_PONG)
+		return why_set(ret_why, -EBADMSG, "a message of kind %u", m->kind);
+	if (m->path[size - head - 1] != '\0' || strlen(m->path) != size - head - 1)
+		return why_set(ret_why, -EBADMSG, "a path that does not end where it should");
+	if (m->error > 0)
+		return why_set(ret_why, -EBADMSG, "error %d", m->error);
+	return 0;
+}
+
+static void on_ready(struct strict *s, const struct strict_msg *m)
+{
+	char why[PATH_MAX + 64];
+
+	if (m->error < 0) {
+		snprintf(why, sizeof(why), "%.200s: %s", m->path, strerror(-m->error));
+		gone(s, why);
+		return;
+	}
+	log_notice("strict=ready file_systems=%u", m->n);
+	s->attached = true;
+	s->parts.state(s->parts.ctx, true, "");
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct strict *s = ctx;
+	struct why why = {""};
+
+	(void)what;
+	for (int i = 0; i < A_TURN; i++) {
+		ssize_t n = recv(fd, &s->msg, sizeof(s->msg), MSG_DONTWAIT | MSG_TRUNC);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			gone(s, "its keeper ended");
+			return;
+		}
+		if (strict_check(&s->msg, (size_t)n, &why) < 0) {
+			gone(s, why.text);
+			return;
+		}
+		s->heard_ms = now_ms();
+		if (s->msg.kind == STRICT_READY)
+			on_ready(s, &s->msg);
+		else if (s->msg.kind == STRICT_MEASURED)
+			on_measured(s, &s->msg);
+		else if (s->msg.kind == STRICT_TIMEOUT)
+			on_timeout(s, &s->msg);
+	}
+}
+
+/* Its own silence is told from the keeper's: if the agent was stopped, what came meanwhile is read first. */
+static void on_ping(evutil_socket_t fd, short what, void *ctx)
+{
+	struct strict *s = ctx;
+	char peek;
+
+	(void)fd;
+	(void)what;
+	let_run(s);
+	if (now_ms() - s->heard_ms > s->wait_ms + STRICT_HUNG_MS &&
+	    recv(s->fd, &peek, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+		gone(s, "its keeper did not answer");
+		return;
+	}
+	(void)say(s, STRICT_PING, 0);
+}
+
+int strict_go(struct strict *s, struct event_base *base, const struct strict_parts *parts)
+{
+	const struct timeval every = {STRICT_PING_MS / 1000, STRICT_PING_MS % 1000 * 1000};
+
+	s->parts = *parts;
+	s->heard_ms = now_ms();
+	s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
+	s->ping = event_new(base, -1, EV_PERSIST, on_ping, s);
+	if (!s->readable || !s->ping || event_add(s->readable, NULL) < 0 ||
+	    event_add(s->ping, &every) < 0)
+		return -ENOMEM;
+	return say(s, STRICT_GO, 0);
+}
+
+void strict_anchored(struct strict *s, const struct checkpoint *head)
+{
+	s->anchored = head->size;
+	let_run(s);
+}
+
+struct strict *strict_free(struct strict *s)
+{
+	const struct timespec tick = {0, 10000000};
+	int left = END_MS / 10;
+
+	if (!s)
+		return NULL;
+	if (s->readable)
+		event_free(s->readable);
+	if (s->ping)
+		event_free(s->ping);
+	close(s->fd);
+	while (waitpid(s->pid, NULL, WNOHANG) == 0 && left-- > 0)
+		nanosleep(&tick, NULL);
+	if (left < 0)
+		kill(s->pid, SIGKILL);
+	free(s);
+	return NULL;
+}
