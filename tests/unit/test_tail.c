@@ -97,6 +97,43 @@ static void test_bounds(void **state)
 	free(big);
 }
 
+static size_t size_of(uint64_t seq)
+{
+	return 1 + seq * 7919 % 65535;
+}
+
+/* Lines of all sizes, many times around: whatever is still here is as it was written, and as much is here as fits. */
+static void test_around(void **state)
+{
+	char *line = malloc(65536);
+	struct buf b = {0};
+	struct tail *t;
+
+	(void)state;
+	assert_int_equal(tail_open(&t), 0);
+	for (uint64_t i = 0; i < 3000; i++) {
+		uint64_t from = i, at, bytes = 0;
+
+		memset(line, 'a' + (int)(i % 26), size_of(i));
+		tail_add(t, i, line, size_of(i));
+		while (from > 0 && bytes + 4 * 65536 < TAIL_BYTES)
+			bytes += size_of(from--) + 1;
+		if (i % 97)
+			continue;
+		buf_clear(&b);
+		assert_int_equal(tail_lines(t, from, i + 1, TAIL_BYTES, &b, &at), 0);
+		assert_int_equal(at, i + 1);
+		for (size_t o = 0; from <= i; o += size_of(from++) + 1) {
+			memset(line, 'a' + (int)(from % 26), size_of(from));
+			assert_memory_equal(b.data + o, line, size_of(from));
+			assert_int_equal(b.data[o + size_of(from)], '\n');
+		}
+	}
+	buf_done(&b);
+	free(line);
+	tail_free(t);
+}
+
 /* A hole would be worse than an empty tail. */
 static void test_hole(void **state)
 {
@@ -123,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_around),
 		cmocka_unit_test(test_hole),
 	};
 

@@ -39,6 +39,7 @@ struct ledger_writer {
 	uint64_t last_order;
 	uint64_t asked; /* for lines that were pruned, from this one less 1: told once */
 	struct spool spool;
+	struct buf line; /* the one at work; its memory is kept for the next */
 	void (*again)(void *ctx);
 	struct event *again_event; /* not from inside the sink: who tells again uses it */
 	uint64_t n_repeats; /* execs that got no line of their own since the last `counters` line */
@@ -49,17 +50,18 @@ struct ledger_writer {
 
 static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 {
-	CLEANUP(buf_done) struct buf b = {0};
+	struct buf *b = &w->line;
 	int r;
 
+	buf_clear(b);
 	l->seq = ledger_next_seq(w->ledger);
 	l->utc_ns = clock_utc_ns(w->clock);
 	if (!l->boot_ns)
 		l->boot_ns = clock_boot_ns(w->clock);
 	l->boot = w->boot;
-	r = line_write(l, &b);
+	r = line_write(l, b);
 	if (r >= 0)
-		r = ledger_append(w->ledger, b.data, b.size);
+		r = ledger_append(w->ledger, b->data, b->size);
 	if (r < 0) {
 		spool_refused(&w->spool, r);
 		if (w->spool.dropped == 1)
@@ -68,8 +70,8 @@ static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 				  terms_type_name(l->type), strerror(-r));
 		return r;
 	}
-	tail_add(w->tail, l->seq, b.data, b.size);
-	spool_written(&w->spool, b.size + 1);
+	tail_add(w->tail, l->seq, b->data, b->size);
+	spool_written(&w->spool, b->size + 1);
 	if (w->commit)
 		commit_appended(w->commit, urgent);
 	return 0;
@@ -482,6 +484,7 @@ struct ledger_writer *ledger_writer_free(struct ledger_writer *w)
 	commit_free(w->commit);
 	ledger_free(w->ledger);
 	tail_free(w->tail);
+	buf_done(&w->line);
 	repeats_free(w->repeats);
 	if (w->repeats_event)
 		event_free(w->repeats_event);

@@ -125,7 +125,7 @@ static uint32_t *bucket_of(struct proctab *p, uint32_t pid)
 /* /proc knows start times by ticks only, so two are the same process when they fall into the same tick. 0 is not known. */
 static bool same_start(const struct proctab *p, uint64_t a, uint64_t b)
 {
-	return a == 0 || b == 0 || a / p->tick_ns == b / p->tick_ns;
+	return a == b || a == 0 || b == 0 || a / p->tick_ns == b / p->tick_ns;
 }
 
 /* The one alive is preferred, else the one that was put last. */
@@ -345,6 +345,14 @@ void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns)
 		end(p, e, true);
 }
 
+/* Of one that was forked, it is looked for when somebody asks. */
+static const struct proctab_text *cgroup_of(struct proctab *p, struct entry *e)
+{
+	if (!e->cgroup)
+		e->cgroup = find_cgroup(p, e);
+	return e->cgroup;
+}
+
 static void actor_of(const struct entry *e, struct line_actor *ret)
 {
 	ret->known = true;
@@ -370,9 +378,7 @@ int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct lin
 	memset(ret, 0, sizeof(*ret));
 	if (!found)
 		return -ENOENT;
-	/* Of one that was forked, it is looked for when somebody asks. */
-	if (!found->cgroup)
-		found->cgroup = find_cgroup(p, found);
+	(void)cgroup_of(p, found);
 	actor_of(e, ret);
 	while (ret->n_ancestors < LINE_MAX_ANCESTORS && e->ppid != 0) {
 		/* A parent's start that is not known would let a reused pid pass for it: then only one alive counts. */
@@ -391,16 +397,15 @@ int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct lin
 
 void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[CGROUPS_SCOPE_SIZE])
 {
-	const struct entry *e = find(p, pid, start_ns);
-	struct line_actor actor;
+	struct entry *e = find(p, pid, start_ns);
+	const struct proctab_text *cgroup = e ? cgroup_of(p, e) : NULL;
 
-	(void)proctab_actor(p, pid, start_ns, &actor);
-	if (actor.container)
-		snprintf(ret, CGROUPS_SCOPE_SIZE, "container:%s", actor.container);
-	else if (e && !actor.cgroup && e->mnt_ns != p->host_mnt_ns)
-		snprintf(ret, CGROUPS_SCOPE_SIZE, "container:unknown");
+	if (cgroup && cgroup->container.id[0])
+		snprintf(ret, CGROUPS_SCOPE_SIZE, "container:%s", cgroup->container.id);
+	else if (e && !cgroup && e->mnt_ns != p->host_mnt_ns)
+		memcpy(ret, "container:unknown", sizeof("container:unknown"));
 	else
-		snprintf(ret, CGROUPS_SCOPE_SIZE, "host");
+		memcpy(ret, "host", sizeof("host"));
 }
 
 uint32_t proctab_peers(const struct proctab *p, uint32_t mnt_ns, uint32_t but_pid,

@@ -19,6 +19,7 @@
 #include "rested_fd.h"
 
 #define CANARY_MS 2000
+#define EXEC_KEY_SIZE (PLUMB_PATH_MAX + 16)
 #define PEERS_MAX 4u /* processes through whose root a file is looked for */
 #define RECORDS_A_TURN \
 	256 /* others on the loop want their turn; the ring's descriptor stays readable */
@@ -181,10 +182,20 @@ static void see_canary(struct sensor_bpf *s, const struct plumb_event_exec *e)
 	s->canary_checked = e->hash.src != PLUMB_HASH_NONE || e->hash.error != 0;
 }
 
+/* Copied, not printed: it is done for every run. size is that of the path with its NUL. */
+static void exec_key(const char *path, size_t size, bool cut, char ret[EXEC_KEY_SIZE])
+{
+	const char *before = cut ? "exec:..." : "exec:";
+	size_t n = strlen(before);
+
+	memcpy(ret, before, n);
+	memcpy(ret + n, path, size);
+}
+
 static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
 {
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
-	char key[PLUMB_PATH_MAX + 16], scope[CGROUPS_SCOPE_SIZE];
+	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
 	CLEANUP(taken_done) struct taken taken = {0};
 	struct line l;
 
@@ -195,7 +206,7 @@ static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
 	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
-	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
+	exec_key(e->path, e->path_size, cut, key);
 	l.type = PLUMB_TYPE_EXEC;
 	l.key = key;
 	l.found = (const char *)taken.found.data;
@@ -210,14 +221,14 @@ static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
 static void handle_script(struct sensor_bpf *s, const struct plumb_event_script *e)
 {
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
-	char key[PLUMB_PATH_MAX + 16], scope[CGROUPS_SCOPE_SIZE];
+	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
 	CLEANUP(taken_done) struct taken taken = {0};
 	struct line l;
 
 	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
-	snprintf(key, sizeof(key), "exec:%s%s", cut ? "..." : "", e->path);
+	exec_key(e->path, e->path_size, cut, key);
 	l.type = PLUMB_TYPE_EXEC;
 	l.op = "script";
 	l.key = key;

@@ -15,9 +15,9 @@
 #include "cleanup.h"
 #include "log.h"
 #include "netlink_door.h"
+#include "twins.h"
 
 #define CPUS_MAX 8192
-#define PENDING_MAX 4096 /* execs that wait for their twin */
 #define ACK_MS 1000
 #define NS_PER_MS 1000000ull
 #define TICK_MS 250
@@ -27,21 +27,13 @@
 
 enum source { SOURCE_BPF = 1, SOURCE_CONNECTOR = 2 };
 
-struct pending {
-	enum source source;
-	uint32_t pid;
-	uint32_t came; /* the timer's tick of its arrival */
-	uint64_t start_ns; /* 0: not known (the connector does not say) */
-	uint64_t at_ns; /* boot time of the exec */
-};
-
 struct sensor_netlink {
 	struct sensor_netlink_options o;
 	struct measure_sink sink;
 	struct netlink_door *door;
 	struct event *timer;
-	struct pending pending[PENDING_MAX];
-	uint32_t n_pending;
+	struct twins *
+		twins; /* execs that wait for their twin; the connector does not say when a process started */
 	/*
 	 * Execs from this boot time on are compared. Before the other source told its first one, and for a while after a loss on
 	 * either side, nothing follows from a missing twin.
@@ -117,7 +109,7 @@ static void check_sequence(struct sensor_netlink *s, const struct sensor_netlink
 		tell_loss(s, gap < 0x80000000u ? gap : 1, "sequence gap");
 }
 
-static void tell_divergence(struct sensor_netlink *s, const struct pending *p)
+static void tell_divergence(struct sensor_netlink *s, const struct twin *p)
 {
 	const char *src = p->source == SOURCE_BPF ? "bpf" : "proc_connector";
 	char found[128], scope[CGROUPS_SCOPE_SIZE];
@@ -140,55 +132,23 @@ static void tell_divergence(struct sensor_netlink *s, const struct pending *p)
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
-/* The twin of the other source, same process (pid, and start where both know it), within the window; the earliest. */
-static struct pending *find_twin(struct sensor_netlink *s, const struct pending *p)
-{
-	for (uint32_t i = 0; i < s->n_pending; i++) {
-		struct pending *t = &s->pending[i];
-		uint64_t apart = t->at_ns > p->at_ns ? t->at_ns - p->at_ns : p->at_ns - t->at_ns;
-
-		if (t->source != p->source && t->pid == p->pid && apart <= s->window_ns &&
-		    (t->start_ns == 0 || p->start_ns == 0 || t->start_ns == p->start_ns))
-			return t;
-	}
-	return NULL;
-}
-
-static void pending_remove(struct sensor_netlink *s, struct pending *p)
-{
-	size_t after = s->n_pending - (size_t)(p - s->pending) - 1;
-
-	/* The order of arrival is kept: the earliest twin is the right one. */
-	memmove(p, p + 1, after * sizeof(*p));
-	s->n_pending--;
-}
-
 static void note(struct sensor_netlink *s, enum source source, uint32_t pid, uint64_t start_ns,
 		 uint64_t at_ns)
 {
-	struct pending p = {
+	const struct twin twin = {
 		.source = source,
 		.pid = pid,
+		.came = s->tick,
 		.start_ns = start_ns,
 		.at_ns = at_ns,
-		.came = s->tick,
 	};
 	/* Of a pair that lies across the border the connector's may seem the earlier one: its clock is converted. */
 	uint64_t slack_ns = source == SOURCE_CONNECTOR ? SLACK_NS : 0;
-	struct pending *twin;
 
 	if (at_ns < s->compare_from_ns && s->compare_from_ns - at_ns > slack_ns)
 		return;
-	twin = find_twin(s, &p);
-	if (twin) {
-		pending_remove(s, twin);
-		return;
-	}
-	if (s->n_pending == PENDING_MAX) {
-		tell_loss(s, PENDING_MAX, "too many execs to compare");
-		return;
-	}
-	s->pending[s->n_pending++] = p;
+	if (!twins_match(s->twins, &twin, s->window_ns) && !twins_put(s->twins, &twin))
+		tell_loss(s, TWINS_MAX, "too many execs to compare");
 }
 
 void sensor_netlink_exec_seen(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns)
@@ -209,7 +169,7 @@ void sensor_netlink_exec_lost(void *ctx, uint64_t n)
 	(void)n; /* that source told it itself */
 	if (s->compare_from_ns != UINT64_MAX)
 		s->compare_from_ns = clock_boot_ns(s->o.clock) + 2 * s->window_ns;
-	s->n_pending = 0;
+	twins_clear(s->twins);
 }
 
 static uint64_t boot_of_monotonic(struct sensor_netlink *s, uint64_t monotonic_ns)
@@ -305,14 +265,15 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	s->tick++;
-	/* Ordered by arrival. */
-	while (s->n_pending > 0 && s->tick - s->pending[0].came > s->patience) {
-		struct pending p = s->pending[0];
+	for (const struct twin *at = twins_oldest(s->twins); at; at = twins_oldest(s->twins)) {
+		struct twin twin = *at;
 
-		pending_remove(s, &s->pending[0]);
+		if (s->tick - twin.came <= s->patience)
+			return;
+		twins_drop_oldest(s->twins);
 		/* The connector's first ones may have a twin from before the border. */
-		if (p.source == SOURCE_BPF || p.at_ns >= s->compare_from_ns + s->window_ns)
-			tell_divergence(s, &p);
+		if (twin.source == SOURCE_BPF || twin.at_ns >= s->compare_from_ns + s->window_ns)
+			tell_divergence(s, &twin);
 	}
 }
 
@@ -383,7 +344,9 @@ int sensor_netlink_open(struct event_base *base, const struct sensor_netlink_opt
 	s->window_ns = (o->window_ms ? o->window_ms : 1000) * NS_PER_MS;
 	s->patience = (uint32_t)(2 * s->window_ns / NS_PER_MS / TICK_MS) + 2;
 	s->compare_from_ns = UINT64_MAX;
-	r = open_door(s, base, ret_why);
+	r = twins_open(&s->twins);
+	if (r >= 0)
+		r = open_door(s, base, ret_why);
 	if (r < 0) {
 		sensor_netlink_free(s);
 		return r;
@@ -404,6 +367,7 @@ struct sensor_netlink *sensor_netlink_free(struct sensor_netlink *s)
 	if (s->timer)
 		event_free(s->timer);
 	netlink_door_free(s->door);
+	twins_free(s->twins);
 	free(s);
 	return NULL;
 }

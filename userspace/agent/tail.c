@@ -6,72 +6,74 @@
 #include <string.h>
 
 struct slot {
-	uint64_t seq;
-	char *line; /* with LF; NULL: none */
-	size_t size;
+	uint64_t at; /* of its first byte, among all bytes that ever were here */
+	size_t size; /* with LF */
 };
 
+/* Lines lie one after another in one ring of bytes: nothing is allocated for one, and none is in two pieces. */
 struct tail {
 	struct slot slots[TAIL_LINES];
 	uint64_t oldest, next;
-	size_t bytes;
+	uint64_t at; /* where the next line begins, counted as in a slot */
+	char *bytes;
 };
 
 int tail_open(struct tail **ret)
 {
 	struct tail *t = calloc(1, sizeof(*t));
 
-	if (!t)
+	if (t)
+		t->bytes = malloc(TAIL_BYTES);
+	if (!t || !t->bytes) {
+		tail_free(t);
 		return -ENOMEM;
+	}
 	*ret = t;
 	return 0;
 }
 
-static struct slot *slot_of(struct tail *t, uint64_t seq)
-{
-	return &t->slots[seq & (TAIL_LINES - 1)];
-}
-
-static void drop_oldest(struct tail *t)
-{
-	struct slot *s = slot_of(t, t->oldest++);
-
-	t->bytes -= s->size;
-	free(s->line);
-	*s = (struct slot){0};
-}
-
 struct tail *tail_free(struct tail *t)
 {
-	if (!t)
-		return NULL;
-	while (t->oldest < t->next)
-		drop_oldest(t);
+	if (t)
+		free(t->bytes);
 	free(t);
 	return NULL;
 }
 
+static const struct slot *slot_of(const struct tail *t, uint64_t seq)
+{
+	return &t->slots[seq & (TAIL_LINES - 1)];
+}
+
+/* Room for size bytes in one piece. */
+static char *make_room(struct tail *t, size_t size)
+{
+	uint64_t left = TAIL_BYTES - t->at % TAIL_BYTES;
+
+	if (left < size)
+		t->at += left;
+	while (t->oldest < t->next && (t->next - t->oldest == TAIL_LINES ||
+				       t->at + size - slot_of(t, t->oldest)->at > TAIL_BYTES))
+		t->oldest++;
+	return t->bytes + t->at % TAIL_BYTES;
+}
+
 void tail_add(struct tail *t, uint64_t seq, const void *line, size_t size)
 {
-	char *copy = malloc(size + 1);
+	char *to;
 
 	/* A hole would be worse than an empty tail: what is here is always without gaps. */
-	if (!copy || seq != t->next)
-		while (t->oldest < t->next)
-			drop_oldest(t);
-	if (!copy) {
+	if (seq != t->next || size >= TAIL_BYTES)
+		t->oldest = t->next = seq;
+	if (size >= TAIL_BYTES) {
 		t->oldest = t->next = seq + 1;
 		return;
 	}
-	if (seq != t->next)
-		t->oldest = t->next = seq;
-	while (t->oldest < t->next &&
-	       (t->next - t->oldest == TAIL_LINES || t->bytes + size + 1 > TAIL_BYTES))
-		drop_oldest(t);
-	memcpy(copy, line, size);
-	copy[size] = '\n';
-	*slot_of(t, seq) = (struct slot){seq, copy, size + 1};
-	t->bytes += size + 1;
+	to = make_room(t, size + 1);
+	memcpy(to, line, size);
+	to[size] = '\n';
+	t->slots[seq & (TAIL_LINES - 1)] = (struct slot){t->at, size + 1};
+	t->at += size + 1;
 	t->next = seq + 1;
 }
 
@@ -83,11 +85,11 @@ int tail_lines(const struct tail *t, uint64_t from, uint64_t to, size_t max, str
 	if (from < t->oldest || from > t->next || to > t->next)
 		return -ENOENT;
 	for (; from < to; from++) {
-		const struct slot *s = &t->slots[from & (TAIL_LINES - 1)];
+		const struct slot *s = slot_of(t, from);
 
 		if (used + s->size > max)
 			break;
-		buf_put(ret, s->line, s->size);
+		buf_put(ret, t->bytes + s->at % TAIL_BYTES, s->size);
 		used += s->size;
 	}
 	*ret_to = from;

@@ -50,10 +50,15 @@ int claims_unknown(const char *why, struct buf *ret)
 
 int claims_exec_value(const struct digest *digest, struct buf *ret)
 {
-	char hex[DIGEST_HEX_SIZE];
+	static const char kind[] = "sha256:";
+	const size_t size = sizeof(kind) - 1;
+	uint8_t *to = buf_room(ret, size + DIGEST_HEX_SIZE - 1);
 
-	digest_hex(digest, hex);
-	buf_printf(ret, "sha256:%s", hex);
+	if (to) {
+		memcpy(to, kind, size);
+		digest_hex(digest, (char *)to + size);
+		buf_grew(ret, size + DIGEST_HEX_SIZE - 1);
+	}
 	return buf_status(ret);
 }
 

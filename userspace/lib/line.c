@@ -2,8 +2,6 @@
 #include "line.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -77,7 +75,8 @@ static void write_measurement(struct jsonl *j, const struct line *l)
 
 static void write_envelope(struct jsonl *j, const struct line *l)
 {
-	char text[CLOCK_TEXT_SIZE], ksess[17];
+	char text[CLOCK_TEXT_SIZE];
+	uint8_t ksess[8];
 
 	clock_text(l->utc_ns, text);
 	jsonl_uint(j, "v", 1);
@@ -87,8 +86,9 @@ static void write_envelope(struct jsonl *j, const struct line *l)
 	jsonl_str(j, "boot", l->boot);
 	jsonl_str(j, "src", l->src);
 	if (l->has_kernel) {
-		snprintf(ksess, sizeof(ksess), "%016" PRIx64, l->ksess);
-		jsonl_str(j, "ksess", ksess);
+		for (size_t i = 0; i < sizeof(ksess); i++)
+			ksess[i] = (uint8_t)(l->ksess >> (8 * (sizeof(ksess) - 1 - i)));
+		jsonl_hex(j, "ksess", ksess, sizeof(ksess));
 		jsonl_uint(j, "cpu", l->cpu);
 		jsonl_uint(j, "kseq", l->kseq);
 	}
