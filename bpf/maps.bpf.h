@@ -37,19 +37,23 @@ const volatile __u64 plumb_ksess __weak = 0;
 /* Place in dropped_by_kind. Constant for each caller, so the verifier sees an index within bounds. */
 static __always_inline __u32 maps_kind_slot(__u16 kind)
 {
-	switch (kind) {
-	case PLUMB_KIND_EXEC:
-	case PLUMB_KIND_SCRIPT:
-		return 0;
-	case PLUMB_KIND_FORK:
+	if (kind == PLUMB_KIND_FORK)
 		return 1;
-	case PLUMB_KIND_EXIT:
+	if (kind == PLUMB_KIND_EXIT)
 		return 2;
-	case PLUMB_KIND_MODULE:
-	case PLUMB_KIND_LOAD:
+	switch (kind / 16) {
+	case 0:
+		return 0;
+	case 1:
 		return 3;
-	default:
+	case 2:
 		return 4;
+	case 3:
+		return 5;
+	case 4:
+		return 6;
+	default:
+		return PLUMB_DROPPED_KINDS - 1;
 	}
 }
 

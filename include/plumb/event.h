@@ -226,12 +226,14 @@ struct plumb_event_module {
 	__u32 reserved;
 };
 
+#define PLUMB_DROPPED_KINDS	8
+
 /* One per CPU, in the map "counters". attempts = submitted + dropped. */
 struct plumb_counters {
 	__u64 attempts;
 	__u64 submitted;
 	__u64 dropped;
-	__u64 dropped_by_kind[5];	/* exec and script, fork, exit, module and load, others */
+	__u64 dropped_by_kind[PLUMB_DROPPED_KINDS];	/* by block: processes but fork and exit; fork; exit; modules; files; kernel; guard; others */
 };
 
 _Static_assert(sizeof(struct plumb_event) == 40, "border: event header");
@@ -248,6 +250,6 @@ _Static_assert(sizeof(struct plumb_event_bpf) == 40 + 72 + 16 + 16, "border: bpf
 _Static_assert(sizeof(struct plumb_event_fork) == 40 + 72 + 16, "border: fork");
 _Static_assert(sizeof(struct plumb_event_exit) == 40 + 72 + 8, "border: exit");
 _Static_assert(sizeof(struct plumb_event_module) == 40 + 72 + 72, "border: module");
-_Static_assert(sizeof(struct plumb_counters) == 64, "border: counters");
+_Static_assert(sizeof(struct plumb_counters) == 24 + 8 * PLUMB_DROPPED_KINDS, "border: counters");
 
 #endif

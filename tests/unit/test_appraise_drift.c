@@ -286,6 +286,10 @@ static void test_losses(void **state)
 {
 	struct place *p = *state;
 
+	put_record(p, PLUMB_TYPE_LOST, "\"of\":\"fanotify\",\"n\":0,\"what\":\"overflow\"");
+	assert_non_null(
+		strstr(read_all(p), "|events of fanotify, how many is not known: overflow\n"));
+	p->seq = 40;
 	put_record(p, PLUMB_TYPE_LOST, "\"of\":\"fanotify\",\"n\":12,\"what\":\"overflow\"");
 	assert_string_equal(read_all(p),
 			    "40 drift finding:loss|none lost|12 events of fanotify: overflow\n");
@@ -330,6 +334,29 @@ static void test_numbers_per_cpu(void **state)
 			    "CPU 1 counted 950 events, and event 1000 was told before");
 	put_event(p, 7, APPRAISE_COUNTERS_MAX_CPUS, 1);
 	assert_string_equal(counters(p), "CPU 4096 is none");
+}
+
+/* Whoever lost a file event lost another thing than who lost a fork; foreign text stays within its bounds. */
+static void test_drops_by_kind(void **state)
+{
+	struct place *p = *state;
+	char body[1024], name[257];
+
+	put_record(p, PLUMB_TYPE_COUNTERS,
+		   "\"session\":\"0000000000000007\",\"on_cpu\":0,\"attempts\":100,\"submitted\":0,"
+		   "\"dropped\":9,\"dropped_by\":{\"exec\":2,\"file\":7},\"received\":91");
+	assert_non_null(strstr(read_all(p), "9 events of bpf: the ring was full (in all on this "
+					    "CPU: exec 2, file 7)"));
+	put_counters(p, 7, 0, 101, 10, 91);
+	assert_non_null(strstr(read_all(p), "1 events of bpf: the ring was full\n"));
+	memset(name, 'x', sizeof(name) - 1);
+	name[256] = '\0';
+	snprintf(body, sizeof(body),
+		 "\"session\":\"0000000000000007\",\"on_cpu\":0,\"attempts\":103,"
+		 "\"submitted\":0,\"dropped\":11,\"dropped_by\":{\"%s\":\"much\"},\"received\":92",
+		 name);
+	put_record(p, PLUMB_TYPE_COUNTERS, body);
+	assert_non_null(strstr(read_all(p), "(in all on this CPU: xxxxxxxxxxxxxxxx 0)"));
 }
 
 static void test_counters_fall(void **state)
@@ -436,8 +463,8 @@ int main(void)
 		TEST(test_derived_again), TEST(test_lies_and_skew),   TEST(test_other_baselines),
 		TEST(test_gaps),	  TEST(test_windows_end),     TEST(test_starts_tell_gaps),
 		TEST(test_losses),	  TEST(test_numbers_per_cpu), TEST(test_counters_fall),
-		TEST(test_jammed_ring),	  TEST(test_loaded_anew),     TEST(test_no_lines),
-		TEST(test_stored_state),
+		TEST(test_drops_by_kind), TEST(test_jammed_ring),     TEST(test_loaded_anew),
+		TEST(test_no_lines),	  TEST(test_stored_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

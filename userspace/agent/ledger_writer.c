@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "counters_line.h"
 #include "judge.h"
 #include "ledger_lines.h"
 #include "ledger_past.h"
@@ -208,17 +209,15 @@ int ledger_writer_before(struct ledger_writer *w, const struct line *l, uint64_t
 static void on_counters(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c,
 			uint64_t received)
 {
+	CLEANUP(buf_done) struct buf b = {0};
 	struct ledger_writer *w = ctx;
-	char members[256];
+	const struct counters_line line = {ksess, cpu, received, w->n_repeats, c};
+	int r = counters_line_members(&line, &b);
 
-	snprintf(members, sizeof(members),
-		 "\"session\":\"%016" PRIx64 "\",\"on_cpu\":%u,\"attempts\":%" PRIu64
-		 ",\"submitted\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"received\":%" PRIu64
-		 ",\"exec_repeats\":%" PRIu64,
-		 ksess, cpu, (uint64_t)c->attempts, (uint64_t)c->submitted, (uint64_t)c->dropped,
-		 received, w->n_repeats);
 	tell_dropped(w);
-	if (ledger_writer_record(w, PLUMB_TYPE_COUNTERS, "agent", members) >= 0)
+	if (r >= 0)
+		r = ledger_writer_record(w, PLUMB_TYPE_COUNTERS, "agent", (char *)b.data);
+	if (r >= 0)
 		w->n_repeats = 0;
 }
 

@@ -16,7 +16,7 @@ struct measure_sink {
 	void (*measurement)(void *ctx, const struct line *l);
 	/* Counters of one CPU of the kernel programs, and how many records of it have arrived. Called when they changed. */
 	void (*counters)(void *ctx, uint64_t ksess, uint32_t cpu, const struct plumb_counters *c, uint64_t received);
-	/* n events of a source are known to be lost ("fanotify" queue overflow, "proc_connector" ENOBUFS, "bpf" sequence gap). */
+	/* n events of a source are known to be lost; 0: some, and nobody knows how many ("fanotify" queue overflow, "proc_connector" ENOBUFS, "bpf" sequence gap). */
 	void (*lost)(void *ctx, const char *src, uint64_t n, const char *what);
 };
 

@@ -237,7 +237,9 @@ static void take_event(struct watch *w, const struct fanotify_event_metadata *e,
 	struct named named = {0};
 
 	if (e->mask & FAN_Q_OVERFLOW) {
-		tell_loss(w, "queue overflow");
+		/* The kernel does not say how many. */
+		changes_lost(w->o.changes, "fanotify", 0,
+			     "queue overflow: all watched files are looked at again");
 		return;
 	}
 	while (left >= sizeof(struct fanotify_event_info_header)) {

@@ -186,22 +186,47 @@ static int on_lost(struct pass *p, const struct line *l, const json_t *o)
 	(void)jsonl_get_str(o, "of", 64, &of, NULL);
 	(void)jsonl_get_str(o, "what", 1024, &what, NULL);
 	(void)jsonl_get_uint(o, "n", INT64_MAX, &n, NULL);
-	snprintf(found, sizeof(found), "%" PRIu64 " events of %.40s: %.150s", n, of, what);
+	if (n > 0)
+		snprintf(found, sizeof(found), "%" PRIu64 " events of %.40s: %.150s", n, of, what);
+	else
+		snprintf(found, sizeof(found), "events of %.40s, how many is not known: %.150s", of,
+			 what);
 	return tell(p, l, PLUMB_FINDING_LOSS, "none lost", found);
+}
+
+/* "exec 5, file 7", as the node counted them on this CPU since its programs were loaded; "" when it does not say. */
+static void kinds_text(const json_t *o, char *ret, size_t size)
+{
+	const json_t *by = json_object_get(o, "dropped_by");
+	const char *kind;
+	json_t *n;
+	size_t at = 0;
+
+	ret[0] = '\0';
+	json_object_foreach ((json_t *)by, kind, n) {
+		int put = snprintf(ret + at, size - at, "%s%.16s %lld", at ? ", " : "", kind,
+				   (long long)json_integer_value(n));
+
+		if (put < 0 || (size_t)put >= size - at)
+			return;
+		at += (size_t)put;
+	}
 }
 
 static int on_counters(struct pass *p, const struct line *l, const json_t *o)
 {
 	struct why found;
 	uint64_t dropped = 0;
-	char text[64];
+	char text[256], kinds[160];
 	int r = appraise_counters_counters(&p->state->counters, l, o, &dropped, &found, p->why);
 
 	if (r >= 0 && found.text[0])
 		r = tell(p, l, PLUMB_FINDING_COUNTERS, "numbers that add up", found.text);
 	if (r != 0 || dropped == 0)
 		return r;
-	snprintf(text, sizeof(text), "%" PRIu64 " events of bpf: the ring was full", dropped);
+	kinds_text(o, kinds, sizeof(kinds));
+	snprintf(text, sizeof(text), "%" PRIu64 " events of bpf: the ring was full%s%s%s", dropped,
+		 kinds[0] ? " (in all on this CPU: " : "", kinds, kinds[0] ? ")" : "");
 	return tell(p, l, PLUMB_FINDING_LOSS, "none lost", text);
 }
 
