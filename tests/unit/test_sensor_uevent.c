@@ -217,6 +217,13 @@ static void one_that_only_uevents_saw_is_told_twice(void **state)
 	assert_int_equal(b.loads, 1);
 	assert_int_equal(b.divergences, 1);
 	assert_string_equal(b.last, "only uevent saw module dummy");
+	now += 9000000000ull;
+	wait_out(&b);
+	assert_int_equal(b.divergences, 1);
+	now += 2000000000ull;
+	wait_out(&b);
+	assert_int_equal(b.divergences, 2);
+	assert_string_equal(b.last, "absent");
 	end(&b);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec_pair.h"
 #include "ledger_writer.h"
 #include "log.h"
 #include "lsm_files.h"
@@ -19,7 +20,6 @@
 #include "self_quote.h"
 #include "self_watch.h"
 #include "sensor_bpf.h"
-#include "sensor_netlink.h"
 #include "sensors_net.h"
 #include "strict.h"
 #include "transport.h"
@@ -44,7 +44,7 @@ struct agent {
 	struct proctab *proctab;
 	struct hash_cache *hashes;
 	struct file_set *files;
-	struct sensor_netlink *netlink;
+	struct exec_pair *exec_pair;
 	struct sensors_net *sensors_net;
 	struct sensor_bpf *bpf;
 	struct changes *changes;
@@ -117,8 +117,7 @@ static int on_mounter(void *ctx, const char *point, bool umount, struct line_act
 
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
-	struct sensor_netlink_options netlink = {
-		.proctab = a->proctab, .clock = o->clock, .compare = true};
+	const struct exec_pair_options pair = {a->proctab, o->clock};
 	struct sensor_bpf_options bpf = {.proctab = a->proctab,
 					 .hash_cache = a->hashes,
 					 .cgroups = a->cgroups,
@@ -130,22 +129,18 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 	const struct sensors_net_options net = {a->claims, a->proctab, o->clock, o->scan_ms, 0};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
-	int rb, rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
+	int rb, rn = exec_pair_open(base, &pair, sink, &a->exec_pair, &netlink_why);
 
 	a->sensors_net = sensors_net_open(base, &net, sink);
 	if (rn >= 0) {
-		bpf.exec_seen = sensor_netlink_exec_seen;
-		bpf.exec_lost = sensor_netlink_exec_lost;
-		bpf.peer_ctx = a->netlink;
+		bpf.exec_seen = exec_pair_seen;
+		bpf.exec_lost = exec_pair_lost;
+		bpf.peer_ctx = a->exec_pair;
 	}
 	rb = sensor_bpf_open(base, &bpf, sensors_net_tap(a->sensors_net, sink), &a->bpf, &bpf_why);
 	sensors_net_bpf(a->sensors_net, a->bpf);
-	if (rb < 0 && rn >= 0) {
-		/* Nothing to compare with: the connector's execs are then measurements of their own. */
-		a->netlink = sensor_netlink_free(a->netlink);
-		netlink.compare = false;
-		rn = sensor_netlink_open(base, &netlink, sink, &a->netlink, &netlink_why);
-	}
+	if (rn >= 0)
+		rn = exec_pair_bpf(a->exec_pair, rb < 0 ? NULL : a->bpf, &netlink_why);
 	if (rb < 0)
 		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it\"", bpf_why.text);
 	scan_claims_bpf(a->claims, rb < 0 ? NULL : a->bpf, bpf_why.text);
@@ -530,7 +525,7 @@ static void free_sensors(struct agent *a)
 	a->bpf = sensor_bpf_free(a->bpf);
 	a->sensors_net = sensors_net_free(a->sensors_net);
 	a->claims = scan_claims_free(a->claims);
-	a->netlink = sensor_netlink_free(a->netlink);
+	a->exec_pair = exec_pair_free(a->exec_pair);
 }
 
 /* Lets the loop run until all is anchored, quoted and signed, or the time is over: what the TPM does not do now it does at the next start. */

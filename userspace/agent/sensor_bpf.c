@@ -21,6 +21,7 @@
 #define CANARY_MS 2000
 #define EXEC_KEY_SIZE (PLUMB_PATH_MAX + 16)
 #define PEERS_MAX 4u /* processes through whose root a file is looked for */
+#define TURNS_A_DRAIN 64
 #define RECORDS_A_TURN \
 	256 /* others on the loop want their turn; the ring's descriptor stays readable */
 #define REST_MS 2
@@ -577,11 +578,13 @@ struct loader *sensor_bpf_loader(const struct sensor_bpf *s)
 	return s->loader;
 }
 
-void sensor_bpf_drain(struct sensor_bpf *s)
+bool sensor_bpf_drain(struct sensor_bpf *s)
 {
 	/* Bounded: on a busy node the ring may never be empty. */
-	for (int i = 0; i < 64 && take_turn(s) >= RECORDS_A_TURN; i++)
-		;
+	for (int i = 0; i < TURNS_A_DRAIN; i++)
+		if (take_turn(s) < RECORDS_A_TURN)
+			return true;
+	return false;
 }
 
 uint64_t sensor_bpf_received(const struct sensor_bpf *s, uint32_t cpu)

@@ -29,7 +29,7 @@ struct sensor_bpf_options {
 	const struct clock *clock;	/* borrowed */
 	const char *canary;		/* program that is run once; NULL: /bin/true; "": no canary */
 	uint32_t counters_ms;		/* how often counters are read; 0: 1000 */
-	/* Another source of execs to compare with (sensor_netlink_peer()), may be NULL. */
+	/* Whoever compares the execs with another source's; may be NULL. lost: some were, or may come late. */
 	void (*exec_seen)(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns);
 	void (*exec_lost)(void *ctx, uint64_t n);
 	void *peer_ctx;
@@ -49,7 +49,8 @@ int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o,
 		    struct sensor_bpf **ret, struct why *ret_why);	/* base borrowed; options and sink copied */
 struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s);
 struct loader *sensor_bpf_loader(const struct sensor_bpf *s);	/* borrowed: tier, programs, ksess, marks */
-void sensor_bpf_drain(struct sensor_bpf *s);	/* takes what waits in the ring, now; not from inside a record's callback */
+/* Takes what waits in the ring, now; not from inside a record's callback. False: more waits. */
+bool sensor_bpf_drain(struct sensor_bpf *s);
 uint64_t sensor_bpf_received(const struct sensor_bpf *s, uint32_t cpu);	/* records of that CPU, so far */
 void sensor_bpf_flush(struct sensor_bpf *s);	/* and reads the counters */
 

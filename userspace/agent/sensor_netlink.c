@@ -15,32 +15,27 @@
 #include "cleanup.h"
 #include "log.h"
 #include "netlink_door.h"
-#include "twins.h"
 
 #define CPUS_MAX 8192
 #define ACK_MS 1000
 #define NS_PER_MS 1000000ull
 #define TICK_MS 250
 #define REST_MS \
-	10 /* forks, execs and exits of all programs come here; they are compared within a second */
-#define SLACK_NS (10 * NS_PER_MS)
-
-enum source { SOURCE_BPF = 1, SOURCE_CONNECTOR = 2 };
+	10 /* forks, execs and exits of all programs come here; they are compared after a second */
+#define TICKS_A_LOSS 4
+#define DATAGRAMS_A_DRAIN 16384
+#define JUMP_NS (50 * NS_PER_MS)
 
 struct sensor_netlink {
 	struct sensor_netlink_options o;
 	struct measure_sink sink;
 	struct netlink_door *door;
 	struct event *timer;
-	struct twins *
-		twins; /* execs that wait for their twin; the connector does not say when a process started */
-	/*
-	 * Execs from this boot time on are compared. Before the other source told its first one, and for a while after a loss on
-	 * either side, nothing follows from a missing twin.
-	 */
-	uint64_t compare_from_ns;
-	uint64_t window_ns;
-	uint32_t tick, patience; /* an exec waits for so many ticks, and so turns of the loop */
+	uint64_t lost; /* not told yet */
+	const char *lost_what; /* the first kind of it; NULL: none */
+	char lost_text[128];
+	uint32_t tick;
+	uint64_t apart_ns; /* boot time less monotonic time: what was spent in suspend */
 	bool acknowledged;
 	int ack_error;
 	bool seq_known[CPUS_MAX];
@@ -88,11 +83,27 @@ int sensor_netlink_parse(const void *data, size_t size, struct sensor_netlink_ev
 	return 0;
 }
 
-static void tell_loss(struct sensor_netlink *s, uint64_t n, const char *what)
+/* A full buffer is told by an error first, and by the gaps on each CPU after it: one line for all of a second. */
+static void note_loss(struct sensor_netlink *s, uint64_t n, const char *what)
 {
-	log_warning("sensor=proc_connector lost=%llu what=\"%s\"", (unsigned long long)n, what);
-	s->sink.lost(s->sink.ctx, "proc_connector", n, what);
-	sensor_netlink_exec_lost(s, n);
+	if (!s->lost_what) {
+		snprintf(s->lost_text, sizeof(s->lost_text), "%s", what);
+		s->lost_what = s->lost_text;
+	}
+	s->lost += n;
+	if (s->o.lost)
+		s->o.lost(s->o.ctx);
+}
+
+static void tell_loss(struct sensor_netlink *s)
+{
+	if (!s->lost_what)
+		return;
+	log_warning("sensor=proc_connector lost=%llu what=\"%s\"", (unsigned long long)s->lost,
+		    s->lost_what);
+	s->sink.lost(s->sink.ctx, "proc_connector", s->lost, s->lost_what);
+	s->lost = 0;
+	s->lost_what = NULL;
 }
 
 static void check_sequence(struct sensor_netlink *s, const struct sensor_netlink_event *e)
@@ -106,81 +117,33 @@ static void check_sequence(struct sensor_netlink *s, const struct sensor_netlink
 	if (!s->seq_known[e->cpu])
 		s->seq_known[e->cpu] = true;
 	else if (gap != 0)
-		tell_loss(s, gap < 0x80000000u ? gap : 1, "sequence gap");
+		note_loss(s, gap < 0x80000000u ? gap : 1, "sequence gap");
 }
 
-static void tell_divergence(struct sensor_netlink *s, const struct twin *p)
-{
-	const char *src = p->source == SOURCE_BPF ? "bpf" : "proc_connector";
-	char found[128], scope[CGROUPS_SCOPE_SIZE];
-	struct line l = {
-		.utc_ns = clock_utc_ns(s->o.clock),
-		.boot_ns = p->at_ns,
-		.src = "proc_connector",
-		.type = PLUMB_TYPE_CLAIM,
-		.scope = scope,
-		.key = "sensor:exec_divergence",
-		.found = found,
-		.has_actor = true,
-	};
-
-	snprintf(found, sizeof(found), "only %s saw pid %u start %llu", src, p->pid,
-		 (unsigned long long)p->start_ns);
-	(void)proctab_actor(s->o.proctab, p->pid, p->start_ns, &l.actor);
-	proctab_scope(s->o.proctab, p->pid, p->start_ns, scope);
-	log_warning("sensor=proc_connector divergence=\"%s\"", found);
-	s->sink.measurement(s->sink.ctx, &l);
-}
-
-static void note(struct sensor_netlink *s, enum source source, uint32_t pid, uint64_t start_ns,
-		 uint64_t at_ns)
-{
-	const struct twin twin = {
-		.source = source,
-		.pid = pid,
-		.came = s->tick,
-		.start_ns = start_ns,
-		.at_ns = at_ns,
-	};
-	/* Of a pair that lies across the border the connector's may seem the earlier one: its clock is converted. */
-	uint64_t slack_ns = source == SOURCE_CONNECTOR ? SLACK_NS : 0;
-
-	if (at_ns < s->compare_from_ns && s->compare_from_ns - at_ns > slack_ns)
-		return;
-	if (!twins_match(s->twins, &twin, s->window_ns) && !twins_put(s->twins, &twin))
-		tell_loss(s, TWINS_MAX, "too many execs to compare");
-}
-
-void sensor_netlink_exec_seen(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns)
-{
-	struct sensor_netlink *s = ctx;
-
-	if (!s->o.compare)
-		return;
-	if (s->compare_from_ns == UINT64_MAX)
-		s->compare_from_ns = boot_ns;
-	note(s, SOURCE_BPF, pid, start_ns, boot_ns);
-}
-
-void sensor_netlink_exec_lost(void *ctx, uint64_t n)
-{
-	struct sensor_netlink *s = ctx;
-
-	(void)n; /* that source told it itself */
-	if (s->compare_from_ns != UINT64_MAX)
-		s->compare_from_ns = clock_boot_ns(s->o.clock) + 2 * s->window_ns;
-	twins_clear(s->twins);
-}
-
-static uint64_t boot_of_monotonic(struct sensor_netlink *s, uint64_t monotonic_ns)
+static uint64_t monotonic_ns(void)
 {
 	struct timespec ts;
 
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
-		return monotonic_ns;
-	/* They differ by the time spent in suspend. */
-	return monotonic_ns + clock_boot_ns(s->o.clock) -
-	       ((uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
+}
+
+/* Read again when we were held up between the clocks. A suspend may lie between an event and now: its time is then not known. */
+static void read_apart(struct sensor_netlink *s)
+{
+	uint64_t before, boot, after, apart;
+	int tries = 0;
+
+	do {
+		before = monotonic_ns();
+		boot = clock_boot_ns(s->o.clock);
+		after = monotonic_ns();
+	} while (after - before > NS_PER_MS && ++tries < 8);
+	apart = boot - before;
+	if (s->apart_ns != 0 && s->o.lost &&
+	    (apart > s->apart_ns + JUMP_NS || s->apart_ns > apart + JUMP_NS))
+		s->o.lost(s->o.ctx);
+	s->apart_ns = apart;
 }
 
 /* The only source there is: the exec is told, and that its bytes were not measured. */
@@ -211,8 +174,6 @@ static void tell_exec(struct sensor_netlink *s, uint32_t pid, uint64_t at_ns)
 
 static void handle(struct sensor_netlink *s, const struct sensor_netlink_event *e)
 {
-	uint64_t at_ns;
-
 	/* Answers are numbered too, also those to other listeners. */
 	check_sequence(s, e);
 	if (e->what == SENSOR_NETLINK_ACK) {
@@ -221,11 +182,10 @@ static void handle(struct sensor_netlink *s, const struct sensor_netlink_event *
 	}
 	if (e->what != SENSOR_NETLINK_EXEC)
 		return;
-	at_ns = boot_of_monotonic(s, e->monotonic_ns);
-	if (!s->o.compare)
-		tell_exec(s, e->pid, at_ns);
+	if (s->o.exec)
+		s->o.exec(s->o.ctx, e->pid, e->monotonic_ns + s->apart_ns);
 	else
-		note(s, SOURCE_CONNECTOR, e->pid, 0, at_ns);
+		tell_exec(s, e->pid, e->monotonic_ns + s->apart_ns);
 }
 
 /* Connector messages have the type NLMSG_DONE, which here ends nothing. */
@@ -245,7 +205,7 @@ static void on_datagram(void *ctx, const void *data, size_t size)
 		if (r > 0)
 			r = sensor_netlink_parse(m.body.data, m.body.size, &e, &why);
 		if (r < 0) {
-			tell_loss(s, 1, why.text);
+			note_loss(s, 1, why.text);
 			return;
 		}
 		handle(s, &e);
@@ -255,7 +215,7 @@ static void on_datagram(void *ctx, const void *data, size_t size)
 /* How many were thrown away the sequence numbers will say. */
 static void on_lost(void *ctx, const char *what)
 {
-	tell_loss(ctx, 0, what);
+	note_loss(ctx, 0, what);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -264,17 +224,20 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	s->tick++;
-	for (const struct twin *at = twins_oldest(s->twins); at; at = twins_oldest(s->twins)) {
-		struct twin twin = *at;
+	read_apart(s);
+	if (++s->tick % TICKS_A_LOSS == 0)
+		tell_loss(s);
+	if (s->o.tick)
+		s->o.tick(s->o.ctx);
+}
 
-		if (s->tick - twin.came <= s->patience)
-			return;
-		twins_drop_oldest(s->twins);
-		/* The connector's first ones may have a twin from before the border. */
-		if (twin.source == SOURCE_BPF || twin.at_ns >= s->compare_from_ns + s->window_ns)
-			tell_divergence(s, &twin);
-	}
+bool sensor_netlink_drain(struct sensor_netlink *s)
+{
+	/* Bounded: on a busy node there may always be one more. */
+	for (int i = 0; i < DATAGRAMS_A_DRAIN; i++)
+		if (netlink_door_take(s->door) <= 0)
+			return true;
+	return false;
 }
 
 static int listen_to(struct sensor_netlink *s)
@@ -312,9 +275,9 @@ static int open_door(struct sensor_netlink *s, struct event_base *base, struct w
 		.name = "process connector",
 		.protocol = NETLINK_CONNECTOR,
 		.groups = {CN_IDX_PROC},
-		.receive_size = s->o.receive_size,
 		.small = true,
 		.rest_ms = REST_MS,
+		.receive_size = s->o.receive_size ? s->o.receive_size : 8u << 20,
 		.datagram = on_datagram,
 		.lost = on_lost,
 		.ctx = s,
@@ -341,12 +304,8 @@ int sensor_netlink_open(struct event_base *base, const struct sensor_netlink_opt
 		return -ENOMEM;
 	s->o = *o;
 	s->sink = *sink;
-	s->window_ns = (o->window_ms ? o->window_ms : 1000) * NS_PER_MS;
-	s->patience = (uint32_t)(2 * s->window_ns / NS_PER_MS / TICK_MS) + 2;
-	s->compare_from_ns = UINT64_MAX;
-	r = twins_open(&s->twins);
-	if (r >= 0)
-		r = open_door(s, base, ret_why);
+	read_apart(s);
+	r = open_door(s, base, ret_why);
 	if (r < 0) {
 		sensor_netlink_free(s);
 		return r;
@@ -364,10 +323,10 @@ struct sensor_netlink *sensor_netlink_free(struct sensor_netlink *s)
 {
 	if (!s)
 		return NULL;
+	tell_loss(s);
 	if (s->timer)
 		event_free(s->timer);
 	netlink_door_free(s->door);
-	twins_free(s->twins);
 	free(s);
 	return NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sensor_netlink.h: the kernel's process connector as a second source of execs.
- * In: connector messages; execs that the kernel programs saw. Out: a claim "sensor:exec_divergence" for each exec that only one of
- * them saw within the window, losses (ENOBUFS, sequence gaps per CPU). A loss on either side silences the comparison for a window.
+ * In: connector messages. Out: each exec to whoever compares, or as a measurement of its own; losses (ENOBUFS, sequence gaps per CPU), summed
+ * up once a second.
  */
 #ifndef PLUMB_SENSOR_NETLINK_H
 #define PLUMB_SENSOR_NETLINK_H
@@ -17,9 +17,12 @@ struct sensor_netlink;
 struct sensor_netlink_options {
 	struct proctab *proctab;	/* borrowed */
 	const struct clock *clock;	/* borrowed */
-	bool compare;			/* false: no other source; execs then become measurements of their own, unmeasured */
-	uint32_t window_ms;		/* 0: 1000 */
-	uint32_t receive_size;		/* bytes of the socket's buffer; 0: 4 MiB */
+	/* Each exec, by whoever compares; NULL: no other source. Execs then become measurements of their own, unmeasured. */
+	void (*exec)(void *ctx, uint32_t pid, uint64_t at_ns);
+	void (*lost)(void *ctx);	/* some were lost, or the clock jumped; with exec */
+	void (*tick)(void *ctx);	/* four times a second; with exec */
+	void *ctx;
+	uint32_t receive_size;		/* bytes of the socket's buffer; 0: 8 MiB, which the kernel doubles: more execs than the ring holds */
 };
 
 /* -EPERM: not permitted; -ENOTSUP: the kernel has no process connector. */
@@ -27,9 +30,7 @@ int sensor_netlink_open(struct event_base *base, const struct sensor_netlink_opt
 			struct sensor_netlink **ret, struct why *ret_why);
 struct sensor_netlink *sensor_netlink_free(struct sensor_netlink *s);
 
-/* What the other source saw and lost; fit struct sensor_bpf_options' exec_seen and exec_lost (ctx: the struct sensor_netlink). */
-void sensor_netlink_exec_seen(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns);
-void sensor_netlink_exec_lost(void *ctx, uint64_t n);
+bool sensor_netlink_drain(struct sensor_netlink *s);	/* takes what waits, now. True: nothing waits any more */
 
 enum sensor_netlink_what { SENSOR_NETLINK_OTHER = 0, SENSOR_NETLINK_EXEC = 1, SENSOR_NETLINK_ACK = 2 };
 

@@ -17,6 +17,7 @@
 #define GROUP_KERNEL 1 /* 2 is what udev tells after it has worked on them */
 #define PENDING_MAX 1024
 #define TICK_MS 250
+#define QUIET_NS (10000 * NS_PER_MS) /* without a divergence it is over */
 #define CPUS_MAX 8192
 #define NS_PER_MS 1000000ull
 #define MODULE_PATH "/module/"
@@ -40,6 +41,7 @@ struct sensor_uevent {
 	bool compare;
 	uint64_t window_ns;
 	uint64_t silent_until_ns; /* nothing follows from a missing twin before this boot time */
+	uint64_t diverged_ns; /* the last divergence; 0: it is over */
 	uint32_t tick, patience; /* a load waits for so many ticks, and so turns of the loop */
 	uint64_t dropped[CPUS_MAX]; /* as last told by the kernel programs */
 };
@@ -125,12 +127,11 @@ static void tell_module(struct sensor_uevent *s, const char *name, const char *o
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
-static void tell_divergence(struct sensor_uevent *s, const struct pending *p, const char *more)
+static void put_divergence(struct sensor_uevent *s, const char *found, uint64_t at_ns)
 {
-	char found[SENSOR_UEVENT_NAME_SIZE + 96];
 	const struct line l = {
 		.utc_ns = clock_utc_ns(s->o.clock),
-		.boot_ns = p->at_ns,
+		.boot_ns = at_ns,
 		.src = "uevent",
 		.type = PLUMB_TYPE_CLAIM,
 		.scope = "host",
@@ -138,10 +139,29 @@ static void tell_divergence(struct sensor_uevent *s, const struct pending *p, co
 		.found = found,
 	};
 
+	s->sink.measurement(s->sink.ctx, &l);
+}
+
+static void tell_divergence(struct sensor_uevent *s, const struct pending *p, const char *more)
+{
+	char found[SENSOR_UEVENT_NAME_SIZE + 96];
+
 	snprintf(found, sizeof(found), "only %s saw module %s%s",
 		 p->source == SOURCE_BPF ? "bpf" : "uevent", p->name, more);
 	log_warning("sensor=uevent divergence=\"%s\"", found);
-	s->sink.measurement(s->sink.ctx, &l);
+	put_divergence(s, found, p->at_ns);
+	s->diverged_ns = clock_boot_ns(s->o.clock);
+}
+
+/* The drift was one of that load, and the state is good again. */
+static void tell_over(struct sensor_uevent *s)
+{
+	uint64_t now = clock_boot_ns(s->o.clock);
+
+	if (s->diverged_ns == 0 || now - s->diverged_ns < QUIET_NS)
+		return;
+	s->diverged_ns = 0;
+	put_divergence(s, "absent", now);
 }
 
 static void silence(struct sensor_uevent *s)
@@ -238,6 +258,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	s->tick++;
+	tell_over(s);
 	while (i < s->n_pending) {
 		struct pending p = s->pending[i];
 

@@ -2,7 +2,8 @@
 /*
  * sensor_uevent.h: the kernel's uevents of modules, as a second source of loads and the only one of unloads.
  * In: uevents (group 1, of the kernel itself); what the kernel programs told, through the tap. Out: module lines for what nobody else
- * told, and a claim "sensor:module_divergence" for each load that only one of them saw. A loss on either side silences the comparison.
+ * told, and a claim "sensor:module_divergence" for each load that only one of them saw, "absent" ten
+ * seconds later. A loss on either side silences the comparison.
  */
 #ifndef PLUMB_SENSOR_UEVENT_H
 #define PLUMB_SENSOR_UEVENT_H

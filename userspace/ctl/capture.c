@@ -19,6 +19,7 @@
 #include "claims_kernel.h"
 #include "claims_modules.h"
 #include "claims_runtime.h"
+#include "claims_source.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "digest.h"
@@ -95,6 +96,14 @@ static int take_bpf(struct claims_source *host, struct claims *c, struct why *re
 	return r < 0 ? r : put;
 }
 
+/* What two sources of the agent should both have seen, they did. */
+static int take_divergences(const struct claims_source *host)
+{
+	int r = claims_source_put_text(host, "sensor:exec_divergence", "absent");
+
+	return r < 0 ? r : claims_source_put_text(host, "sensor:module_divergence", "absent");
+}
+
 /* Only what stays as it is from one boot to the next: not the boot's id, and nothing that counts. */
 static int take_facts(const struct claims_source *host)
 {
@@ -103,7 +112,7 @@ static int take_facts(const struct claims_source *host)
 		claims_boot_secure,   claims_boot_firmware,   claims_boot_ima,
 		claims_cpu_flags,     claims_cpu_mitigations, claims_kernel_taint,
 		claims_kernel_probes, claims_kernel_ftrace,   claims_kernel_livepatch,
-		claims_modules_all,   claims_runtime_all,
+		claims_modules_all,   claims_runtime_all,     take_divergences,
 	};
 	int r = 0;
 

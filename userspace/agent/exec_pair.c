@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exec_pair.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "corroborate.h"
+#include "sensor_netlink.h"
+
+struct exec_pair {
+	struct exec_pair_options o;
+	struct event_base *base;
+	struct measure_sink sink;
+	struct corroborate *corroborate;
+	struct sensor_netlink *netlink;
+	struct sensor_bpf *bpf;
+	struct plumb_counters *counters; /* of all CPUs, as read last */
+	uint64_t dropped; /* on all of them */
+};
+
+void exec_pair_seen(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns)
+{
+	struct exec_pair *p = ctx;
+
+	corroborate_seen(p->corroborate, CORROBORATE_BPF, pid, start_ns, boot_ns);
+}
+
+void exec_pair_lost(void *ctx, uint64_t n)
+{
+	(void)n; /* that source tells it itself */
+	corroborate_lost(((struct exec_pair *)ctx)->corroborate);
+}
+
+static void on_exec(void *ctx, uint32_t pid, uint64_t at_ns)
+{
+	struct exec_pair *p = ctx;
+
+	corroborate_seen(p->corroborate, CORROBORATE_CONNECTOR, pid, 0, at_ns);
+}
+
+static void on_lost(void *ctx)
+{
+	corroborate_lost(((struct exec_pair *)ctx)->corroborate);
+}
+
+static void on_tick(void *ctx)
+{
+	corroborate_tick(((struct exec_pair *)ctx)->corroborate);
+}
+
+/* What was dropped last makes no hole yet in the numbers of what came. */
+static void look_at_drops(struct exec_pair *p)
+{
+	const struct loader *l = sensor_bpf_loader(p->bpf);
+	uint64_t dropped = 0;
+
+	if (loader_counters(l, p->counters, loader_n_cpus(l)) < 0)
+		return;
+	for (uint32_t i = 0; i < loader_n_cpus(l); i++)
+		dropped += p->counters[i].dropped;
+	if (dropped != p->dropped)
+		corroborate_lost(p->corroborate);
+	p->dropped = dropped;
+}
+
+static bool on_empty(void *ctx, enum corroborate_source source)
+{
+	struct exec_pair *p = ctx;
+
+	if (source == CORROBORATE_CONNECTOR)
+		return sensor_netlink_drain(p->netlink);
+	if (!p->bpf || !sensor_bpf_drain(p->bpf))
+		return false;
+	look_at_drops(p);
+	return true;
+}
+
+static int open_connector(struct exec_pair *p, bool compare, struct why *ret_why)
+{
+	const struct sensor_netlink_options o = {
+		.proctab = p->o.proctab,
+		.clock = p->o.clock,
+		.exec = compare ? on_exec : NULL,
+		.lost = compare ? on_lost : NULL,
+		.tick = compare ? on_tick : NULL,
+		.ctx = p,
+	};
+
+	p->netlink = sensor_netlink_free(p->netlink);
+	return sensor_netlink_open(p->base, &o, &p->sink, &p->netlink, ret_why);
+}
+
+int exec_pair_open(struct event_base *base, const struct exec_pair_options *o,
+		   const struct measure_sink *sink, struct exec_pair **ret, struct why *ret_why)
+{
+	struct exec_pair *p = calloc(1, sizeof(*p));
+	const struct corroborate_options c = {
+		.proctab = o->proctab, .clock = o->clock, .empty = on_empty, .ctx = p};
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->o = *o;
+	p->base = base;
+	p->sink = *sink;
+	r = corroborate_open(&c, sink, &p->corroborate);
+	if (r >= 0)
+		r = open_connector(p, true, ret_why);
+	if (r < 0) {
+		exec_pair_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct exec_pair *exec_pair_free(struct exec_pair *p)
+{
+	if (!p)
+		return NULL;
+	sensor_netlink_free(p->netlink);
+	corroborate_free(p->corroborate);
+	free(p->counters);
+	free(p);
+	return NULL;
+}
+
+int exec_pair_bpf(struct exec_pair *p, struct sensor_bpf *bpf, struct why *ret_why)
+{
+	p->bpf = bpf;
+	if (!bpf)
+		return open_connector(p, false, ret_why);
+	p->counters = calloc(loader_n_cpus(sensor_bpf_loader(bpf)), sizeof(*p->counters));
+	return p->counters ? 0 : -ENOMEM;
+}
