@@ -36,6 +36,36 @@ static void test_example(void **state)
 	buf_done(&again);
 }
 
+/* A change with its lines: they come back as they were, and are text. */
+static void test_diff(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line l;
+	char *at;
+
+	(void)state;
+	assert_int_equal(fsio_read_file(fsio_system(), "tests/data/line/diff.json", 65536, &text),
+			 0);
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), 0);
+	assert_string_equal(l.diff, "@@ -0,0 +1 @@\n+abc\n\\ no newline at the end");
+	assert_non_null(strstr(l.before, " 0 sha256:e3b0"));
+	assert_int_equal(line_write(&l, &again), 0);
+	assert_int_equal(again.size, text.size - 1);
+	assert_memory_equal(again.data, text.data, again.size);
+	json_decref(o);
+	o = NULL;
+	at = strstr((char *)text.data, "\"diff\":\"");
+	assert_non_null(at);
+	memcpy(at, "\"diff\":7,\"x", 10);
+	memcpy(strstr(at, " @@"), "\":\"", 3);
+	assert_true(line_parse(text.data, text.size - 1, &o, &l, &why) < 0);
+	assert_non_null(strstr(why.text, "diff"));
+	buf_done(&text);
+	buf_done(&again);
+}
+
 /* In a container: where its file comes from, the container and the pod, each of which may be missing in older lines. */
 static void test_container(void **state)
 {
@@ -217,10 +247,10 @@ static void test_claims(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),	  cmocka_unit_test(test_not_utf8),
-		cmocka_unit_test(test_container), cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_write_refuses),
-		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_example),	      cmocka_unit_test(test_not_utf8),
+		cmocka_unit_test(test_diff),	      cmocka_unit_test(test_container),
+		cmocka_unit_test(test_broken),	      cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_write_refuses), cmocka_unit_test(test_claims),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

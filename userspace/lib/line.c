@@ -59,6 +59,7 @@ static void write_measurement(struct jsonl *j, const struct line *l)
 	write_optional(j, "op", l->op);
 	write_optional(j, "other", l->other);
 	write_optional(j, "before", l->before);
+	write_optional(j, "diff", l->diff);
 	write_optional(j, "hash_src", l->hash_src);
 	write_optional(j, "name", l->name);
 	write_optional(j, "layer", l->layer);
@@ -260,6 +261,7 @@ static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 	    optional_str(o, "op", 32, &l->op, ret_why) < 0 ||
 	    optional_str(o, "other", LINE_MAX_KEY * 3, &l->other, ret_why) < 0 ||
 	    optional_str(o, "before", LINE_MAX_VALUE * 3, &l->before, ret_why) < 0 ||
+	    optional_str(o, "diff", LINE_MAX_VALUE * 3, &l->diff, ret_why) < 0 ||
 	    optional_str(o, "hash_src", 32, &l->hash_src, ret_why) < 0 ||
 	    optional_str(o, "name", LINE_MAX_KEY * 3, &l->name, ret_why) < 0 ||
 	    optional_word(o, "layer", LOWER, 16, &l->layer, ret_why) < 0)

@@ -61,6 +61,7 @@ struct line {
 	const char *op;		/* file: write create delete moved_from moved_to attr rescan; mount: mount umount; module: load unload; else NULL */
 	const char *other;	/* moves: the other path; NULL */
 	const char *before;	/* file: value before, when known; NULL */
+	const char *diff;	/* file: lines that are other than before, or "none: <why>"; NULL: not wanted */
 	const char *hash_src;	/* ima verity user none; NULL where nothing is hashed */
 	const char *name;	/* exec: what execve was given, when other than the path; NULL */
 	const char *layer;	/* of a file on an overlay: image, upper (written since), unknown; else NULL */
