@@ -33,7 +33,7 @@ struct bench {
 	struct file_set *files;
 	struct changes *changes;
 	struct told lines[MAX_LINES];
-	uint32_t n, marked, dropped;
+	uint32_t n, marked, dropped, wanted;
 	uint64_t lost;
 };
 
@@ -79,6 +79,11 @@ static void on_drop(void *ctx, const char *path, bool below)
 	((struct bench *)ctx)->dropped++;
 }
 
+static void on_want(void *ctx)
+{
+	((struct bench *)ctx)->wanted++;
+}
+
 static void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -121,6 +126,7 @@ static int setup(void **state)
 				      &sink, &b->changes),
 			 0);
 	assert_int_equal(changes_add_marker(b->changes, &marker), 0);
+	assert_int_equal(file_set_on_want(b->files, on_want, b), 0);
 	for (uint32_t i = 0; i < file_set_n(b->files); i++)
 		assert_true(file_set_check(b->files, file_set_path_at(b->files, i), &first) >= 0);
 	b->n = 0;
@@ -329,6 +335,30 @@ static void too_many_are_lost_and_said(void **state)
 	assert_int_equal(b->lost, 1);
 }
 
+/* A directory above was exchanged: what is other below is told with who did it, what is the same is not, and marks are set anew. */
+static void another_tree_above_is_told(void **state)
+{
+	struct bench *b = *state;
+
+	const struct plumb_task self = {.pid = (uint32_t)getpid(), .start_ns = 1};
+
+	proctab_exec(b->proctab, &self, NULL);
+	write_file(b->file, "of another tree");
+	note(b, "fanotify", "/tmp", CHANGES_MOVED_TO | CHANGES_ON_DIR, (uint32_t)getpid());
+	changes_look(b->changes);
+	assert_int_equal(b->n, 1);
+	assert_string_equal(strrchr(b->lines[0].key, '/'), "/file");
+	assert_string_equal(b->lines[0].op, "moved_to");
+	assert_non_null(strstr(b->lines[0].before, " 3 sha256:"));
+	assert_non_null(strstr(b->lines[0].found, " 15 sha256:"));
+	assert_int_equal(b->lines[0].pid, getpid());
+	assert_int_equal(b->wanted, 1);
+	note(b, "fanotify", "/tmp", CHANGES_ATTR | CHANGES_ON_DIR, 7);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->wanted, 1);
+}
+
 static void unwatched_paths_are_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -353,6 +383,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(came_and_went_move_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_are_lost_and_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_tree_above_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(unwatched_paths_are_nothing, setup, teardown),
 	};
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,14 +21,22 @@ struct bench {
 	char top[64];
 	struct hash_cache *cache;
 	struct file_set *files;
+	struct file_texts *texts;
 	unsigned int n_lines, n_lost;
 	char last[256];
+	char told
+		[4]
+		[512]; /* "<type> <key's kind and last name> <before or -> > <found>", then its diff */
 };
 
 static void on_line(void *ctx, const struct line *l)
 {
 	struct bench *b = ctx;
 
+	snprintf(b->told[b->n_lines % 4], sizeof(b->told[0]), "%s %.5s%s %s > %s%s%s",
+		 l->type == PLUMB_TYPE_CLAIM ? "claim" : l->op, l->key, strrchr(l->key, '/') + 1,
+		 l->before ? l->before : "-", l->found, l->diff ? "\n" : "",
+		 l->diff ? l->diff : "");
 	b->n_lines++;
 	snprintf(b->last, sizeof(b->last), "%s %.6s", strrchr(l->key, '/') + 1, l->found);
 }
@@ -53,10 +62,12 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(b->top));
 	scratch_run(b->top, "echo a >a && echo b >b");
 	paths[0] = b->top;
+	assert_int_equal(file_texts_open(paths, 1, 0, &b->texts), 0);
 	assert_int_equal(hash_cache_open(0, 0, &b->cache), 0);
 	const struct file_set_options o = {.paths = paths,
 					   .n_paths = 1,
 					   .hash_cache = b->cache,
+					   .texts = b->texts,
 					   .clock = clock_system(),
 					   .max = MAX};
 
@@ -71,6 +82,7 @@ static int teardown(void **state)
 	struct bench *b = *state;
 
 	file_set_free(b->files);
+	file_texts_free(b->texts);
 	hash_cache_free(b->cache);
 	scratch_run(".", "rm -rf %s", b->top);
 	free(b);
@@ -152,11 +164,97 @@ static void test_names_that_stay_fill_it(void **state)
 	assert_true(check(b, "s4", "create") < 0);
 }
 
+#define A "reg 0644 0:0 2 sha256:87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"
+#define X "reg 0644 0:0 2 sha256:73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac"
+#define E "reg 0600 0:0 2 sha256:87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"
+
+/* What it was before, to the digest and to the line; a write that changes nothing is told as a write, a scan that finds nothing is silent. */
+static void test_before_and_lines(void **state)
+{
+	struct bench *b = *state;
+
+	if (getuid() != 0)
+		skip();
+	scratch_run(b->top, "chmod 644 a");
+	assert_int_equal(check(b, "a", "rescan"), 0);
+	assert_string_equal(b->told[0], "claim file:a - > " A);
+	scratch_run(b->top, "echo x >a");
+	assert_int_equal(check(b, "a", "write"), 1);
+	assert_string_equal(b->told[1], "write file:a " A " > " X "\n@@ -1 +1 @@\n-a\n+x");
+	assert_int_equal(check(b, "a", "write"), 0);
+	assert_string_equal(b->told[2], "write file:a " X " > " X);
+	assert_int_equal(check(b, "a", "rescan"), 0);
+	assert_int_equal(b->n_lines, 3);
+	scratch_run(b->top, "echo a >a; chmod 600 a");
+	assert_int_equal(check(b, "a", "rescan"), 1);
+	/* Not for all to read any more: its lines are its own. */
+	assert_string_equal(b->told[3], "rescan file:a " X " > " E);
+	scratch_run(b->top, "rm a");
+	assert_int_equal(check(b, "a", "delete"), 1);
+	assert_string_equal(b->told[0], "delete file:a " E " > absent");
+	scratch_run(b->top, "echo a >a && chmod 644 a");
+	assert_int_equal(check(b, "a", "create"), 1);
+	assert_string_equal(b->told[1], "create file:a absent > " A "\n@@ -0,0 +1 @@\n+a");
+}
+
+/* Attributes beside: nothing is said of files that have none; what comes and goes is told with what was before. */
+static void test_attributes(void **state)
+{
+	struct bench *b = *state;
+	const uint8_t capability[20] = {1, 0, 0, 2, 0, 0x20};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/a", b->top);
+	if (setxattr(path, "security.capability", capability, sizeof(capability), 0) < 0)
+		skip();
+	assert_int_equal(check(b, "a", "rescan"), 0);
+	assert_int_equal(b->n_lines, 2);
+	assert_string_equal(b->told[1], "claim attr:a - > capability=0000000000002000,effective");
+	assert_int_equal(check(b, "a", "attr"), 0);
+	assert_int_equal(b->n_lines, 3); /* the file's own */
+	assert_int_equal(removexattr(path, "security.capability"), 0);
+	assert_int_equal(check(b, "a", "rescan"), 1);
+	assert_int_equal(b->n_lines, 4);
+	assert_string_equal(b->told[3],
+			    "rescan attr:a capability=0000000000002000,effective > absent");
+	assert_int_equal(setxattr(path, "security.capability", capability, 20, 0), 0);
+	assert_int_equal(check(b, "a", "rescan"), 1);
+	assert_string_equal(b->told[0],
+			    "rescan attr:a absent > capability=0000000000002000,effective");
+	scratch_run(b->top, "rm a");
+	assert_int_equal(check(b, "a", "delete"), 1);
+	assert_string_equal(b->told[2],
+			    "delete attr:a capability=0000000000002000,effective > absent");
+	b->n_lines = 0;
+	file_set_tell_all(b->files);
+	assert_int_equal(b->n_lines, 1);
+}
+
+/* Changed before it was measured for the first time: who did it is told, and that nobody knows what it was. */
+static void test_change_before_the_first_look(void **state)
+{
+	struct bench *b = *state;
+	const struct line_actor actor = {.known = true, .pid = 7};
+	const struct file_set_deed deed = {
+		.src = "lsm", .op = "write", .actor = &actor, .only_change = true};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/b", b->top);
+	assert_int_equal(file_set_check(b->files, path, &deed), 0);
+	assert_int_equal(b->n_lines, 1);
+	assert_int_equal(strncmp(b->told[0], "write file:b - > reg ", 21), 0);
+	assert_int_equal(check(b, "a", "rescan"), 0);
+	assert_int_equal(strncmp(b->told[1], "claim file:a - > reg ", 21), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_names_that_come_and_go_fit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_that_stay_fill_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_before_and_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_change_before_the_first_look, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ struct bench {
 	uint64_t watched_ino;
 	uint32_t watched_dev;
 	char claim[128];
-	uint32_t n_claims, n_attach, n_detach;
+	uint32_t n_claims, n_attach, n_detach, n_mapped, n_asked;
 	int error;
 };
 
@@ -32,6 +32,7 @@ static bool on_watched(void *ctx, uint32_t dev, uint64_t ino)
 {
 	struct bench *b = ctx;
 
+	b->n_asked++;
 	return ino == b->watched_ino && (b->watched_dev == 0 || dev == b->watched_dev);
 }
 
@@ -42,6 +43,23 @@ static int on_attach(void *ctx, bool on)
 	b->n_attach += on;
 	b->n_detach += !on;
 	return b->error;
+}
+
+static void on_mapped(void *ctx, uint32_t dev, uint64_t ino)
+{
+	struct bench *b = ctx;
+
+	assert_int_equal(dev, b->watched_dev);
+	assert_int_equal(ino, b->watched_ino);
+	b->n_mapped++;
+}
+
+static void run(struct bench *b, unsigned int ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	event_base_loopexit(b->base, &tv);
+	event_base_dispatch(b->base);
 }
 
 static void on_claim(void *ctx, const char *value)
@@ -99,7 +117,9 @@ static void open_writers(struct bench *b)
 					      .watched = on_watched,
 					      .attach = on_attach,
 					      .claim = on_claim,
+					      .mapped = on_mapped,
 					      .ctx = b,
+					      .pause_ms = 200,
 					      .interval_ms = 10};
 
 	assert_int_equal(old_writers_open(b->base, &o, &b->writers), 0);
@@ -162,10 +182,72 @@ static void a_mapping_is_told(void **state)
 
 	b->watched_ino = 4242;
 	b->watched_dev = 8u << 20 | 1;
-	put_process(b, "0100000", "7f0000000000-7f0000001000 rw-s 00000000 08:01 4242 /etc/x\n");
+	put_process(b, "0100000",
+		    "7f0000000000-7f0000001000 rw-s 00000000 08:01 4242 /etc/x\n"
+		    "7f0000001000-7f0000002000 rw-s 00001000 08:01 4242 /etc/x\n");
 	open_writers(b);
 	assert_true(old_writers_is_attached(b->writers));
 	assert_string_equal(b->claim, "attached older writable mappings");
+	assert_int_equal(b->n_mapped, 1); /* one file, however often it is mapped */
+	run(b, 300);
+	assert_true(b->n_mapped > 1); /* and again with each pass */
+}
+
+/* However often it is asked, the walk has its pace; and it does begin: who asks for ever does not put it off for ever. */
+static void it_is_not_hurried(void **state)
+{
+	struct bench *b = *state;
+	uint32_t asked;
+
+	put_process(b, "0100000", "7f0000004000-7f0000005000 rw-s 00000000 08:01 4243 /etc/y\n");
+	open_writers(b);
+	asked = b->n_asked;
+	for (int i = 0; i < 15; i++) {
+		old_writers_look(b->writers);
+		assert_true(old_writers_is_attached(b->writers));
+		run(b, 10);
+	}
+	assert_int_equal(b->n_asked, asked);
+	for (int i = 0; i < 25; i++) {
+		old_writers_look(b->writers);
+		run(b, 10);
+	}
+	assert_true(b->n_asked > asked && b->n_asked <= asked * 4);
+	for (int i = 0; i < 100 && old_writers_is_attached(b->writers); i++)
+		run(b, 20);
+	assert_false(old_writers_is_attached(b->writers));
+}
+
+/* Something is marked while a pass runs: that pass may be past whoever has it open, so the program stays until one has been whole. */
+static void a_look_within_a_pass_counts(void **state)
+{
+	struct bench *b = *state;
+	uint32_t asked;
+	char name[32];
+
+	for (int i = 1; i <= 60; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		make_dir(b, name);
+		snprintf(name, sizeof(name), "%d/fd", i);
+		make_dir(b, name);
+		snprintf(name, sizeof(name), "%d/maps", i);
+		put(b, name, "7f0000004000-7f0000005000 rw-s 00000000 08:01 4243 /etc/y\n");
+	}
+	open_writers(b);
+	assert_false(old_writers_is_attached(b->writers));
+	asked = b->n_asked;
+	old_writers_look(b->writers);
+	while (b->n_asked == asked)
+		event_base_loop(b->base, EVLOOP_ONCE);
+	assert_true(b->n_asked < asked * 2);
+	old_writers_look(b->writers);
+	run(b, 100);
+	assert_int_equal(b->n_asked, asked * 2);
+	assert_true(old_writers_is_attached(b->writers));
+	for (int i = 0; i < 100 && old_writers_is_attached(b->writers); i++)
+		run(b, 20);
+	assert_false(old_writers_is_attached(b->writers));
+	assert_int_equal(b->n_asked, asked * 3);
 }
 
 static void another_file_is_nothing(void **state)
@@ -189,12 +271,8 @@ static void it_goes_when_they_go(void **state)
 	assert_int_equal(b->n_claims, 1);
 	snprintf(path, sizeof(path), "%s/123456/fd/7", b->top);
 	assert_int_equal(unlink(path), 0);
-	for (int i = 0; i < 500 && old_writers_is_attached(b->writers); i++) {
-		struct timeval tv = {0, 10000};
-
-		event_base_loopexit(b->base, &tv);
-		event_base_dispatch(b->base);
-	}
+	for (int i = 0; i < 500 && old_writers_is_attached(b->writers); i++)
+		run(b, 10);
 	assert_false(old_writers_is_attached(b->writers));
 	assert_string_equal(b->claim, "absent no older writers");
 	assert_int_equal(b->n_claims, 2); /* and not one a pass */
@@ -231,6 +309,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_writer_keeps_it_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_does_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mapping_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_is_not_hurried, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_look_within_a_pass_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_file_is_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_goes_when_they_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_good, setup, teardown),

@@ -27,7 +27,7 @@ struct bench {
 	struct file_set *files;
 	struct scan_files *scan;
 	struct measure_sink sink;
-	unsigned int n_changes, n_done;
+	unsigned int n_changes, n_done, n_measured;
 	char last[256];
 };
 
@@ -91,6 +91,16 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* When it is told, no file is without a value. */
+static void on_measured(void *ctx)
+{
+	struct bench *b = ctx;
+
+	b->n_measured++;
+	for (uint32_t i = 0; i < file_set_n(b->files); i++)
+		assert_non_null(file_set_value(b->files, file_set_path_at(b->files, i)));
+}
+
 static void open_scan(struct bench *b, uint32_t interval_ms, uint32_t bytes_s)
 {
 	const struct scan_files_options o = {.files = b->files,
@@ -99,6 +109,7 @@ static void open_scan(struct bench *b, uint32_t interval_ms, uint32_t bytes_s)
 					     .slice_ms = 1,
 					     .bytes_s = bytes_s,
 					     .done = on_done,
+					     .measured = on_measured,
 					     .ctx = b,
 					     .first_now = true};
 	struct why why = {""};
@@ -160,6 +171,7 @@ static void test_schedule(void **state)
 	passes(b, 2);
 	assert_int_equal(file_set_n_bytes(b->files), 2 * first);
 	assert_int_equal(b->n_done, 0); /* nobody asked */
+	assert_int_equal(b->n_measured, 1); /* of the first alone */
 }
 
 /*

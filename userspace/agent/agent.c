@@ -2,6 +2,7 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ struct agent {
 	struct overlay_layer *layers;
 	struct proctab *proctab;
 	struct hash_cache *hashes;
+	struct file_texts *texts; /* NULL: no lines of changed files are told */
 	struct file_set *files;
 	struct exec_pair *exec_pair;
 	struct sensors_net *sensors_net;
@@ -84,9 +86,12 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 		r = images_open(&images, &a->images);
 	if (r >= 0)
 		r = overlay_layer_open(NULL, &a->layers);
+	if (r >= 0 && o->n_diff > 0)
+		r = file_texts_open(o->diff, o->n_diff, 0, &a->texts);
 	if (r < 0)
 		return why_set(ret_why, r, "tables: %s", strerror(-r));
 	files.hash_cache = a->hashes;
+	files.texts = a->texts;
 	return file_set_open(&files, ledger_writer_sink(a->writer), &a->files, ret_why);
 }
 
@@ -157,6 +162,18 @@ static void on_scanned(void *ctx)
 		report_now(a->report);
 }
 
+/*
+ * Each watched file has a value. What events brought between `ready` and this has its actor, too, and no value before: nobody had looked.
+ */
+static void on_measured(void *ctx)
+{
+	struct agent *a = ctx;
+	char body[64];
+
+	snprintf(body, sizeof(body), "\"phase\":\"measured\",\"files\":%u", file_set_n(a->files));
+	(void)ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent", body);
+}
+
 static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
@@ -177,6 +194,7 @@ static int open_files(struct event_base *base, struct agent *a, const struct age
 						.clock = o->clock,
 						.interval_ms = o->rescan_ms,
 						.done = on_scanned,
+						.measured = on_measured,
 						.ctx = a};
 	struct why why = {""};
 	int r, seen;
@@ -571,6 +589,7 @@ struct agent *agent_free(struct agent *a)
 		return NULL;
 	free_sensors(a);
 	file_set_free(a->files);
+	file_texts_free(a->texts);
 	hash_cache_free(a->hashes);
 	proctab_free(a->proctab);
 	overlay_layer_free(a->layers);

@@ -43,6 +43,8 @@ struct agent_options {
 	const struct baseline *baseline;	/* NULL: nothing is judged */
 	const char *watch[AGENT_MAX_WATCH];
 	uint32_t n_watch;
+	const char *const *diff;	/* of these, and of what lies below them, changed lines are told */
+	uint32_t n_diff;
 	uint64_t batch_ms;
 	uint64_t quote_ms;		/* between quotes of its own; 0: only at start and stop */
 	const char *container_root;	/* below which the runtimes' state lies; NULL: "/" */

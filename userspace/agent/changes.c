@@ -163,6 +163,22 @@ static int look_at(struct changes *c, const struct pending *p, const struct file
 	return changed;
 }
 
+/* A directory above watched files came or went: all of them are others now, by whoever did that. Marks follow with the scan. */
+static int ancestor_moved(struct changes *c, const char *path, struct file_set_deed *deed)
+{
+	int changed = 0;
+
+	deed->only_change = true;
+	for (uint32_t i = 0; i < file_set_n(c->o.files); i++) {
+		const char *member = file_set_path_at(c->o.files, i);
+
+		if (below(member, path))
+			changed |= check(c, member, deed);
+	}
+	file_set_want_scan(c->o.files);
+	return changed;
+}
+
 enum look { LOOK_FIRST, LOOK_AGAIN, LOOK_TOLD };
 
 static int look(struct changes *c, const struct pending *p, enum look how)
@@ -180,16 +196,12 @@ static int look(struct changes *c, const struct pending *p, enum look how)
 				!(p->what & CHANGES_ATTR)),
 	};
 
-	/* A watched path lies below: another tree has taken its place. */
-	if (!file_set_covers(c->o.files, p->path)) {
-		if (file_set_touches(c->o.files, p->path) && (p->what & (CAME | WENT)))
-			file_set_want_scan(c->o.files); /* and that marks anew */
-		return 0;
-	}
 	/* The baseline of the node judges its files, whoever changes them: the scope is the file's. */
 	snprintf(scope, sizeof(scope), "host");
 	(void)proctab_actor(c->o.proctab, p->pid, p->start_ns, &actor);
-	return look_at(c, p, &deed);
+	if (file_set_covers(c->o.files, p->path))
+		return look_at(c, p, &deed);
+	return p->what & (CAME | WENT) ? ancestor_moved(c, p->path, &deed) : 0;
 }
 
 static bool earlier(const struct timeval *a, const struct timeval *b)

@@ -13,6 +13,7 @@
 
 #include "claims.h"
 #include "cleanup.h"
+#include "file_value.h"
 #include "log.h"
 
 #define FILE_SET_DEPTH 64
@@ -22,9 +23,16 @@
 struct member {
 	char *path;
 	char *value; /* NULL: not measured yet */
+	char *attrs; /* NULL: there are none */
 	uint32_t chain;
 	bool came; /* was not there when the set was opened */
 	bool gone; /* came, and was told to be absent again: its place may be taken */
+};
+
+/* What one line says. */
+struct told {
+	const char *kind, *path, *found, *before, *diff;
+	bool claim;
 };
 
 struct file_set {
@@ -90,6 +98,7 @@ static uint32_t forget_one(struct file_set *f) /* n_gone is not 0 */
 	set_gone(f, &f->members[i], false);
 	free(f->members[i].path);
 	free(f->members[i].value);
+	free(f->members[i].attrs);
 	f->hand = i + 1;
 	return i;
 }
@@ -306,6 +315,7 @@ struct file_set *file_set_free(struct file_set *f)
 	for (uint32_t i = 0; i < f->n; i++) {
 		free(f->members[i].path);
 		free(f->members[i].value);
+		free(f->members[i].attrs);
 	}
 	for (uint32_t i = 0; i < f->n_roots; i++)
 		free(f->roots[i]);
@@ -316,71 +326,32 @@ struct file_set *file_set_free(struct file_set *f)
 	return NULL;
 }
 
-static int measure_link(const char *path, const struct stat *st, struct buf *ret)
+/* Of the first value what is written is a claim; of one that an event brought, who did it and what: before that nobody had looked. */
+static bool is_claim(const struct member *m, const struct file_set_deed *deed)
 {
-	char target[PATH_MAX];
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-
-	if (n < 0)
-		return claims_unreadable(errno, ret);
-	target[n] = '\0';
-	return claims_file_value(st, NULL, target, ret);
+	return !m->value && (!deed->actor || strcmp(deed->op, "rescan") == 0);
 }
 
-static int measure_regular(struct file_set *f, const char *path, bool anew, struct buf *ret)
-{
-	/* O_NONBLOCK: should it become a pipe in between, the loop must not hang on it. */
-	CLEANUP_CLOSE int fd =
-		open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct digest digest;
-	struct stat st;
-	int r;
-
-	if (fd < 0)
-		return errno == ENOENT ? claims_absent(ret) : claims_unreadable(errno, ret);
-	r = anew ? hash_cache_fd_anew(f->o.hash_cache, fd, &digest, &st)
-		 : hash_cache_fd(f->o.hash_cache, fd, &digest, &st);
-	if (r == -ESTALE) /* it is being written: once more, then say that it could not be read */
-		r = hash_cache_fd(f->o.hash_cache, fd, &digest, &st);
-	if (r < 0)
-		return claims_unreadable(-r, ret);
-	return claims_file_value(&st, &digest, NULL, ret);
-}
-
-static int measure(struct file_set *f, const char *path, bool anew, struct buf *ret)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? claims_absent(ret)
-							   : claims_unreadable(errno, ret);
-	if (S_ISLNK(st.st_mode))
-		return measure_link(path, &st, ret);
-	if (S_ISREG(st.st_mode))
-		return measure_regular(f, path, anew, ret);
-	return claims_file_value(&st, NULL, NULL, ret);
-}
-
-static void tell(struct file_set *f, const struct member *m, const char *value, bool first,
-		 const struct file_set_deed *deed)
+static void tell(struct file_set *f, const struct told *t, const struct file_set_deed *deed)
 {
 	char key[LINE_MAX_KEY];
 	struct line l = {
 		.utc_ns = clock_utc_ns(f->o.clock),
 		.boot_ns = clock_boot_ns(f->o.clock),
 		.src = deed->src,
-		.type = first ? PLUMB_TYPE_CLAIM : PLUMB_TYPE_FILE,
+		.type = t->claim ? PLUMB_TYPE_CLAIM : PLUMB_TYPE_FILE,
 		.scope = deed->scope ? deed->scope : "host",
 		.key = key,
-		.found = value,
-		.op = first ? NULL : deed->op,
+		.found = t->found,
+		.op = t->claim ? NULL : deed->op,
 		.other = deed->other,
-		.before = first ? NULL : m->value,
-		.hash_src = strstr(value, "sha256:") ? "user" : NULL,
+		.before = t->claim ? NULL : t->before,
+		.diff = t->diff,
+		.hash_src = strstr(t->found, " sha256:") ? "user" : NULL,
 	};
 
-	snprintf(key, sizeof(key), "file:%s", m->path);
-	if (!first) {
+	snprintf(key, sizeof(key), "%s:%s", t->kind, t->path);
+	if (!t->claim) {
 		l.has_actor = true; /* not known: "unknown" is said */
 		if (deed->actor)
 			l.actor = *deed->actor;
@@ -392,18 +363,73 @@ void file_set_tell_all(struct file_set *f)
 {
 	const struct file_set_deed deed = {.src = "scan", .op = "rescan"};
 
-	for (uint32_t i = 0; i < f->n; i++)
-		if (f->members[i].value)
-			tell(f, &f->members[i], f->members[i].value, true, &deed);
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct member *m = &f->members[i];
+		struct told t = {"file", m->path, m->value, NULL, NULL, true};
+
+		if (m->value)
+			tell(f, &t, &deed);
+		t = (struct told){"attr", m->path, m->attrs, NULL, NULL, true};
+		if (m->attrs)
+			tell(f, &t, &deed);
+	}
+}
+
+/* Attributes: few files have any. Only what there is is kept, and only a change is told. */
+static int take_attrs(struct file_set *f, struct member *m, struct buf *now, bool claim,
+		      const struct file_set_deed *deed)
+{
+	const char *found = (const char *)now->data;
+	bool none = strcmp(found, "absent") == 0;
+	struct told t = {"attr", m->path, found, m->attrs ? m->attrs : "absent", NULL, claim};
+	char *copy;
+
+	if (m->attrs ? strcmp(m->attrs, found) == 0 : none)
+		return 0;
+	if (!m->value)
+		t.before = NULL;
+	tell(f, &t, deed);
+	copy = none ? NULL : buf_take(now);
+	if (!copy && !none)
+		return -ENOMEM;
+	free(m->attrs);
+	m->attrs = copy;
+	return 1;
+}
+
+/* 1: other than before; 0: same. */
+static int take(struct file_set *f, struct member *m, struct file_value *now,
+		const struct file_set_deed *deed)
+{
+	bool only_change = deed->only_change || strcmp(deed->op, "rescan") == 0;
+	bool claim = is_claim(m, deed), first = m->value == NULL;
+	const char *found = (const char *)now->value.data;
+	bool changed = !first && strcmp(m->value, found) != 0;
+	struct told t = {
+		"file", m->path, found, m->value, now->diff.size ? (char *)now->diff.data : NULL,
+		claim};
+	char *copy;
+	int r;
+
+	/* A name that came and went before we looked left nothing to tell but itself; it is told all the same. */
+	if (first || changed || !only_change)
+		tell(f, &t, deed);
+	r = take_attrs(f, m, &now->attrs, claim, deed);
+	copy = r < 0 ? NULL : buf_take(&now->value);
+	if (!copy)
+		return -ENOMEM;
+	free(m->value);
+	m->value = copy;
+	set_gone(f, m, m->came && strcmp(copy, "absent") == 0);
+	return changed || (r > 0 && !first);
 }
 
 int file_set_check(struct file_set *f, const char *path, const struct file_set_deed *deed)
 {
-	CLEANUP(buf_done) struct buf value = {0};
-	bool rescan = deed->only_change || strcmp(deed->op, "rescan") == 0;
+	CLEANUP(file_value_done) struct file_value now = {.value = {0}};
+	struct file_value_how how = {
+		.hash_cache = f->o.hash_cache, .texts = f->o.texts, .anew = deed->anew};
 	struct member *m = find(f, path);
-	bool first, changed;
-	char *copy;
 	int r;
 
 	if (!m && !file_set_covers(f, path))
@@ -414,26 +440,9 @@ int file_set_check(struct file_set *f, const char *path, const struct file_set_d
 			return r;
 		m = find(f, path);
 	}
-	r = measure(f, path, deed->anew, &value);
-	if (r >= 0)
-		r = buf_status(&value);
-	if (r < 0)
-		return r;
-	first = m->value == NULL;
-	changed = !first && strcmp(m->value, (const char *)value.data) != 0;
-	if (!first && !changed && rescan) {
-		set_gone(f, m, m->came && strcmp(m->value, "absent") == 0);
-		return 0;
-	}
-	/* A name that came and went before we looked left nothing to tell but itself; it is told all the same. */
-	tell(f, m, (const char *)value.data, first, deed);
-	copy = buf_take(&value);
-	if (!copy)
-		return -ENOMEM;
-	free(m->value);
-	m->value = copy;
-	set_gone(f, m, m->came && strcmp(copy, "absent") == 0);
-	return changed;
+	how.was_absent = m->value && strcmp(m->value, "absent") == 0;
+	r = file_value_measure(&how, path, &now);
+	return r < 0 ? r : take(f, m, &now, deed);
 }
 
 const char *file_set_value(const struct file_set *f, const char *path)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include "clock.h"
+#include "file_texts.h"
 #include "hash_cache.h"
 #include "measure.h"
 
@@ -20,6 +21,7 @@ struct file_set_options {
 	const char *const *paths;	/* absolute; copied */
 	uint32_t n_paths;
 	struct hash_cache *hash_cache;	/* borrowed */
+	struct file_texts *texts;	/* borrowed; NULL: no lines of changed files are told */
 	const struct clock *clock;	/* borrowed */
 	uint32_t max;			/* 0: FILE_SET_MAX */
 };
@@ -39,7 +41,8 @@ struct file_set_deed {
 };
 
 /*
- * Measures path and tells the sink: a first value as a claim, later ones as type file. 1: value is other than before, 0: same,
+ * Measures path and tells the sink: a first value as a claim, later ones, and a first one that an event brought, as type file; attributes
+ * beside in a line of their own. 1: value is other than before, 0: same,
  * -ENOENT: path is not watched; -ENOSPC: the set is full.
  */
 int file_set_check(struct file_set *f, const char *path, const struct file_set_deed *deed);

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
+#include "hash_pieces.h"
 #include "old_writers.h"
 #include "watch_lsm.h"
 
@@ -49,6 +51,19 @@ static void on_old_writers_claim(void *ctx, const char *value)
 			      value);
 }
 
+/* Nobody knows whether, when and by whom it is written to. What is large is left to the scan: the loop would wait for it. */
+static void on_mapped(void *ctx, uint32_t dev, uint64_t ino)
+{
+	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .anew = true};
+	struct lsm_files *f = ctx;
+	const char *path;
+	struct stat st;
+
+	if (inode_marks_paths(watch_lsm_marks(f->watch), dev, ino, &path, 1) == 1 &&
+	    lstat(path, &st) == 0 && st.st_size < (off_t)HASH_PIECES_MIN)
+		(void)file_set_check(f->o.files, path, &deed);
+}
+
 /* Something else is marked now, and may be open already. */
 static void on_marked_anew(void *ctx)
 {
@@ -74,6 +89,7 @@ static int start(struct lsm_files *f, struct event_base *base, const struct meas
 	const struct old_writers_options old = {.watched = on_is_watched,
 						.attach = on_old_writers,
 						.claim = on_old_writers_claim,
+						.mapped = on_mapped,
 						.ctx = f};
 	int r;
 

@@ -20,6 +20,11 @@
 #define MAPS_LINE_MAX \
 	65536 /* lines of one process's maps that are looked at: the kernel's own default bound */
 
+struct mapped {
+	uint64_t ino;
+	uint32_t dev;
+};
+
 struct old_writers {
 	struct old_writers_options o;
 	struct event_base *base;
@@ -27,8 +32,11 @@ struct old_writers {
 	DIR *proc; /* NULL: no pass is under way */
 	uint32_t n_fds;
 	bool whole; /* this pass has been able to look at all */
-	bool fd_found, map_found;
+	bool fd_found;
+	struct mapped mapped[OLD_WRITERS_MAX_MAPS];
+	uint32_t n_mapped;
 	bool attached;
+	bool again; /* asked to look, and no pass has begun since */
 	char told[128];
 };
 
@@ -93,17 +101,26 @@ static void look_at_fds(struct old_writers *w, const char *pid)
 	closedir(d);
 }
 
-/* 7f…-7f… rw-s 00000000 08:01 1234 /path: shared; "w" may come and go by mprotect while the descriptor allowed it, so any shared one counts. */
-static bool is_shared_map(struct old_writers *w, const char *line)
+static void note_mapped(struct old_writers *w, uint32_t dev, uint64_t ino)
+{
+	for (uint32_t i = 0; i < w->n_mapped; i++)
+		if (w->mapped[i].dev == dev && w->mapped[i].ino == ino)
+			return;
+	if (w->n_mapped < OLD_WRITERS_MAX_MAPS)
+		w->mapped[w->n_mapped++] = (struct mapped){ino, dev};
+}
+
+/* 7f…-7f… rw-s 00000000 08:01 1234 /path: shared, and to be written to. */
+static void look_at_map(struct old_writers *w, const char *line)
 {
 	unsigned int major_nr, minor_nr;
 	unsigned long long ino;
 	char perms[5];
 
-	if (sscanf(line, "%*x-%*x %4s %*x %x:%x %llu", perms, &major_nr, &minor_nr, &ino) != 4 ||
-	    perms[3] != 's' || perms[1] != 'w' || ino == 0)
-		return false;
-	return w->o.watched(w->o.ctx, major_nr << 20 | minor_nr, ino);
+	if (sscanf(line, "%*x-%*x %4s %*x %x:%x %llu", perms, &major_nr, &minor_nr, &ino) == 4 &&
+	    perms[3] == 's' && perms[1] == 'w' && ino != 0 &&
+	    w->o.watched(w->o.ctx, major_nr << 20 | minor_nr, ino))
+		note_mapped(w, major_nr << 20 | minor_nr, ino);
 }
 
 static void look_at_maps(struct old_writers *w, const char *pid)
@@ -124,8 +141,8 @@ static void look_at_maps(struct old_writers *w, const char *pid)
 			close(fd);
 		return;
 	}
-	while (!w->map_found && getline(&line, &room, f) > 0) {
-		w->map_found = is_shared_map(w, line);
+	while (getline(&line, &room, f) > 0) {
+		look_at_map(w, line);
 		if (++n > MAPS_LINE_MAX) {
 			w->whole = false;
 			break;
@@ -145,7 +162,7 @@ static void tell(struct old_writers *w, const char *value)
 /* Words that stay while nothing else happens: how many there are would change by the minute. */
 static void conclude(struct old_writers *w)
 {
-	bool needed = w->fd_found || w->map_found || !w->whole;
+	bool needed = w->fd_found || w->n_mapped > 0 || !w->whole;
 	char value[128];
 	int r = 0;
 
@@ -160,10 +177,10 @@ static void conclude(struct old_writers *w)
 	}
 	w->attached = needed;
 	snprintf(value, sizeof(value), "%s",
-		 w->map_found  ? "attached older writable mappings"
-		 : w->fd_found ? "attached older writers"
-		 : !w->whole   ? "attached not all processes can be looked at"
-			       : "absent no older writers");
+		 w->n_mapped > 0 ? "attached older writable mappings"
+		 : w->fd_found	 ? "attached older writers"
+		 : !w->whole	 ? "attached not all processes can be looked at"
+				 : "absent no older writers");
 	tell(w, value);
 }
 
@@ -182,8 +199,7 @@ static bool step(struct old_writers *w, uint32_t n)
 			continue;
 		if (!w->fd_found)
 			look_at_fds(w, e->d_name);
-		if (!w->map_found)
-			look_at_maps(w, e->d_name);
+		look_at_maps(w, e->d_name);
 		n--;
 	}
 	return true;
@@ -195,7 +211,9 @@ static bool begin(struct old_writers *w)
 		closedir(w->proc);
 	w->proc = opendir(w->o.proc ? w->o.proc : "/proc");
 	w->whole = w->proc != NULL;
-	w->fd_found = w->map_found = false;
+	w->again = false;
+	w->fd_found = false;
+	w->n_mapped = 0;
 	w->n_fds = 0;
 	if (!w->proc)
 		conclude(w);
@@ -207,7 +225,11 @@ static void end(struct old_writers *w)
 	if (w->proc)
 		closedir(w->proc);
 	w->proc = NULL;
-	conclude(w);
+	/* What was marked while it ran may have been opened where it had been already. */
+	if (!w->again)
+		conclude(w);
+	for (uint32_t i = 0; i < w->n_mapped && w->o.mapped; i++)
+		w->o.mapped(w->o.ctx, w->mapped[i].dev, w->mapped[i].ino);
 }
 
 static void again_in(struct old_writers *w, uint32_t ms)
@@ -232,18 +254,23 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		return;
 	}
 	end(w);
-	if (w->attached)
+	if (w->again)
+		again_in(w, w->o.pause_ms);
+	else if (w->attached)
 		again_in(w, w->o.interval_ms);
 }
 
+/*
+ * Whoever opened what is marked now did so by the time that it was marked, so a pass that begins later finds him; the program sees his writes
+ * until then. Marking anew may be asked for by anybody who mounts something: the walk through all processes has a pace of its own.
+ */
 void old_writers_look(struct old_writers *w)
 {
 	if (!w->attached && w->o.attach(w->o.ctx, true) == 0)
 		w->attached = true;
-	if (begin(w))
-		again_in(w, TURN_MS);
-	else
-		again_in(w, w->o.interval_ms);
+	if (!w->proc && !w->again)
+		again_in(w, w->o.pause_ms);
+	w->again = true;
 }
 
 int old_writers_open(struct event_base *base, const struct old_writers_options *o,
@@ -255,6 +282,7 @@ int old_writers_open(struct event_base *base, const struct old_writers_options *
 		return -ENOMEM;
 	w->o = *o;
 	w->o.interval_ms = o->interval_ms ? o->interval_ms : 30000;
+	w->o.pause_ms = o->pause_ms ? o->pause_ms : 5000;
 	w->base = base;
 	w->timer = evtimer_new(base, on_timer, w);
 	if (!w->timer) {

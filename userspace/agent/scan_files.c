@@ -94,7 +94,8 @@ static void end(struct scan_files *s)
 	bool answer = s->anew && s->asked && !s->want_anew;
 
 	s->running = false;
-	s->n_passes++;
+	if (s->n_passes++ == 0 && s->o.measured)
+		s->o.measured(s->o.ctx);
 	if (s->again) {
 		s->again = false;
 		start(s, false, 0);

@@ -9,29 +9,37 @@
 #ifndef PLUMB_SCAN_FILES_H
 #define PLUMB_SCAN_FILES_H
 
-#include <event2/event.h>
 #include "file_set.h"
 #include "why.h"
+#include <event2/event.h>
 
-#define SCAN_FILES_BYTES_S (32u << 20)	/* a fifth of what the disk of a small machine gives; 10 GiB take five minutes */
+#define SCAN_FILES_BYTES_S \
+	(32u               \
+	 << 20) /* a fifth of what the disk of a small machine gives; 10 GiB take five minutes */
 
 struct scan_files;
 
 struct scan_files_options {
-	struct file_set *files;		/* borrowed */
-	const struct clock *clock;	/* borrowed */
-	uint32_t interval_ms;		/* from the start of one pass to the next; 0: 3600000 */
-	uint32_t slice_ms;		/* longest time in one turn of the loop; 0: 20 */
-	uint32_t bytes_s;		/* of content that is read anew, on average; 0: SCAN_FILES_BYTES_S */
-	void (*done)(void *ctx);	/* a pass that scan_files_anew() asked for has ended; NULL: nobody asks */
+	struct file_set *files; /* borrowed */
+	const struct clock *clock; /* borrowed */
+	uint32_t interval_ms; /* from the start of one pass to the next; 0: 3600000 */
+	uint32_t slice_ms; /* longest time in one turn of the loop; 0: 20 */
+	uint32_t bytes_s; /* of content that is read anew, on average; 0: SCAN_FILES_BYTES_S */
+	void (*done)(
+		void *ctx); /* a pass that scan_files_anew() asked for has ended; NULL: nobody asks */
+	void (*measured)(void *ctx); /* the first pass has ended: each file has a value; NULL */
 	void *ctx;
-	bool first_now;			/* the first pass is done whole inside open (a short list, tests) */
+	bool first_now; /* the first pass is done whole inside open (a short list, tests) */
 };
 
-int scan_files_open(struct event_base *base, const struct scan_files_options *o, struct scan_files **ret, struct why *ret_why);
+int scan_files_open(struct event_base *base, const struct scan_files_options *o,
+		    struct scan_files **ret, struct why *ret_why);
 struct scan_files *scan_files_free(struct scan_files *s);
-void scan_files_now(struct scan_files *s);	/* starts a quick pass; one that runs is begun again when it ends */
-void scan_files_anew(struct scan_files *s);	/* starts one that reads all content; one that runs is begun again when it ends */
-uint32_t scan_files_n_passes(const struct scan_files *s);	/* completed */
+void scan_files_now(
+	struct scan_files *s); /* starts a quick pass; one that runs is begun again when it ends */
+void scan_files_anew(
+	struct scan_files *
+		s); /* starts one that reads all content; one that runs is begun again when it ends */
+uint32_t scan_files_n_passes(const struct scan_files *s); /* completed */
 
 #endif

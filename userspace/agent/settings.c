@@ -24,6 +24,8 @@ static const struct conf_option options[] = {
 	       "time between the quotes that the node makes of itself"),
 	OPTION(watch, CONF_LIST, NULL, 0, 0,
 	       "a file, or a directory with all below it; 64 at most"),
+	OPTION(diff, CONF_LIST, NULL, 0, 0,
+	       "a watched file, or a directory, whose changed lines are told; none: digests alone"),
 	OPTION(watch_runtime, CONF_BOOL, "true", 0, 0,
 	       "watch the settings of container runtimes and kubelet as well, those that there "
 	       "are"),
@@ -99,6 +101,9 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 	for (uint32_t i = 0; i < ret->watch.n_items; i++)
 		if (ret->watch.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "watch wants absolute paths");
+	for (uint32_t i = 0; i < ret->diff.n_items; i++)
+		if (ret->diff.items[i][0] != '/')
+			return why_set(ret_why, -EINVAL, "diff wants absolute paths");
 	return 0;
 }
 

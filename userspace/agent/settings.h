@@ -18,6 +18,7 @@ struct settings {
 	uint64_t pcr_index;
 	uint64_t quote_interval;
 	struct conf_list watch;
+	struct conf_list diff;
 	bool watch_runtime;
 	uint64_t scan_interval, slow_scan_interval, rescan_interval;
 	char *log_name;

@@ -333,6 +333,8 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .batch_ms = s->batch,
 				    .quote_ms = s->quote_interval,
 				    .container_root = s->container_root,
+				    .diff = (const char *const *)s->diff.items,
+				    .n_diff = s->diff.n_items,
 				    .scan_ms = (uint32_t)s->scan_interval,
 				    .slow_scan_ms = (uint32_t)s->slow_scan_interval,
 				    .rescan_ms = (uint32_t)s->rescan_interval,

@@ -4,6 +4,8 @@
  * In: facts. Out: "key" and "value" text. Pure.
  *
  *   file:<path>      "reg 0644 0:0 1234 sha256:<hex>" | "dir 0755 0:0" | "link 0:0 -> <target>" | "absent" | "unreadable <errno name>"
+ *   attr:<path>      "acl=u::rw-,u:1000:r--,… capability=<hex>[,effective] flags=immutable ima=sha256:… selinux=<label>", those that
+ *                    there are (claims_attrs) | "absent": none, or no such file
  *   exec:<path>      found "sha256:<hex>" | "unmeasured <why>"; its baseline key is "exec:sha256:<hex>"
  *   module:<name>    "loaded" | "loaded srcversion=<text>" | "absent"
  *   mount:<path>     "<fstype> <source> <root>" | "absent"
