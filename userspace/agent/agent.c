@@ -9,22 +9,19 @@
 #include "exec_pair.h"
 #include "ledger_writer.h"
 #include "log.h"
-#include "lsm_files.h"
-#include "mounts.h"
 #include "order_taker.h"
 #include "renewal.h"
 #include "report.h"
 #include "retention.h"
 #include "scan_claims.h"
-#include "scan_files.h"
 #include "scan_slow.h"
 #include "self_quote.h"
 #include "self_watch.h"
 #include "sensor_bpf.h"
+#include "sensors_files.h"
 #include "sensors_net.h"
 #include "strict.h"
 #include "transport.h"
-#include "watch.h"
 
 struct agent {
 	struct event_base *base;
@@ -49,11 +46,7 @@ struct agent {
 	struct exec_pair *exec_pair;
 	struct sensors_net *sensors_net;
 	struct sensor_bpf *bpf;
-	struct changes *changes;
-	struct watch *watch;
-	struct lsm_files *lsm_files;
-	struct mounts *mounts;
-	struct scan_files *scan_files;
+	struct sensors_files *sensors_files;
 	struct scan_claims *claims;
 	struct scan_slow *scan_slow;
 	struct self_watch *self_watch;
@@ -99,8 +92,8 @@ static void on_marked(void *ctx, const union event_record *r)
 {
 	struct agent *a = ctx;
 
-	if (a->lsm_files)
-		lsm_files_take(a->lsm_files, r);
+	if (a->sensors_files)
+		sensors_files_take(a->sensors_files, r);
 	if (a->self_watch)
 		self_watch_take(a->self_watch, r);
 }
@@ -111,13 +104,6 @@ static void on_flush(void *ctx)
 
 	if (a->bpf)
 		sensor_bpf_drain(a->bpf);
-}
-
-static int on_mounter(void *ctx, const char *point, bool umount, struct line_actor *ret)
-{
-	struct agent *a = ctx;
-
-	return a->lsm_files ? lsm_files_mounter(a->lsm_files, point, umount, ret) : -ENOENT;
 }
 
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
@@ -174,50 +160,21 @@ static void on_measured(void *ctx)
 	(void)ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent", body);
 }
 
-static int open_files(struct event_base *base, struct agent *a, const struct agent_options *o)
+static int open_files(struct agent *a, const struct agent_options *o)
 {
-	const struct measure_sink *sink = ledger_writer_sink(a->writer);
-	const struct changes_options changes = {.files = a->files,
-						.proctab = a->proctab,
-						.clock = o->clock,
-						.first = on_flush,
-						.ctx = a};
-	struct watch_options watch = {.files = a->files};
-	struct lsm_files_options lsm = {.files = a->files,
-					.proctab = a->proctab,
-					.clock = o->clock,
-					.bpf = a->bpf,
-					.claims = a->claims};
-	const struct mounts_options mounts = {
-		.files = a->files, .clock = o->clock, .mounter = on_mounter, .ctx = a};
-	const struct scan_files_options scan = {.files = a->files,
-						.clock = o->clock,
-						.interval_ms = o->rescan_ms,
-						.done = on_scanned,
-						.measured = on_measured,
-						.ctx = a};
-	struct why why = {""};
-	int r, seen;
+	const struct sensors_files_options files = {.files = a->files,
+						    .proctab = a->proctab,
+						    .clock = o->clock,
+						    .bpf = a->bpf,
+						    .claims = a->claims,
+						    .rescan_ms = o->rescan_ms,
+						    .measured = on_measured,
+						    .scanned = on_scanned,
+						    .ctx = a};
 
-	if (o->n_watch == 0)
-		return -ENOENT;
-	/* Marks first, then the first measurement: nothing may change between the two unseen. */
-	r = changes_open(base, &changes, sink, &a->changes);
-	if (r < 0)
-		return r;
-	watch.changes = a->changes;
-	seen = watch_open(base, &watch, &a->watch, &why);
-	tell_sensor(a, "fanotify", seen, &why);
-	lsm.changes = a->changes;
-	lsm.discover = seen < 0;
-	r = lsm_files_open(base, &lsm, sink, &a->lsm_files, &why);
-	tell_sensor(a, "marks", r, &why);
-	seen = seen < 0 ? r : seen;
-	r = mounts_open(base, &mounts, sink, &a->mounts, &why);
-	tell_sensor(a, "mountinfo", r, &why);
-	r = scan_files_open(base, &scan, &a->scan_files, &why);
-	tell_sensor(a, "rescan", r, &why);
-	return seen < 0 && r < 0 ? -ENOTSUP : 0;
+	return o->n_watch == 0 ? -ENOENT
+			       : sensors_files_open(a->base, &files, ledger_writer_sink(a->writer),
+						    &a->sensors_files);
 }
 
 static void on_anchored(void *ctx, const struct checkpoint *head)
@@ -302,8 +259,8 @@ static void on_again(void *ctx)
 		scan_claims_tell_all(a->claims);
 	if (a->files)
 		file_set_tell_all(a->files);
-	if (a->scan_files)
-		scan_files_now(a->scan_files);
+	if (a->sensors_files)
+		sensors_files_now(a->sensors_files);
 	if (a->report)
 		report_now(a->report);
 }
@@ -317,8 +274,8 @@ static void on_scan(void *ctx)
 		(void)scan_claims_now(a->claims);
 	if (a->scan_slow)
 		scan_slow_now(a->scan_slow);
-	if (a->scan_files)
-		scan_files_anew(a->scan_files);
+	if (a->sensors_files)
+		sensors_files_anew(a->sensors_files);
 	if (a->report)
 		report_now(a->report);
 }
@@ -478,7 +435,7 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 		return r;
 	scan_claims_sensor(a->claims, "tpm", o->identity->tpm != NULL, o->tpm_absent);
 	rx = open_exec(a->base, a, o);
-	rf = open_files(a->base, a, o);
+	rf = open_files(a, o);
 	slow.claims = self.claims = a->claims;
 	self.bpf = a->bpf;
 	slow.files = a->files;
@@ -534,11 +491,7 @@ static void free_sensors(struct agent *a)
 	a->strict = strict_free(a->strict);
 	a->self_watch = self_watch_free(a->self_watch);
 	a->scan_slow = scan_slow_free(a->scan_slow);
-	a->scan_files = scan_files_free(a->scan_files);
-	a->mounts = mounts_free(a->mounts);
-	a->lsm_files = lsm_files_free(a->lsm_files);
-	a->watch = watch_free(a->watch);
-	a->changes = changes_free(a->changes);
+	a->sensors_files = sensors_files_free(a->sensors_files);
 	/* Each of these three writes to the next. */
 	a->bpf = sensor_bpf_free(a->bpf);
 	a->sensors_net = sensors_net_free(a->sensors_net);

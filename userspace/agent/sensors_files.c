@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensors_files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "log.h"
+#include "lsm_files.h"
+#include "mounts.h"
+#include "scan_files.h"
+#include "watch.h"
+
+struct sensors_files {
+	struct sensors_files_options o;
+	struct changes *changes;
+	struct watch *watch;
+	struct lsm_files *lsm;
+	struct mounts *mounts;
+	struct scan_files *scan;
+};
+
+/* A sensor is there, or the ledger and the log say why not. */
+static void tell_sensor(struct sensors_files *s, const char *name, int r, const struct why *why)
+{
+	if (r < 0)
+		log_warning("sensor=%s absent=\"%s\" next=\"goes on without it; it is a claim in "
+			    "the ledger\"",
+			    name, why->text);
+	scan_claims_sensor(s->o.claims, name, r >= 0, r < 0 ? why->text : "");
+}
+
+static void on_flush(void *ctx)
+{
+	struct sensors_files *s = ctx;
+
+	if (s->o.bpf)
+		sensor_bpf_drain(s->o.bpf);
+}
+
+static int on_mounter(void *ctx, const char *point, bool umount, struct line_actor *ret)
+{
+	struct sensors_files *s = ctx;
+
+	return s->lsm ? lsm_files_mounter(s->lsm, point, umount, ret) : -ENOENT;
+}
+
+/* Marks first, then the first measurement: nothing may change between the two unseen. */
+static int start(struct sensors_files *s, struct event_base *base, const struct measure_sink *sink)
+{
+	const struct changes_options changes = {.files = s->o.files,
+						.proctab = s->o.proctab,
+						.clock = s->o.clock,
+						.first = on_flush,
+						.ctx = s};
+	struct watch_options watch = {.files = s->o.files};
+	struct lsm_files_options lsm = {.files = s->o.files,
+					.proctab = s->o.proctab,
+					.clock = s->o.clock,
+					.bpf = s->o.bpf,
+					.claims = s->o.claims};
+	const struct mounts_options mounts = {
+		.files = s->o.files, .clock = s->o.clock, .mounter = on_mounter, .ctx = s};
+	const struct scan_files_options scan = {.files = s->o.files,
+						.clock = s->o.clock,
+						.interval_ms = s->o.rescan_ms,
+						.done = s->o.scanned,
+						.measured = s->o.measured,
+						.ctx = s->o.ctx};
+	struct why why = {""};
+	int seen, r = changes_open(base, &changes, sink, &s->changes);
+
+	if (r < 0)
+		return r;
+	watch.changes = lsm.changes = s->changes;
+	seen = watch_open(base, &watch, &s->watch, &why);
+	tell_sensor(s, "fanotify", seen, &why);
+	lsm.discover = seen < 0;
+	r = lsm_files_open(base, &lsm, sink, &s->lsm, &why);
+	tell_sensor(s, "marks", r, &why);
+	seen = seen < 0 ? r : seen;
+	r = mounts_open(base, &mounts, sink, &s->mounts, &why);
+	tell_sensor(s, "mountinfo", r, &why);
+	r = scan_files_open(base, &scan, &s->scan, &why);
+	tell_sensor(s, "rescan", r, &why);
+	return seen < 0 && r < 0 ? -ENOTSUP : 0;
+}
+
+int sensors_files_open(struct event_base *base, const struct sensors_files_options *o,
+		       const struct measure_sink *sink, struct sensors_files **ret)
+{
+	struct sensors_files *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->o = *o;
+	*ret = s;
+	return start(s, base, sink);
+}
+
+struct sensors_files *sensors_files_free(struct sensors_files *s)
+{
+	if (!s)
+		return NULL;
+	scan_files_free(s->scan);
+	mounts_free(s->mounts);
+	lsm_files_free(s->lsm);
+	watch_free(s->watch);
+	changes_free(s->changes);
+	free(s);
+	return NULL;
+}
+
+void sensors_files_take(struct sensors_files *s, const union event_record *r)
+{
+	if (s->lsm)
+		lsm_files_take(s->lsm, r);
+}
+
+void sensors_files_now(struct sensors_files *s)
+{
+	if (s->scan)
+		scan_files_now(s->scan);
+}
+
+void sensors_files_anew(struct sensors_files *s)
+{
+	if (s->scan)
+		scan_files_anew(s->scan);
+}
