@@ -72,6 +72,11 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -82,6 +87,7 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	struct signal_struct *signal;
+	struct mm_struct *mm;
 	__u64 start_boottime;
 	char comm[PLUMB_COMM_SIZE];
 };

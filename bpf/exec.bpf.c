@@ -42,6 +42,25 @@ static __always_inline void exec_fill(struct plumb_event_exec *e, struct task_st
 	e->name_size = n > 0 ? n : 1;
 }
 
+/* Arguments are told, too. Set before the load, frozen after it: where it is 0 nothing of this is left in the program. */
+const volatile __u32 plumb_exec_args __weak = 0;
+
+/* They lie in pages that the exec itself has just written. */
+static __always_inline void exec_args(struct plumb_event_exec_args *e, struct task_struct *task)
+{
+	__u64 start = task->mm->arg_start, size = task->mm->arg_end - start;
+	long r;
+
+	e->exec.event.flags |= PLUMB_EVENT_ARGS;
+	e->args.size = size;
+	barrier_var(size); /* one register: the verifier follows the comparison */
+	if (size > PLUMB_ARGS_MAX)
+		size = PLUMB_ARGS_MAX;
+	r = bpf_probe_read_user(e->args.text, size, (const void *)start);
+	e->args.error = r < 0 ? r : 0;
+	e->args.kept = r < 0 ? 0 : size;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -49,9 +68,12 @@ int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_bin
 	struct exec_hash *checked = bpf_map_lookup_elem(&exec_hashes, &thread);
 	struct plumb_event_exec *e;
 
-	e = maps_begin(PLUMB_KIND_EXEC, sizeof(*e));
+	e = maps_begin(PLUMB_KIND_EXEC,
+		       plumb_exec_args ? sizeof(struct plumb_event_exec_args) : sizeof(*e));
 	if (e) {
 		exec_fill(e, task, bprm);
+		if (plumb_exec_args)
+			exec_args((struct plumb_event_exec_args *)e, task);
 		e->old_pid = old_pid;
 		if (checked && checked->ino == e->file.ino && checked->dev == e->file.dev)
 			__builtin_memcpy(&e->hash, &checked->hash, sizeof(e->hash));

@@ -42,6 +42,8 @@ struct plumb_event {
 };
 
 #define PLUMB_EVENT_PATH_CUT	1u	/* the path did not fit and lacks its front */
+#define PLUMB_EVENT_ARGS	2u	/* exec: arguments follow the record (struct plumb_event_exec_args) */
+#define PLUMB_ARGS_MAX		512u	/* bytes of arguments in a record */
 
 /* Who did it. pid is the thread group's id in the initial namespace. */
 struct plumb_task {
@@ -91,6 +93,20 @@ struct plumb_event_exec {
 	__u16 name_size;	/* bytes in name with its NUL: what execve was given (the script of a #! line, not its interpreter) */
 	char path[PLUMB_PATH_MAX];
 	char name[PLUMB_PATH_AFTER];
+};
+
+/* What the new program was given, each ended by NUL, as the kernel has laid it out; the program may change it from its first instruction on. */
+struct plumb_args {
+	__u32 size;		/* bytes of all arguments */
+	__u16 kept;		/* bytes in text: the first of them; what lies behind means nothing */
+	__s16 error;		/* 0, or a negative errno: they could not be read */
+	char text[PLUMB_ARGS_MAX];
+};
+
+/* Only where the agent's exec_args is on. */
+struct plumb_event_exec_args {
+	struct plumb_event_exec exec;
+	struct plumb_args args;
 };
 
 struct plumb_event_fork {
@@ -242,6 +258,7 @@ _Static_assert(sizeof(struct plumb_file) == 48, "border: file");
 _Static_assert(sizeof(struct plumb_hash) == 40, "border: hash");
 _Static_assert(sizeof(struct plumb_inode) == 56, "border: inode");
 _Static_assert(sizeof(struct plumb_event_exec) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: exec");
+_Static_assert(sizeof(struct plumb_event_exec_args) == sizeof(struct plumb_event_exec) + 8 + 512, "border: exec with arguments");
 _Static_assert(sizeof(struct plumb_event_script) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: script");
 _Static_assert(sizeof(struct plumb_event_load) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: load");
 _Static_assert(sizeof(struct plumb_event_file) == 40 + 72 + 48 + 32 + 512, "border: file event");

@@ -21,6 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* What is accepted can be used as text without a further look. */
 		if (r.event.size != size || r.event.version != PLUMB_EVENT_VERSION)
 			abort();
+		if (r.event.kind == PLUMB_KIND_EXEC && r.event.flags & PLUMB_EVENT_ARGS &&
+		    r.exec_args.args.kept > sizeof(r.exec_args.args.text))
+			abort();
 		if (r.event.kind == PLUMB_KIND_EXEC &&
 		    (strlen(r.exec.path) >= sizeof(r.exec.path) ||
 		     strlen(r.exec.name) >= sizeof(r.exec.name) ||

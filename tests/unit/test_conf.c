@@ -23,6 +23,7 @@ struct target {
 	bool json;
 	struct conf_list hosts;
 	uint64_t wait_ms, room;
+	struct conf_list hide;
 	uint64_t after;
 };
 
@@ -34,6 +35,7 @@ static const struct conf_option options[] = {
 	{"hosts", CONF_LIST, AT(hosts), "localhost", 0, 0, "names"},
 	{"wait", CONF_DURATION_MS, AT(wait_ms), "10s", 0, 3600000, "how long"},
 	{"room", CONF_SIZE, AT(room), "1MiB", 0, 0, "how much"},
+	{"hide", CONF_PATTERNS, AT(hide), NULL, 0, 0, "what nobody may see"},
 };
 static const struct conf_table table = {"prog",		  "does things",
 					"[OPTION…] FILE", NULL,
@@ -217,6 +219,9 @@ static void test_wrong_files(void **state)
 		{"\xff\xfe", "f.yaml:"},
 		{"ledger-dir: a\n", "unknown key"},
 		{"config: a\n", "unknown key"},
+		{"hide: [a, \"b(\"]\n", "f.yaml:1:11: hide: \"b(\" is no pattern: Unmatched"},
+		{"hide:\n  - a\n  - '*'\n", "f.yaml:3:5: hide: \"*\" is no pattern"},
+		{"hide: '(a)\\1'\n", "f.yaml:1:7: hide: \"(a)\\1\" is no pattern: back-ref"},
 	};
 
 	(void)state;

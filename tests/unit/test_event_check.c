@@ -101,6 +101,40 @@ static void other_kinds_are_as_on_file(void **state)
 	assert_string_equal(r.module.name, "nf_tables");
 }
 
+/* With arguments behind it: as on file, and its twins. */
+static void exec_args_are_as_on_file(void **state)
+{
+	struct plumb_event_exec_args e = {.exec = sample(), .args = {.size = 10, .kept = 10}};
+	struct plumb_event_exec_args bad;
+	union event_record r;
+	struct why why = {""};
+	uint8_t data[4096];
+
+	(void)state;
+	e.exec.event.size = sizeof(e);
+	e.exec.event.flags = PLUMB_EVENT_ARGS;
+	memcpy(e.args.text, "true\0-abc", 10);
+	assert_int_equal(load("exec-args", data, sizeof(data)), sizeof(e));
+	assert_memory_equal(data, &e, sizeof(e));
+	assert_int_equal(event_check(data, sizeof(e), &r, &why), 0);
+	assert_memory_equal(&r.exec_args, &e, sizeof(e));
+	bad = e;
+	bad.args.kept = 11; /* more than there are */
+	assert_int_equal(event_check(&bad, sizeof(bad), &r, &why), -EBADMSG);
+	bad.args.size = 1000;
+	bad.args.kept = PLUMB_ARGS_MAX + 1;
+	assert_int_equal(event_check(&bad, sizeof(bad), &r, &why), -EBADMSG);
+	bad = e;
+	bad.args.error = 1;
+	assert_int_equal(event_check(&bad, sizeof(bad), &r, &why), -EBADMSG);
+	bad = e;
+	bad.exec.event.flags = 0; /* too large for one without */
+	assert_int_equal(event_check(&bad, sizeof(bad), &r, &why), -EBADMSG);
+	bad.exec.event.size = sizeof(bad.exec);
+	bad.exec.event.flags = PLUMB_EVENT_ARGS; /* too small for one with */
+	assert_int_equal(event_check(&bad, sizeof(bad.exec), &r, &why), -EBADMSG);
+}
+
 static union event_record on_file(const char *name)
 {
 	union event_record r;
@@ -266,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exec_is_as_on_file),
+		cmocka_unit_test(exec_args_are_as_on_file),
 		cmocka_unit_test(other_kinds_are_as_on_file),
 		cmocka_unit_test(kinds_of_the_full_tier_are_as_on_file),
 		cmocka_unit_test(short_records_are_refused),

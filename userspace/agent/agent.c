@@ -115,6 +115,7 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 					 .images = a->images,
 					 .layers = a->layers,
 					 .clock = o->clock,
+					 .exec_args = o->redact != NULL,
 					 .marked = on_marked,
 					 .marked_ctx = a};
 	const struct sensors_net_options net = {a->claims, a->proctab, o->clock, o->scan_ms, 0};
@@ -343,6 +344,7 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 		.baseline = o->baseline,
 		.batch_ms = o->batch_ms,
 		.exec_all = o->exec_all,
+		.redact = o->redact,
 		.anchored = on_anchored,
 		.drift = on_drift,
 		.again = on_again,

@@ -29,6 +29,14 @@ static int check_exec(const struct plumb_event_exec *e, struct why *ret_why)
 	return r < 0 ? r : check_sized(e->name, sizeof(e->name), e->name_size, "name", ret_why);
 }
 
+static int check_args(const struct plumb_args *a, struct why *ret_why)
+{
+	if (a->kept > PLUMB_ARGS_MAX || a->kept > a->size || a->error > 0)
+		return why_set(ret_why, -EBADMSG, "record: %u of %u bytes of arguments, error %d",
+			       a->kept, a->size, a->error);
+	return 0;
+}
+
 static int check_hash(const struct plumb_hash *h, struct why *ret_why)
 {
 	static const uint8_t zeros[sizeof(h->digest)];
@@ -108,7 +116,11 @@ static int check_kind(const union event_record *r, struct why *ret_why)
 	switch (r->event.kind) {
 	case PLUMB_KIND_EXEC:
 		bad = check_hash(&r->exec.hash, ret_why);
-		return bad < 0 ? bad : check_exec(&r->exec, ret_why);
+		if (bad >= 0)
+			bad = check_exec(&r->exec, ret_why);
+		if (bad >= 0 && r->event.flags & PLUMB_EVENT_ARGS)
+			bad = check_args(&r->exec_args.args, ret_why);
+		return bad;
 	case PLUMB_KIND_SCRIPT:
 		bad = check_hash(&r->script.hash, ret_why);
 		return bad < 0 ? bad
@@ -144,6 +156,8 @@ int event_check(const void *data, size_t size, union event_record *ret, struct w
 		return why_set(ret_why, -EBADMSG, "record: says %u bytes, has %zu", r.event.size,
 			       size);
 	expected = size_of_kind(r.event.kind);
+	if (r.event.kind == PLUMB_KIND_EXEC && r.event.flags & PLUMB_EVENT_ARGS)
+		expected = sizeof(struct plumb_event_exec_args);
 	if (r.event.version != PLUMB_EVENT_VERSION || expected == 0) {
 		ret->event = r.event;
 		return why_set(ret_why, -ENOTSUP, "record: kind %u version %u is not known",

@@ -13,6 +13,7 @@
 union event_record {
 	struct plumb_event event;
 	struct plumb_event_exec exec;
+	struct plumb_event_exec_args exec_args;	/* exec with PLUMB_EVENT_ARGS */
 	struct plumb_event_fork fork;
 	struct plumb_event_exit exit;
 	struct plumb_event_script script;

@@ -29,6 +29,7 @@ struct ledger_writer {
 	struct measure_sink sink;
 	char boot[37];
 	bool exec_all;
+	const struct redact *redact;
 	void (*provisional)(void *ctx, const struct checkpoint *head);
 	void (*anchored)(void *ctx, const struct checkpoint *head);
 	void *ctx;
@@ -158,6 +159,7 @@ static int measure(struct ledger_writer *w, const struct line *l, bool at_once)
 	struct judge_result judged = {.judgement = 0};
 	struct line copy = *l;
 	bool news, can_repeat = may_repeat(l);
+	CLEANUP(buf_done) struct buf args = {0};
 	struct told_run run;
 	int r;
 
@@ -179,6 +181,10 @@ static int measure(struct ledger_writer *w, const struct line *l, bool at_once)
 	if (!spool_takes(&w->spool, at_once || copy.judgement == PLUMB_JUDGE_DRIFT, run.unit))
 		return 1;
 	tell_dropped(w);
+	/* Only now: of a repeat they are not told. Without them the line is better than no line. */
+	if (w->redact && (l->args || l->args_missing) &&
+	    redact_args(w->redact, l->args, &args) >= 0)
+		copy.body = (const char *)args.data;
 	news = told_ends_drift(&w->told, l, copy.judgement) || copy.judgement == PLUMB_JUDGE_DRIFT;
 	r = write_line(w, &copy, news || at_once || is_urgent(l->type));
 	/* Only what was written is not written again. */
@@ -432,6 +438,7 @@ int ledger_writer_open(struct event_base *base, const struct ledger_writer_optio
 	w->clock = o->clock;
 	w->baseline = o->baseline;
 	w->exec_all = o->exec_all;
+	w->redact = o->redact;
 	w->io = o->io;
 	w->record = o->record;
 	w->spool.max = o->max_unsent;

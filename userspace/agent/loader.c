@@ -179,6 +179,7 @@ static void configure(struct loader *l, struct plumb *skel, const struct slot *o
 	bpf_map__set_autocreate(skel->maps.inodes, lsm);
 	skel->rodata->plumb_ksess = l->ksess;
 	skel->rodata->plumb_fetch_add = l->fetch_add;
+	skel->rodata->plumb_exec_args = l->options.exec_args;
 	/* Whoever may not read by address (lockdown=confidentiality) is refused the exec program that does. */
 	skel->rodata->plumb_may_probe = used(l, "plumb_exec") || !slot_named(l, "plumb_exec");
 	/* Digests can be kept only where all that opens for writing, or cuts, is seen. */

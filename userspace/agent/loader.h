@@ -23,6 +23,7 @@ struct loader_options {
 	/* One record of the ring; data is borrowed and 8-byte aligned. < 0 stops this round, the record counts as taken. */
 	int (*record)(void *ctx, const void *data, size_t size);
 	void *ctx;
+	bool exec_args;		/* exec records bear the arguments */
 };
 
 struct loader_program {

@@ -193,7 +193,8 @@ static void exec_key(const char *path, size_t size, bool cut, char ret[EXEC_KEY_
 	memcpy(ret + n, path, size);
 }
 
-static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
+static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e,
+			const struct plumb_args *args)
 {
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
@@ -215,6 +216,8 @@ static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e)
 	l.name = strcmp(e->name, e->path) != 0 && e->name[0] ? e->name : NULL;
 	if (s->o.layers)
 		l.layer = overlay_layer_of(s->o.layers, e);
+	l.args = args;
+	l.args_missing = s->o.exec_args && !args;
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
@@ -344,7 +347,8 @@ static void handle(struct sensor_bpf *s, const union event_record *r)
 {
 	switch (r->event.kind) {
 	case PLUMB_KIND_EXEC:
-		handle_exec(s, &r->exec);
+		handle_exec(s, &r->exec,
+			    r->event.flags & PLUMB_EVENT_ARGS ? &r->exec_args.args : NULL);
 		break;
 	case PLUMB_KIND_FORK:
 		proctab_fork(s->o.proctab, &r->fork.parent, r->fork.child_pid,
@@ -509,7 +513,7 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 {
 	uint32_t every = s->o.counters_ms ? s->o.counters_ms : 1000;
 	struct timeval tv = {.tv_sec = every / 1000, .tv_usec = every % 1000 * 1000};
-	struct loader_options lo = {.record = on_record, .ctx = s};
+	struct loader_options lo = {.record = on_record, .ctx = s, .exec_args = s->o.exec_args};
 	/* Forks and exits wake nobody (maps_end_quiet), so it is looked at without being asked, too. */
 	struct rested_fd_options ring = {
 		.rest_ms = REST_MS, .quiet_ms = QUIET_MS, .turn = on_ring, .ctx = s};

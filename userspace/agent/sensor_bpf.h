@@ -28,6 +28,7 @@ struct sensor_bpf_options {
 	struct overlay_layer *layers;	/* borrowed, may be NULL: no line says which layer a file is of */
 	const struct clock *clock;	/* borrowed */
 	const char *canary;		/* program that is run once; NULL: /bin/true; "": no canary */
+	bool exec_args;			/* arguments of programs are taken, too */
 	uint32_t counters_ms;		/* how often counters are read; 0: 1000 */
 	/* Whoever compares the execs with another source's; may be NULL. lost: some were, or may come late. */
 	void (*exec_seen)(void *ctx, uint32_t pid, uint64_t start_ns, uint64_t boot_ns);

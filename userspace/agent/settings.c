@@ -43,6 +43,10 @@ static const struct conf_option options[] = {
 	       "once: each program once per digest, scope, user and cgroup; all: every exec; "
 	       "strict: "
 	       "once, and held before its first run until that is in the PCR"),
+	OPTION(exec_args, CONF_STR, "off", 0, 0,
+	       "on: the line of a program has its arguments, those that are secret hidden"),
+	OPTION(redact, CONF_PATTERNS, NULL, 0, 0,
+	       "what else to hide in arguments: extended regular expressions"),
 	OPTION(strict_wait, CONF_DURATION_MS, "3s", 100, 60000,
 	       "exec strict: how long a program is held at most"),
 	OPTION(strict_timeout, CONF_STR, "open", 0, 0,
@@ -93,6 +97,8 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 	if (strcmp(ret->exec, "all") != 0 && strcmp(ret->exec, "once") != 0 &&
 	    strcmp(ret->exec, "strict") != 0)
 		return why_set(ret_why, -EINVAL, "exec is once, all or strict");
+	if (strcmp(ret->exec_args, "on") != 0 && strcmp(ret->exec_args, "off") != 0)
+		return why_set(ret_why, -EINVAL, "exec_args is on or off");
 	if (strcmp(ret->strict_timeout, "open") != 0 && strcmp(ret->strict_timeout, "closed") != 0)
 		return why_set(ret_why, -EINVAL, "strict_timeout is open or closed");
 	for (uint32_t i = 0; i < ret->strict_paths.n_items; i++)

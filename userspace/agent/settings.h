@@ -24,7 +24,8 @@ struct settings {
 	char *log_name;
 	char *baseline;
 	struct conf_list baseline_keys;
-	char *exec, *container_root;
+	char *exec, *exec_args, *container_root;
+	struct conf_list redact;
 	uint64_t strict_wait;
 	char *strict_timeout;
 	struct conf_list strict_paths;

@@ -43,6 +43,7 @@ void startup_done(struct startup *s)
 	identity_done(&s->identity);
 	tpm_free(s->tpm);
 	baseline_free(s->baseline);
+	redact_free(s->redact);
 	buf_done(&s->ca);
 	buf_done(&s->cert);
 	if (s->key.data)
@@ -351,5 +352,10 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 	};
 	if (strcmp(s->exec, "strict") == 0)
 		o->strict = &ret->strict;
+	if (code == 0 && strcmp(s->exec_args, "on") == 0 &&
+	    redact_open((const char *const *)s->redact.items, s->redact.n_items, &ret->redact,
+			ret_why) < 0)
+		code = STARTUP_REST;
+	o->redact = ret->redact;
 	return code;
 }

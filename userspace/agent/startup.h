@@ -7,6 +7,7 @@
 #define PLUMB_STARTUP_H
 
 #include "agent.h"
+#include "redact.h"
 #include "settings.h"
 
 #define STARTUP_BASELINE_FILE "baseline.jsonl"	/* in the state directory: the last one that the verifier ordered */
@@ -25,6 +26,7 @@ struct startup {
 	struct agent_verifier verifier;
 	char baseline_path[4096], cert_path[4096], absent[128];
 	struct strict_keeper_options strict;
+	struct redact *redact;
 	struct agent_options options;
 };
 

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "fsio.h"
+#include "pattern.h"
 #include "plumb/terms.h"
 
 #define MAX_FILE (256u * 1024)
@@ -105,6 +106,24 @@ static int set_text(char **at, const char *text)
 	return 0;
 }
 
+static bool is_list(const struct conf_option *o)
+{
+	return o->type == CONF_LIST || o->type == CONF_PATTERNS;
+}
+
+static int check_pattern(const struct conf_option *o, const char *text, const char *where,
+			 struct why *ret_why)
+{
+	struct pattern *p = NULL;
+	struct why why = {""};
+	int r = pattern_open(text, &p, &why);
+
+	pattern_free(p);
+	return r < 0 ? why_set(ret_why, r, "%s: %s: \"%.60s\" is no pattern: %s", where, o->name,
+			       text, why.text)
+		     : 0;
+}
+
 static int set_value(const struct conf_option *o, void *target, const char *text, const char *where,
 		     struct why *ret_why)
 {
@@ -120,6 +139,10 @@ static int set_value(const struct conf_option *o, void *target, const char *text
 				       o->name, text);
 		*(bool *)field(o, target) = text[0] == 't';
 		return 0;
+	case CONF_PATTERNS:
+		if (check_pattern(o, text, where, ret_why) < 0)
+			return -EINVAL;
+		/* fall through */
 	case CONF_LIST:
 		if (list->n_items == CONF_MAX_LIST)
 			return why_set(ret_why, -E2BIG, "%s: %s: more than %d items", where,
@@ -202,7 +225,11 @@ static int read_value(struct reader *d, const struct conf_option *o)
 	if (text[0] == 0 && d->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
 		return why_set(d->why, -EINVAL, "%s:%zu: %s: no value", d->name,
 			       d->event.start_mark.line + 1, o->name);
-	snprintf(where, sizeof(where), "%.100s:%zu", d->name, d->event.start_mark.line + 1);
+	if (o->type == CONF_PATTERNS)
+		snprintf(where, sizeof(where), "%.90s:%zu:%zu", d->name,
+			 d->event.start_mark.line + 1, d->event.start_mark.column + 1);
+	else
+		snprintf(where, sizeof(where), "%.100s:%zu", d->name, d->event.start_mark.line + 1);
 	return set_value(o, d->target, text, where, d->why);
 }
 
@@ -210,7 +237,7 @@ static int read_sequence(struct reader *d, const struct conf_option *o)
 {
 	int r;
 
-	if (o->type != CONF_LIST)
+	if (!is_list(o))
 		return refuse(d, "a list where one value is wanted");
 	if (d->event.data.sequence_start.anchor || d->event.data.sequence_start.tag)
 		return refuse(d, "anchors and tags are not allowed");
@@ -242,7 +269,7 @@ static int read_pair(struct reader *d)
 			       d->event.start_mark.line + 1, key);
 	d->seen[i] = true;
 	o = &d->t->options[i];
-	if (o->type == CONF_LIST)
+	if (is_list(o))
 		free_list(field(o, d->target));
 	r = next_event(d);
 	if (r < 0)
@@ -436,7 +463,7 @@ static int apply_arguments(const struct conf_table *t, int argc, char **argv, vo
 		if (index < 0)
 			continue;
 		o = &t->options[index];
-		if (o->type == CONF_LIST && !seen[index])
+		if (is_list(o) && !seen[index])
 			free_list(field(o, target));
 		seen[index] = true;
 		snprintf(where, sizeof(where), "%.*s", (int)strcspn(argv[from], "="), argv[from]);
@@ -454,6 +481,7 @@ static int set_initial(const struct conf_table *t, void *target, struct why *ret
 					     [CONF_UINT] = sizeof(uint64_t),
 					     [CONF_BOOL] = sizeof(bool),
 					     [CONF_LIST] = sizeof(struct conf_list),
+					     [CONF_PATTERNS] = sizeof(struct conf_list),
 					     [CONF_DURATION_MS] = sizeof(uint64_t),
 					     [CONF_SIZE] = sizeof(uint64_t)};
 	int r = 0;
@@ -495,7 +523,7 @@ void conf_done(const struct conf_table *t, void *target)
 	for (uint32_t i = 0; i < t->n_options; i++) {
 		void *at = field(&t->options[i], target);
 
-		if (t->options[i].type == CONF_LIST)
+		if (is_list(&t->options[i]))
 			free_list(at);
 		if (t->options[i].type == CONF_STR) {
 			free(*(char **)at);
@@ -507,8 +535,10 @@ void conf_done(const struct conf_table *t, void *target)
 void conf_help(const struct conf_table *t, struct buf *ret)
 {
 	static const char *const forms[] = {
-		[CONF_STR] = "=TEXT",	  [CONF_UINT] = "=N",		[CONF_BOOL] = "[=false]",
-		[CONF_LIST] = "=TEXT...", [CONF_DURATION_MS] = "=TIME", [CONF_SIZE] = "=SIZE"};
+		[CONF_STR] = "=TEXT",		[CONF_UINT] = "=N",
+		[CONF_BOOL] = "[=false]",	[CONF_LIST] = "=TEXT...",
+		[CONF_DURATION_MS] = "=TIME",	[CONF_SIZE] = "=SIZE",
+		[CONF_PATTERNS] = "=PATTERN..."};
 
 	buf_printf(ret, "Usage: %s %s\n%s\n\n", t->program, t->usage ? t->usage : "[OPTION…]",
 		   t->summary ? t->summary : "");

@@ -13,7 +13,7 @@
 #include "buf.h"
 #include "why.h"
 
-enum conf_type { CONF_STR = 1, CONF_UINT, CONF_BOOL, CONF_LIST, CONF_DURATION_MS, CONF_SIZE };
+enum conf_type { CONF_STR = 1, CONF_UINT, CONF_BOOL, CONF_LIST, CONF_DURATION_MS, CONF_SIZE, CONF_PATTERNS };
 
 #define CONF_MAX_LIST 64
 struct conf_list {
@@ -23,7 +23,9 @@ struct conf_list {
 
 struct conf_option {
 	const char *name;	/* YAML key; --name with _ as - */
-	enum conf_type type;	/* CONF_STR: char *, CONF_UINT/CONF_DURATION_MS/CONF_SIZE: uint64_t, CONF_BOOL: bool, CONF_LIST: struct conf_list */
+	/* CONF_STR: char *, CONF_UINT/CONF_DURATION_MS/CONF_SIZE: uint64_t, CONF_BOOL: bool, CONF_LIST: struct conf_list, CONF_PATTERNS: the same, each
+	 * of pattern.h; of one that cannot be read file:line:column is told */
+	enum conf_type type;
 	size_t offset;		/* in the target struct */
 	const char *initial;	/* as text, NULL: none */
 	uint64_t min, max;	/* numbers; 0,0: any */

@@ -71,7 +71,9 @@ struct line {
 	uint64_t baseline_version;
 	bool has_actor;
 	struct line_actor actor;
-	/* record */
+	const void *args;	/* exec: struct plumb_args as the kernel gave them; never written as they are. NULL: see args_missing */
+	bool args_missing;	/* they were wanted and are not there */
+	/* record; or more members of a measurement */
 	const char *body;
 };
 

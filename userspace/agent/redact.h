@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * redact.h: arguments of a program without what is nobody's business. In: arguments as the kernel gave them, patterns. Out: JSON members. The
+ * built-in patterns are always among them; what they mean never leaves this room.
+ */
+#ifndef PLUMB_REDACT_H
+#define PLUMB_REDACT_H
+
+#include <stdint.h>
+#include "buf.h"
+#include "plumb/event.h"
+#include "why.h"
+
+#define REDACT_MAX_ARGS 64u	/* that are told */
+#define REDACT_HIDDEN "***"
+
+struct redact;
+
+int redact_open(const char *const *patterns, uint32_t n_patterns, struct redact **ret, struct why *ret_why);
+struct redact *redact_free(struct redact *r);
+/*
+ * Appends "args":[…], and "args_size":N when only the first of N bytes are here, "args_hidden":n when n places were hidden; or
+ * "args":null,"args_why":"…". args NULL: the kernel's program could not have them.
+ */
+int redact_args(const struct redact *r, const struct plumb_args *args, struct buf *ret);
+
+#endif
