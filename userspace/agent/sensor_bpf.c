@@ -184,18 +184,17 @@ static void see_canary(struct sensor_bpf *s, const struct plumb_event_exec *e)
 }
 
 /* Copied, not printed: it is done for every run. size is that of the path with its NUL. */
-static void exec_key(const char *path, size_t size, bool cut, char ret[EXEC_KEY_SIZE])
+static const char *exec_key(const char *path, size_t size, bool cut, char ret[EXEC_KEY_SIZE])
 {
 	const char *before = cut ? "exec:..." : "exec:";
-	size_t n = strlen(before);
 
-	memcpy(ret, before, n);
-	memcpy(ret + n, path, size);
+	memcpy(mempcpy(ret, before, strlen(before)), path, size);
+	return ret;
 }
 
-static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e,
-			const struct plumb_args *args)
+static void handle_exec(struct sensor_bpf *s, const union event_record *r)
 {
+	const struct plumb_event_exec *e = &r->exec;
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
 	CLEANUP(taken_done) struct taken taken = {0};
@@ -208,16 +207,15 @@ static void handle_exec(struct sensor_bpf *s, const struct plumb_event_exec *e,
 	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
-	exec_key(e->path, e->path_size, cut, key);
 	l.type = PLUMB_TYPE_EXEC;
-	l.key = key;
+	l.key = exec_key(e->path, e->path_size, cut, key);
 	l.found = (const char *)taken.found.data;
 	l.hash_src = taken.src;
 	l.name = strcmp(e->name, e->path) != 0 && e->name[0] ? e->name : NULL;
 	if (s->o.layers)
 		l.layer = overlay_layer_of(s->o.layers, e);
-	l.args = args;
-	l.args_missing = s->o.exec_args && !args;
+	l.args = e->event.flags & PLUMB_EVENT_ARGS ? &r->exec_args.args : NULL;
+	l.args_missing = s->o.exec_args && !l.args;
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
@@ -232,10 +230,9 @@ static void handle_script(struct sensor_bpf *s, const struct plumb_event_script 
 	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
-	exec_key(e->path, e->path_size, cut, key);
 	l.type = PLUMB_TYPE_EXEC;
 	l.op = "script";
-	l.key = key;
+	l.key = exec_key(e->path, e->path_size, cut, key);
 	l.found = (const char *)taken.found.data;
 	l.hash_src = taken.src;
 	s->sink.measurement(s->sink.ctx, &l);
@@ -347,8 +344,7 @@ static void handle(struct sensor_bpf *s, const union event_record *r)
 {
 	switch (r->event.kind) {
 	case PLUMB_KIND_EXEC:
-		handle_exec(s, &r->exec,
-			    r->event.flags & PLUMB_EVENT_ARGS ? &r->exec_args.args : NULL);
+		handle_exec(s, r);
 		break;
 	case PLUMB_KIND_FORK:
 		proctab_fork(s->o.proctab, &r->fork.parent, r->fork.child_pid,
