@@ -63,8 +63,10 @@ int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned
 	unsigned long type = flags & FILE_MAP_TYPE;
 	__u32 mark;
 
-	if (!(prot & FILE_PROT_WRITE) ||
-	    (type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE) || !file)
+	if ((type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE) || !file)
+		return 0;
+	/* What may not be written to yet may be after an mprotect, if the descriptor may. */
+	if (!(prot & FILE_PROT_WRITE) && !(file->f_mode & FILE_FMODE_WRITE))
 		return 0;
 	mark = mark_of_written(file->f_inode);
 	if (mark & PLUMB_MARK_FILE)

@@ -14,7 +14,7 @@ int BPF_PROG(plumb_bpf, int cmd, union bpf_attr *attr)
 	struct plumb_event_bpf *e;
 
 	if (cmd != BPF_PROG_LOAD && cmd != BPF_PROG_ATTACH && cmd != BPF_LINK_CREATE &&
-	    cmd != BPF_RAW_TRACEPOINT_OPEN)
+	    cmd != BPF_LINK_UPDATE && cmd != BPF_RAW_TRACEPOINT_OPEN)
 		return 0;
 	e = maps_begin(PLUMB_KIND_BPF, sizeof(*e));
 	if (!e)

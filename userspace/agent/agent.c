@@ -441,6 +441,7 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 	slow.claims = self.claims = a->claims;
 	self.bpf = a->bpf;
 	slow.files = a->files;
+	slow.hashes = a->hashes;
 	r = scan_slow_open(a->base, &slow, ledger_writer_sink(a->writer), &a->scan_slow);
 	if (r < 0)
 		return why_set(ret_why, r, "scan of claims: %s", strerror(-r));

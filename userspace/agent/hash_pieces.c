@@ -15,11 +15,9 @@ struct hash_pieces {
 	uint8_t piece[HASH_PIECES_STEP];
 };
 
-static int start(struct hash_pieces *p, const char *path, bool anew)
+static int start(struct hash_pieces *p, bool anew)
 {
-	/* As file_set opens it: a name that became a pipe or a link meanwhile is none of ours. */
-	p->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (p->fd < 0 || fstat(p->fd, &p->before) < 0)
+	if (fstat(p->fd, &p->before) < 0)
 		return -errno;
 	if (!S_ISREG(p->before.st_mode) || p->before.st_size < (off_t)HASH_PIECES_MIN ||
 	    !hash_cache_takes(p->cache, &p->before) ||
@@ -29,21 +27,32 @@ static int start(struct hash_pieces *p, const char *path, bool anew)
 	return digest_stream_open(&p->stream) < 0 ? -ENOMEM : 1;
 }
 
-int hash_pieces_open(struct hash_cache *c, const char *path, bool anew, struct hash_pieces **ret)
+int hash_pieces_open_fd(struct hash_cache *c, int fd, bool anew, struct hash_pieces **ret)
 {
 	struct hash_pieces *p = malloc(sizeof(*p));
 	int r;
 
-	if (!p)
+	if (!p) {
+		close(fd);
 		return -ENOMEM;
+	}
 	p->cache = c;
 	p->stream = NULL;
-	r = start(p, path, anew);
+	p->fd = fd;
+	r = start(p, anew);
 	if (r == 1)
 		*ret = p;
 	else
 		hash_pieces_free(p);
 	return r;
+}
+
+int hash_pieces_open(struct hash_cache *c, const char *path, bool anew, struct hash_pieces **ret)
+{
+	/* As file_set opens it: a name that became a pipe or a link meanwhile is none of ours. */
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : hash_pieces_open_fd(c, fd, anew, ret);
 }
 
 struct hash_pieces *hash_pieces_free(struct hash_pieces *p)

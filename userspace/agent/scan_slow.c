@@ -12,6 +12,7 @@
 #include "claims_runtime.h"
 #include "log.h"
 #include "scan_mntns.h"
+#include "scan_running.h"
 
 struct scan_slow {
 	struct scan_slow_options o;
@@ -25,6 +26,7 @@ struct scan_slow {
 	struct claims_runtime *runtime;
 	struct claims_bpf *bpf;
 	struct scan_mntns *mntns;
+	struct scan_running *running_now;
 };
 
 /* Each does a piece: 1: there is more, 0: done, -errno. */
@@ -124,13 +126,29 @@ static int do_mntns(struct scan_slow *s)
 	return r == 0 && put < 0 ? put : r;
 }
 
+/* Once: what runs later is seen as it begins. */
+static int do_running(struct scan_slow *s)
+{
+	int put = 0, r = 0;
+
+	if (s->n_passes > 0 || !s->o.hashes)
+		return 0;
+	if (!s->running_now)
+		r = scan_running_open(&s->source, s->o.hashes, &s->running_now);
+	if (r >= 0)
+		r = scan_running_step(s->running_now, &put);
+	if (r != 1)
+		s->running_now = scan_running_free(s->running_now);
+	return r;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct scan_slow *s);
 } jobs[] = {
 	{"boot", do_boot},	 {"cpu", do_cpu},	  {"probes", do_probes},
 	{"ftrace", do_ftrace},	 {"bpf", do_bpf},	  {"mount namespaces", do_mntns},
-	{"runtime", do_runtime}, {"modules", do_modules},
+	{"runtime", do_runtime}, {"modules", do_modules}, {"running programs", do_running},
 };
 
 static const struct timeval at_once = {0, 0};
@@ -260,6 +278,7 @@ struct scan_slow *scan_slow_free(struct scan_slow *s)
 	claims_runtime_free(s->runtime);
 	claims_bpf_free(s->bpf);
 	scan_mntns_free(s->mntns);
+	scan_running_free(s->running_now);
 	free(s);
 	return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * scan_slow.h: the facts that take longer to read, a slice at a time on the loop: firmware, Secure Boot, CPU flags and mitigations, probes and
- * tracing, hidden modules, package versions of runtimes, BPF programs, other mount namespaces. In: a schedule. Out: claims, to scan_claims.
+ * tracing, hidden modules, package versions of runtimes, BPF programs, other mount namespaces, and in the first pass the programs that run already. In: a schedule. Out: claims, to scan_claims.
  */
 #ifndef PLUMB_SCAN_SLOW_H
 #define PLUMB_SCAN_SLOW_H
@@ -18,6 +18,7 @@ struct scan_slow;
 struct scan_slow_options {
 	struct scan_claims *claims;	/* borrowed, as all here */
 	const struct file_set *files;	/* whose paths mounts in other namespaces are held against */
+	struct hash_cache *hashes;	/* NULL: programs that run already are not measured */
 	const struct clock *clock;
 	uint32_t interval_ms;		/* from the start of one pass to the next; 0: 600000 */
 	uint32_t slice_ms;		/* longest time in one turn of the loop, as long as one step takes no longer; 0: 5 */

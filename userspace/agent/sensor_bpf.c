@@ -289,6 +289,7 @@ static void handle_bpf(struct sensor_bpf *s, const struct plumb_event_bpf *e)
 	} else {
 		snprintf(key, sizeof(key), "bpf:attach:%s",
 			 e->command == BPF_RAW_TRACEPOINT_OPEN ? "raw_tracepoint"
+			 : e->command == BPF_LINK_UPDATE       ? "link_update"
 			 : type				       ? type
 							       : number);
 		snprintf(found, sizeof(found), "attached");

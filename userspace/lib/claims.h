@@ -24,6 +24,7 @@
  *                    "none" | names without addresses, sorted, comma between | "absent": the kernel has no such thing
  *   kernel:hidden_modules     "none" | "<name>=+proc+sys+kallsyms": where a module is seen that is not in all lists
  *   kernel:mount_namespaces   "listed": all could be looked at
+ *   running:[container:<id>:|elsewhere:]<path>   as exec's found: what ran already when the agent started
  *   bpf:prog:<type>:<name>:<tag> "loaded"   bpf:link:<type>:<where>:<name>:<tag> "attached"   bpf:progs bpf:links "listed"
  *   bpf:own          "<programs> <links>" of the agent's own, which are not listed
  *   runtime:<name>.version    "<package> <version>" | "absent"; containerd crio docker k3s kubelet podman runc

@@ -39,6 +39,28 @@ static int move(char **argv)
 	return r;
 }
 
+/* A file system that is made and set up by descriptors, and has no name until it is there. */
+static int cover_by_fd(char **argv)
+{
+	int fs = (int)syscall(SYS_fsopen, "tmpfs", 0), fd, r;
+
+	if (fs < 0)
+		return -errno;
+	r = done(syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+	fd = r < 0 ? r : (int)syscall(SYS_fsmount, fs, 0, 0);
+	if (fd < 0)
+		return r < 0 ? r : -errno;
+	return done(syscall(SYS_move_mount, fd, "", AT_FDCWD, argv[0], MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+/* What is mounted there may be written to no more, or again. */
+static int other_flags(char **argv)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOEXEC};
+
+	return done(syscall(SYS_mount_setattr, AT_FDCWD, argv[0], 0, &attr, sizeof(attr)));
+}
+
 static int take_off(char **argv)
 {
 	return done(umount2(argv[0], 0));
@@ -46,8 +68,9 @@ static int take_off(char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct deed deeds[] = {
-		{"bind", bind, 2}, {"new", cover, 1}, {"move", move, 2}, {"umount", take_off, 1}};
+	static const struct deed deeds[] = {{"bind", bind, 2},	       {"new", cover, 1},
+					    {"move", move, 2},	       {"umount", take_off, 1},
+					    {"by_fd", cover_by_fd, 1}, {"setattr", other_flags, 1}};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,6 +69,14 @@ static int module_remove(char **argv)
 	return done(syscall(SYS_delete_module, argv[0], O_NONBLOCK));
 }
 
+/* FILE NAME: there for a moment, on no list afterwards. */
+static int module_flash(char **argv)
+{
+	int r = finit(argv[0], 0);
+
+	return r < 0 ? r : done(syscall(SYS_delete_module, argv[1], 0));
+}
+
 /* The file is read before it is found to be no kernel: that is what is to be told. */
 static int kexec_file(char **argv)
 {
@@ -126,13 +135,48 @@ static int bpf_attach(char **argv)
 	return done(syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &open_it, sizeof(open_it)));
 }
 
+/* CGROUP: a link is made with one program, and goes on with another. */
+static int bpf_relink(char **argv)
+{
+	union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_CGROUP_SKB}, other = attr, make = {0},
+		       change = {0};
+	int first = bpf_load(&attr), second = bpf_load(&other),
+	    cgroup = open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC), link;
+
+	if (first < 0 || second < 0 || cgroup < 0)
+		return -errno;
+	make.link_create.prog_fd = (uint32_t)first;
+	make.link_create.target_fd = (uint32_t)cgroup;
+	make.link_create.attach_type = BPF_CGROUP_INET_EGRESS;
+	link = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &make, sizeof(make));
+	if (link < 0)
+		return -errno;
+	change.link_update.link_fd = (uint32_t)link;
+	change.link_update.new_prog_fd = (uint32_t)second;
+	return done(syscall(SYS_bpf, BPF_LINK_UPDATE, &change, sizeof(change)));
+}
+
+/* No bpf(2) of the kind that attaches: a socket takes it. */
+static int bpf_socket(char **argv)
+{
+	union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_SOCKET_FILTER};
+	int fd = bpf_load(&attr), s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)argv;
+	if (fd < 0 || s < 0)
+		return -errno;
+	return done(setsockopt(s, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
 		{"module_file", module_file, 1},     {"module_compressed", module_compressed, 1},
 		{"module_memory", module_memory, 1}, {"module_remove", module_remove, 1},
 		{"kexec_file", kexec_file, 1},	     {"kexec_memory", kexec_memory, 0},
-		{"bpf_program", bpf_program, 0},     {"bpf_attach", bpf_attach, 0},
+		{"module_flash", module_flash, 2},   {"bpf_relink", bpf_relink, 1},
+		{"bpf_socket", bpf_socket, 0},	     {"bpf_program", bpf_program, 0},
+		{"bpf_attach", bpf_attach, 0},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);

@@ -17,9 +17,9 @@ struct ring {
 	struct io_uring_cqe *cqes;
 };
 
-static int ring_open(struct ring *r)
+static int ring_open_with(struct ring *r, uint32_t flags)
 {
-	struct io_uring_params p = {0};
+	struct io_uring_params p = {.flags = flags, .sq_thread_idle = 2000};
 	uint8_t *sq, *cq;
 	size_t sq_size, cq_size;
 
@@ -44,7 +44,12 @@ static int ring_open(struct ring *r)
 	return 0;
 }
 
-/* One request, waited for: its result. */
+static int ring_open(struct ring *r)
+{
+	return ring_open_with(r, 0);
+}
+
+/* One request, waited for: its result. A thread of the kernel's may have taken it by then. */
 static int ring_do(struct ring *r, const struct io_uring_sqe *sqe)
 {
 	uint32_t tail = *r->sq_tail, at = tail & *r->sq_mask, head;
@@ -53,7 +58,8 @@ static int ring_do(struct ring *r, const struct io_uring_sqe *sqe)
 	r->sqes[at] = *sqe;
 	r->sq_array[at] = at;
 	__atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+	if (syscall(SYS_io_uring_enter, r->fd, 1, 1,
+		    IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP, NULL, 0) < 0)
 		return -errno;
 	head = *r->cq_head;
 	if (head == __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE))
@@ -63,25 +69,88 @@ static int ring_do(struct ring *r, const struct io_uring_sqe *sqe)
 	return result;
 }
 
-static int write_path(char **argv)
+static int open_and_write(struct ring *ring, const char *path)
 {
 	struct io_uring_sqe sqe = {.opcode = IORING_OP_OPENAT,
 				   .fd = AT_FDCWD,
-				   .addr = (uintptr_t)argv[0],
+				   .addr = (uintptr_t)path,
 				   .open_flags = O_WRONLY};
-	struct ring ring;
-	int r = ring_open(&ring), fd;
+	int fd = ring_do(ring, &sqe), r;
 
-	if (r < 0)
-		return r;
-	fd = ring_do(&ring, &sqe);
 	if (fd < 0)
 		return fd;
 	sqe = (struct io_uring_sqe){
 		.opcode = IORING_OP_WRITE, .fd = fd, .addr = (uintptr_t) "changed\n", .len = 8};
-	r = ring_do(&ring, &sqe);
+	r = ring_do(ring, &sqe);
 	close(fd);
 	return r < 0 ? r : 0;
+}
+
+static int write_path(char **argv)
+{
+	struct ring ring;
+	int r = ring_open(&ring);
+
+	return r < 0 ? r : open_and_write(&ring, argv[0]);
+}
+
+/* A thread that the kernel made looks for requests. */
+static int write_polled(char **argv)
+{
+	struct ring ring;
+	int r = ring_open_with(&ring, IORING_SETUP_SQPOLL);
+
+	return r < 0 ? r : open_and_write(&ring, argv[0]);
+}
+
+/* The file is in the ring's own table and never in the process's. Since 5.15. */
+static int write_direct(char **argv)
+{
+	struct io_uring_sqe sqe = {.opcode = IORING_OP_OPENAT,
+				   .fd = AT_FDCWD,
+				   .addr = (uintptr_t)argv[0],
+				   .open_flags = O_WRONLY,
+				   .file_index = 1};
+	int32_t empty = -1;
+	struct ring ring;
+	int r = ring_open(&ring);
+
+	if (r == 0 && syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, &empty, 1) < 0)
+		r = -errno;
+	if (r == 0)
+		r = ring_do(&ring, &sqe);
+	if (r < 0)
+		return r;
+	sqe = (struct io_uring_sqe){.opcode = IORING_OP_WRITE,
+				    .flags = IOSQE_FIXED_FILE,
+				    .addr = (uintptr_t) "changed\n",
+				    .len = 8};
+	r = ring_do(&ring, &sqe);
+	return r < 0 ? r : 0;
+}
+
+static int remove_name(char **argv)
+{
+	struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_UNLINKAT, .fd = AT_FDCWD, .addr = (uintptr_t)argv[0]};
+	struct ring ring;
+	int r = ring_open(&ring);
+
+	return r < 0 ? r : ring_do(&ring, &sqe);
+}
+
+/* Since 5.19. */
+static int set_xattr(char **argv)
+{
+	struct io_uring_sqe sqe = {.opcode = IORING_OP_SETXATTR,
+				   .addr = (uintptr_t) "trusted.deed",
+				   .addr2 = (uintptr_t) "1",
+				   .addr3 = (uintptr_t)argv[0],
+				   .len = 1};
+	struct ring ring;
+	int r = ring_open(&ring);
+
+	return r < 0 ? r : ring_do(&ring, &sqe);
 }
 
 static int rename_to(char **argv)
@@ -99,7 +168,11 @@ static int rename_to(char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct deed deeds[] = {{"write", write_path, 1}, {"rename", rename_to, 2}};
+	static const struct deed deeds[] = {
+		{"write", write_path, 1},    {"polled", write_polled, 1},
+		{"direct", write_direct, 1}, {"unlink", remove_name, 1},
+		{"setxattr", set_xattr, 1},  {"rename", rename_to, 2},
+	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
 }

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scan_running.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "claims.h"
+#include "cleanup.h"
+#include "container_path.h"
+#include "hash_pieces.h"
+#include "mounts.h"
+
+#define MOUNTINFO_MAX (4u << 20)
+#define PATH_KEPT 1000 /* bytes of a path in a key: its end */
+#define KEY_SIZE (PATH_KEPT + 128)
+
+/* Mounts have numbers that are the whole kernel's. */
+struct seen_mount {
+	uint64_t id;
+	bool local;
+};
+
+struct scan_running {
+	struct claims_source s;
+	struct hash_cache *cache;
+	DIR *dir; /* /proc; NULL: not begun */
+	struct stat root;
+	int put;
+	struct hash_pieces *pieces; /* of the program at work, which is large */
+	char exe[PATH_MAX], key[KEY_SIZE]; /* the program at work */
+	struct seen_mount mounts[SCAN_RUNNING_MOUNTS];
+	uint32_t n_mounts;
+};
+
+int scan_running_open(const struct claims_source *s, struct hash_cache *cache,
+		      struct scan_running **ret)
+{
+	struct scan_running *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->s = *s;
+	r->cache = cache;
+	*ret = r;
+	return 0;
+}
+
+struct scan_running *scan_running_free(struct scan_running *r)
+{
+	if (!r)
+		return NULL;
+	hash_pieces_free(r->pieces);
+	if (r->dir)
+		closedir(r->dir);
+	free(r);
+	return NULL;
+}
+
+static bool is_served(const char *fstype)
+{
+	static const char *const served[] = {"fuse", "virtiofs", "nfs", "9p",
+					     "cifs", "smb3",	 "afs", "ceph"};
+
+	for (size_t i = 0; i < sizeof(served) / sizeof(served[0]); i++)
+		if (strncmp(fstype, served[i], strlen(served[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Is the mount with this number in the process's table, and the kernel's own? 1, 0 or -errno. */
+static int find_mount(struct scan_running *r, const char *pid, uint64_t id)
+{
+	CLEANUP_FREE struct mounts_entry *e = malloc(sizeof(*e));
+	CLEANUP(buf_done) struct buf text = {0};
+	struct why why = {""};
+	char name[64];
+	int found = 0, error;
+
+	if (!e)
+		return -ENOMEM;
+	snprintf(name, sizeof(name), "%.20s/mountinfo", pid);
+	error = claims_source_read(&r->s, CLAIMS_PROC, name, MOUNTINFO_MAX, &text);
+	if (error < 0)
+		return error;
+	for (const char *at = (const char *)text.data, *end = at ? at + text.size : at; at < end;) {
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+
+		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) >= 0 && e->id == id)
+			found = !is_served(e->fstype);
+		at = lf ? lf + 1 : end;
+	}
+	return found;
+}
+
+static int is_local(struct scan_running *r, const char *pid, uint64_t id)
+{
+	int local;
+
+	for (uint32_t i = 0; i < r->n_mounts; i++)
+		if (r->mounts[i].id == id)
+			return r->mounts[i].local;
+	local = find_mount(r, pid, id);
+	if (local >= 0 && r->n_mounts < SCAN_RUNNING_MOUNTS)
+		r->mounts[r->n_mounts++] = (struct seen_mount){id, local == 1};
+	return local;
+}
+
+/* 0: it may be read; -EREMOTE: it may not. What is known of it is asked of this kernel alone. */
+static int may_read(struct scan_running *r, const char *pid)
+{
+	CLEANUP_CLOSE int fd = open(r->exe, O_PATH | O_CLOEXEC);
+	struct statx st;
+	int local;
+
+	if (fd < 0 ||
+	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &st) < 0)
+		return -errno;
+	if (!(st.stx_mask & STATX_MNT_ID))
+		return -EREMOTE;
+	local = is_local(r, pid, st.stx_mnt_id);
+	return local == 0 ? -EREMOTE : local < 0 ? local : 0;
+}
+
+/* "", or who else's root the path is seen from. */
+static void whose(struct scan_running *r, const char *pid, char ret[96])
+{
+	CLEANUP(buf_done) struct buf text = {0};
+	char name[PATH_MAX], path[CONTAINER_PATH_MAX];
+	struct container_path c = {.id = ""};
+	struct stat root;
+
+	ret[0] = '\0';
+	snprintf(path, sizeof(path), "%.20s/root", pid);
+	if (claims_source_path(&r->s, CLAIMS_PROC, path, name, sizeof(name)) == 0 &&
+	    stat(name, &root) == 0 && root.st_dev == r->root.st_dev &&
+	    root.st_ino == r->root.st_ino)
+		return;
+	snprintf(name, sizeof(name), "%.20s/cgroup", pid);
+	if (claims_source_read(&r->s, CLAIMS_PROC, name, CONTAINER_PATH_FILE_MAX, &text) >= 0 &&
+	    container_path_choose((const char *)text.data, text.size, path) == 0)
+		container_path_parse(path, &c);
+	if (c.id[0])
+		snprintf(ret, 96, "container:%s:", c.id);
+	else
+		snprintf(ret, 96, "elsewhere:");
+}
+
+/* 1: it is a program, r->exe and r->key are of it; 0: none (a thread of the kernel's, or it ended). */
+static int name_it(struct scan_running *r, const char *pid)
+{
+	char name[64], path[PATH_MAX], who[96];
+	const char *end = path;
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "%.20s/exe", pid);
+	if (claims_source_path(&r->s, CLAIMS_PROC, name, r->exe, sizeof(r->exe)) < 0)
+		return 0;
+	n = readlink(r->exe, path, sizeof(path) - 1);
+	if (n <= 0)
+		return 0;
+	path[n] = '\0';
+	if (n > PATH_KEPT)
+		end = path + n - PATH_KEPT;
+	whose(r, pid, who);
+	snprintf(r->key, sizeof(r->key), "running:%s%s%.*s", who, end == path ? "" : "...",
+		 PATH_KEPT, end);
+	return 1;
+}
+
+static int put_value(struct scan_running *r, int error, const struct digest *d)
+{
+	CLEANUP(buf_done) struct buf value = {0};
+	int put;
+
+	if (error == -ENOENT || error == -ESRCH) /* ended meanwhile */
+		return 0;
+	if (error == -EREMOTE)
+		buf_printf(&value, "unmeasured on no file system that is the kernel's own");
+	else if (error < 0)
+		buf_printf(&value, "unmeasured %s", strerrorname_np(-error));
+	else
+		(void)claims_exec_value(d, &value);
+	if (buf_status(&value) < 0 || !value.data)
+		return -ENOMEM;
+	put = claims_source_put_text(&r->s, r->key, (const char *)value.data);
+	if (put < 0)
+		return put;
+	r->put += put;
+	return 0;
+}
+
+/* Small, or read by now: the cache has it, or it is read at once. */
+static int measure(struct scan_running *r)
+{
+	CLEANUP_CLOSE int fd = open(r->exe, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct digest d;
+	struct stat st;
+	int error = fd < 0 ? -errno : hash_cache_fd(r->cache, fd, &d, &st);
+
+	return put_value(r, error < 0 ? error : 0, &d);
+}
+
+/* The link is the kernel's own and is followed. */
+static int open_pieces(struct scan_running *r)
+{
+	int fd = open(r->exe, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? -errno : hash_pieces_open_fd(r->cache, fd, false, &r->pieces);
+}
+
+static int go_on(struct scan_running *r)
+{
+	int more = hash_pieces_step(r->pieces);
+
+	if (more == 1)
+		return 1;
+	r->pieces = hash_pieces_free(r->pieces);
+	more = more < 0 ? put_value(r, more, NULL) : measure(r);
+	return more < 0 ? more : 1;
+}
+
+int scan_running_step(struct scan_running *r, int *ret_put)
+{
+	struct dirent *e;
+	char name[PATH_MAX];
+	int error;
+
+	if (r->pieces)
+		return go_on(r);
+	if (!r->dir) {
+		if (claims_source_path(&r->s, CLAIMS_PROC, "self/root", name, sizeof(name)) < 0 ||
+		    stat(name, &r->root) < 0)
+			return -errno;
+		r->dir = opendir(r->s.proc ? r->s.proc : "/proc");
+		if (!r->dir)
+			return -errno;
+	}
+	do
+		e = readdir(r->dir);
+	while (e && (e->d_name[0] < '1' || e->d_name[0] > '9'));
+	if (!e) {
+		*ret_put = r->put;
+		return 0;
+	}
+	if (name_it(r, e->d_name) == 0)
+		return 1;
+	error = may_read(r, e->d_name);
+	if (error == 0)
+		error = open_pieces(r);
+	if (error >= 0 && r->pieces)
+		return 1;
+	error = error < 0 ? put_value(r, error, NULL) : measure(r);
+	return error < 0 ? error : 1;
+}
