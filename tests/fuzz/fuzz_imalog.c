@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz_imalog.c: IMA lists; the first byte is the size of their template digests. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../userspace/lib/imalog.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const struct imalog_entry *e)
+{
+	if (e->pcr > 23 || e->data.size > IMALOG_MAX_DATA)
+		abort();
+	if (e->template == IMALOG_OTHER) {
+		if (e->name || e->digest.size)
+			abort();
+		return;
+	}
+	if (!e->algorithm[0] || e->digest.size == 0 || memchr(e->name, '\0', e->name_size))
+		abort();
+	if (e->template != IMALOG_IMA && e->name[e->name_size] != '\0')
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct imalog_entry e;
+	struct buf_reader r;
+	struct why why = {""};
+	uint64_t n = 0, whole = 0;
+	size_t end = 0, digest_size;
+	int more;
+
+	if (size == 0)
+		return 0;
+	digest_size = data[0] % 65;
+	r = buf_reader_of(data + 1, size - 1);
+	for (more = 1; more > 0; n += more > 0) {
+		size_t at = r.at;
+
+		more = imalog_next(&r, digest_size, &e, &why);
+		if (more > 0)
+			check(&e);
+		if (more > 0 ? r.at <= at : r.at != at)
+			abort();
+	}
+	if (more != 0 && (more != -EBADMSG || !why.text[0]))
+		abort();
+	if (imalog_whole(data + 1, size - 1, digest_size, size, &end, &whole, &why) == 0 &&
+	    (end != r.at || whole != n))
+		abort();
+	return 0;
+}
