@@ -78,6 +78,7 @@ enum plumb_finding {
 	PLUMB_FINDING_COUNTERS = 10,	/* "counters": attempts != received + dropped, or sequence numbers jump */
 	PLUMB_FINDING_CLOCK = 11,	/* "clock": the node's clock is far from the verifier's */
 	PLUMB_FINDING_BASELINE = 12,	/* "baseline": the node judges by another baseline than it was given */
+	PLUMB_FINDING_IMA = 13,		/* "ima": the kernel measured what no line tells */
 };
 
 /* What a policy rule asks for; each contains those before it. */

@@ -64,6 +64,32 @@ static void test_evidence(void **state)
 	buf_done(&again);
 }
 
+/* Two entries of IMA's list, the 40th and the 41st; evidence without any is written as it always was. */
+static void test_ima(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence e;
+
+	(void)state;
+	read_data("evidence-ima.txt", &text);
+	assert_int_equal(evidence_parse(text.data, text.size, &e, &why), 0);
+	assert_int_equal(e.ima_from, 40);
+	assert_int_equal(e.ima_cursor, 42);
+	assert_int_equal(e.ima.data[0], 10);
+	assert_true(e.ima.size > 100);
+	assert_int_equal(evidence_write(&e, &again), 0);
+	assert_same(&again, &text);
+	while (e.ima.size <= WIRE_MAX_IMA)
+		buf_puts(&e.ima,
+			 "sixty-four bytes of what the kernel would never put into its list");
+	assert_int_equal(buf_status(&e.ima), 0);
+	assert_int_equal(evidence_write(&e, &again), -E2BIG);
+	evidence_done(&e);
+	buf_done(&text);
+	buf_done(&again);
+}
+
 static void test_provisional(void **state)
 {
 	struct buf text = {0}, again = {0};
@@ -191,6 +217,7 @@ static const struct {
 	{EVIDENCE, "\"kind\":\"evidence", "\"kind\":\"provisional", "\"nonce\""},
 	{PROVISIONAL, "\"kind\":\"provisional", "\"kind\":\"evidence", "\"nonce\""},
 	{PROVISIONAL, "\"baseline\"", "\"anchors\":\"\",\"baseline\"", "\"anchors\""},
+	{PROVISIONAL, "\"baseline\"", "\"ima\":\"\",\"baseline\"", "\"ima\""},
 	{EVIDENCE, "\"node\":\"5e", "\"node\":\"5E", "\"node\""},
 	{EVIDENCE, "\\u000a12\\u000a", "\\u000a012\\u000a", "checkpoint"},
 	{EVIDENCE, "\\u000a12\\u000a", "\\u000a13\\u000a", "checkpoint's size"},
@@ -210,6 +237,11 @@ static const struct {
 	{EVIDENCE, "\"attest\":\"YX", "\"attest\":\"Y", "\"attest\""},
 	{EVIDENCE, "\"boot_log\":\"", "\"boot_log\":\"00", "\"boot_log\""},
 	{EVIDENCE, "\"ima_cursor\":42,", "", "\"ima_cursor\""},
+	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima\":\"AAAA\",", "\"ima_from\""},
+	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima_from\":43,\"ima\":\"AAAA\",",
+	 "\"ima_from\" is beyond"},
+	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima_from\":41,\"ima\":\"AAA\",",
+	 "\"ima\""},
 	{EVIDENCE, "\"leaving\":false", "\"leaving\":0", "\"leaving\""},
 	{EVIDENCE, "\"judge\":1", "\"judge\":4294967296", "\"judge\""},
 	{EVIDENCE, "\"agent\":\"0.1.0", "\"agent\":\"01234567890123456789012345678901",
@@ -305,10 +337,11 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_evidence),  cmocka_unit_test(test_provisional),
-		cmocka_unit_test(test_answer),	  cmocka_unit_test(test_renewed),
-		cmocka_unit_test(test_nonce),	  cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_cut_short), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_evidence),    cmocka_unit_test(test_ima),
+		cmocka_unit_test(test_provisional), cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_renewed),	    cmocka_unit_test(test_nonce),
+		cmocka_unit_test(test_broken),	    cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,7 @@ struct agent {
 	struct file_texts *texts; /* NULL: no lines of changed files are told */
 	struct file_set *files;
 	struct exec_pair *exec_pair;
+	struct ima_list *ima; /* NULL: this kernel has none, or nobody asks for it */
 	struct sensors_net *sensors_net;
 	struct sensor_bpf *bpf;
 	struct sensors_files *sensors_files;
@@ -313,6 +314,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.io = o->io,
 		.ledger_dir = o->ledger_dir,
 		.client_key = v->client_key,
+		.ima = a->ima,
 		.interval_ms = v->interval_ms,
 		.orders = on_orders,
 		.renewed = on_renewed,
@@ -455,12 +457,30 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 		       : 0;
 }
 
+/*
+ * From here on nothing that IMA measures is without a line: all sensors are there. But where scripts are not seen, which IMA measures as programs,
+ * the two cannot be compared.
+ */
+static int write_ready(struct agent *a)
+{
+	char members[128] = "\"phase\":\"ready\"";
+	bool scripts = a->bpf && loader_is_attached(sensor_bpf_loader(a->bpf), "plumb_bprm_check");
+	uint64_t n;
+
+	if (a->ima && ima_list_count(a->ima, &n) >= 0)
+		snprintf(members, sizeof(members),
+			 "\"phase\":\"ready\",\"ima\":%llu,\"ima_measures\":\"%s\"",
+			 (unsigned long long)n,
+			 scripts ? ima_list_covers_name(ima_list_covers(a->ima)) : "unseen");
+	return ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent", members);
+}
+
 int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret,
 	       struct why *ret_why)
 {
 	struct agent *a = calloc(1, sizeof(*a));
-	struct why absent = {""};
-	int r;
+	struct why absent = {""}, no_ima = {""};
+	int r, ima = 0;
 
 	if (!a)
 		return -ENOMEM;
@@ -468,14 +488,17 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 	a->clock = o->clock;
 	if (o->strict)
 		(void)strict_open(o->strict, &a->strict, &absent);
+	if (o->verifier)
+		ima = ima_list_open(NULL, o->ima_measures, &a->ima, &no_ima);
 	r = open_ledger(a, o, ret_why);
 	if (r >= 0)
 		r = open_sensors(a, o, ret_why);
 	if (r >= 0)
 		r = begin_strict(a, o, absent.text);
+	if (r >= 0 && o->verifier)
+		tell_sensor(a, "ima_list", ima, &no_ima);
 	if (r >= 0)
-		r = ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent",
-					 "\"phase\":\"ready\"");
+		r = write_ready(a);
 	if (r < 0) {
 		agent_free(a);
 		return r;
@@ -558,6 +581,7 @@ struct agent *agent_free(struct agent *a)
 	order_taker_free(a->orders);
 	self_quote_free(a->self_quote);
 	ledger_writer_free(a->writer);
+	ima_list_free(a->ima);
 	free(a);
 	return NULL;
 }

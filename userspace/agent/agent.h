@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "fsio.h"
 #include "identity.h"
+#include "ima_list.h"
 #include "redact.h"
 #include "strict_keeper.h"
 #include "why.h"
@@ -53,6 +54,7 @@ struct agent_options {
 	uint64_t keep_ms, keep_size;	/* of the ledger; see retention.h */
 	bool exec_all;
 	const struct redact *redact;	/* lines of programs have arguments, without what this hides; NULL: they have none */
+	enum ima_list_covers ima_measures;	/* UNKNOWN: by the policy, if it can be read */
 	const struct strict_keeper_options *strict;	/* programs are held before their first run; NULL: they are not */
 	const struct agent_verifier *verifier;	/* NULL: the node is alone, and quotes itself */
 };

@@ -6,22 +6,45 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "log.h"
 #include "plumb/wire.h"
+
+/* Without the list the evidence goes all the same: the verifier sees where its numbers stand still. */
+static void bind_ima(const struct evidence_maker *m, struct evidence_maker_bound *b)
+{
+	struct why why = {""};
+	uint64_t n = 0;
+	int r;
+
+	b->ima = (struct buf_view){NULL, 0};
+	b->ima_more = false;
+	if (!m->ima)
+		return;
+	r = ima_list_next(m->ima, WIRE_MAX_IMA, &b->ima, &b->ima_from, &n, &why);
+	if (r < 0) {
+		log_warning("ima=unread error=\"%s\" next=\"evidence goes without it\"", why.text);
+		return;
+	}
+	b->ima_cursor = b->ima_from + n;
+	b->ima_more = b->ima.size > WIRE_MAX_IMA / 2;
+}
 
 int evidence_maker_bind(const struct evidence_maker *m, struct evidence_maker_bound *b)
 {
 	char text[CHECKPOINT_MAX_TEXT];
-	const struct quote_binding q = {.nonce = {b->nonce.nonce, WIRE_NONCE_SIZE},
-					.node = m->identity->record.node,
-					.incarnation = m->identity->record.incarnation,
-					.checkpoint = text,
-					.boot_log = m->identity->boot_log,
-					.baseline_version = b->baseline_version,
-					.last_order = b->last_order,
-					.client_key = m->client_key};
+	struct quote_binding q = {.nonce = {b->nonce.nonce, WIRE_NONCE_SIZE},
+				  .node = m->identity->record.node,
+				  .incarnation = m->identity->record.incarnation,
+				  .checkpoint = text,
+				  .boot_log = m->identity->boot_log,
+				  .baseline_version = b->baseline_version,
+				  .last_order = b->last_order,
+				  .client_key = m->client_key};
 	size_t size;
 	int r = checkpoint_text(&b->head, text, &size);
 
+	bind_ima(m, b);
+	q.ima_cursor = b->ima_cursor;
 	return r < 0 ? r : quote_qualifying_data(&q, &b->qualifying);
 }
 
@@ -132,6 +155,9 @@ int evidence_maker_evidence(const struct evidence_maker *m, const struct evidenc
 	e.pcrs = job->pcrs;
 	e.boot_log = m->identity->boot_log;
 	e.leaving = leaving;
+	e.ima_cursor = b->ima_cursor;
+	e.ima_from = b->ima_from;
+	buf_put(&e.ima, b->ima.data, b->ima.size);
 	buf_put(&e.attest, job->attest.data, job->attest.size);
 	buf_put(&e.sig, job->sig.data, job->sig.size);
 	r = anchor_cut_read(m->io, m->ledger_dir, &b->nonce, m->cut, &e.anchors);
@@ -144,6 +170,8 @@ int evidence_maker_evidence(const struct evidence_maker *m, const struct evidenc
 		r = buf_status(&e.attest);
 	if (r >= 0)
 		r = buf_status(&e.sig);
+	if (r >= 0)
+		r = buf_status(&e.ima);
 	if (r >= 0)
 		r = evidence_write(&e, ret);
 	evidence_done(&e);

@@ -11,6 +11,7 @@
 #include "evidence.h"
 #include "anchor_cut.h"
 #include "identity.h"
+#include "ima_list.h"
 #include "ledger_writer.h"
 #include "tpm_queue.h"
 
@@ -26,6 +27,7 @@ struct evidence_maker {			/* plain; all borrowed */
 	uint32_t max_lines;		/* of one body */
 	size_t max_bytes;
 	struct anchor_cut *cut;		/* zero at first */
+	struct ima_list *ima;		/* NULL: this kernel has none */
 };
 
 /* What the quote at hand is over. */
@@ -33,10 +35,13 @@ struct evidence_maker_bound {
 	struct evidence_nonce nonce;
 	struct checkpoint head;
 	uint64_t last_order, baseline_version;
+	uint64_t ima_from, ima_cursor;	/* entries of IMA's list that go with it: [from, cursor) */
+	struct buf_view ima;		/* borrowed until the next binding */
+	bool ima_more;			/* others wait for the next */
 	struct digest qualifying;
 };
 
-/* qualifying from the rest. */
+/* IMA's entries, and qualifying from the rest. */
 int evidence_maker_bind(const struct evidence_maker *m, struct evidence_maker_bound *b);
 /* -ESTALE: the register or the counts are not what the anchors say: it would prove nothing. Otherwise as quote_check(). */
 int evidence_maker_check(const struct evidence_maker *m, const struct evidence_maker_bound *b, const struct tpm_job *job, struct why *ret_why);

@@ -31,7 +31,7 @@ int quote_line_write(struct ledger_writer *w, const struct quote_line *q)
 	}
 	jsonl_close(&j);
 	jsonl_hex(&j, "boot_log", q->boot_log.bytes, DIGEST_SIZE);
-	jsonl_uint(&j, "ima_cursor", 0);
+	jsonl_uint(&j, "ima_cursor", q->ima_cursor);
 	jsonl_uint(&j, "baseline", q->baseline_version);
 	jsonl_uint(&j, "order", q->last_order);
 	jsonl_hex(&j, "client_key", q->client_key.bytes, DIGEST_SIZE);

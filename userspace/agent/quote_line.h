@@ -17,7 +17,7 @@ struct quote_line {			/* all borrowed */
 	const struct tpm_job *job;
 	uint8_t pcr_index;
 	struct digest boot_log;
-	uint64_t baseline_version, last_order;
+	uint64_t ima_cursor, baseline_version, last_order;
 	struct digest client_key;
 };
 

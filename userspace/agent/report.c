@@ -250,6 +250,7 @@ static void on_quoted(void *ctx, struct tpm_job *job)
 				  .boot_log = r->o.identity->boot_log,
 				  .baseline_version = r->at_hand.baseline_version,
 				  .last_order = r->at_hand.last_order,
+				  .ima_cursor = r->at_hand.ima_cursor,
 				  .client_key = r->o.client_key};
 	struct why why = {""};
 	int result = job->result;
@@ -442,7 +443,9 @@ static void accepted(struct report *r, const struct evidence_answer *a)
 	take_size(r, a->size);
 	kept = keep_cosignature(r, a, head);
 	/* What came meanwhile, and is wanted, goes next; else the schedule. */
-	r->wanted = r->want_size > head->size;
+	if (r->maker.ima)
+		ima_list_taken(r->maker.ima, r->at_hand.ima_cursor);
+	r->wanted = r->want_size > head->size || r->at_hand.ima_more;
 	settled(r);
 	if (a->certificate.size > 0 && r->o.renewed)
 		r->o.renewed(r->o.ctx, &a->certificate);
@@ -541,6 +544,7 @@ int report_open(struct event_base *base, const struct report_options *o, struct 
 		.ledger_dir = o->ledger_dir,
 		.client_key = o->client_key,
 		.cut = &r->cut,
+		.ima = o->ima,
 		.max_lines = o->max_lines ? o->max_lines : WIRE_MAX_EVIDENCE_LINES,
 		.max_bytes = o->max_bytes ? o->max_bytes : EVIDENCE_MAKER_BYTES,
 	};

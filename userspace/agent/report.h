@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "identity.h"
 #include "ledger_writer.h"
+#include "ima_list.h"
 #include "tpm_queue.h"
 #include "transport.h"
 
@@ -25,6 +26,7 @@ struct report_options {			/* all borrowed */
 	const struct clock *clock;
 	const struct fsio *io;
 	const char *ledger_dir;
+	struct ima_list *ima;		/* NULL: there is none */
 	struct digest client_key;	/* SPKI of the certificate's key */
 	uint64_t interval_ms;		/* 60000 */
 	/* DSSE envelopes of an answer, oldest first, unverified. */

@@ -54,6 +54,9 @@ static const struct conf_option options[] = {
 	OPTION(strict_paths, CONF_LIST, NULL, 0, 0,
 	       "exec strict: hold programs of the file systems that these lie on; none: of all "
 	       "local ones"),
+	OPTION(ima_measures, CONF_STR, "auto", 0, 0,
+	       "what IMA's policy measures: programs (and what the kernel loads), other; auto: by "
+	       "the policy, if it can be read"),
 	OPTION(container_root, CONF_STR, "/", 0, 0,
 	       "directory below which Docker's, CRI-O's, Podman's and containerd's state lies"),
 	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
@@ -101,6 +104,9 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 		return why_set(ret_why, -EINVAL, "exec_args is on or off");
 	if (strcmp(ret->strict_timeout, "open") != 0 && strcmp(ret->strict_timeout, "closed") != 0)
 		return why_set(ret_why, -EINVAL, "strict_timeout is open or closed");
+	if (strcmp(ret->ima_measures, "auto") != 0 && strcmp(ret->ima_measures, "programs") != 0 &&
+	    strcmp(ret->ima_measures, "other") != 0)
+		return why_set(ret_why, -EINVAL, "ima_measures is auto, programs or other");
 	for (uint32_t i = 0; i < ret->strict_paths.n_items; i++)
 		if (ret->strict_paths.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "strict_paths wants absolute paths");

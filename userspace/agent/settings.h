@@ -28,6 +28,7 @@ struct settings {
 	struct conf_list redact;
 	uint64_t strict_wait;
 	char *strict_timeout;
+	char *ima_measures;
 	struct conf_list strict_paths;
 	char *verifier, *join_token_file, *verifier_ca, *label;
 	uint64_t evidence_interval;

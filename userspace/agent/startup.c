@@ -309,6 +309,13 @@ static int open_identity(const struct settings *s, struct startup *st, bool (*st
 	return open_verifier(s, st, ret_why) < 0 ? STARTUP_REFUSED : 0;
 }
 
+static enum ima_list_covers ima_measures(const struct settings *s)
+{
+	return strcmp(s->ima_measures, "programs") == 0 ? IMA_LIST_PROGRAMS
+	       : strcmp(s->ima_measures, "other") == 0	? IMA_LIST_OTHER
+							: IMA_LIST_UNKNOWN;
+}
+
 int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx,
 		 struct startup *ret, struct why *ret_why)
 {
@@ -342,6 +349,7 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .keep_ms = s->keep_age,
 				    .keep_size = s->keep_size,
 				    .exec_all = strcmp(s->exec, "all") == 0,
+				    .ima_measures = ima_measures(s),
 				    .verifier = o->verifier};
 	add_watch(s, o);
 	ret->strict = (struct strict_keeper_options){

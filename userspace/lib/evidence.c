@@ -9,8 +9,8 @@
 #include "clock.h"
 #include "jsonl.h"
 
-/* Anchors travel in base64 inside the header line. */
-#define MAX_HEADER (WIRE_MAX_ANCHORS / 3 * 4 + 64u * 1024)
+/* Anchors and IMA's entries travel in base64 inside the header line. */
+#define MAX_HEADER (WIRE_MAX_ANCHORS / 3 * 4 + WIRE_MAX_IMA / 3 * 4 + 64u * 1024)
 #define MAX_ORDER (16u * 1024)
 
 void evidence_done(struct evidence *e)
@@ -18,6 +18,7 @@ void evidence_done(struct evidence *e)
 	buf_done(&e->attest);
 	buf_done(&e->sig);
 	buf_done(&e->anchors);
+	buf_done(&e->ima);
 	*e = (struct evidence){.from = 0};
 }
 
@@ -40,6 +41,10 @@ static void put_quote(struct jsonl *j, const struct evidence *e)
 	jsonl_base64(j, "anchors", e->anchors.data, e->anchors.size);
 	jsonl_hex(j, "boot_log", e->boot_log.bytes, DIGEST_SIZE);
 	jsonl_uint(j, "ima_cursor", e->ima_cursor);
+	if (e->ima.size == 0)
+		return;
+	jsonl_uint(j, "ima_from", e->ima_from);
+	jsonl_base64(j, "ima", e->ima.data, e->ima.size);
 }
 
 int evidence_write(const struct evidence *e, struct buf *ret)
@@ -52,7 +57,7 @@ int evidence_write(const struct evidence *e, struct buf *ret)
 	if (r < 0)
 		return r;
 	if (e->n_notes > EVIDENCE_MAX_NOTES || e->n_lines > WIRE_MAX_EVIDENCE_LINES ||
-	    e->anchors.size > WIRE_MAX_ANCHORS)
+	    e->anchors.size > WIRE_MAX_ANCHORS || e->ima.size > WIRE_MAX_IMA)
 		return -E2BIG;
 	clock_text(e->sent_ns, sent);
 	jsonl_begin(&j, ret);
@@ -161,6 +166,21 @@ static int get_pcrs(const json_t *o, struct quote_pcrs *ret, struct why *ret_why
 	return 0;
 }
 
+/* Only where IMA measured something since the last evidence. */
+static int get_ima(const json_t *o, struct evidence *e, struct why *ret_why)
+{
+	int r;
+
+	if (!json_object_get(o, "ima"))
+		return 0;
+	r = jsonl_get_uint(o, "ima_from", INT64_MAX, &e->ima_from, ret_why);
+	if (r >= 0)
+		r = get_bytes(o, "ima", WIRE_MAX_IMA, &e->ima, ret_why);
+	if (r >= 0 && e->ima_from > e->ima_cursor)
+		r = why_set(ret_why, -EBADMSG, "\"ima_from\" is beyond \"ima_cursor\"");
+	return r;
+}
+
 static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 {
 	uint64_t pcr = 0;
@@ -180,6 +200,8 @@ static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 		r = jsonl_get_hex(o, "boot_log", e->boot_log.bytes, DIGEST_SIZE, ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "ima_cursor", INT64_MAX, &e->ima_cursor, ret_why);
+	if (r >= 0)
+		r = get_ima(o, e, ret_why);
 	if (r < 0)
 		return r;
 	e->pcr_index = (uint8_t)pcr;
@@ -192,8 +214,8 @@ static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 /* What only evidence with a quote has would be believed by a careless reader of a provisional. */
 static int refuse_quote(const json_t *o, struct why *ret_why)
 {
-	static const char *const keys[] = {"nonce", "pcr_index", "pcrs",     "attest",
-					   "sig",   "anchors",	 "boot_log", "ima_cursor"};
+	static const char *const keys[] = {"nonce",   "pcr_index", "pcrs",	 "attest",   "sig",
+					   "anchors", "boot_log",  "ima_cursor", "ima_from", "ima"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (json_object_get(o, keys[i]))

@@ -37,7 +37,9 @@ struct evidence {
 	struct buf attest, sig;			/* owned */
 	struct buf anchors;			/* owned: raw records since the quote base that the verifier named */
 	struct digest boot_log;			/* zero: none */
-	uint64_t ima_cursor;
+	uint64_t ima_cursor;			/* entries of IMA's list, those here included */
+	uint64_t ima_from;			/* number of the first that is here */
+	struct buf ima;				/* owned: entries as the kernel has them; empty: none are new, or there is no list */
 	uint64_t baseline_version;
 	uint64_t last_order;
 	bool leaving;				/* announced: the last evidence before a stop or reboot */

@@ -23,7 +23,7 @@ struct quote_binding {
 	uint64_t incarnation;		/* u64be */
 	const char *checkpoint;		/* the text, three lines */
 	struct digest boot_log;		/* SHA-256 of the boot log; all zero when there is none */
-	uint64_t ima_cursor;		/* u64be: entries whose replay matched PCR 10; 0: no list */
+	uint64_t ima_cursor;		/* u64be: entries of IMA's list that were handed over, with this one; 0: no list */
 	uint64_t baseline_version;	/* u64be */
 	uint64_t last_order;		/* u64be: highest order number seen */
 	struct digest client_key;	/* SHA-256 of the SPKI of the client certificate's key */

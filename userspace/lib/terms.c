@@ -113,6 +113,7 @@ static const struct term findings[] = {
 	{PLUMB_FINDING_COUNTERS, "counters"},
 	{PLUMB_FINDING_CLOCK, "clock"},
 	{PLUMB_FINDING_BASELINE, "baseline"},
+	{PLUMB_FINDING_IMA, "ima"},
 	{0, NULL},
 };
 
