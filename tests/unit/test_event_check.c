@@ -77,8 +77,16 @@ static void exec_is_as_on_file(void **state)
 	(void)state;
 	assert_int_equal(load("exec", data, sizeof(data)), sizeof(e));
 	assert_memory_equal(data, &e, sizeof(e));
+	memset(&r, 0x5a, sizeof(r));
 	assert_int_equal(event_check(data, sizeof(e), &r, &why), 0);
-	assert_memory_equal(&r.exec, &e, sizeof(e));
+	assert_memory_equal(&r.exec, &e, offsetof(struct plumb_event_exec, path));
+	assert_string_equal(r.exec.path, e.path);
+	assert_string_equal(r.exec.name, e.name);
+	/* What lies behind their ends means nothing, and is not even looked at. */
+	data[offsetof(struct plumb_event_exec, path) + e.path_size] = 'x';
+	data[sizeof(e) - 1] = 'x';
+	assert_int_equal(event_check(data, sizeof(e), &r, &why), 0);
+	assert_string_equal(r.exec.path, e.path);
 }
 
 static void other_kinds_are_as_on_file(void **state)

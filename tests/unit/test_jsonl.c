@@ -75,6 +75,36 @@ static void test_each_byte(void **state)
 			}
 }
 
+/* Written in two steps it is the same as in one, also where the value needs a second name. */
+static void test_name(void **state)
+{
+	static const char *const values[] = {"", "plain", "q\"", "\xc3\xa9", "x\xff", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct buf one = {0}, two = {0};
+		struct jsonl j, k;
+
+		jsonl_begin(&j, &one);
+		jsonl_begin(&k, &two);
+		jsonl_path(&j, "path", values[i]);
+		jsonl_name(&k, "path");
+		jsonl_path_value(&k, "path", values[i]);
+		jsonl_uint(&j, "n", i);
+		jsonl_name(&k, "n");
+		jsonl_uint(&k, NULL, i);
+		jsonl_str(&j, "text", values[i]);
+		jsonl_name(&k, "text");
+		jsonl_str(&k, NULL, values[i]);
+		jsonl_bool(&j, "end", true);
+		jsonl_bool(&k, "end", true);
+		assert_int_equal(buf_status(&two), 0);
+		assert_string_equal((char *)one.data, (char *)two.data);
+		buf_done(&one);
+		buf_done(&two);
+	}
+}
+
 static void test_numbers(void **state)
 {
 	struct buf b = {0};
@@ -396,9 +426,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write),	  cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_each_byte), cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_lossy),	  cmocka_unit_test(test_both_ways),
-		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_get_plain), cmocka_unit_test(test_get_bytes),
+		cmocka_unit_test(test_name),	  cmocka_unit_test(test_lossy),
+		cmocka_unit_test(test_both_ways), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_bounds),	  cmocka_unit_test(test_get_plain),
+		cmocka_unit_test(test_get_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -358,6 +358,40 @@ static void test_huge(void **state)
 	assert_int_equal(merkle_add(&t, &leaves[0]), -ERANGE);
 }
 
+/* What a leaf completes on its way up: the root of each tile, as a tree of the tile's hashes alone has it. */
+static void test_join(void **state)
+{
+	struct merkle whole, tile[2];
+	uint32_t n_tiles[2] = {0, 0};
+
+	(void)state;
+	merkle_init(&whole);
+	merkle_init(&tile[0]);
+	merkle_init(&tile[1]);
+	for (uint32_t i = 0; i < 65536 + 300; i++) {
+		struct digest hash, root;
+		struct merkle_join j;
+
+		assert_int_equal(merkle_leaf(&i, sizeof(i), &hash), 0);
+		assert_int_equal(merkle_join(&whole, &hash, &j), 0);
+		assert_int_equal(whole.size, i);
+		merkle_take(&whole, &j);
+		for (uint32_t level = 0; level < 2; level++) {
+			assert_int_equal(merkle_add(&tile[level], &hash), 0);
+			if (tile[level].size < 256)
+				break;
+			assert_true(j.n >= (level + 1) * MERKLE_TILE_HEIGHT);
+			assert_int_equal(merkle_root(&tile[level], &root), 0);
+			assert_true(digest_equal(&root, &j.tiles[level]));
+			hash = root;
+			n_tiles[level]++;
+			merkle_init(&tile[level]);
+		}
+	}
+	assert_int_equal(n_tiles[0], 257);
+	assert_int_equal(n_tiles[1], 1);
+}
+
 static void test_frontier(void **state)
 {
 	struct merkle m, again;
@@ -389,7 +423,7 @@ int main(void)
 		cmocka_unit_test(test_roots),	     cmocka_unit_test(test_inclusion),
 		cmocka_unit_test(test_consistency),  cmocka_unit_test(test_size_lie),
 		cmocka_unit_test(test_out_of_range), cmocka_unit_test(test_huge),
-		cmocka_unit_test(test_frontier),
+		cmocka_unit_test(test_frontier),     cmocka_unit_test(test_join),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -162,6 +162,31 @@ static void full_table_forgets_the_ended_first(void **state)
 	proctab_free(p);
 }
 
+/* A burst takes no more of the table than those that ended may have, and none of the living. */
+static void a_burst_stays_small(void **state)
+{
+	struct proctab *p = table(800);
+	struct plumb_task shell = task(10, 5 * S, 1, 1 * S, "sh");
+	struct line_actor a;
+
+	(void)state;
+	proctab_exec(p, &shell, "/bin/sh");
+	for (uint32_t pid = 100; pid < 3000; pid++) {
+		proctab_fork(p, &shell, pid, pid * S);
+		assert_int_equal(proctab_actor(p, pid, pid * S, &a), 0);
+		proctab_exit(p, pid, pid * S);
+	}
+	assert_int_equal(proctab_n(p), 101);
+	assert_int_equal(proctab_actor(p, 2899, 2899 * S, &a), -ENOENT);
+	assert_int_equal(proctab_actor(p, 2900, 2900 * S, &a), 0);
+	for (uint32_t pid = 3000; pid < 3700; pid++)
+		proctab_fork(p, &shell, pid, pid * S);
+	assert_int_equal(proctab_n(p), 800);
+	assert_int_equal(proctab_actor(p, 3000, 3000 * S, &a), 0);
+	assert_string_equal(a.ancestors[0].exe, "/bin/sh");
+	proctab_free(p);
+}
+
 static void ancestry_is_bounded_and_ends_in_circles(void **state)
 {
 	struct proctab *p = table(32);
@@ -323,6 +348,7 @@ int main(void)
 		cmocka_unit_test(reused_pid_is_another_process),
 		cmocka_unit_test(exec_by_a_thread_revives),
 		cmocka_unit_test(full_table_forgets_the_ended_first),
+		cmocka_unit_test(a_burst_stays_small),
 		cmocka_unit_test(ancestry_is_bounded_and_ends_in_circles),
 		cmocka_unit_test(scan_finds_us),
 		cmocka_unit_test(a_gone_one_is_where_its_parent_is),

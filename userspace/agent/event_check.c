@@ -2,6 +2,7 @@
 #include "event_check.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -142,37 +143,51 @@ static int check_kind(const union event_record *r, struct why *ret_why)
 	}
 }
 
+/* What lies behind the end of an exec's texts means nothing, and is most of its record. */
+static void copy_record(const uint8_t *data, size_t size, union event_record *ret)
+{
+	const size_t path_at = offsetof(struct plumb_event_exec, path);
+	const size_t name_at = offsetof(struct plumb_event_exec, name);
+	struct plumb_event_exec *e = &ret->exec;
+
+	if (ret->event.kind != PLUMB_KIND_EXEC) {
+		memcpy(ret, data, size);
+		return;
+	}
+	memcpy(ret, data, path_at);
+	if (e->path_size <= sizeof(e->path))
+		memcpy(e->path, data + path_at, e->path_size);
+	if (e->name_size <= sizeof(e->name))
+		memcpy(e->name, data + name_at, e->name_size);
+	if (size > sizeof(*e)) /* arguments */
+		memcpy((uint8_t *)ret + sizeof(*e), data + sizeof(*e), size - sizeof(*e));
+}
+
 int event_check(const void *data, size_t size, union event_record *ret, struct why *ret_why)
 {
-	union event_record r = {0};
+	struct plumb_event head;
 	size_t expected;
 	int bad;
 
-	if (size < sizeof(r.event))
+	if (size < sizeof(head))
 		return why_set(ret_why, -EBADMSG, "record: %zu bytes, a header has %zu", size,
-			       sizeof(r.event));
-	memcpy(&r.event, data, sizeof(r.event));
-	if (r.event.size != size)
-		return why_set(ret_why, -EBADMSG, "record: says %u bytes, has %zu", r.event.size,
+			       sizeof(head));
+	memcpy(&head, data, sizeof(head));
+	if (head.size != size)
+		return why_set(ret_why, -EBADMSG, "record: says %u bytes, has %zu", head.size,
 			       size);
-	expected = size_of_kind(r.event.kind);
-	if (r.event.kind == PLUMB_KIND_EXEC && r.event.flags & PLUMB_EVENT_ARGS)
+	expected = size_of_kind(head.kind);
+	if (head.kind == PLUMB_KIND_EXEC && head.flags & PLUMB_EVENT_ARGS)
 		expected = sizeof(struct plumb_event_exec_args);
-	if (r.event.version != PLUMB_EVENT_VERSION || expected == 0) {
-		ret->event = r.event;
-		return why_set(ret_why, -ENOTSUP, "record: kind %u version %u is not known",
-			       r.event.kind, r.event.version);
-	}
-	if (size != expected)
+	if (head.version == PLUMB_EVENT_VERSION && expected != 0 && size != expected)
 		return why_set(ret_why, -EBADMSG, "record: kind %u has %zu bytes, not %zu",
-			       r.event.kind, expected, size);
-	memcpy(&r, data, size);
+			       head.kind, expected, size);
+	ret->event = head;
+	if (head.version != PLUMB_EVENT_VERSION || expected == 0)
+		return why_set(ret_why, -ENOTSUP, "record: kind %u version %u is not known",
+			       head.kind, head.version);
+	copy_record(data, size, ret);
 	/* Every kind has the task right behind the header. */
-	bad = check_text(r.fork.parent.comm, PLUMB_COMM_SIZE, "comm", ret_why);
-	if (bad >= 0)
-		bad = check_kind(&r, ret_why);
-	if (bad < 0)
-		return bad;
-	memcpy(ret, &r, size);
-	return 0;
+	bad = check_text(ret->fork.parent.comm, PLUMB_COMM_SIZE, "comm", ret_why);
+	return bad < 0 ? bad : check_kind(ret, ret_why);
 }

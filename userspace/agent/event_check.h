@@ -24,7 +24,10 @@ union event_record {
 	struct plumb_event_bpf bpf;
 };
 
-/* 0; -EBADMSG with why; -ENOTSUP: sound, but a kind or version that is not known (its header is in *ret). */
+/*
+ * 0; -EBADMSG with why, and *ret means nothing; -ENOTSUP: sound, but a kind or version that is not known (its header is in *ret).
+ * *ret is a copy, checked after it was taken. Behind the end of an exec's path and name it holds what was there before.
+ */
 int event_check(const void *data, size_t size, union event_record *ret, struct why *ret_why);
 
 #endif

@@ -15,6 +15,7 @@
 
 #define NS 1000000000ull
 #define NONE UINT32_MAX
+#define ENDED_PART 8
 
 /* One text for all processes that came from the same exec by fork. */
 struct proctab_text {
@@ -23,17 +24,21 @@ struct proctab_text {
 	char text[];
 };
 
+/* What find() reads lies together: in a burst each process is another cache line, and should not be three. */
 struct entry {
-	uint32_t pid, ppid, uid, gid;
-	uint64_t start_ns, parent_start_ns;
-	uint64_t cgroup_id;
-	uint32_t mnt_ns;
+	uint32_t pid;
+	uint32_t chain; /* next of the same bucket */
+	uint64_t start_ns;
 	bool used, ended;
-	char comm[PLUMB_COMM_SIZE];
+	uint32_t ppid;
+	uint64_t parent_start_ns;
 	struct proctab_text *exe; /* NULL: unknown */
 	struct proctab_text *cgroup; /* NULL: by cgroup_id */
-	uint32_t chain; /* next of the same bucket */
 	uint32_t prev, next; /* in the list of its kind (alive or ended), oldest first */
+	uint32_t uid, gid;
+	uint64_t cgroup_id;
+	uint32_t mnt_ns;
+	char comm[PLUMB_COMM_SIZE];
 };
 
 struct list {
@@ -44,7 +49,9 @@ struct proctab {
 	struct entry *entries;
 	uint32_t *buckets;
 	uint32_t max, n;
+	uint32_t shift; /* of a hash of 32 bits, to the number of a bucket */
 	struct list alive, ended;
+	uint32_t n_ended;
 	struct cgroups *cgroups;
 	uint64_t tick_ns; /* /proc gives start times in these */
 	uint32_t host_mnt_ns;
@@ -119,7 +126,7 @@ static struct list *list_of(struct proctab *p, const struct entry *e)
 
 static uint32_t *bucket_of(struct proctab *p, uint32_t pid)
 {
-	return &p->buckets[(pid * 2654435761u) % p->max];
+	return &p->buckets[(pid * 2654435761u) >> p->shift];
 }
 
 /* /proc knows start times by ticks only, so two are the same process when they fall into the same tick. 0 is not known. */
@@ -156,17 +163,21 @@ static void drop(struct proctab *p, uint32_t i)
 	if (*at == i)
 		*at = e->chain;
 	list_remove(p, list_of(p, e), i);
+	p->n_ended -= e->ended;
 	text_drop(e->exe);
 	text_drop(e->cgroup);
 	memset(e, 0, sizeof(*e));
 }
 
-/* A free place; when there is none, the one that ended first, else the one untouched for longest. */
+/*
+ * A free place; when there is none, the one that ended first, else the one untouched for longest. Of those that ended a part of the
+ * table is kept: their names are asked for soon or not at all, and a burst should not go through all of its memory.
+ */
 static uint32_t take_place(struct proctab *p)
 {
 	uint32_t i;
 
-	if (p->n < p->max)
+	if (p->n < p->max && p->n_ended < p->max / ENDED_PART)
 		return p->n++;
 	i = p->ended.first != NONE ? p->ended.first : p->alive.first;
 	drop(p, i);
@@ -178,6 +189,7 @@ static void end(struct proctab *p, struct entry *e, bool ended)
 	uint32_t i = (uint32_t)(e - p->entries);
 
 	list_remove(p, list_of(p, e), i);
+	p->n_ended += (uint32_t)ended - (uint32_t)e->ended;
 	e->ended = ended;
 	list_append(p, list_of(p, e), i);
 }
@@ -220,12 +232,15 @@ int proctab_open(uint32_t max, struct cgroups *cgroups, struct proctab **ret)
 	p->tick_ns = NS / (uint64_t)(ticks > 0 ? ticks : 100);
 	p->alive = p->ended = (struct list){NONE, NONE};
 	p->entries = calloc(p->max, sizeof(*p->entries));
-	p->buckets = malloc(p->max * sizeof(*p->buckets));
+	p->shift = 31;
+	while (p->shift > 1 && 1u << (32 - p->shift) < p->max)
+		p->shift--;
+	p->buckets = malloc(sizeof(*p->buckets) << (32 - p->shift));
 	if (!p->entries || !p->buckets) {
 		proctab_free(p);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < p->max; i++)
+	for (uint32_t i = 0; i < 1u << (32 - p->shift); i++)
 		p->buckets[i] = NONE;
 	p->host_mnt_ns = cgroups_host_mnt_ns();
 	*ret = p;

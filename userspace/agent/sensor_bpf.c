@@ -48,6 +48,7 @@ struct sensor_bpf {
 	uint32_t this_turn;
 	uint32_t canary_pid; /* 0: none is awaited */
 	bool canary_seen, canary_checked;
+	uint32_t pid; /* our own */
 	uint64_t bad_records;
 	uint64_t
 		odd_numbers; /* since they were told: whoever edits the counts must not make a line of each record */
@@ -93,7 +94,6 @@ static void begin_line(struct sensor_bpf *s, const struct plumb_event *e,
 		       const struct plumb_task *t, char scope[CGROUPS_SCOPE_SIZE], struct line *l)
 {
 	*l = (struct line){
-		.utc_ns = clock_utc_ns(s->o.clock),
 		.boot_ns = e->boottime_ns,
 		.src = "bpf",
 		.has_kernel = true,
@@ -279,7 +279,7 @@ static void handle_bpf(struct sensor_bpf *s, const struct plumb_event_bpf *e)
 	char number[16];
 	struct line l;
 
-	if (e->task.pid == (uint32_t)getpid()) /* the agent's own programs are claims */
+	if (e->task.pid == s->pid) /* the agent's own programs are claims */
 		return;
 	snprintf(number, sizeof(number), "%u", e->prog_type);
 	begin_line(s, &e->event, &e->task, scope, &l);
@@ -322,7 +322,6 @@ static void handle_unknown(struct sensor_bpf *s, const struct plumb_event *e)
 {
 	char key[32], found[64];
 	struct line l = {
-		.utc_ns = clock_utc_ns(s->o.clock),
 		.boot_ns = e->boottime_ns,
 		.src = "bpf",
 		.has_kernel = true,
@@ -350,7 +349,7 @@ static void handle(struct sensor_bpf *s, const union event_record *r)
 	case PLUMB_KIND_FORK:
 		proctab_fork(s->o.proctab, &r->fork.parent, r->fork.child_pid,
 			     r->fork.child_start_ns);
-		if (r->fork.parent.pid == (uint32_t)getpid() && s->o.marked)
+		if (r->fork.parent.pid == s->pid && s->o.marked)
 			s->o.marked(s->o.marked_ctx, r);
 		break;
 	case PLUMB_KIND_EXIT:
@@ -551,6 +550,7 @@ int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o,
 		return -ENOMEM;
 	s->o = *o;
 	s->sink = *sink;
+	s->pid = (uint32_t)getpid();
 	r = start(s, base, ret_why);
 	if (r < 0) {
 		sensor_bpf_free(s);

@@ -74,12 +74,9 @@ static int reserve(struct buf *b, size_t size)
 	return 0;
 }
 
-uint8_t *buf_room(struct buf *b, size_t size)
+uint8_t *buf_more_room(struct buf *b, size_t size)
 {
-	if (b->error || b->room <= b->size || b->room - b->size <= size)
-		if (reserve(b, size) < 0)
-			return NULL;
-	return b->data + b->size;
+	return reserve(b, size) < 0 ? NULL : b->data + b->size;
 }
 
 void buf_put(struct buf *b, const void *data, size_t size)

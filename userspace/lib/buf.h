@@ -31,7 +31,14 @@ void buf_cut(struct buf *b, size_t size);	/* back to size bytes, when it has mor
 int buf_status(const struct buf *b);
 void buf_put(struct buf *b, const void *data, size_t size);
 /* For who writes many small pieces: where size more bytes may be written, until the next call for b; NULL: as a put that failed. */
-uint8_t *buf_room(struct buf *b, size_t size);
+uint8_t *buf_more_room(struct buf *b, size_t size);	/* the same; grows it */
+static inline uint8_t *buf_room(struct buf *b, size_t size)
+{
+	if (b->error || b->room <= b->size || b->room - b->size <= size)
+		return buf_more_room(b, size);
+	return b->data + b->size;
+}
+
 static inline void buf_grew(struct buf *b, size_t size)	/* of the room asked for, so much was written */
 {
 	b->size += size;

@@ -72,32 +72,50 @@ static void put_escaped(struct buf *b, const char *text, size_t size)
 
 #define EACH(byte) (0x0101010101010101ull * (byte))
 
-static uint64_t zero_bytes(uint64_t w)
+static inline uint64_t zero_bytes(uint64_t w)
 {
 	return (w - EACH(1)) & ~w & EACH(0x80);
 }
 
 /* Not 0 when one of eight characters is no ASCII, a control, or one that JSON escapes. Which one, it does not say. */
-static uint64_t unplain(uint64_t w)
+static inline uint64_t unplain(uint64_t w)
 {
 	return (w & EACH(0x80)) | ((w - EACH(0x20)) & ~w & EACH(0x80)) | zero_bytes(w ^ EACH('"')) |
 	       zero_bytes(w ^ EACH('\\')) | zero_bytes(w ^ EACH(0x7f));
+}
+
+/* Less than eight bytes, as one word that is filled up with what is plain. */
+static inline bool copy_short(uint8_t *to, const char *text, size_t size)
+{
+	uint64_t w = EACH(' ');
+
+	if (size >= 4) {
+		uint32_t first, last;
+
+		memcpy(&first, text, 4);
+		memcpy(&last, text + size - 4, 4);
+		memcpy(to, &first, 4);
+		memcpy(to + size - 4, &last, 4);
+		w = first | (uint64_t)last << 32;
+	} else {
+		for (size_t i = 0; i < size; i++) {
+			to[i] = (uint8_t)text[i];
+			w = w << 8 | to[i];
+		}
+	}
+	return unplain(w) == 0;
 }
 
 /*
  * Copies text and says whether it stands for itself in JSON, as nearly all does: a line has some fifty pieces of text, and this is most
  * of what it takes to write one. Eight bytes at a time, the last eight overlapping those before.
  */
-static bool copy_plain(uint8_t *to, const char *text, size_t size)
+static inline bool copy_plain(uint8_t *to, const char *text, size_t size)
 {
 	uint64_t w, bad = 0;
 
-	if (size < sizeof(w)) {
-		w = EACH(' ');
-		memcpy(&w, text, size);
-		memcpy(to, text, size);
-		return unplain(w) == 0;
-	}
+	if (size < sizeof(w))
+		return copy_short(to, text, size);
 	for (size_t i = 0; i < size; i += sizeof(w)) {
 		size_t at = size - i < sizeof(w) ? size - sizeof(w) : i;
 
@@ -108,7 +126,7 @@ static bool copy_plain(uint8_t *to, const char *text, size_t size)
 	return bad == 0;
 }
 
-static uint8_t *quote_plain(uint8_t *to, const char *text, size_t size, bool *plain)
+static inline uint8_t *quote_plain(uint8_t *to, const char *text, size_t size, bool *plain)
 {
 	*to++ = '"';
 	*plain &= copy_plain(to, text, size);
@@ -118,8 +136,8 @@ static uint8_t *quote_plain(uint8_t *to, const char *text, size_t size, bool *pl
 }
 
 /* The comma before, and the name. In place, when there is room: *plain false: the name must be escaped. */
-static uint8_t *begin_member(const struct jsonl *j, uint8_t *to, const char *key, size_t size,
-			     bool *plain)
+static inline uint8_t *begin_member(const struct jsonl *j, uint8_t *to, const char *key,
+				    size_t size, bool *plain)
 {
 	if (j->comma)
 		*to++ = ',';
@@ -130,7 +148,7 @@ static uint8_t *begin_member(const struct jsonl *j, uint8_t *to, const char *key
 	return to;
 }
 
-static size_t member_room(const char *key, size_t *ret_size)
+static inline size_t member_room(const char *key, size_t *ret_size)
 {
 	*ret_size = key ? strlen(key) : 0;
 	return *ret_size + 4;
@@ -209,39 +227,80 @@ void jsonl_str(struct jsonl *j, const char *key, const char *value)
 		jsonl_null(j, key);
 }
 
-void jsonl_path(struct jsonl *j, const char *key, const char *value)
+/* key NULL: it was written. */
+static void put_path(struct jsonl *j, const char *key, const char *name, const char *value)
 {
-	char name[64];
-	size_t size;
+	size_t size = strlen(value);
+	char second[64];
 
-	if (!value) {
-		jsonl_null(j, key);
-		return;
-	}
-	size = strlen(value);
 	/* Inside an array there is no name for a second value. */
-	if (put_text(j, key, value, size) || !key || is_utf8(value, size))
+	if (put_text(j, key, value, size) || !name || is_utf8(value, size))
 		return;
-	if (snprintf(name, sizeof(name), "%s_b64", key) >= (int)sizeof(name)) {
+	if (snprintf(second, sizeof(second), "%s_b64", name) >= (int)sizeof(second)) {
 		if (!j->buf->error)
 			j->buf->error = -E2BIG;
 		return;
 	}
-	jsonl_base64(j, name, value, size);
+	jsonl_base64(j, second, value, size);
+}
+
+void jsonl_path(struct jsonl *j, const char *key, const char *value)
+{
+	if (value)
+		put_path(j, key, key, value);
+	else
+		jsonl_null(j, key);
+}
+
+void jsonl_path_value(struct jsonl *j, const char *name, const char *value)
+{
+	if (value)
+		put_path(j, NULL, name, value);
+	else
+		jsonl_null(j, NULL);
+}
+
+#define DIGITS 20u /* of the largest, or of the smallest with its sign */
+
+/* Two digits at a time, from the last. */
+static inline uint8_t *put_digits(uint8_t *end, uint64_t value)
+{
+	static const char pairs[] = "0001020304050607080910111213141516171819"
+				    "2021222324252627282930313233343536373839"
+				    "4041424344454647484950515253545556575859"
+				    "6061626364656667686970717273747576777879"
+				    "8081828384858687888990919293949596979899";
+
+	for (; value >= 100; value /= 100) {
+		end -= 2;
+		memcpy(end, pairs + value % 100 * 2, 2);
+	}
+	end -= 2;
+	memcpy(end, pairs + value * 2, 2);
+	return end + (value < 10);
 }
 
 static void put_uint(struct jsonl *j, const char *key, uint64_t value, bool negative)
 {
-	char digits[24], *from = digits + sizeof(digits);
+	uint8_t digits[DIGITS + 1], *first = put_digits(digits + sizeof(digits), value);
+	size_t size = (size_t)(digits + sizeof(digits) - first), key_size;
+	uint8_t *from = buf_room(j->buf, member_room(key, &key_size) + DIGITS), *to = from;
+	bool plain = true;
 
-	do {
-		*--from = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
+	if (!from)
+		return;
+	to = begin_member(j, to, key, key_size, &plain);
+	if (!plain) {
+		put_key(j, key);
+		to = from = j->buf->error ? NULL : buf_room(j->buf, DIGITS);
+		if (!from)
+			return;
+	}
 	if (negative)
-		*--from = '-';
-	put_key(j, key);
-	buf_put(j->buf, from, (size_t)(digits + sizeof(digits) - from));
+		*to++ = '-';
+	memcpy(to, first, size);
+	buf_grew(j->buf, (size_t)(to - from) + size);
+	j->comma = true;
 }
 
 void jsonl_int(struct jsonl *j, const char *key, int64_t value)

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "buf.h"
 #include "why.h"
 
@@ -20,11 +21,30 @@ struct jsonl {
 	bool comma;
 };
 
+/*
+ * The name of the next member, a literal of plain characters, when many are written: its value follows with key NULL. It is copied as
+ * one piece whose size the compiler knows.
+ */
+#define jsonl_name(j, name)	jsonl_quoted_name(j, "\"" name "\":", sizeof("\"" name "\":") - 1)
+static inline void jsonl_quoted_name(struct jsonl *j, const char *quoted, size_t size)
+{
+	uint8_t *from = buf_room(j->buf, size + 1), *to = from;
+
+	if (!from)
+		return;
+	if (j->comma)
+		*to++ = ',';
+	memcpy(to, quoted, size);
+	buf_grew(j->buf, (size_t)(to - from) + size);
+	j->comma = false;
+}
+
 void jsonl_begin(struct jsonl *j, struct buf *b);		/* writes { */
 void jsonl_end(struct jsonl *j);				/* writes } */
 void jsonl_str(struct jsonl *j, const char *key, const char *value);	/* NULL value: writes null */
 void jsonl_strn(struct jsonl *j, const char *key, const char *value, size_t size);
 void jsonl_path(struct jsonl *j, const char *key, const char *value);	/* and key_b64 when it is not UTF-8 */
+void jsonl_path_value(struct jsonl *j, const char *name, const char *value);	/* after jsonl_name(j, name) */
 void jsonl_int(struct jsonl *j, const char *key, int64_t value);
 void jsonl_uint(struct jsonl *j, const char *key, uint64_t value);	/* above 2^63-1: sets buf error -ERANGE */
 void jsonl_bool(struct jsonl *j, const char *key, bool value);

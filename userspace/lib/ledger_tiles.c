@@ -11,6 +11,8 @@
 
 #include "merkle.h"
 
+_Static_assert(LEDGER_TILES_WIDTH == 1 << MERKLE_TILE_HEIGHT, "a tile is a subtree of its height");
+
 struct tile {
 	uint64_t index;
 	uint32_t n; /* hashes so far */
@@ -174,10 +176,21 @@ struct ledger_tiles *ledger_tiles_free(struct ledger_tiles *t)
 	return NULL;
 }
 
-/* The tiles that one more leaf completes, lowest first; d becomes the hash that goes into the first level that is not full. */
-static int complete(const struct ledger_tiles *t, struct digest *d, struct full **ret)
+static int tile_root(const struct tile *e, struct digest *ret)
 {
 	struct digest h[LEDGER_TILES_WIDTH];
+	int r;
+
+	memcpy(h, e->hashes, sizeof(h));
+	r = fold(h, LEDGER_TILES_WIDTH);
+	*ret = h[0];
+	return r;
+}
+
+/* The tiles that one more leaf completes, lowest first; d becomes the hash that goes into the first level that is not full. */
+static int complete(const struct ledger_tiles *t, struct digest *d, const struct merkle_join *j,
+		    struct full **ret)
+{
 	struct full **end = ret;
 	int r = 0;
 
@@ -191,20 +204,22 @@ static int complete(const struct ledger_tiles *t, struct digest *d, struct full 
 		f->tile.hashes[f->tile.n++] = *d;
 		*end = f;
 		end = &f->next;
-		memcpy(h, f->tile.hashes, sizeof(h));
-		r = fold(h, LEDGER_TILES_WIDTH);
-		*d = h[0];
+		if (j)
+			*d = j->tiles[level];
+		else
+			r = tile_root(&f->tile, d);
 	}
 	return r;
 }
 
-int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf)
+int ledger_tiles_add_joined(struct ledger_tiles *t, const struct digest *leaf,
+			    const struct merkle_join *j)
 {
 	struct full *done = NULL;
 	struct digest d = *leaf;
 	uint32_t level = 0;
 	struct tile *e;
-	int r = complete(t, &d, &done);
+	int r = complete(t, &d, j, &done);
 
 	if (r < 0) {
 		free_list(done);
@@ -222,6 +237,11 @@ int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf)
 	e = &t->level[level];
 	e->hashes[e->n++] = d;
 	return 0;
+}
+
+int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf)
+{
+	return ledger_tiles_add_joined(t, leaf, NULL);
 }
 
 int ledger_tiles_flush(struct ledger_tiles *t)

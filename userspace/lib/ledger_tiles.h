@@ -22,6 +22,8 @@ struct ledger_tiles;
 int ledger_tiles_open(const struct fsio *io, const char *dir, uint64_t size, struct ledger_tiles **ret);
 struct ledger_tiles *ledger_tiles_free(struct ledger_tiles *t);
 int ledger_tiles_add(struct ledger_tiles *t, const struct digest *leaf);	/* memory only; after an error nothing was added */
+/* The same when the tree's join for this leaf is known: nothing is hashed a second time. */
+int ledger_tiles_add_joined(struct ledger_tiles *t, const struct digest *leaf, const struct merkle_join *j);
 /* Writes what was added, not synced. Only after the lines are synced: so a tile that differs from its line means that the line was changed. */
 int ledger_tiles_flush(struct ledger_tiles *t);
 uint32_t ledger_tiles_waiting(const struct ledger_tiles *t);	/* full tiles not written yet, 8 KiB each */

@@ -121,6 +121,7 @@ const struct merkle *ledger_tree(const struct ledger *l)
 int ledger_append(struct ledger *l, const void *line, size_t size)
 {
 	struct digest leaf;
+	struct merkle_join join;
 	size_t before = l->pending.size;
 	int r = 0;
 
@@ -138,14 +139,16 @@ int ledger_append(struct ledger *l, const void *line, size_t size)
 	buf_put(&l->pending, "\n", 1);
 	r = buf_status(&l->pending);
 	if (r >= 0)
-		r = ledger_tiles_add(l->tiles, &leaf);
+		r = merkle_join(&l->tree, &leaf, &join);
 	if (r >= 0)
-		r = merkle_add(&l->tree, &leaf);
+		r = ledger_tiles_add_joined(l->tiles, &leaf, &join);
 	if (r < 0) {
 		buf_cut(&l->pending, before);
 		l->pending.error = 0;
+		return r;
 	}
-	return r;
+	merkle_take(&l->tree, &join);
+	return 0;
 }
 
 /*

@@ -9,66 +9,61 @@
 #define HEX "0123456789abcdef"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 
+/* Every line goes through here, and so do fifty names: see jsonl_name(). */
+#define NUMBER(j, name, value) (jsonl_name(j, name), jsonl_uint(j, NULL, value))
+#define WORD(j, name, value) (jsonl_name(j, name), jsonl_str(j, NULL, value))
+#define TEXT(j, name, value) (jsonl_name(j, name), jsonl_path_value(j, name, value))
+#define OPTIONAL(j, name, value) ((value) ? TEXT(j, name, value) : (void)0)
+
 static void write_actor(struct jsonl *j, const struct line_actor *a)
 {
 	if (!a->known) {
-		jsonl_str(j, "actor", "unknown");
+		WORD(j, "actor", "unknown");
 		return;
 	}
 	jsonl_object(j, "actor");
-	jsonl_uint(j, "pid", a->pid);
-	jsonl_uint(j, "start", a->start_ns);
-	jsonl_uint(j, "ppid", a->ppid);
-	jsonl_uint(j, "uid", a->uid);
-	jsonl_uint(j, "gid", a->gid);
-	if (a->comm)
-		jsonl_path(j, "comm", a->comm);
-	if (a->exe)
-		jsonl_path(j, "exe", a->exe);
-	if (a->cgroup)
-		jsonl_path(j, "cgroup", a->cgroup);
+	NUMBER(j, "pid", a->pid);
+	NUMBER(j, "start", a->start_ns);
+	NUMBER(j, "ppid", a->ppid);
+	NUMBER(j, "uid", a->uid);
+	NUMBER(j, "gid", a->gid);
+	OPTIONAL(j, "comm", a->comm);
+	OPTIONAL(j, "exe", a->exe);
+	OPTIONAL(j, "cgroup", a->cgroup);
 	if (a->container)
-		jsonl_str(j, "container", a->container);
+		WORD(j, "container", a->container);
 	if (a->pod)
-		jsonl_str(j, "pod", a->pod);
+		WORD(j, "pod", a->pod);
 	jsonl_array(j, "ancestors");
 	for (uint32_t i = 0; i < a->n_ancestors && i < LINE_MAX_ANCESTORS; i++) {
 		jsonl_object(j, NULL);
-		jsonl_uint(j, "pid", a->ancestors[i].pid);
-		if (a->ancestors[i].comm)
-			jsonl_path(j, "comm", a->ancestors[i].comm);
-		if (a->ancestors[i].exe)
-			jsonl_path(j, "exe", a->ancestors[i].exe);
+		NUMBER(j, "pid", a->ancestors[i].pid);
+		OPTIONAL(j, "comm", a->ancestors[i].comm);
+		OPTIONAL(j, "exe", a->ancestors[i].exe);
 		jsonl_close(j);
 	}
 	jsonl_close(j);
 	jsonl_close(j);
 }
 
-static void write_optional(struct jsonl *j, const char *key, const char *value)
-{
-	if (value)
-		jsonl_path(j, key, value);
-}
-
 static void write_measurement(struct jsonl *j, const struct line *l)
 {
-	jsonl_str(j, "scope", l->scope);
-	jsonl_path(j, "key", l->key);
-	jsonl_path(j, "found", l->found);
-	write_optional(j, "op", l->op);
-	write_optional(j, "other", l->other);
-	write_optional(j, "before", l->before);
-	write_optional(j, "diff", l->diff);
-	write_optional(j, "hash_src", l->hash_src);
-	write_optional(j, "name", l->name);
-	write_optional(j, "layer", l->layer);
+	WORD(j, "scope", l->scope);
+	TEXT(j, "key", l->key);
+	TEXT(j, "found", l->found);
+	OPTIONAL(j, "op", l->op);
+	OPTIONAL(j, "other", l->other);
+	OPTIONAL(j, "before", l->before);
+	OPTIONAL(j, "diff", l->diff);
+	OPTIONAL(j, "hash_src", l->hash_src);
+	OPTIONAL(j, "name", l->name);
+	OPTIONAL(j, "layer", l->layer);
 	if (l->judgement) {
-		jsonl_str(j, "judge", terms_judgement_name(l->judgement));
+		WORD(j, "judge", terms_judgement_name(l->judgement));
 		if (l->judgement == PLUMB_JUDGE_DRIFT)
-			jsonl_path(j, "expected", l->expected);
-		jsonl_uint(j, "jv", l->judge_version);
-		jsonl_uint(j, "bv", l->baseline_version);
+			TEXT(j, "expected", l->expected);
+		NUMBER(j, "jv", l->judge_version);
+		NUMBER(j, "bv", l->baseline_version);
 	}
 	if (l->has_actor)
 		write_actor(j, &l->actor);
@@ -80,20 +75,20 @@ static void write_envelope(struct jsonl *j, const struct line *l)
 	uint8_t ksess[8];
 
 	clock_text(l->utc_ns, text);
-	jsonl_uint(j, "v", 1);
-	jsonl_uint(j, "seq", l->seq);
-	jsonl_str(j, "t", text);
-	jsonl_uint(j, "bt", l->boot_ns);
-	jsonl_str(j, "boot", l->boot);
-	jsonl_str(j, "src", l->src);
+	NUMBER(j, "v", 1);
+	NUMBER(j, "seq", l->seq);
+	WORD(j, "t", text);
+	NUMBER(j, "bt", l->boot_ns);
+	WORD(j, "boot", l->boot);
+	WORD(j, "src", l->src);
 	if (l->has_kernel) {
 		for (size_t i = 0; i < sizeof(ksess); i++)
 			ksess[i] = (uint8_t)(l->ksess >> (8 * (sizeof(ksess) - 1 - i)));
 		jsonl_hex(j, "ksess", ksess, sizeof(ksess));
-		jsonl_uint(j, "cpu", l->cpu);
-		jsonl_uint(j, "kseq", l->kseq);
+		NUMBER(j, "cpu", l->cpu);
+		NUMBER(j, "kseq", l->kseq);
 	}
-	jsonl_str(j, "type", l->type_name ? l->type_name : terms_type_name(l->type));
+	WORD(j, "type", l->type_name ? l->type_name : terms_type_name(l->type));
 }
 
 int line_write(const struct line *l, struct buf *ret)

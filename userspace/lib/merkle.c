@@ -25,25 +25,40 @@ int merkle_node(const struct digest *left, const struct digest *right, struct di
 	return digest_sha256_parts(parts, 3, ret);
 }
 
-int merkle_add(struct merkle *m, const struct digest *leaf)
+int merkle_join(const struct merkle *m, const struct digest *leaf, struct merkle_join *ret)
 {
-	struct digest d = *leaf;
-	uint32_t n = m->n_hashes;
-
 	if (m->size >= (uint64_t)INT64_MAX)
 		return -ERANGE;
+	ret->top = *leaf;
+	ret->n = 0;
 	/* As many complete subtrees join as the old size ends in one-bits. */
 	for (uint64_t s = m->size; s & 1; s >>= 1) {
-		int r = merkle_node(&m->hashes[n - 1], &d, &d);
+		int r = merkle_node(&m->hashes[m->n_hashes - 1 - ret->n], &ret->top, &ret->top);
 
 		if (r < 0)
 			return r;
-		n--;
+		ret->n++;
+		if (ret->n % MERKLE_TILE_HEIGHT == 0)
+			ret->tiles[ret->n / MERKLE_TILE_HEIGHT - 1] = ret->top;
 	}
-	m->hashes[n] = d;
-	m->n_hashes = n + 1;
-	m->size++;
 	return 0;
+}
+
+void merkle_take(struct merkle *m, const struct merkle_join *j)
+{
+	m->n_hashes -= j->n;
+	m->hashes[m->n_hashes++] = j->top;
+	m->size++;
+}
+
+int merkle_add(struct merkle *m, const struct digest *leaf)
+{
+	struct merkle_join j;
+	int r = merkle_join(m, leaf, &j);
+
+	if (r >= 0)
+		merkle_take(m, &j);
+	return r;
 }
 
 int merkle_root(const struct merkle *m, struct digest *ret)

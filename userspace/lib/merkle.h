@@ -10,6 +10,7 @@
 #include "digest.h"
 
 #define MERKLE_MAX_LEVELS 64
+#define MERKLE_TILE_HEIGHT 8
 
 /* Plain data that travels. hashes[i] is the root of the i-th complete subtree, largest first; their number is popcount(size). */
 struct merkle {
@@ -22,6 +23,14 @@ void merkle_init(struct merkle *m);
 int merkle_leaf(const void *line, size_t size, struct digest *ret);			/* SHA-256(0x00 ‖ line without LF) */
 int merkle_node(const struct digest *left, const struct digest *right, struct digest *ret);
 int merkle_add(struct merkle *m, const struct digest *leaf);
+/* The same in two steps, for who must do something else between them that may fail. */
+struct merkle_join {
+	struct digest top;	/* of the largest subtree that the leaf completes */
+	uint32_t n;		/* complete subtrees that it joins with the leaf */
+	struct digest tiles[MERKLE_MAX_LEVELS / MERKLE_TILE_HEIGHT];	/* the subtrees of 2^8, 2^16 … leaves on the way there */
+};
+int merkle_join(const struct merkle *m, const struct digest *leaf, struct merkle_join *ret);
+void merkle_take(struct merkle *m, const struct merkle_join *j);	/* nothing was added to m since merkle_join() */
 int merkle_root(const struct merkle *m, struct digest *ret);				/* size 0: SHA-256 of nothing */
 /* From a foreign frontier: -EBADMSG when n_hashes != popcount(size). */
 int merkle_from_frontier(uint64_t size, const struct digest *hashes, uint32_t n_hashes, struct merkle *ret);
