@@ -125,7 +125,10 @@ static void exec_args_are_as_on_file(void **state)
 	assert_int_equal(load("exec-args", data, sizeof(data)), sizeof(e));
 	assert_memory_equal(data, &e, sizeof(e));
 	assert_int_equal(event_check(data, sizeof(e), &r, &why), 0);
-	assert_memory_equal(&r.exec_args, &e, sizeof(e));
+	assert_memory_equal(&r.exec_args, &e, offsetof(struct plumb_event_exec, path));
+	assert_string_equal(r.exec.path, e.exec.path);
+	assert_string_equal(r.exec.name, e.exec.name);
+	assert_memory_equal(&r.exec_args.args, &e.args, sizeof(e.args));
 	bad = e;
 	bad.args.kept = 11; /* more than there are */
 	assert_int_equal(event_check(&bad, sizeof(bad), &r, &why), -EBADMSG);
