@@ -50,17 +50,23 @@ static uint64_t now_ms(void)
 
 int strict_open(const struct strict_keeper_options *o, struct strict **ret, struct why *ret_why)
 {
-	struct strict *s = calloc(1, sizeof(*s));
-	int r;
+	pid_t pid;
+	int fd, r = strict_keeper_start(o, &pid, &fd, ret_why);
 
-	if (!s)
+	return r < 0 ? r : strict_adopt(pid, fd, o->wait_ms, ret);
+}
+
+int strict_adopt(pid_t keeper, int fd, uint32_t wait_ms, struct strict **ret)
+{
+	struct strict *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		close(fd);
 		return -ENOMEM;
-	s->wait_ms = o->wait_ms;
-	r = strict_keeper_start(o, &s->pid, &s->fd, ret_why);
-	if (r < 0) {
-		free(s);
-		return r;
 	}
+	s->wait_ms = wait_ms;
+	s->pid = keeper;
+	s->fd = fd;
 	*ret = s;
 	return 0;
 }

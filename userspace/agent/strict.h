@@ -30,6 +30,8 @@ struct strict_parts {
 };
 
 int strict_open(const struct strict_keeper_options *o, struct strict **ret, struct why *ret_why);	/* before there are threads */
+/* The same with a keeper that is there: its process, the agent's end of the socket (taken). */
+int strict_adopt(pid_t keeper, int fd, uint32_t wait_ms, struct strict **ret);
 int strict_go(struct strict *s, struct event_base *base, const struct strict_parts *parts);
 void strict_anchored(struct strict *s, const struct checkpoint *head);
 struct strict *strict_free(struct strict *s);	/* whoever waits may go */
