@@ -136,10 +136,11 @@ static void test_what_is_what(void **state)
 		OURS "4 1 8:1 /etc /etc ro - ext4 /dev/sda1 rw\n5 2 8:2 /www /srv/www ro - ext4 "
 		     "/dev/sda2 rw\n"
 		     "6 1 0:7 / /tmp rw - tmpfs tmpfs rw\n");
-	assert_int_equal(scan(b), 1);
+	assert_int_equal(scan(b), 2);
 	assert_true(b->whole);
 	assert_string_equal(claims_fixture_found(&b->f, "kernel:mount_namespaces"), "listed");
-	assert_int_equal(b->f.n, 1);
+	assert_string_equal(claims_fixture_found(&b->f, "kernel:chroots"), "none");
+	assert_int_equal(b->f.n, 2);
 	/* Other files: of another file system, of another place of the same, over an ancestor, below. */
 	process(b, "40", "evil", "/",
 		OURS "4 1 0:9 / /etc rw - tmpfs none rw\n5 1 8:1 /tmp/x /etc/ssh rw - ext4 "
@@ -162,8 +163,16 @@ static void test_chroot(void **state)
 	process(b, "10", "evil", "jail", OURS);
 	process(b, "11", "evil", "/", OURS "4 1 0:9 / /etc/ssh rw - tmpfs none rw\n");
 	process(b, "12", "evil", "jail", OURS);
-	assert_int_equal(scan(b), 2);
+	assert_int_equal(scan(b), 3);
 	assert_string_equal(found(b, "/etc/ssh"), "tmpfs none /");
+	assert_string_equal(claims_fixture_found(&b->f, "kernel:chroots"), "none");
+	/* In our own namespace it is one who reads other files than we do. */
+	process(b, "13", "host", "jail", OURS);
+	process(b, "14", "host", "cell", OURS);
+	process(b, "15", "host", "jail", OURS);
+	assert_int_equal(scan(b), 1);
+	assert_string_equal(claims_fixture_found(&b->f, "kernel:chroots"),
+			    "../../root/cell,../../root/jail");
 }
 
 static void test_blind(void **state)
@@ -187,6 +196,7 @@ static void test_blind(void **state)
 	assert_false(b->whole);
 	assert_string_equal(claims_fixture_found(&b->f, "kernel:mount_namespaces"),
 			    "unknown ENOENT");
+	assert_string_equal(claims_fixture_found(&b->f, "kernel:chroots"), "unknown ENOENT");
 }
 
 /* The kernel's own: a child in a mount namespace of its own puts a directory of this test over another one. */
@@ -231,11 +241,17 @@ static void test_real(void **state)
 	pid_t pid;
 	int fd;
 
-	scratch_run(b->f.top, "mkdir etc evil");
+	const struct file_set_deed first = {.src = "scan", .op = "rescan"};
+	char name[160];
+
+	scratch_run(b->f.top, "mkdir etc evil; echo a >etc/file; echo a >etc/same; "
+			      "echo b >evil/file; cp -p etc/same evil/same; echo c >etc/gone");
 	snprintf(etc, sizeof(etc), "%s/etc", b->f.top);
 	snprintf(evil, sizeof(evil), "%s/evil", b->f.top);
 	b->f.source.proc = NULL;
 	watch(b, etc, "/nothing/there");
+	for (uint32_t i = 0; i < file_set_n(b->files); i++)
+		assert_true(file_set_check(b->files, file_set_path_at(b->files, i), &first) >= 0);
 	/* On itself it shows what we see. */
 	pid = start_child(etc, etc, &fd);
 	if (pid < 0)
@@ -248,6 +264,13 @@ static void test_real(void **state)
 	assert_true(pid > 0);
 	scan(b);
 	assert_non_null(strstr(found(b, etc), "/evil"));
+	/* What the files are there: the one that is other, and not those that are the same or are not there. */
+	snprintf(name, sizeof(name), "file:%s/file", etc);
+	assert_non_null(strstr(found(b, name), " 2 sha256:0263829989b6fd954f72baaf2fc64bc2"));
+	snprintf(name, sizeof(name), "file:%s/same", etc);
+	assert_string_equal(found(b, name), "(not put)");
+	snprintf(name, sizeof(name), "file:%s/gone", etc);
+	assert_string_equal(found(b, name), "(not put)");
 	close(fd);
 	waitpid(pid, NULL, 0);
 }

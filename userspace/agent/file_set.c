@@ -18,7 +18,7 @@
 
 #define FILE_SET_DEPTH 64
 #define NONE UINT32_MAX
-#define LISTENERS_MAX 4
+#define LISTENERS_MAX 6
 
 struct member {
 	char *path;

@@ -63,6 +63,6 @@ const char *file_set_root_at(const struct file_set *f, uint32_t i);	/* configure
 
 /* A full rescan is wanted (events were lost, something was mounted): scan_files and watch listen. want NULL: ctx listens no more. */
 void file_set_want_scan(struct file_set *f);
-int file_set_on_want(struct file_set *f, void (*want)(void *ctx), void *ctx);	/* -ENOSPC: more than four */
+int file_set_on_want(struct file_set *f, void (*want)(void *ctx), void *ctx);	/* -ENOSPC: more than six */
 
 #endif

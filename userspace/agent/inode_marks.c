@@ -13,53 +13,35 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "path_table.h"
 #include "plumb/event.h"
 
-#define NONE UINT32_MAX
+#define NONE PATH_TABLE_NONE
 #define DEVICES_MAX 64 /* that are told apart; files of more are found by the inode alone, too */
 
+/* Of each path, beside its inode's number, by which alone it is found: see inode_marks_paths(). */
 struct marked {
-	char *path; /* NULL: the place is free */
 	uint64_t ino;
 	uint32_t dev, mark;
 	int wd; /* of an inotify watch; -1: not held */
-	uint32_t by_path, by_inode;
 };
 
 struct inode_marks {
 	struct inode_marks_options o;
 	int inotify; /* nobody reads it: see hold() */
-	uint32_t n, n_used, room, free;
 	uint32_t n_held, n_not_held, n_unmarked;
-	struct marked *marked;
-	uint32_t *by_path, *by_inode;
+	struct path_table *paths;
 	uint32_t devices[DEVICES_MAX], n_devices;
 };
 
-static uint32_t *path_bucket(const struct inode_marks *m, const char *path)
+static struct marked *at(const struct inode_marks *m, uint32_t i)
 {
-	uint32_t h = 2166136261u;
-
-	for (; *path; path++)
-		h = (h ^ (uint8_t)*path) * 16777619u;
-	return &m->by_path[h % m->o.max];
+	return path_table_extra(m->paths, i);
 }
 
-/* By the inode's number alone: see inode_marks_paths(). */
-static uint32_t *inode_bucket(const struct inode_marks *m, uint64_t ino)
+static uint32_t first_of(const struct inode_marks *m, uint64_t ino)
 {
-	uint64_t h = ino * 0x9e3779b97f4a7c15ull;
-
-	return &m->by_inode[(h >> 32) % m->o.max];
-}
-
-static uint32_t find(const struct inode_marks *m, const char *path)
-{
-	uint32_t i = *path_bucket(m, path);
-
-	while (i != NONE && strcmp(m->marked[i].path, path) != 0)
-		i = m->marked[i].by_path;
-	return i;
+	return path_table_first(m->paths, &ino, sizeof(ino));
 }
 
 /* Two paths of one inode have one watch. */
@@ -71,54 +53,18 @@ static void let_go(struct inode_marks *m, struct marked *e)
 		return;
 	e->wd = -1;
 	m->n_held--;
-	for (uint32_t i = *inode_bucket(m, e->ino); i != NONE; i = m->marked[i].by_inode)
-		if (m->marked[i].wd == wd)
+	for (uint32_t i = first_of(m, e->ino); i != NONE; i = path_table_next(m->paths, i))
+		if (at(m, i)->wd == wd)
 			return;
 	(void)inotify_rm_watch(m->inotify, wd); /* it went with the inode, or with its mount */
 }
 
-static void drop(struct inode_marks *m, uint32_t i)
+static void drop(void *ctx, uint32_t i)
 {
-	struct marked *e = &m->marked[i];
-	uint32_t *at = path_bucket(m, e->path);
+	struct inode_marks *m = ctx;
 
-	while (*at != i)
-		at = &m->marked[*at].by_path;
-	*at = e->by_path;
-	at = inode_bucket(m, e->ino);
-	while (*at != i)
-		at = &m->marked[*at].by_inode;
-	*at = e->by_inode;
-	let_go(m, e);
-	free(e->path);
-	*e = (struct marked){.wd = -1, .by_path = m->free};
-	m->free = i;
-	m->n--;
-}
-
-static int take_place(struct inode_marks *m, uint32_t *ret)
-{
-	struct marked *grown;
-
-	if (m->free != NONE) {
-		*ret = m->free;
-		m->free = m->marked[*ret].by_path;
-		return 0;
-	}
-	if (m->n_used == m->o.max)
-		return -ENOSPC;
-	if (m->n_used == m->room) {
-		uint32_t room = m->room ? m->room * 2 : 64;
-
-		room = room > m->o.max ? m->o.max : room;
-		grown = reallocarray(m->marked, room, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		m->marked = grown;
-		m->room = room;
-	}
-	*ret = m->n_used++;
-	return 0;
+	let_go(m, at(m, i));
+	path_table_drop(m->paths, i);
 }
 
 static void note_device(struct inode_marks *m, uint32_t dev)
@@ -150,21 +96,21 @@ static uint32_t mark_with_others(const struct inode_marks *m, const struct marke
 {
 	uint32_t mark = of->mark;
 
-	for (uint32_t i = *inode_bucket(m, of->ino); i != NONE; i = m->marked[i].by_inode)
-		if (m->marked[i].ino == of->ino && m->marked[i].dev == of->dev)
-			mark |= m->marked[i].mark;
+	for (uint32_t i = first_of(m, of->ino); i != NONE; i = path_table_next(m->paths, i))
+		if (at(m, i)->dev == of->dev)
+			mark |= at(m, i)->mark;
 	return mark;
 }
 
 /* A directory that is watched; a file in one is found again through it. */
-static bool must_be_held(const struct inode_marks *m, const struct marked *e)
+static bool must_be_held(const struct inode_marks *m, const struct marked *e, const char *path)
 {
 	char above[PATH_MAX];
 	char *slash;
 
 	if (e->mark & PLUMB_MARK_DIR)
 		return true;
-	snprintf(above, sizeof(above), "%s", e->path);
+	snprintf(above, sizeof(above), "%s", path);
 	slash = strrchr(above, '/');
 	if (slash)
 		slash[slash == above] = '\0';
@@ -175,60 +121,50 @@ static bool must_be_held(const struct inode_marks *m, const struct marked *e)
  * A watch of inotify keeps an inode in memory as an open descriptor does, and yet lets its file system be unmounted. Its event is one
  * that hardly comes; the kernel bounds what waits.
  */
-static void hold(struct inode_marks *m, struct marked *e, int fd)
+static void hold(struct inode_marks *m, struct marked *e, const char *path, int fd)
 {
-	char path[64];
+	char proc[64];
 
-	if (!must_be_held(m, e))
+	if (!must_be_held(m, e, path))
 		return;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
 	if (m->n_held < m->o.max_held)
-		e->wd = inotify_add_watch(m->inotify, path, IN_DELETE_SELF);
+		e->wd = inotify_add_watch(m->inotify, proc, IN_DELETE_SELF);
 	if (e->wd >= 0)
 		m->n_held++;
 	else if (m->n_not_held++ == 0)
 		log_warning("sensor=lsm not_held=\"%s\" held=%u next=\"its mark goes when the "
 			    "kernel forgets the inode; fanotify and the rescan see it still\"",
-			    e->path, m->n_held);
+			    path, m->n_held);
 }
 
 static int add(struct inode_marks *m, const char *path, int fd, const struct stat *st)
 {
-	uint32_t i = find(m, path), *bucket;
+	const uint64_t ino = st->st_ino;
+	uint32_t i = path_table_find(m->paths, path);
 	struct marked *e;
-	char *copy;
+	int64_t put;
 	int r;
 
 	if (i != NONE)
 		drop(m, i);
-	copy = strdup(path);
-	r = copy ? take_place(m, &i) : -ENOMEM;
-	if (r < 0) {
-		free(copy);
-		return r;
-	}
-	e = &m->marked[i];
+	put = path_table_put(m->paths, path, &ino, sizeof(ino));
+	if (put < 0)
+		return (int)put;
+	e = at(m, (uint32_t)put);
 	*e = (struct marked){
-		.path = copy,
-		.ino = st->st_ino,
+		.ino = ino,
 		.dev = major(st->st_dev) << 20 | minor(st->st_dev),
 		.mark = mark_for(m, path, st->st_mode),
 		.wd = -1,
 	};
 	r = m->o.mark(m->o.ctx, fd, mark_with_others(m, e));
 	note_device(m, e->dev);
-	bucket = path_bucket(m, path);
-	e->by_path = *bucket;
-	*bucket = i;
-	bucket = inode_bucket(m, e->ino);
-	e->by_inode = *bucket;
-	*bucket = i;
-	m->n++;
 	if (r < 0) {
-		drop(m, i);
+		drop(m, (uint32_t)put);
 		return r;
 	}
-	hold(m, e, fd);
+	hold(m, e, path, fd);
 	return 0;
 }
 
@@ -271,7 +207,7 @@ void inode_marks_all(struct inode_marks *m)
 
 void inode_marks_drop(struct inode_marks *m, const char *path)
 {
-	uint32_t i = find(m, path);
+	uint32_t i = path_table_find(m->paths, path);
 
 	if (i != NONE)
 		drop(m, i);
@@ -279,14 +215,7 @@ void inode_marks_drop(struct inode_marks *m, const char *path)
 
 void inode_marks_drop_below(struct inode_marks *m, const char *path)
 {
-	size_t n = strlen(path);
-
-	for (uint32_t i = 0; i < m->n_used; i++) {
-		const char *p = m->marked[i].path;
-
-		if (p && strncmp(p, path, n) == 0 && (p[n] == '\0' || p[n] == '/'))
-			drop(m, i);
-	}
+	path_table_each_below(m->paths, path, drop, m);
 }
 
 uint32_t inode_marks_paths(const struct inode_marks *m, uint32_t dev, uint64_t ino,
@@ -295,17 +224,16 @@ uint32_t inode_marks_paths(const struct inode_marks *m, uint32_t dev, uint64_t i
 	bool any = !knows_device(m, dev);
 	uint32_t n = 0;
 
-	for (uint32_t i = *inode_bucket(m, ino); i != NONE && n < max; i = m->marked[i].by_inode)
-		if (m->marked[i].ino == ino && (any || m->marked[i].dev == dev))
-			ret[n++] = m->marked[i].path;
+	for (uint32_t i = first_of(m, ino); i != NONE && n < max; i = path_table_next(m->paths, i))
+		if (any || at(m, i)->dev == dev)
+			ret[n++] = path_table_path(m->paths, i);
 	return n;
 }
 
 bool inode_marks_is_marked(const struct inode_marks *m, uint32_t dev, uint64_t ino)
 {
-	for (uint32_t i = *inode_bucket(m, ino); i != NONE; i = m->marked[i].by_inode)
-		if (m->marked[i].ino == ino && m->marked[i].dev == dev &&
-		    !(m->marked[i].mark & PLUMB_MARK_ANCESTOR))
+	for (uint32_t i = first_of(m, ino); i != NONE; i = path_table_next(m->paths, i))
+		if (at(m, i)->dev == dev && !(at(m, i)->mark & PLUMB_MARK_ANCESTOR))
 			return true;
 	return false;
 }
@@ -319,16 +247,11 @@ int inode_marks_open(const struct inode_marks_options *o, struct inode_marks **r
 	m->o = *o;
 	m->o.max = o->max ? o->max : INODE_MARKS_MAX;
 	m->o.max_held = o->max_held ? o->max_held : UINT32_MAX;
-	m->free = NONE;
 	m->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	m->by_path = malloc(m->o.max * sizeof(*m->by_path));
-	m->by_inode = malloc(m->o.max * sizeof(*m->by_inode));
-	if (!m->by_path || !m->by_inode) {
+	if (path_table_open(m->o.max, sizeof(struct marked), &m->paths) < 0) {
 		inode_marks_free(m);
 		return -ENOMEM;
 	}
-	memset(m->by_path, 0xff, m->o.max * sizeof(*m->by_path));
-	memset(m->by_inode, 0xff, m->o.max * sizeof(*m->by_inode));
 	*ret = m;
 	return 0;
 }
@@ -337,21 +260,16 @@ struct inode_marks *inode_marks_free(struct inode_marks *m)
 {
 	if (!m)
 		return NULL;
-	for (uint32_t i = 0; i < m->n_used; i++) {
-		free(m->marked[i].path);
-	}
 	if (m->inotify >= 0)
 		close(m->inotify);
-	free(m->marked);
-	free(m->by_path);
-	free(m->by_inode);
+	path_table_free(m->paths);
 	free(m);
 	return NULL;
 }
 
 uint32_t inode_marks_n(const struct inode_marks *m)
 {
-	return m->n;
+	return path_table_n(m->paths);
 }
 
 uint32_t inode_marks_n_held(const struct inode_marks *m)

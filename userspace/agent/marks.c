@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "path_table.h"
 
-#define NONE UINT32_MAX
 #define HANDLE_MAX 128 /* MAX_HANDLE_SZ */
 #define HANDLE_FID_FLAG \
 	0x200 /* AT_HANDLE_FID, 6.5: also where handles cannot be opened, as on overlayfs */
@@ -25,62 +25,28 @@ struct fid {
 	uint8_t handle[HANDLE_MAX];
 };
 
-struct marked {
-	char *path; /* NULL: the place is free */
-	uint8_t *fid;
-	uint32_t fid_size;
-	uint32_t by_path, by_fid; /* next in the chains */
-};
-
 struct marks {
 	int fd;
-	uint32_t max, n, n_used, room, free;
-	struct marked *marked;
-	uint32_t *by_path, *by_fid;
+	uint32_t max;
+	struct path_table *paths; /* each with its fid */
 };
-
-static uint32_t hash_bytes(const void *data, size_t size)
-{
-	const uint8_t *p = data;
-	uint32_t h = 2166136261u;
-
-	while (size--)
-		h = (h ^ *p++) * 16777619u;
-	return h;
-}
 
 static size_t fid_size(const struct fid *f)
 {
 	return offsetof(struct fid, handle) + f->size;
 }
 
-static uint32_t *path_bucket(const struct marks *m, const char *path)
-{
-	return &m->by_path[hash_bytes(path, strlen(path)) % m->max];
-}
-
-static uint32_t *fid_bucket(const struct marks *m, const void *fid, size_t size)
-{
-	return &m->by_fid[hash_bytes(fid, size) % m->max];
-}
-
 int marks_open(int fanotify_fd, uint32_t max, struct marks **ret)
 {
 	struct marks *m = calloc(1, sizeof(*m));
+	int r = m ? path_table_open(max, 0, &m->paths) : -ENOMEM;
 
-	if (!m)
-		return -ENOMEM;
+	if (r < 0) {
+		free(m);
+		return r;
+	}
 	m->fd = fanotify_fd;
 	m->max = max;
-	m->free = NONE;
-	m->by_path = malloc(max * sizeof(*m->by_path));
-	m->by_fid = malloc(max * sizeof(*m->by_fid));
-	if (!m->by_path || !m->by_fid) {
-		marks_free(m);
-		return -ENOMEM;
-	}
-	memset(m->by_path, 0xff, max * sizeof(*m->by_path));
-	memset(m->by_fid, 0xff, max * sizeof(*m->by_fid));
 	*ret = m;
 	return 0;
 }
@@ -89,93 +55,9 @@ struct marks *marks_free(struct marks *m)
 {
 	if (!m)
 		return NULL;
-	for (uint32_t i = 0; i < m->n_used; i++) {
-		free(m->marked[i].path);
-		free(m->marked[i].fid);
-	}
-	free(m->marked);
-	free(m->by_path);
-	free(m->by_fid);
+	path_table_free(m->paths);
 	free(m);
 	return NULL;
-}
-
-static uint32_t find_path(const struct marks *m, const char *path)
-{
-	uint32_t i = *path_bucket(m, path);
-
-	while (i != NONE && strcmp(m->marked[i].path, path) != 0)
-		i = m->marked[i].by_path;
-	return i;
-}
-
-static void drop(struct marks *m, uint32_t i)
-{
-	struct marked *e = &m->marked[i];
-	uint32_t *at = path_bucket(m, e->path);
-
-	while (*at != i)
-		at = &m->marked[*at].by_path;
-	*at = e->by_path;
-	at = fid_bucket(m, e->fid, e->fid_size);
-	while (*at != i)
-		at = &m->marked[*at].by_fid;
-	*at = e->by_fid;
-	free(e->path);
-	free(e->fid);
-	*e = (struct marked){.by_path = m->free};
-	m->free = i;
-	m->n--;
-}
-
-static int take_place(struct marks *m, uint32_t *ret)
-{
-	struct marked *grown;
-
-	if (m->free != NONE) {
-		*ret = m->free;
-		m->free = m->marked[*ret].by_path;
-		return 0;
-	}
-	if (m->n_used == m->max)
-		return -ENOSPC;
-	if (m->n_used == m->room) {
-		uint32_t room = m->room ? m->room * 2 : 64;
-
-		room = room > m->max ? m->max : room;
-		grown = reallocarray(m->marked, room, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		m->marked = grown;
-		m->room = room;
-	}
-	*ret = m->n_used++;
-	return 0;
-}
-
-static int put(struct marks *m, const char *path, const struct fid *f)
-{
-	size_t size = fid_size(f);
-	char *copy = strdup(path);
-	uint8_t *fid = malloc(size);
-	uint32_t i, *at;
-	int r = copy && fid ? take_place(m, &i) : -ENOMEM;
-
-	if (r < 0) {
-		free(copy);
-		free(fid);
-		return r;
-	}
-	memcpy(fid, f, size);
-	m->marked[i] = (struct marked){.path = copy, .fid = fid, .fid_size = (uint32_t)size};
-	at = path_bucket(m, path);
-	m->marked[i].by_path = *at;
-	*at = i;
-	at = fid_bucket(m, fid, size);
-	m->marked[i].by_fid = *at;
-	*at = i;
-	m->n++;
-	return 0;
 }
 
 static int fid_of(const char *path, struct fid *ret)
@@ -208,12 +90,12 @@ static int fid_of(const char *path, struct fid *ret)
 
 int marks_add(struct marks *m, const char *path, uint64_t mask)
 {
+	uint32_t i = path_table_find(m->paths, path);
 	struct fid f = {0};
-	uint32_t i;
+	int64_t put;
 	int r;
 
-	i = find_path(m, path);
-	if (i == NONE && m->n == m->max)
+	if (i == PATH_TABLE_NONE && marks_n(m) == m->max)
 		return -ENOSPC;
 	if (fanotify_mark(m->fd, FAN_MARK_ADD | FAN_MARK_DONT_FOLLOW, mask, AT_FDCWD, path) < 0)
 		return -errno;
@@ -221,9 +103,10 @@ int marks_add(struct marks *m, const char *path, uint64_t mask)
 	r = fid_of(path, &f);
 	if (r < 0)
 		return r;
-	if (i != NONE)
-		drop(m, i);
-	return put(m, path, &f);
+	if (i != PATH_TABLE_NONE)
+		path_table_drop(m->paths, i);
+	put = path_table_put(m->paths, path, &f, fid_size(&f));
+	return put < 0 ? (int)put : 0;
 }
 
 uint32_t marks_paths(const struct marks *m, const struct marks_fid *fid, const char **ret,
@@ -238,34 +121,31 @@ uint32_t marks_paths(const struct marks *m, const struct marks_fid *fid, const c
 	memcpy(f.fsid, fid->fsid, sizeof(f.fsid));
 	memcpy(f.handle, fid->handle, fid->size);
 	size = fid_size(&f);
-	for (uint32_t i = *fid_bucket(m, &f, size); i != NONE && n < max; i = m->marked[i].by_fid) {
-		if (m->marked[i].fid_size == size && memcmp(m->marked[i].fid, &f, size) == 0)
-			ret[n++] = m->marked[i].path;
-	}
+	for (uint32_t i = path_table_first(m->paths, &f, size); i != PATH_TABLE_NONE && n < max;
+	     i = path_table_next(m->paths, i))
+		ret[n++] = path_table_path(m->paths, i);
 	return n;
+}
+
+static void drop(void *ctx, uint32_t i)
+{
+	path_table_drop(((struct marks *)ctx)->paths, i);
 }
 
 void marks_drop(struct marks *m, const char *path)
 {
-	uint32_t i = find_path(m, path);
+	uint32_t i = path_table_find(m->paths, path);
 
-	if (i != NONE)
+	if (i != PATH_TABLE_NONE)
 		drop(m, i);
 }
 
 void marks_drop_below(struct marks *m, const char *path)
 {
-	size_t n = strlen(path);
-
-	for (uint32_t i = 0; i < m->n_used; i++) {
-		const char *p = m->marked[i].path;
-
-		if (p && strncmp(p, path, n) == 0 && (p[n] == '\0' || p[n] == '/'))
-			drop(m, i);
-	}
+	path_table_each_below(m->paths, path, drop, m);
 }
 
 uint32_t marks_n(const struct marks *m)
 {
-	return m->n;
+	return path_table_n(m->paths);
 }

@@ -2,9 +2,12 @@
 #include "scan_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cleanup.h"
 #include "hash_pieces.h"
 #include "log.h"
 
@@ -17,6 +20,8 @@ struct scan_files {
 	bool running, anew; /* anew: the pass that runs is one that reads all content */
 	bool again,
 		want_anew; /* a quick one; one that reads anew: to be begun when this one ends */
+	bool drop,
+		want_drop; /* what lies in memory is let go before a file is read; in the pass that comes */
 	bool asked; /* by scan_files_anew(), and not answered yet */
 	struct hash_pieces *pieces; /* of the file that comes next; NULL: it was not begun */
 };
@@ -39,6 +44,15 @@ static void begin(struct scan_files *s, bool anew, uint32_t from)
 	s->running = true;
 }
 
+static void let_go(const char *path)
+{
+	CLEANUP_CLOSE int fd =
+		open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static void check(struct scan_files *s, const char *path, bool anew)
 {
 	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .anew = anew};
@@ -58,6 +72,8 @@ static bool step(struct scan_files *s)
 	if (!path)
 		return false;
 	if (!s->pieces) {
+		if (s->drop && s->anew)
+			let_go(path);
 		r = hash_pieces_open(file_set_hash_cache(s->o.files), path, s->anew, &s->pieces);
 		if (r != 1)
 			check(s, path, s->anew);
@@ -94,6 +110,7 @@ static void end(struct scan_files *s)
 	bool answer = s->anew && s->asked && !s->want_anew;
 
 	s->running = false;
+	s->drop &= !s->anew;
 	if (s->n_passes++ == 0 && s->o.measured)
 		s->o.measured(s->o.ctx);
 	if (s->again) {
@@ -101,6 +118,8 @@ static void end(struct scan_files *s)
 		start(s, false, 0);
 	} else if (s->want_anew) {
 		s->want_anew = false;
+		s->drop = s->want_drop;
+		s->want_drop = false;
 		start(s, true, s->resume);
 		s->resume = 0;
 	}
@@ -148,6 +167,8 @@ void scan_files_now(struct scan_files *s)
 	if (s->running) {
 		s->resume = s->want_anew ? 0 : s->next;
 		s->want_anew = true;
+		s->want_drop |= s->drop;
+		s->drop = false;
 	}
 	start(s, false, 0);
 }
@@ -160,6 +181,17 @@ void scan_files_anew(struct scan_files *s)
 		s->want_anew = true;
 	else
 		start(s, true, 0);
+}
+
+void scan_files_from_disk(struct scan_files *s)
+{
+	s->resume = 0;
+	if (s->running) {
+		s->want_anew = s->want_drop = true;
+		return;
+	}
+	s->drop = true;
+	start(s, true, 0);
 }
 
 static void on_pass(evutil_socket_t fd, short what, void *ctx)

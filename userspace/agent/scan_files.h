@@ -40,6 +40,8 @@ void scan_files_now(
 void scan_files_anew(
 	struct scan_files *
 		s); /* starts one that reads all content; one that runs is begun again when it ends */
+/* The same, from the disk: what the kernel keeps of them in memory is let go first, as far as nobody has it mapped or has written to it. */
+void scan_files_from_disk(struct scan_files *s);
 uint32_t scan_files_n_passes(const struct scan_files *s); /* completed */
 
 #endif

@@ -14,6 +14,7 @@
 #include "claims_names.h"
 #include "cleanup.h"
 #include "log.h"
+#include "mntns_files.h"
 #include "mounts.h"
 
 #define MOUNTINFO_MAX (4u << 20) /* bytes of one namespace's table */
@@ -29,12 +30,17 @@ struct own {
 struct found {
 	char *point, *value;
 	char pid[24]; /* of a process that is in that namespace */
+	ino_t ns;
 };
 
 struct scan_mntns {
 	struct claims_source s;
 	const struct file_set *files;
+	struct mntns_files *inside;
+	struct claims_names roots; /* of processes in our namespace, other than ours */
+	ino_t looking_at;
 	DIR *dir; /* /proc; NULL: not begun */
+	bool listed; /* all processes were looked at, and their files come now */
 	struct stat root, self; /* our root; our namespace */
 	struct own *ours;
 	struct found *found;
@@ -55,7 +61,7 @@ int scan_mntns_open(const struct claims_source *s, const struct file_set *files,
 	m->files = files;
 	m->whole = true;
 	*ret = m;
-	return 0;
+	return mntns_files_open(s, files, &m->inside);
 }
 
 struct scan_mntns *scan_mntns_free(struct scan_mntns *m)
@@ -72,6 +78,8 @@ struct scan_mntns *scan_mntns_free(struct scan_mntns *m)
 	}
 	free(m->ours);
 	free(m->found);
+	mntns_files_free(m->inside);
+	claims_names_clear(&m->roots);
 	if (m->dir)
 		closedir(m->dir);
 	free(m);
@@ -170,6 +178,7 @@ static int add_found(struct scan_mntns *m, const struct mounts_entry *e, const c
 	f = &m->found[m->n_found++];
 	*f = (struct found){.point = strdup(e->point), .value = buf_take(&value)};
 	snprintf(f->pid, sizeof(f->pid), "%.20s", pid);
+	f->ns = m->looking_at;
 	if (!f->point || !f->value)
 		return -ENOMEM;
 	return 0;
@@ -211,7 +220,22 @@ static bool is_seen(const struct scan_mntns *m, ino_t ns)
 	for (uint32_t i = 0; i < m->n_seen; i++)
 		if (m->seen[i] == ns)
 			return true;
-	return ns == m->self.st_ino;
+	return false;
+}
+
+/* In our namespace, and files of its own all the same: what it reads as /etc is not what is watched. */
+static int note_root(struct scan_mntns *m, const char *pid)
+{
+	char name[64], path[PATH_MAX], root[PATH_MAX];
+	int r;
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "%.20s/root", pid);
+	r = claims_source_path(&m->s, CLAIMS_PROC, name, path, sizeof(path));
+	if (r < 0)
+		return r;
+	n = readlink(path, root, sizeof(root));
+	return n < 0 ? -errno : claims_names_add(&m->roots, root, (size_t)n);
 }
 
 /* A chrooted process says nothing of its namespace: another one that is in it may. */
@@ -220,13 +244,18 @@ static int look_at(struct scan_mntns *m, const char *pid)
 	struct stat ns, root;
 	int r = stat_of(m, pid, "ns/mnt", &ns);
 
-	if (r < 0 || is_seen(m, ns.st_ino))
+	if (r < 0 || (ns.st_ino != m->self.st_ino && is_seen(m, ns.st_ino)))
 		return r;
 	r = stat_of(m, pid, "root", &root);
-	if (r < 0 || root.st_dev != m->root.st_dev || root.st_ino != m->root.st_ino)
+	if (r < 0)
 		return r;
+	if (root.st_dev != m->root.st_dev || root.st_ino != m->root.st_ino)
+		return ns.st_ino == m->self.st_ino ? note_root(m, pid) : 0;
+	if (ns.st_ino == m->self.st_ino)
+		return 0;
 	if (m->n_seen == SCAN_MNTNS_MAX)
 		return -E2BIG;
+	m->looking_at = ns.st_ino;
 	r = each_mount(m, pid, add_found);
 	if (r >= 0)
 		m->seen[m->n_seen++] = ns.st_ino;
@@ -277,6 +306,19 @@ static int put_point(const struct scan_mntns *m, uint32_t from, uint32_t to)
 	return r;
 }
 
+/* Not an exe: a claim is not to change with who came last. */
+static int put_roots(struct scan_mntns *m)
+{
+	CLEANUP(buf_done) struct buf value = {0};
+	int r;
+
+	if (m->blind < 0)
+		return claims_source_put(&m->s, "kernel:chroots", m->blind, NULL) > 0;
+	claims_names_sort(&m->roots);
+	r = claims_names_text(&m->roots, &value);
+	return r < 0 ? r : claims_source_put(&m->s, "kernel:chroots", 0, &value) > 0;
+}
+
 static int put_all(struct scan_mntns *m)
 {
 	int r = m->blind < 0 ? claims_source_put(&m->s, "kernel:mount_namespaces", m->blind, NULL)
@@ -292,7 +334,37 @@ static int put_all(struct scan_mntns *m)
 		r = put_point(m, i, next);
 		told += r > 0 ? r : 0;
 	}
-	return r < 0 ? r : told;
+	if (r >= 0)
+		r = mntns_files_put(m->inside);
+	told += r > 0 ? r : 0;
+	if (r >= 0)
+		r = put_roots(m);
+	return r < 0 ? r : told + r;
+}
+
+/* All namespaces are known: now what the files are in there. */
+static int begin_files(struct scan_mntns *m)
+{
+	int r = 0;
+
+	m->listed = true;
+	for (uint32_t i = 0; i < m->n_found && r >= 0; i++)
+		r = mntns_files_add(m->inside, m->found[i].point, m->found[i].pid, m->found[i].ns);
+	if (r == -E2BIG) {
+		m->blind = r;
+		m->whole = false;
+		r = 0;
+	}
+	return r < 0 ? r : 1;
+}
+
+static int step_files(struct scan_mntns *m, int *ret_put)
+{
+	int r = mntns_files_step(m->inside);
+
+	if (r == 0)
+		*ret_put = put_all(m);
+	return r;
 }
 
 int scan_mntns_step(struct scan_mntns *m, int *ret_put)
@@ -308,13 +380,13 @@ int scan_mntns_step(struct scan_mntns *m, int *ret_put)
 	}
 	if (r < 0)
 		return r;
+	if (m->listed)
+		return step_files(m, ret_put);
 	do {
 		e = readdir(m->dir);
 	} while (e && (e->d_name[0] < '1' || e->d_name[0] > '9'));
-	if (!e) {
-		*ret_put = put_all(m);
-		return 0;
-	}
+	if (!e)
+		return begin_files(m);
 	r = look_at(m, e->d_name);
 	if (r == -ENOMEM)
 		return r;

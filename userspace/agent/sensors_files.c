@@ -7,6 +7,7 @@
 #include "log.h"
 #include "lsm_files.h"
 #include "mounts.h"
+#include "raw_writes.h"
 #include "scan_files.h"
 #include "watch.h"
 
@@ -17,6 +18,7 @@ struct sensors_files {
 	struct lsm_files *lsm;
 	struct mounts *mounts;
 	struct scan_files *scan;
+	struct raw_writes *raw;
 };
 
 /* A sensor is there, or the ledger and the log say why not. */
@@ -42,6 +44,36 @@ static int on_mounter(void *ctx, const char *point, bool umount, struct line_act
 	struct sensors_files *s = ctx;
 
 	return s->lsm ? lsm_files_mounter(s->lsm, point, umount, ret) : -ENOENT;
+}
+
+/* Below the files' own file system: what is in them now is read from the disk. Who it was, LSM has told. */
+static void on_raw(void *ctx, const char *node)
+{
+	struct sensors_files *s = ctx;
+
+	log_notice("device=%s written=raw next=\"all files are read from the disk\"", node);
+	if (s->scan)
+		scan_files_from_disk(s->scan);
+}
+
+/* Something was mounted, or events were lost. */
+static void on_want(void *ctx)
+{
+	struct sensors_files *s = ctx;
+
+	if (s->raw)
+		raw_writes_again(s->raw);
+}
+
+static void start_raw(struct sensors_files *s, struct event_base *base)
+{
+	const struct raw_writes_options raw = {.files = s->o.files, .written = on_raw, .ctx = s};
+	struct why why = {""};
+	int r = raw_writes_open(base, &raw, &s->raw, &why);
+
+	tell_sensor(s, "raw_writes", r, &why);
+	if (r >= 0)
+		(void)file_set_on_want(s->o.files, on_want, s);
 }
 
 /* Marks first, then the first measurement: nothing may change between the two unseen. */
@@ -82,6 +114,7 @@ static int start(struct sensors_files *s, struct event_base *base, const struct 
 	tell_sensor(s, "mountinfo", r, &why);
 	r = scan_files_open(base, &scan, &s->scan, &why);
 	tell_sensor(s, "rescan", r, &why);
+	start_raw(s, base);
 	return seen < 0 && r < 0 ? -ENOTSUP : 0;
 }
 
@@ -101,6 +134,8 @@ struct sensors_files *sensors_files_free(struct sensors_files *s)
 {
 	if (!s)
 		return NULL;
+	(void)file_set_on_want(s->o.files, NULL, s);
+	raw_writes_free(s->raw);
 	scan_files_free(s->scan);
 	mounts_free(s->mounts);
 	lsm_files_free(s->lsm);

@@ -10,6 +10,7 @@
  *   module:<name>    "loaded" | "loaded srcversion=<text>" | "absent"
  *   mount:<path>     "<fstype> <source> <root>" | "absent"
  *   mountns:<path>   mounts over watched paths in other mount namespaces that show other files: as mount:, several: sorted, comma between
+ *   mountns:file:<path>    what a watched file is in other mount namespaces, as file:<path>, where it is other than here (several: as above)
  *   sysctl:<name>    the text of /proc/sys, runs of blanks as one space, no LF
  *   boot:id boot:cmdline boot:release boot:lockdown boot:lsm    text as the kernel gives it
  *   boot:secure_boot "on" | "off" | "setup" | "absent" (firmware without it) | "none" (no EFI); shim: boot:mok_state, boot:mok_list
@@ -24,6 +25,7 @@
  *                    "none" | names without addresses, sorted, comma between | "absent": the kernel has no such thing
  *   kernel:hidden_modules     "none" | "<name>=+proc+sys+kallsyms": where a module is seen that is not in all lists
  *   kernel:mount_namespaces   "listed": all could be looked at
+ *   kernel:chroots   roots other than ours of processes in our mount namespace, sorted, comma between | "none"
  *   running:[container:<id>:|elsewhere:]<path>   as exec's found: what ran already when the agent started
  *   bpf:prog:<type>:<name>:<tag> "loaded"   bpf:link:<type>:<where>:<name>:<tag> "attached"   bpf:progs bpf:links "listed"
  *   bpf:own          "<programs> <links>" of the agent's own, which are not listed

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * raw_writes.h: who has had a block device open for writing below the file systems of watched files. In: the devices that the files lie on, and
+ * the disks that these are parts of; inotify on their nodes. Out: a call when one was closed, after what was written to it is on the disk.
+ * A node that somebody makes elsewhere is another inode: that open is told by LSM alone.
+ */
+#ifndef PLUMB_RAW_WRITES_H
+#define PLUMB_RAW_WRITES_H
+
+#include <event2/event.h>
+#include <stdint.h>
+#include "file_set.h"
+
+#define RAW_WRITES_MAX 64	/* devices */
+
+struct raw_writes;
+
+struct raw_writes_options {
+	const struct file_set *files;	/* borrowed */
+	const char *sys, *dev;		/* NULL: /sys/dev/block, /dev */
+	void (*written)(void *ctx, const char *node);	/* once for what comes within settle_ms */
+	void *ctx;
+	uint32_t settle_ms;		/* 0: 200 */
+};
+
+int raw_writes_open(struct event_base *base, const struct raw_writes_options *o, struct raw_writes **ret, struct why *ret_why);
+struct raw_writes *raw_writes_free(struct raw_writes *w);
+void raw_writes_again(struct raw_writes *w);	/* files may lie on other devices now */
+uint32_t raw_writes_n(const struct raw_writes *w);	/* nodes that are looked at */
+
+#endif
