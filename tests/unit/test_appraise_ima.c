@@ -167,7 +167,6 @@ static int evidence(struct place *p)
 	int r;
 
 	assert_int_equal(appraise_ima_state_write(&p->state, &b), 0);
-	assert_int_equal(appraise_ima_state_parse(b.data, b.size, &again), 0);
 	for (size_t cut = 0; cut < b.size; cut += 7)
 		assert_int_equal(appraise_ima_state_parse(b.data, cut, &again), -EBADMSG);
 	assert_int_equal(appraise_ima_state_parse(b.data, b.size, &again), 0);
@@ -335,15 +334,16 @@ static void test_another_boot(void **state)
 	p->from = p->cursor = 0;
 	measure(p, "boot_aggregate", 1, "sha256");
 	measure(p, "/sbin/init", 2, "sha256");
+	measure(p, "/bin/c", 6,
+		"sha256"); /* what is owed of the other boot, and its numbers, are none of this one's */
 	measure(p, "/bin/b", 4, "sha256");
-	measure(p, "/bin/a", 3, "sha256"); /* the line of the other boot is none of this one's */
 	assert_int_equal(evidence(p), 0);
 	assert_int_equal(p->state.cursor, 4);
 	assert_int_equal(p->state.n_owed, 1);
 	later(p, 11);
 	assert_int_equal(evidence(p), 0);
 	assert_int_equal(p->n_got, 1);
-	assert_memory_equal(p->got, "/bin/a ", 7);
+	assert_memory_equal(p->got, "/bin/c ", 7);
 }
 
 static void test_numbers(void **state)

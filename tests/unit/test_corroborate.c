@@ -233,6 +233,15 @@ static void a_loss_explains_what_is_missing(void **state)
 	corroborate_tick(b->c);
 	pass_ms(b, 5000);
 	assert_int_equal(b->lines, 0);
+	/* Or while both are emptied after another loss: then they are emptied again. */
+	corroborate_lost(b->c);
+	b->late_loss = true;
+	b->now += 250 * MS;
+	corroborate_tick(b->c);
+	b->now += 100 * MS;
+	seen(b, CONNECTOR, 10);
+	pass_ms(b, 5000);
+	assert_int_equal(b->lines, 0);
 	/* And then all is as before. */
 	seen(b, CONNECTOR, 9);
 	pass_ms(b, 1500);

@@ -200,6 +200,11 @@ static void broken_twins_are_refused(void **state)
 	entry[39] = 39; /* the digest's part, a byte shorter */
 	assert_int_equal(one(entry, size, &why), -EBADMSG);
 	memcpy(entry, l.bytes.data, size);
+	entry[35 + 0] += 1; /* a byte behind the last part */
+	entry[size] = 0;
+	assert_int_equal(one(entry, size + 1, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "not as long as it says"));
+	memcpy(entry, l.bytes.data, size);
 	entry[size - 5] = 'x'; /* the name's NUL */
 	assert_int_equal(one(entry, size, &why), -EBADMSG);
 	assert_non_null(strstr(why.text, "a name that no NUL ends"));
