@@ -333,6 +333,7 @@ static void quote(struct node_fixture *n, struct evidence *e)
 				  .checkpoint = text,
 				  .baseline_version = e->baseline_version,
 				  .last_order = e->last_order,
+				  .ima_cursor = e->ima_cursor,
 				  .client_key = n->who.key_id};
 	struct digest d;
 	size_t size;
@@ -388,6 +389,9 @@ void node_fixture_body(struct node_fixture *n, uint64_t from, bool provisional, 
 	e->sent_ns = n->v->utc_ns + (uint64_t)n->clock_off_s * VERIFIER_FIXTURE_S;
 	e->lines = (struct buf_view){at, n->lines.size - (size_t)(at - n->lines.data)};
 	if (!provisional) {
+		e->ima_from = n->ima_from;
+		e->ima_cursor = n->ima_cursor;
+		buf_put(&e->ima, n->ima.data, n->ima.size);
 		quote(n, e);
 		buf_put(&e->anchors, n->anchors.data + n->anchors_kept,
 			n->anchors.size - n->anchors_kept);

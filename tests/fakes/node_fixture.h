@@ -27,6 +27,8 @@ struct node_fixture {
 	int64_t clock_off_s;	/* the node's clock is wrong by that much */
 	uint32_t judge_version;
 	bool leaving;
+	struct buf_view ima;	/* entries of IMA's list that go with the next evidence; borrowed */
+	uint64_t ima_from, ima_cursor;
 	/* of the last answer */
 	int status;
 	struct evidence_answer answer;

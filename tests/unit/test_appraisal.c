@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fsio.h"
 #include "node_fixture.h"
 #include "order_desk.h"
 
@@ -98,6 +99,38 @@ static void test_skew(void **state)
 	p->n.judge_version = PLUMB_JUDGE_VERSION;
 	accepted(p, "degraded");
 	assert_false(has(p, "finding:judge_skew"));
+}
+
+/* Two entries of a real list: boot_aggregate, which is nobody's program, and kmod. */
+static void test_ima(void **state)
+{
+	struct place *p = *state;
+	struct buf list = {0};
+	struct store_case *c;
+
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/ima/ibmtss_sha1.log", 1 << 20, &list), 0);
+	node_fixture_record(&p->n, "start",
+			    "\"phase\":\"ready\",\"ima\":0,\"ima_measures\":\"programs\"");
+	p->n.ima = (struct buf_view){list.data, 211};
+	p->n.ima_cursor = 2;
+	accepted(p, "trusted");
+	p->n.ima = (struct buf_view){NULL, 0};
+	assert_false(has(p, "finding:ima"));
+	verifier_fixture_pass(&p->v, 11000);
+	node_fixture_file(&p->n, "/etc/a", "reg one");
+	accepted(p, "degraded");
+	c = node_fixture_case(&p->n, "finding:ima");
+	assert_int_equal(c->count, 1);
+	assert_non_null(strstr(c->found, "/usr/bin/kmod sha256:5a"));
+	assert_non_null(strstr(c->found, " is in IMA's list and in no line"));
+	/* Bytes that are no entries change nothing. */
+	p->n.ima = (struct buf_view){list.data, 107};
+	p->n.ima_from = 2;
+	p->n.ima_cursor = 3;
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_REFUSED);
+	assert_non_null(strstr(p->n.answer.reason, "IMA list: cut short"));
+	buf_done(&list);
 }
 
 static void test_reboot(void **state)
@@ -327,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lie),
 		TEST(skew),
+		TEST(ima),
 		TEST(reboot),
 		TEST(foreign),
 		TEST(hidden_foreign),
