@@ -138,8 +138,8 @@ static void test_first_run(void **state)
 	bench_open(&b, true);
 	put(&b, "a", "abc");
 	path_of(&b, "a", path);
-	strict_held_event(b.held, open_file(&b, "a"), 7, 100);
-	strict_held_event(b.held, open_file(&b, "a"), 8, 101);
+	strict_held_event(b.held, open_file(&b, "a"), 7, 1, 100);
+	strict_held_event(b.held, open_file(&b, "a"), 8, 1, 101);
 	/* What changed a moment ago is not read yet: the next change might not show. */
 	assert_false(strict_held_work(b.held, 102));
 	assert_int_equal(b.n_msgs, 0);
@@ -159,13 +159,13 @@ static void test_first_run(void **state)
 	assert_int_equal(b.n_ignored, 1);
 	assert_int_equal(strict_held_n_files(b.held), 0);
 	/* Its mark was lost: it is known all the same, and marked again. */
-	strict_held_event(b.held, open_file(&b, "a"), 9, 200);
+	strict_held_event(b.held, open_file(&b, "a"), 9, 1, 200);
 	assert_int_equal(b.n_allowed, 3);
 	assert_int_equal(b.n_ignored, 2);
 	assert_int_equal(strict_held_n_files(b.held), 0);
 	/* Changed: held anew. */
 	put(&b, "a", "d");
-	strict_held_event(b.held, open_file(&b, "a"), 9, 300);
+	strict_held_event(b.held, open_file(&b, "a"), 9, 1, 300);
 	assert_int_equal(b.n_allowed, 3);
 	work(&b, 301);
 	assert_int_equal(b.n_msgs, 2);
@@ -183,7 +183,7 @@ static void test_changed_meanwhile(void **state)
 	(void)state;
 	bench_open(&b, false);
 	put(&b, "a", "abc");
-	strict_held_event(b.held, open_file(&b, "a"), 7, 0);
+	strict_held_event(b.held, open_file(&b, "a"), 7, 1, 0);
 	for (uint32_t i = 1; i <= STRICT_TRIES; i++) {
 		work(&b, 1);
 		assert_int_equal(b.n_msgs, i);
@@ -211,8 +211,8 @@ static void time_out(bool closed)
 	put(&b, "b", "abc");
 	rest(STRICT_SETTLE_MS + 5);
 	b.deaf = true; /* the agent is stopped */
-	strict_held_event(b.held, open_file(&b, "a"), 7, 100);
-	strict_held_event(b.held, open_file(&b, "b"), 8, 600);
+	strict_held_event(b.held, open_file(&b, "a"), 7, 1, 100);
+	strict_held_event(b.held, open_file(&b, "b"), 8, 1, 600);
 	strict_held_work(b.held, 100);
 	while (strict_held_work(b.held, 100))
 		;
@@ -229,7 +229,7 @@ static void time_out(bool closed)
 	b.deaf = false; /* it goes on: each is told, and both are still to be written down */
 	strict_held_work(b.held, 700 + WAIT);
 	assert_int_equal(b.n_msgs, 4);
-	strict_held_event(b.held, open_file(&b, "b"), 9, 800 + WAIT);
+	strict_held_event(b.held, open_file(&b, "b"), 9, 1, 800 + WAIT);
 	strict_held_anchored(b.held, b.last.id);
 	assert_int_equal(b.n_ignored, 1);
 	bench_done(&b);
@@ -242,9 +242,10 @@ static void test_time_out(void **state)
 	time_out(true);
 }
 
-/* More than there is room for: answered at once as a time-out is, counted, and those that have room are held as ever. */
+/* More than there is room for: answered at once as a time-out is, and counted; and one unit's storm takes no other's room. */
 static void test_flood(void **state)
 {
+	const uint32_t files = STRICT_FILES / STRICT_QUOTA, holds = STRICT_HOLDS / STRICT_QUOTA;
 	struct bench b;
 
 	(void)state;
@@ -252,24 +253,25 @@ static void test_flood(void **state)
 	put(&b, "a", "abc");
 	rest(STRICT_SETTLE_MS + 5);
 	b.deaf = true;
-	for (uint32_t i = 0; i < 512; i++)
-		strict_held_event(b.held, open_file(&b, "a"), 7, 0);
-	assert_int_equal(b.n_allowed, 0);
-	for (uint32_t i = 0; i < STRICT_FILES + 100; i++) {
-		char name[16];
+	for (uint32_t i = 0; i < holds + 7; i++)
+		strict_held_event(b.held, open_file(&b, "a"), 7, 1, 0);
+	assert_int_equal(b.n_allowed, 7);
+	for (uint32_t unit = 2; unit < 10; unit++) {
+		b.n_allowed = 0;
+		for (uint32_t i = 0; i < files + 3; i++) {
+			char name[32];
 
-		snprintf(name, sizeof(name), "f%u", i);
-		put(&b, name, "x");
-		strict_held_event(b.held, open_file(&b, name), 8, 0);
+			snprintf(name, sizeof(name), "f%u-%u", unit, i);
+			put(&b, name, "x");
+			strict_held_event(b.held, open_file(&b, name), 8, unit, 0);
+		}
+		/* Three of them have all that the first has left; others still nothing when all is taken. */
+		assert_int_equal(b.n_allowed, unit < 5 ? 3 : unit == 5 ? 4 : files + 3);
 	}
-	assert_int_equal(b.n_allowed, 101);
 	assert_int_equal(strict_held_n_files(b.held), STRICT_FILES);
 	b.deaf = false;
-	for (int i = 0; i < 2000 && strict_held_wants_to_send(b.held); i++) {
-		b.last.kind = 0;
+	for (int i = 0; i < 2000 && strict_held_wants_to_send(b.held); i++)
 		strict_held_work(b.held, 0);
-		rest(0);
-	}
 	assert_true(b.n_msgs >= STRICT_TOLD);
 	bench_done(&b);
 }
@@ -295,7 +297,7 @@ static void test_programs(void **state)
 	strict_held_program(b.held, open_file(&b, "big"));
 	assert_int_equal(strict_held_n_files(b.held), 1);
 	assert_true(strict_held_work(b.held, 0));
-	strict_held_event(b.held, open_file(&b, "small"), 7, 0);
+	strict_held_event(b.held, open_file(&b, "small"), 7, 1, 0);
 	for (int i = 0; i < 3; i++)
 		strict_held_work(b.held, 0);
 	assert_int_equal(b.n_msgs, 1);
@@ -318,13 +320,13 @@ static void test_unmeasurable(void **state)
 
 	(void)state;
 	bench_open(&b, true);
-	strict_held_event(b.held, open("/dev/null", O_RDONLY | O_CLOEXEC), 7, 0);
+	strict_held_event(b.held, open("/dev/null", O_RDONLY | O_CLOEXEC), 7, 1, 0);
 	assert_int_equal(b.n_allowed, 1); /* no program: the kernel itself refuses it */
 	put(&b, "huge", "abc");
 	path_of(&b, "huge", path);
 	assert_int_equal(truncate(path, (2ll << 30)), 0);
 	rest(STRICT_SETTLE_MS + 5);
-	strict_held_event(b.held, open_file(&b, "huge"), 7, 0);
+	strict_held_event(b.held, open_file(&b, "huge"), 7, 1, 0);
 	work(&b, 0);
 	assert_int_equal(b.last.error, -EFBIG);
 	strict_held_anchored(b.held, b.last.id);

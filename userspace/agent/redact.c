@@ -91,8 +91,8 @@ static void put_arg(struct jsonl *j, const char *text, const bool *hidden, size_
 			continue;
 		}
 		if (i == 0 || !hidden[i - 1]) {
-			memcpy(told + n, REDACT_HIDDEN, strlen(REDACT_HIDDEN));
-			n += strlen(REDACT_HIDDEN);
+			for (const char *c = REDACT_HIDDEN; *c; c++)
+				told[n++] = *c;
 			++*ret_hidden;
 		}
 	}

@@ -37,7 +37,7 @@ struct held_file {
 	struct version version;
 	uint32_t id, pid, tries;
 	int fd, error;
-	uint64_t asked_ms;
+	uint64_t asked_ms, unit;
 	off_t at;
 	struct digest_stream *stream; /* NULL: nothing is read yet */
 	struct digest digest;
@@ -46,7 +46,7 @@ struct held_file {
 struct hold {
 	int fd; /* -1: the place is free */
 	uint32_t pid, file;
-	uint64_t since_ms;
+	uint64_t since_ms, unit;
 };
 
 struct timeout {
@@ -196,9 +196,16 @@ static int find_file(const struct strict_held *h, const struct version *v)
 }
 
 /* fd borrowed: the file has a descriptor of its own, for who waits may be gone before it is read. */
-static int add_file(struct strict_held *h, int fd, const struct version *v, uint32_t pid)
+static int add_file(struct strict_held *h, int fd, const struct version *v, uint32_t pid,
+		    uint64_t unit)
 {
+	uint32_t n = 0;
 	int own;
+
+	for (uint32_t i = 0; i < STRICT_FILES; i++)
+		n += h->files[i].state != FREE && h->files[i].unit == unit;
+	if (n >= STRICT_FILES / STRICT_QUOTA)
+		return -ENOSPC;
 
 	for (uint32_t i = 0; i < STRICT_FILES; i++) {
 		if (h->files[i].state != FREE)
@@ -210,6 +217,7 @@ static int add_file(struct strict_held *h, int fd, const struct version *v, uint
 						 .version = *v,
 						 .id = ++h->last_id,
 						 .pid = pid,
+						 .unit = unit,
 						 .fd = own};
 		return (int)i;
 	}
@@ -227,7 +235,16 @@ static bool is_known(struct strict_held *h, int fd, const struct version *v)
 	return version_of(fd, &now) == 0 && same_version(&now, v);
 }
 
-void strict_held_event(struct strict_held *h, int fd, uint32_t pid, uint64_t now_ms)
+static bool has_room(const struct strict_held *h, uint64_t unit)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < STRICT_HOLDS; i++)
+		n += h->holds[i].fd >= 0 && h->holds[i].unit == unit;
+	return h->n_holds < STRICT_HOLDS && n < STRICT_HOLDS / STRICT_QUOTA;
+}
+
+void strict_held_event(struct strict_held *h, int fd, uint32_t pid, uint64_t unit, uint64_t now_ms)
 {
 	struct version v;
 	int file;
@@ -238,13 +255,13 @@ void strict_held_event(struct strict_held *h, int fd, uint32_t pid, uint64_t now
 	}
 	file = find_file(h, &v);
 	if (file < 0)
-		file = add_file(h, fd, &v, pid);
+		file = add_file(h, fd, &v, pid, unit);
 	else if (!h->files[file].pid)
 		h->files[file].pid = pid;
-	for (uint32_t i = 0; file >= 0 && h->n_holds < STRICT_HOLDS && i < STRICT_HOLDS; i++) {
+	for (uint32_t i = 0; file >= 0 && has_room(h, unit) && i < STRICT_HOLDS; i++) {
 		if (h->holds[i].fd >= 0)
 			continue;
-		h->holds[i] = (struct hold){fd, pid, (uint32_t)file, now_ms};
+		h->holds[i] = (struct hold){fd, pid, (uint32_t)file, now_ms, unit};
 		h->n_holds++;
 		return;
 	}
@@ -256,7 +273,7 @@ void strict_held_program(struct strict_held *h, int fd)
 	struct version v;
 
 	if (version_of(fd, &v) == 0 && !is_known(h, fd, &v) && find_file(h, &v) < 0)
-		add_file(h, fd, &v, 0);
+		add_file(h, fd, &v, 0, 0);
 	close(fd);
 }
 

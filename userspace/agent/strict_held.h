@@ -14,6 +14,7 @@
 
 #define STRICT_FILES 256u	/* that are read, or wait for their anchor */
 #define STRICT_HOLDS 1024u	/* opens that wait */
+#define STRICT_QUOTA 4u		/* one unit has at most 1/4 of both */
 #define STRICT_TOLD 64u		/* time-outs that wait to be told one by one; beyond it as a number */
 #define STRICT_KNOWN 4096u	/* files remembered in case their mark goes with their inode; a power of two */
 #define STRICT_SETTLE_MS 20	/* after its last change a file is left alone: a timer's tick is 10 ms at most, and the change time no finer */
@@ -54,7 +55,8 @@ struct strict_held;
 
 int strict_held_open(uint32_t wait_ms, bool closed, const struct strict_door *door, struct strict_held **ret);
 struct strict_held *strict_held_free(struct strict_held *h);	/* whoever waits may go */
-void strict_held_event(struct strict_held *h, int fd, uint32_t pid, uint64_t now_ms);	/* takes fd */
+/* unit: whose it is (a user in a cgroup): one has at most a quarter of the room, so that his storm makes nobody else a time-out. Takes fd. */
+void strict_held_event(struct strict_held *h, int fd, uint32_t pid, uint64_t unit, uint64_t now_ms);
 void strict_held_program(struct strict_held *h, int fd);	/* to be measured, nobody waits; takes fd */
 void strict_held_anchored(struct strict_held *h, uint32_t id);
 bool strict_held_work(struct strict_held *h, uint64_t now_ms);	/* a small piece; true: there is more right away */

@@ -14,9 +14,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "cleanup.h"
 #include "fsio.h"
 #include "mounts.h"
@@ -31,6 +33,8 @@
 #define EVENTS 64
 #define FILES_MAX 4096
 #define RISKY_MAX 256
+#define UNIT_DEPTH \
+	4 /* a pod's container; below them a user's own slices, a container's own cgroups */
 #define PROC_PREFIX "/proc/1/root"
 
 struct keeper {
@@ -274,6 +278,22 @@ static bool is_agents(const struct keeper *k, pid_t pid)
 	return name_end && sscanf(name_end, ") %*c %d", &ppid) == 1 && ppid == k->agent;
 }
 
+/* Who shares room with whom: a user, in what lies below the first levels of the cgroups: nobody gets out of that by cgroups of his own. */
+static uint64_t unit_of(pid_t pid)
+{
+	char proc[64], cgroup[CONTAINER_PATH_MAX] = "";
+	uint64_t h = 0xcbf29ce484222325ull;
+	struct stat st = {.st_uid = 0};
+	int depth = 0;
+
+	snprintf(proc, sizeof(proc), "/proc/%d", pid);
+	(void)stat(proc, &st);
+	(void)cgroups_path_of_pid((uint32_t)pid, cgroup);
+	for (const char *c = cgroup; *c && (*c != '/' || depth++ < UNIT_DEPTH); c++)
+		h = (h ^ (unsigned char)*c) * 0x100000001b3ull;
+	return (h ^ st.st_uid) * 0x100000001b3ull;
+}
+
 static void take_events(struct keeper *k)
 {
 	struct fanotify_event_metadata events[EVENTS], *e = events;
@@ -289,7 +309,7 @@ static void take_events(struct keeper *k)
 			close(e->fd);
 			continue;
 		}
-		strict_held_event(k->held, e->fd, (uint32_t)e->pid, now_ms());
+		strict_held_event(k->held, e->fd, (uint32_t)e->pid, unit_of(e->pid), now_ms());
 	}
 }
 
