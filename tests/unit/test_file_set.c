@@ -62,7 +62,9 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(b->top));
 	scratch_run(b->top, "echo a >a && echo b >b");
 	paths[0] = b->top;
-	assert_int_equal(file_texts_open(paths, 1, 0, &b->texts), 0);
+	assert_int_equal(file_texts_open(&(struct file_texts_options){.paths = paths, .n_paths = 1},
+					 &b->texts),
+			 0);
 	assert_int_equal(hash_cache_open(0, 0, &b->cache), 0);
 	const struct file_set_options o = {.paths = paths,
 					   .n_paths = 1,

@@ -18,6 +18,14 @@
 
 static const char *const wanted[] = {"/etc/app", "/etc/secret.conf"};
 
+static int open_texts(uint32_t max_bytes, const struct redact *redact, struct file_texts **ret)
+{
+	return file_texts_open(
+		&(struct file_texts_options){
+			.paths = wanted, .n_paths = 2, .redact = redact, .max_bytes = max_bytes},
+		ret);
+}
+
 /* What is told when path has these bytes now. */
 static const char *take(struct file_texts *t, const char *path, const char *text, size_t size,
 			bool was_absent)
@@ -48,7 +56,7 @@ static void test_lines(void **state)
 	struct buf out = {0};
 
 	(void)state;
-	assert_int_equal(file_texts_open(wanted, 2, 0, &t), 0);
+	assert_int_equal(open_texts(0, NULL, &t), 0);
 	expect(t, "one\ntwo\n", "");
 	expect(t, "one\ntwo\n", "");
 	expect(t, "one\npassword=x\n", "@@ -2 +2 @@\n-two\n+password=***");
@@ -62,6 +70,32 @@ static void test_lines(void **state)
 	file_texts_free(t);
 }
 
+/* What a person named as well, and what is hidden in arguments of programs; a line that is very long is hidden from where nobody looks. */
+static void test_redact(void **state)
+{
+	static const char *const patterns[] = {"pin=([0-9]+)"};
+	static char text[REDACT_MAX_LINE + 100];
+	struct redact *redact;
+	struct file_texts *t;
+	struct why why = {""};
+	struct buf out = {0};
+
+	(void)state;
+	assert_int_equal(redact_open(patterns, 1, &redact, &why), 0);
+	assert_int_equal(open_texts(0, redact, &t), 0);
+	expect(t, "one\n", "");
+	expect(t, "a pin=1234 b\n", "@@ -1 +1 @@\n-one\n+a pin=*** b");
+	expect(t, "MYSQL_PWD=hunter2\n", "@@ -1 +1 @@\n-a pin=*** b\n+MYSQL_PWD=***");
+	expect(t, "", "@@ -1 +0,0 @@\n-MYSQL_PWD=***");
+	memset(text, 'x', sizeof(text));
+	redact_line(redact, text, sizeof(text), &out);
+	assert_int_equal(out.size, REDACT_MAX_LINE + 3);
+	assert_string_equal((char *)out.data + REDACT_MAX_LINE, "***");
+	buf_done(&out);
+	file_texts_free(t);
+	redact_free(redact);
+}
+
 static void test_none(void **state)
 {
 	static char big[TEXT_DIFF_MAX_SIZE + 2], long_text[FILE_TEXTS_MAX_DIFF + 2000];
@@ -71,7 +105,7 @@ static void test_none(void **state)
 	int fd = memfd_create("text", MFD_CLOEXEC);
 
 	(void)state;
-	assert_int_equal(file_texts_open(wanted, 2, 100000, &t), 0);
+	assert_int_equal(open_texts(100000, NULL, &t), 0);
 	expect(t, "one\n", "");
 	assert_string_equal(take(t, "/etc/app/a", "\0", 1, false), "none: not text");
 	expect(t, "one\n", "none: not text"); /* that it was none is known */
@@ -108,7 +142,7 @@ static void test_room(void **state)
 	(void)state;
 	memset(text, 'a', sizeof(text) - 1);
 	text[sizeof(text) - 2] = '\n';
-	assert_int_equal(file_texts_open(wanted, 2, 100000, &t), 0);
+	assert_int_equal(open_texts(100000, NULL, &t), 0);
 	for (int i = 0; i < 5; i++) {
 		snprintf(path, sizeof(path), "/etc/app/%d", i);
 		assert_string_equal(take(t, path, text, sizeof(text) - 1, false), "");
@@ -130,7 +164,7 @@ static void test_wanted(void **state)
 	struct file_texts *t;
 
 	(void)state;
-	assert_int_equal(file_texts_open(wanted, 2, 0, &t), 0);
+	assert_int_equal(open_texts(0, NULL, &t), 0);
 	assert_true(file_texts_wants(t, "/etc/app/deep/a", &open_to_all));
 	assert_false(file_texts_wants(t, "/etc/app/deep/a", &secret));
 	assert_true(file_texts_wants(t, "/etc/secret.conf", &secret));
@@ -142,9 +176,8 @@ static void test_wanted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_none),
-		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_lines),  cmocka_unit_test(test_redact),
+		cmocka_unit_test(test_none),   cmocka_unit_test(test_room),
 		cmocka_unit_test(test_wanted),
 	};
 

@@ -68,6 +68,8 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 	struct file_set_options files = {
 		.paths = o->watch, .n_paths = o->n_watch, .clock = o->clock};
 	const struct images_options images = {.root = o->container_root, .clock = o->clock};
+	const struct file_texts_options texts = {
+		.paths = o->diff, .n_paths = o->n_diff, .redact = o->diff_redact};
 	struct why why = {""};
 	int r;
 
@@ -81,7 +83,7 @@ static int open_tables(struct agent *a, const struct agent_options *o, struct wh
 	if (r >= 0)
 		r = overlay_layer_open(NULL, &a->layers);
 	if (r >= 0 && o->n_diff > 0)
-		r = file_texts_open(o->diff, o->n_diff, 0, &a->texts);
+		r = file_texts_open(&texts, &a->texts);
 	if (r < 0)
 		return why_set(ret_why, r, "tables: %s", strerror(-r));
 	files.hash_cache = a->hashes;

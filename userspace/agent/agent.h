@@ -47,6 +47,7 @@ struct agent_options {
 	uint32_t n_watch;
 	const char *const *diff;	/* of these, and of what lies below them, changed lines are told */
 	uint32_t n_diff;
+	const struct redact *diff_redact;	/* what is hidden of them; NULL: nothing but what looks like a secret */
 	uint64_t batch_ms;
 	uint64_t quote_ms;		/* between quotes of its own; 0: only at start and stop */
 	const char *container_root;	/* below which the runtimes' state lies; NULL: "/" */

@@ -27,6 +27,7 @@ struct kept {
 struct file_texts {
 	char **paths;
 	uint32_t n_paths, max_bytes, n_bytes;
+	const struct redact *redact;
 	struct kept *buckets[BUCKETS];
 };
 
@@ -62,22 +63,22 @@ static void drop(struct file_texts *t, struct kept **at)
 	free(k);
 }
 
-int file_texts_open(const char *const *paths, uint32_t n_paths, uint32_t max_bytes,
-		    struct file_texts **ret)
+int file_texts_open(const struct file_texts_options *o, struct file_texts **ret)
 {
 	struct file_texts *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
-	t->max_bytes = max_bytes ? max_bytes : FILE_TEXTS_MAX_BYTES;
-	t->paths = calloc(n_paths + 1, sizeof(*t->paths));
-	for (uint32_t i = 0; t->paths && i < n_paths; i++) {
-		t->paths[i] = strdup(paths[i]);
+	t->max_bytes = o->max_bytes ? o->max_bytes : FILE_TEXTS_MAX_BYTES;
+	t->redact = o->redact;
+	t->paths = calloc(o->n_paths + 1, sizeof(*t->paths));
+	for (uint32_t i = 0; t->paths && i < o->n_paths; i++) {
+		t->paths[i] = strdup(o->paths[i]);
 		if (!t->paths[i])
 			break;
 		t->n_paths++;
 	}
-	if (t->n_paths < n_paths || !t->paths) {
+	if (t->n_paths < o->n_paths || !t->paths) {
 		file_texts_free(t);
 		return -ENOMEM;
 	}
@@ -153,15 +154,33 @@ static void say(enum lack lack, struct buf *ret)
 	buf_printf(ret, "none: %s", why[lack]);
 }
 
-static int compare(const struct kept *before, const struct buf *now, struct buf *ret)
+/* First what a person named, then what looks like a secret. */
+static void write_line(void *ctx, const char *line, size_t size, struct buf *ret)
 {
+	CLEANUP(buf_done) struct buf left = {0};
+	const struct file_texts *t = ctx;
+
+	if (t->redact)
+		redact_line(t->redact, line, size, &left);
+	else
+		buf_put(&left, line, size);
+	if (buf_status(&left) == 0)
+		line_secrets_hide((const char *)left.data, left.size, ret);
+	else
+		buf_puts(ret, REDACT_HIDDEN);
+}
+
+static int compare(struct file_texts *t, const struct kept *before, const struct buf *now,
+		   struct buf *ret)
+{
+	const struct text_diff_writer writer = {write_line, t};
 	const struct buf_view a = {(const uint8_t *)before->data, before->size};
 	const struct buf_view b = {now->data, now->size};
 	CLEANUP(buf_done) struct buf lines;
 	int r;
 
 	buf_init(&lines, 64u << 10);
-	r = text_diff(&a, &b, line_secrets_hide, &lines);
+	r = text_diff(&a, &b, &writer, &lines);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0 || lines.size > FILE_TEXTS_MAX_DIFF)
@@ -217,7 +236,7 @@ int file_texts_take(struct file_texts *t, const char *path, int fd, const struct
 		before = &nothing;
 	if (before && !digest_equal(&before->digest, digest)) {
 		if (lack == LACK_NONE && before->lack == LACK_NONE)
-			r = compare(before, &text, ret);
+			r = compare(t, before, &text, ret);
 		else
 			say(lack != LACK_NONE ? lack : before->lack, ret);
 	}
@@ -231,7 +250,7 @@ int file_texts_gone(struct file_texts *t, const char *path, struct buf *ret)
 	int r = 0;
 
 	if (*at && (*at)->lack == LACK_NONE)
-		r = compare(*at, &nothing, ret);
+		r = compare(t, *at, &nothing, ret);
 	drop(t, at);
 	return r;
 }

@@ -9,6 +9,7 @@
 
 #include "buf.h"
 #include "digest.h"
+#include "redact.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -19,8 +20,14 @@
 
 struct file_texts;
 
-int file_texts_open(const char *const *paths, uint32_t n_paths, uint32_t max_bytes,
-		    struct file_texts **ret); /* copied; 0: the bound above */
+struct file_texts_options {
+	const char *const *paths;	/* copied */
+	uint32_t n_paths;
+	const struct redact *redact;	/* borrowed; what else is hidden; NULL: nothing */
+	uint32_t max_bytes;		/* 0: FILE_TEXTS_MAX_BYTES */
+};
+
+int file_texts_open(const struct file_texts_options *o, struct file_texts **ret);
 struct file_texts *file_texts_free(struct file_texts *t);
 /*
  * Is path, or lies below, one of them? Of a directory only files that everybody may read: whoever wants the lines of a secret in

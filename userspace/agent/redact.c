@@ -138,3 +138,23 @@ int redact_args(const struct redact *r, const struct plumb_args *args, struct bu
 		jsonl_uint(&j, "args_hidden", n_hidden);
 	return buf_status(ret);
 }
+
+void redact_line(const struct redact *r, const char *line, size_t size, struct buf *ret)
+{
+	size_t seen = size < REDACT_MAX_LINE ? size : REDACT_MAX_LINE;
+	bool hidden[REDACT_MAX_LINE + 1] = {false};
+	char text[REDACT_MAX_LINE + 1];
+
+	memcpy(text, line, seen);
+	text[seen] = '\0';
+	for (uint32_t i = 0; i < r->n; i++)
+		pattern_mark(r->patterns[i], text, hidden);
+	for (size_t i = 0; i < seen; i++) {
+		if (!hidden[i])
+			buf_put(ret, line + i, 1);
+		else if (i == 0 || !hidden[i - 1])
+			buf_puts(ret, REDACT_HIDDEN);
+	}
+	if (seen < size)
+		buf_puts(ret, REDACT_HIDDEN);
+}

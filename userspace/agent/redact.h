@@ -12,6 +12,7 @@
 #include "why.h"
 
 #define REDACT_MAX_ARGS 64u	/* that are told */
+#define REDACT_MAX_LINE 2048u	/* bytes of a line that are looked at */
 #define REDACT_HIDDEN "***"
 
 struct redact;
@@ -23,5 +24,7 @@ struct redact *redact_free(struct redact *r);
  * "args":null,"args_why":"…". args NULL: the kernel's program could not have them.
  */
 int redact_args(const struct redact *r, const struct plumb_args *args, struct buf *ret);
+/* Appends a line of a text; what is beyond the bound is hidden as a whole. */
+void redact_line(const struct redact *r, const char *line, size_t size, struct buf *ret);
 
 #endif

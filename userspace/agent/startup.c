@@ -360,10 +360,11 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 	};
 	if (strcmp(s->exec, "strict") == 0)
 		o->strict = &ret->strict;
-	if (code == 0 && strcmp(s->exec_args, "on") == 0 &&
+	if (code == 0 && (strcmp(s->exec_args, "on") == 0 || s->diff.n_items > 0) &&
 	    redact_open((const char *const *)s->redact.items, s->redact.n_items, &ret->redact,
 			ret_why) < 0)
 		code = STARTUP_REST;
-	o->redact = ret->redact;
+	o->redact = strcmp(s->exec_args, "on") == 0 ? ret->redact : NULL;
+	o->diff_redact = ret->redact;
 	return code;
 }

@@ -166,7 +166,7 @@ static void trace_back(const struct text *a, const struct text *b, const struct 
 	}
 }
 
-static void write_line(const struct text_line *l, char sign, text_diff_writer *write,
+static void write_line(const struct text_line *l, char sign, const struct text_diff_writer *w,
 		       struct buf *ret)
 {
 	bool whole = l->size > 0 && l->at[l->size - 1] == '\n';
@@ -176,8 +176,8 @@ static void write_line(const struct text_line *l, char sign, text_diff_writer *w
 		buf_put(ret, "\n", 1);
 	buf_put(ret, &sign, 1);
 	from = ret->size;
-	if (write)
-		write(l->at, size, ret);
+	if (w)
+		w->write(w->ctx, l->at, size, ret);
 	else
 		buf_put(ret, l->at, size);
 	if (ret->size - from > TEXT_DIFF_MAX_LINE) {
@@ -199,7 +199,7 @@ static void write_range(char sign, uint32_t first, uint32_t n, struct buf *ret)
 
 /* Edits that touch each other are one hunk: all that went, then all that came. Its end in steps. */
 static uint32_t write_hunk(const struct texts *t, const struct step *steps, uint32_t n,
-			   text_diff_writer *write, struct buf *ret)
+			   const struct text_diff_writer *w, struct buf *ret)
 {
 	uint32_t gone = 0, came = 0, end = 0, x = steps[0].before, y = steps[0].now;
 
@@ -214,13 +214,13 @@ static uint32_t write_hunk(const struct texts *t, const struct step *steps, uint
 	write_range('+', y + t->skipped, came, ret);
 	buf_puts(ret, " @@");
 	for (uint32_t k = 0; k < gone; k++)
-		write_line(&t->before.lines[x + k], '-', write, ret);
+		write_line(&t->before.lines[x + k], '-', w, ret);
 	for (uint32_t k = 0; k < came; k++)
-		write_line(&t->now.lines[y + k], '+', write, ret);
+		write_line(&t->now.lines[y + k], '+', w, ret);
 	return end;
 }
 
-static int compare(const struct texts *t, text_diff_writer *write, struct buf *ret)
+static int compare(const struct texts *t, const struct text_diff_writer *w, struct buf *ret)
 {
 	CLEANUP_FREE struct trace *trace = malloc(sizeof(*trace));
 	struct step steps[EDITS];
@@ -233,7 +233,7 @@ static int compare(const struct texts *t, text_diff_writer *write, struct buf *r
 		return n;
 	trace_back(&t->before, &t->now, trace, n, steps);
 	for (int i = 0; i < n;)
-		i += (int)write_hunk(t, steps + i, (uint32_t)(n - i), write, ret);
+		i += (int)write_hunk(t, steps + i, (uint32_t)(n - i), w, ret);
 	return buf_status(ret);
 }
 
@@ -254,8 +254,8 @@ static void skip_ends(struct texts *t)
 	}
 }
 
-int text_diff(const struct buf_view *before, const struct buf_view *now, text_diff_writer *write,
-	      struct buf *ret)
+int text_diff(const struct buf_view *before, const struct buf_view *now,
+	      const struct text_diff_writer *w, struct buf *ret)
 {
 	struct text a = {NULL, 0}, b = {NULL, 0};
 	int r = split(before, &a);
@@ -266,7 +266,7 @@ int text_diff(const struct buf_view *before, const struct buf_view *now, text_di
 		struct texts t = {a, b, 0};
 
 		skip_ends(&t);
-		r = compare(&t, write, ret);
+		r = compare(&t, w, ret);
 	}
 	free(a.lines);
 	free(b.lines);

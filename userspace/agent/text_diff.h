@@ -15,15 +15,18 @@
 #define TEXT_DIFF_MAX_EDITS 48		/* lines that went or came */
 #define TEXT_DIFF_MAX_LINE 160		/* bytes of a line that are written; of a longer one the beginning, and "…" */
 
-/* May change how a line is written, not what is compared. line has no LF. Appends to ret. NULL: as it is. */
-typedef void text_diff_writer(const char *line, size_t size, struct buf *ret);
+/* May change how a line is written, not what is compared. line has no LF. Appends to ret. */
+struct text_diff_writer {
+	void (*write)(void *ctx, const char *line, size_t size, struct buf *ret);
+	void *ctx;
+};
 
 bool text_diff_is_text(const char *data, size_t size);	/* UTF-8 without control characters but tab, CR, LF and FF */
 
 /*
  * Appends "@@ -3 +3 @@" and "-" and "+" lines with LF between. Nothing: they are equal. -EFBIG: more bytes or lines than that; -EILSEQ: one
- * is no text; -EOVERFLOW: too different.
+ * is no text; -EOVERFLOW: too different. w NULL: lines are written as they are.
  */
-int text_diff(const struct buf_view *before, const struct buf_view *now, text_diff_writer *write, struct buf *ret);
+int text_diff(const struct buf_view *before, const struct buf_view *now, const struct text_diff_writer *w, struct buf *ret);
 
 #endif
