@@ -139,6 +139,9 @@ vmtest: all $(DEEDS) $(SHIM) ## real kernels in QEMU; KERNELS=all adds 5.10 and 
 detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this machine, a line each; KERNELS=all for all kernels
 	$(Q)O=$(O) KERNELS="$(or $(KERNELS),6.12 host)" DETECT=1 vmtests/30-matrix
 
+bursts: all $(BENCH) ## 20,000 execs and 1,000,000 file events, here and in a VM: all in the ledger, or told as lost (root)
+	$(Q)O=$(O) BURSTS=full LIMIT=3600 ONLY=bursts tests/run flow vm
+
 bench: all $(BENCH) $(SHIM) ## measure, A B A B in one run; writes build/bench.json (root)
 	$(Q)O=$(O) tests/bench/run
 
@@ -160,5 +163,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint unit fuzz flow vmtest detect bench soak demo install clean
+.PHONY: all help deps tests threads check lint unit fuzz flow vmtest detect bursts bench soak demo install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
