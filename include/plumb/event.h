@@ -27,6 +27,7 @@ enum plumb_kind {
 	PLUMB_KIND_FILE = 32,	/* something is about to be done to a marked inode, or to a name in a marked directory */
 	PLUMB_KIND_MOUNT = 48,	/* a mount on, or an unmount from, a marked inode */
 	PLUMB_KIND_BPF = 49,	/* a BPF program is loaded, or attached */
+	PLUMB_KIND_SURFACE = 50,	/* somebody reaches for the kernel itself, for other processes' memory, for a disk below its files */
 };
 
 /* Every record starts so. All fields are in the byte order of the machine; records never leave it. */
@@ -242,6 +243,62 @@ struct plumb_event_module {
 	__u32 reserved;
 };
 
+#define PLUMB_SURFACE_NAMES	8
+#define PLUMB_SURFACE_NAME	48
+#define PLUMB_SURFACE_VALUE	128
+
+enum plumb_surface_what {
+	PLUMB_SURFACE_LOCKDOWN = 1,	/* what lockdown would forbid is asked for; number: enum plumb_surface_reason */
+	PLUMB_SURFACE_OPEN = 2,		/* a file of a kernel's own file system is opened for writing; names, fs_magic */
+	PLUMB_SURFACE_BLOCK = 3,	/* a block device is opened for writing; number: its dev_t, as plumb_file's dev */
+	PLUMB_SURFACE_COMMAND = 4,	/* commands for a disk itself (SG_IO, NVMe); number as before, fs_magic: S_IFBLK or S_IFCHR; other: the ioctl */
+	PLUMB_SURFACE_SYSCTL = 5,	/* a sysctl is written: text is its name with slashes; before, after */
+	PLUMB_SURFACE_PERF = 6,		/* a perf event of a type that is made while the kernel runs; number: the type; text: function or file */
+	PLUMB_SURFACE_REQUEST = 7,	/* the kernel asks for a module; text: its alias */
+	PLUMB_SURFACE_USERNS = 8,	/* a user namespace is made */
+	PLUMB_SURFACE_PTRACE = 9,	/* the target's memory or descriptors may be taken, as ptrace's attach may; number: the mode; text: its comm */
+	PLUMB_SURFACE_TRACEME = 10,	/* the task lets itself be traced by the target, its parent */
+	PLUMB_SURFACE_CLOCK = 11,	/* the clock is set */
+};
+
+enum plumb_surface_reason {
+	PLUMB_REASON_OTHER = 0,
+	PLUMB_REASON_DEV_MEM = 1,
+	PLUMB_REASON_KCORE = 2,
+	PLUMB_REASON_IOPORT = 3,
+	PLUMB_REASON_MSR = 4,
+	PLUMB_REASON_KPROBES = 5,
+	PLUMB_REASON_PCI = 6,
+	PLUMB_REASON_ACPI_TABLES = 7,
+	PLUMB_REASON_MODULE_SIGNATURE = 8,
+	PLUMB_REASON_MODULE_PARAMETERS = 9,
+	PLUMB_REASON_KEXEC = 10,
+	PLUMB_REASON_MMIOTRACE = 11,
+	PLUMB_REASON_BPF_WRITE_USER = 12,
+	PLUMB_REASON_EFI_TEST = 13,
+};
+
+struct plumb_event_surface {
+	struct plumb_event event;
+	struct plumb_task task;
+	__u64 number;
+	__u64 other;
+	__u64 target_start_ns;
+	__u32 target_pid;
+	__u32 net_ns;			/* of the task; a sysctl may be of its network, name or message namespace alone */
+	__u32 uts_ns;
+	__u32 ipc_ns;
+	__u32 fs_magic;
+	__u16 what;			/* enum plumb_surface_what */
+	__u16 skipped;			/* the same by the same process since its last record, 65535: or more */
+	union {
+		char names[PLUMB_SURFACE_NAMES][PLUMB_SURFACE_NAME];	/* from the last one upwards to the file system's root; "" from there on */
+		char text[PLUMB_SURFACE_NAMES * PLUMB_SURFACE_NAME];
+	};
+	char before[PLUMB_SURFACE_VALUE];
+	char after[PLUMB_SURFACE_VALUE];
+};
+
 #define PLUMB_DROPPED_KINDS	8
 
 /* One per CPU, in the map "counters". attempts = submitted + dropped. */
@@ -268,5 +325,6 @@ _Static_assert(sizeof(struct plumb_event_fork) == 40 + 72 + 16, "border: fork");
 _Static_assert(sizeof(struct plumb_event_exit) == 40 + 72 + 8, "border: exit");
 _Static_assert(sizeof(struct plumb_event_module) == 40 + 72 + 72, "border: module");
 _Static_assert(sizeof(struct plumb_counters) == 24 + 8 * PLUMB_DROPPED_KINDS, "border: counters");
+_Static_assert(sizeof(struct plumb_event_surface) == 40 + 72 + 48 + 384 + 256, "border: surface");
 
 #endif

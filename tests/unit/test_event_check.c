@@ -183,6 +183,11 @@ static void kinds_of_the_full_tier_are_as_on_file(void **state)
 	assert_int_equal(r.bpf.command, 5);
 	assert_int_equal(r.bpf.n_insns, 12);
 	assert_string_equal(r.bpf.name, "foreign");
+	r = on_file("surface");
+	assert_int_equal(r.surface.what, PLUMB_SURFACE_SYSCTL);
+	assert_int_equal(r.surface.net_ns, 4026531840u);
+	assert_string_equal(r.surface.text, "kernel/core_pattern");
+	assert_string_equal(r.surface.after, "|/tmp/x %p\n");
 }
 
 static void refused(const void *data, size_t size, int expected, const char *says)
@@ -193,6 +198,31 @@ static void refused(const void *data, size_t size, int expected, const char *say
 	assert_int_equal(event_check(data, size, &r, &why), expected);
 	if (!strstr(why.text, says))
 		fail_msg("\"%s\" does not say \"%s\"", why.text, says);
+}
+
+static void broken_surface_records_are_refused(void **state)
+{
+	struct plumb_event_surface e = on_file("surface").surface;
+
+	(void)state;
+	e.what = 0;
+	refused(&e, sizeof(e), -EBADMSG, "surface of 0");
+	e.what = PLUMB_SURFACE_CLOCK + 1;
+	refused(&e, sizeof(e), -EBADMSG, "surface of 12");
+	e = on_file("surface").surface;
+	memset(e.text, 't', sizeof(e.text));
+	refused(&e, sizeof(e), -EBADMSG, "text");
+	/* Of names each ends in its own place. */
+	e = on_file("surface").surface;
+	e.what = PLUMB_SURFACE_OPEN;
+	memset(e.names[3], 'n', sizeof(e.names[3]));
+	refused(&e, sizeof(e), -EBADMSG, "name");
+	e = on_file("surface").surface;
+	memset(e.before, 'b', sizeof(e.before));
+	refused(&e, sizeof(e), -EBADMSG, "before");
+	e = on_file("surface").surface;
+	memset(e.after, 'a', sizeof(e.after));
+	refused(&e, sizeof(e), -EBADMSG, "after");
 }
 
 static void short_records_are_refused(void **state)
@@ -314,6 +344,7 @@ int main(void)
 		cmocka_unit_test(exec_args_are_as_on_file),
 		cmocka_unit_test(other_kinds_are_as_on_file),
 		cmocka_unit_test(kinds_of_the_full_tier_are_as_on_file),
+		cmocka_unit_test(broken_surface_records_are_refused),
 		cmocka_unit_test(short_records_are_refused),
 		cmocka_unit_test(wrong_sizes_are_refused),
 		cmocka_unit_test(unknown_versions_and_kinds_are_told_apart),

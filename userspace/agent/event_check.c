@@ -84,6 +84,21 @@ static int check_bpf(const struct plumb_event_bpf *e, struct why *ret_why)
 	return check_text(e->name, sizeof(e->name), "name", ret_why);
 }
 
+static int check_surface(const struct plumb_event_surface *e, struct why *ret_why)
+{
+	int r = 0;
+
+	if (e->what < PLUMB_SURFACE_LOCKDOWN || e->what > PLUMB_SURFACE_CLOCK)
+		return why_set(ret_why, -EBADMSG, "record: surface of %u", e->what);
+	for (size_t i = 0; r >= 0 && e->what == PLUMB_SURFACE_OPEN && i < PLUMB_SURFACE_NAMES; i++)
+		r = check_text(e->names[i], PLUMB_SURFACE_NAME, "name", ret_why);
+	if (r >= 0)
+		r = check_text(e->text, sizeof(e->text), "text", ret_why);
+	if (r >= 0)
+		r = check_text(e->before, sizeof(e->before), "before", ret_why);
+	return r < 0 ? r : check_text(e->after, sizeof(e->after), "after", ret_why);
+}
+
 static size_t size_of_kind(uint16_t kind)
 {
 	switch (kind) {
@@ -105,6 +120,8 @@ static size_t size_of_kind(uint16_t kind)
 		return sizeof(struct plumb_event_mount);
 	case PLUMB_KIND_BPF:
 		return sizeof(struct plumb_event_bpf);
+	case PLUMB_KIND_SURFACE:
+		return sizeof(struct plumb_event_surface);
 	default:
 		return 0;
 	}
@@ -138,6 +155,8 @@ static int check_kind(const union event_record *r, struct why *ret_why)
 		return check_mount(&r->mount, ret_why);
 	case PLUMB_KIND_BPF:
 		return check_bpf(&r->bpf, ret_why);
+	case PLUMB_KIND_SURFACE:
+		return check_surface(&r->surface, ret_why);
 	default:
 		return 0;
 	}

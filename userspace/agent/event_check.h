@@ -22,6 +22,7 @@ union event_record {
 	struct plumb_event_file file;
 	struct plumb_event_mount mount;
 	struct plumb_event_bpf bpf;
+	struct plumb_event_surface surface;
 };
 
 /*
