@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The border: a line is read and written again as the very same bytes; broken twins are refused with what is wrong. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,6 +109,38 @@ static void test_container(void **state)
 		if (line_parse(again.data, again.size - 1, &o, &l, &why) >= 0)
 			fail_msg("%s was taken", twins[i].to);
 	}
+	buf_done(&text);
+	buf_done(&again);
+}
+
+/* A deed that is told with how often; once is not written. */
+static void test_times(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line l;
+	char *at;
+
+	(void)state;
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/line/surface.json", 65536, &text), 0);
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), 0);
+	assert_int_equal(l.type, PLUMB_TYPE_SURFACE);
+	assert_int_equal(l.times, 17);
+	assert_int_equal(line_write(&l, &again), 0);
+	assert_int_equal(again.size, text.size - 1);
+	assert_memory_equal(again.data, text.data, again.size);
+	buf_clear(&again);
+	l.times = 1;
+	assert_int_equal(line_write(&l, &again), 0);
+	assert_null(memmem(again.data, again.size, "times", 5));
+	json_decref(o);
+	at = strstr((char *)text.data, "\"times\":17");
+	assert_non_null(at);
+	memcpy(at + 8, "-7", 2);
+	o = NULL;
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), -EBADMSG);
 	buf_done(&text);
 	buf_done(&again);
 }
@@ -247,10 +280,11 @@ static void test_claims(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),	      cmocka_unit_test(test_not_utf8),
-		cmocka_unit_test(test_diff),	      cmocka_unit_test(test_container),
-		cmocka_unit_test(test_broken),	      cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_write_refuses), cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_example), cmocka_unit_test(test_not_utf8),
+		cmocka_unit_test(test_diff),	cmocka_unit_test(test_container),
+		cmocka_unit_test(test_times),	cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_unknown), cmocka_unit_test(test_write_refuses),
+		cmocka_unit_test(test_claims),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,9 @@
  *   net:nft_ruleset  "sha256:<hex> 1 tables 2 chains 3 rules 0 sets" | "none" (no tables, or no nf_tables in the kernel)
  *   net:nft_table:<family>:<name>    the same of one table | "absent"
  *   audit:config audit:bpf audit:ima audit:ima_policy audit:integrity    lines of type audit: the record's text without time and number
+ *   surface:lockdown:<reason> …:<file system>:<file in it> …:block:<device> under <mount point, swap> …:sysctl:<name> …:sysctl-elsewhere:<name>
+ *   …:perf:kprobe:<function> …:ptrace:<program> …:memory:<program> …:module-request:<alias> …:userns:new …:clock:set, then " by <program>":
+ *                    lines of type surface: what was done; of a sysctl the new value, "another" of a secret one; "several" of more objects than are told
  *   sensor:exec_divergence sensor:module_divergence    "only <source> saw …", of what two sources should have seen | "absent": ten seconds without
  *   guard:held_up guard:clock guard:ring guard:counters guard:links    lines of type guard: what happened to the agent itself, in words
  *   sensor:ring      what the kernel puts into the ring does come: "attached" | "absent <why>"

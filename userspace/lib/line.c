@@ -58,6 +58,8 @@ static void write_measurement(struct jsonl *j, const struct line *l)
 	OPTIONAL(j, "hash_src", l->hash_src);
 	OPTIONAL(j, "name", l->name);
 	OPTIONAL(j, "layer", l->layer);
+	if (l->times > 1)
+		NUMBER(j, "times", l->times);
 	if (l->judgement) {
 		WORD(j, "judge", terms_judgement_name(l->judgement));
 		if (l->judgement == PLUMB_JUDGE_DRIFT)
@@ -259,7 +261,8 @@ static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 	    optional_str(o, "diff", LINE_MAX_VALUE * 3, &l->diff, ret_why) < 0 ||
 	    optional_str(o, "hash_src", 32, &l->hash_src, ret_why) < 0 ||
 	    optional_str(o, "name", LINE_MAX_KEY * 3, &l->name, ret_why) < 0 ||
-	    optional_word(o, "layer", LOWER, 16, &l->layer, ret_why) < 0)
+	    optional_word(o, "layer", LOWER, 16, &l->layer, ret_why) < 0 ||
+	    (json_object_get(o, "times") && get_u32(o, "times", &l->times, ret_why) < 0))
 		return -EBADMSG;
 	if (parse_judgement(o, l, ret_why) < 0)
 		return -EBADMSG;

@@ -65,6 +65,7 @@ struct line {
 	const char *hash_src;	/* ima verity user none; NULL where nothing is hashed */
 	const char *name;	/* exec: what execve was given, when other than the path; NULL */
 	const char *layer;	/* of a file on an overlay: image, upper (written since), unknown; else NULL */
+	uint32_t times;		/* surface: so often since the last such line, this time included; not written up to 1 */
 	enum plumb_judgement judgement;	/* 0: none in the line */
 	const char *expected;	/* only with drift */
 	uint32_t judge_version;

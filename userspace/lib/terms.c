@@ -35,6 +35,7 @@ static const struct term types[] = {
 	{PLUMB_TYPE_BPF, "bpf"},
 	{PLUMB_TYPE_AUDIT, "audit"},
 	{PLUMB_TYPE_GUARD, "guard"},
+	{PLUMB_TYPE_SURFACE, "surface"},
 	{PLUMB_TYPE_LOG, "log"},
 	{PLUMB_TYPE_START, "start"},
 	{PLUMB_TYPE_STOP, "stop"},
