@@ -223,7 +223,14 @@ static void test_claims(void **state)
 	assert_true(baseline_is_closed(base, "mountns:/etc"));
 	assert_true(baseline_is_closed(base, "guard:ring"));
 	assert_false(baseline_is_closed(base, "bpf:prog:x"));
+	assert_false(baseline_is_closed(base, "surface:block:sda under / by /usr/bin/dd"));
 	assert_true(baseline_is_closed(base, "module:rootkit"));
+	baseline_free(base);
+	o.surface = true;
+	base = made(b, &o);
+	assert_true(baseline_is_closed(base, "surface:block:sda under / by /usr/bin/dd"));
+	assert_true(baseline_is_closed(base, "surface:ptrace:/usr/sbin/sshd by /usr/bin/gdb"));
+	assert_false(baseline_is_closed(base, "surface:userns:new by /usr/bin/podman"));
 	baseline_free(base);
 	/* A kernel that has no modules at all is expected to stay so; a list that is hidden is no list. */
 	scratch_run(".", "rm -r %s/modules %s/module", proc, sys);

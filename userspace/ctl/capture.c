@@ -235,6 +235,31 @@ static void put_scopes(const struct making *m, struct jsonl *j)
 	jsonl_close(j);
 }
 
+/*
+ * What nobody does on a quiet node. Left open: modules that are asked for, user namespaces, sysctls that are no claim, the clock, what
+ * security modules, services and firmware tools write on a normal day.
+ */
+static void put_surface(const struct making *m, struct jsonl *j)
+{
+	static const char *const prefixes[] = {
+		"surface:block:",
+		"surface:cgroup:",
+		"surface:debugfs:",
+		"surface:lockdown:",
+		"surface:memory:",
+		"surface:perf:",
+		"surface:proc:sysrq-trigger",
+		"surface:ptrace:",
+		"surface:securityfs:lockdown",
+		"surface:selinux:",
+		"surface:sysfs:kernel/",
+		"surface:tracefs:",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		put_once(m, j, prefixes[i]);
+}
+
 static int write_header(const struct making *m, const struct digest *body, uint64_t count,
 			struct buf *ret)
 {
@@ -281,6 +306,8 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 		put_once(m, &j, "bpf:prog:");
 		put_once(m, &j, "bpf:link:");
 	}
+	if (o->surface)
+		put_surface(m, &j);
 	jsonl_close(&j);
 	jsonl_end(&j);
 	return buf_status(ret);

@@ -27,7 +27,7 @@ struct arguments {
 	uint64_t version;
 	const char *exec[MAX_PATHS], *load[MAX_PATHS], *files[MAX_PATHS];
 	uint32_t n_exec, n_load, n_files;
-	bool claims, modules, bpf, json;
+	bool claims, modules, bpf, surface, json;
 };
 
 static void help(FILE *f)
@@ -37,7 +37,7 @@ static void help(FILE *f)
 		"[--file=PATH…]\n"
 		"                        [--load=DIR…] [--claims] [--expect=FILE] [--modules] "
 		"[--bpf] "
-		"[--add=FILE] -o FILE\n"
+		"[--surface] [--add=FILE] -o FILE\n"
 		"       plumbctl baseline capture --image=DIR|TAR [--digest=sha256:HEX] "
 		"[--exec=DIR…]\n"
 		"                        [--file=PATH…] [--name=NAME] [--version=N] [--add=FILE] "
@@ -59,6 +59,8 @@ static void help(FILE *f)
 		"are here\n"
 		"           --modules  kernel modules that are loaded; others may not be\n"
 		"           --bpf      BPF programs and links that are loaded; others may not be\n"
+		"           --surface  nothing: who then reaches for the kernel, memory or disks "
+		"directly is drift\n"
 		"           --image    of an image instead: OCI layout or docker save, as a "
 		"directory or tar, or a\n"
 		"                      root file system; paths are those in it, programs all that "
@@ -141,12 +143,12 @@ static const char *missing(const struct arguments *a)
 		return "--digest wants --image, and sha256: and 64 digits";
 	if (a->image && a->n_load)
 		return "there is one kernel: what it may take is not an image's";
-	if (a->image && (a->claims || a->expect || a->modules || a->bpf))
+	if (a->image && (a->claims || a->expect || a->modules || a->bpf || a->surface))
 		return "an image has no claims, modules and BPF programs of its own";
 	if (!a->image && !a->n_exec && !a->n_load && !a->n_files && !a->claims && !a->expect &&
-	    !a->modules && !a->bpf)
+	    !a->modules && !a->bpf && !a->surface)
 		return "capture wants at least one of --exec, --load, --file, --claims, --expect, "
-		       "--modules, --bpf, --image";
+		       "--modules, --bpf, --surface, --image";
 	return NULL;
 }
 
@@ -241,6 +243,7 @@ static int capture(const struct arguments *a, char **paths)
 		.claims = a->claims,
 		.modules = a->modules,
 		.bpf = a->bpf,
+		.surface = a->surface,
 		.progress = {progress, &last},
 	};
 	struct expected *e = NULL;
@@ -484,6 +487,8 @@ static int take(struct arguments *a, int o)
 		a->modules = true;
 	else if (o == 'b')
 		a->bpf = true;
+	else if (o == 's')
+		a->surface = true;
 	else if (o == 'j')
 		a->json = true;
 	else if (o == 'v') {
@@ -500,15 +505,25 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'},	  {"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'},	  {"load", required_argument, NULL, 'l'},
-		{"file", required_argument, NULL, 'f'},	  {"image", required_argument, NULL, 'i'},
-		{"root", required_argument, NULL, 'r'},	  {"digest", required_argument, NULL, 'd'},
-		{"add", required_argument, NULL, 'a'},	  {"key", required_argument, NULL, 'k'},
-		{"output", required_argument, NULL, 'o'}, {"claims", no_argument, NULL, 'c'},
-		{"modules", no_argument, NULL, 'm'},	  {"expect", required_argument, NULL, 'x'},
-		{"bpf", no_argument, NULL, 'b'},	  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},
+		{"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},
+		{"load", required_argument, NULL, 'l'},
+		{"file", required_argument, NULL, 'f'},
+		{"image", required_argument, NULL, 'i'},
+		{"root", required_argument, NULL, 'r'},
+		{"digest", required_argument, NULL, 'd'},
+		{"add", required_argument, NULL, 'a'},
+		{"key", required_argument, NULL, 'k'},
+		{"output", required_argument, NULL, 'o'},
+		{"claims", no_argument, NULL, 'c'},
+		{"modules", no_argument, NULL, 'm'},
+		{"expect", required_argument, NULL, 'x'},
+		{"bpf", no_argument, NULL, 'b'},
+		{"json", no_argument, NULL, 'j'},
+		{"surface", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	static const struct {
 		const char *name;
