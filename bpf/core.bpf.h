@@ -46,7 +46,22 @@ struct pid_namespace {
 	struct ns_common ns;
 };
 
+struct net {
+	struct ns_common ns;
+};
+
+struct uts_namespace {
+	struct ns_common ns;
+};
+
+struct ipc_namespace {
+	struct ns_common ns;
+};
+
 struct nsproxy {
+	struct uts_namespace *uts_ns;
+	struct ipc_namespace *ipc_ns;
+	struct net *net_ns;
 	struct mnt_namespace *mnt_ns;
 	struct pid_namespace *pid_ns_for_children;
 };
@@ -101,6 +116,7 @@ struct inode {
 	unsigned short i_mode;
 	core_id i_uid;
 	core_id i_gid;
+	__u32 i_rdev;
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	__s64 i_size;
@@ -170,6 +186,15 @@ struct linux_binprm {
 	char buf[256];
 };
 
+struct perf_event_attr___core {
+	__u32 type;
+	__u64 kprobe_func;
+};
+
+struct perf_event {
+	struct perf_event_attr___core attr;
+};
+
 struct module {
 	char name[56];
 	unsigned long taints;
@@ -193,6 +218,28 @@ enum kernel_load_data_id___core {
 	LOADING_KEXEC_INITRAMFS___core,
 	LOADING_POLICY___core,
 	LOADING_X509_CERTIFICATE___core,
+};
+
+/* What lockdown knows; each version of the kernel puts new ones between the old. */
+enum lockdown_reason___core {
+	LOCKDOWN_MODULE_SIGNATURE___core,
+	LOCKDOWN_DEV_MEM___core,
+	LOCKDOWN_EFI_TEST___core,
+	LOCKDOWN_KEXEC___core,
+	LOCKDOWN_PCI_ACCESS___core,
+	LOCKDOWN_IOPORT___core,
+	LOCKDOWN_MSR___core,
+	LOCKDOWN_ACPI_TABLES___core,
+	LOCKDOWN_MODULE_PARAMETERS___core,
+	LOCKDOWN_MMIOTRACE___core,
+	LOCKDOWN_BPF_WRITE_USER___core,
+	LOCKDOWN_KCORE___core,
+	LOCKDOWN_KPROBES___core,
+	LOCKDOWN_HIBERNATION___core,
+	LOCKDOWN_DEBUGFS___core,
+	LOCKDOWN_TRACEFS___core,
+	LOCKDOWN_BPF_READ_KERNEL___core,
+	LOCKDOWN_PERF___core,
 };
 
 enum bpf_func_id___core { BPF_FUNC_get_current_task_btf___core };

@@ -4,7 +4,7 @@
  * In: LSM's hooks, before the deed is done. Out: file records; a digest that is kept of what will be written to is forgotten.
  * The mark is the file's own: a struct file leads to no parent that storage can be had of on kernels since 6.18.
  */
-#include "mark.bpf.h"
+#include "surface.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -39,6 +39,7 @@ int BPF_PROG(plumb_file_open, struct file *file)
 	mark = mark_of_written(file->f_inode);
 	if (mark & PLUMB_MARK_FILE)
 		file_tell(PLUMB_FILE_OPEN_WRITE, file, mark);
+	surface_opened(file);
 	return 0;
 }
 
@@ -74,11 +75,32 @@ int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned
 	return 0;
 }
 
+static __always_inline void file_command(struct file *file, unsigned int cmd)
+{
+	struct inode *inode = file->f_inode;
+	unsigned short type = inode->i_mode & MARK_S_IFMT;
+	struct plumb_event_surface *e;
+
+	if (type != SURFACE_S_IFBLK && type != SURFACE_S_IFCHR)
+		return;
+	e = surface_begin_once(PLUMB_SURFACE_COMMAND, inode->i_rdev);
+	if (!e)
+		return;
+	e->number = inode->i_rdev;
+	e->fs_magic = type;
+	e->other = cmd;
+	maps_end(e);
+}
+
 SEC("lsm/file_ioctl")
 int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
 {
 	__u32 mark;
 
+	if (surface_is_command(cmd)) {
+		file_command(file, cmd);
+		return 0;
+	}
 	if (cmd != FILE_FICLONE && cmd != FILE_FICLONERANGE && cmd != FILE_SETFLAGS &&
 	    cmd != FILE_SETFLAGS_32 && cmd != FILE_FSSETXATTR)
 		return 0;

@@ -148,8 +148,8 @@ static __always_inline void maps_end_quiet(void *record)
 /* Reading by address is allowed: not so under lockdown=confidentiality. Tried by the loader, frozen after the load. */
 const volatile __u32 plumb_may_probe __weak = 1;
 
-/* task is the current one, as a pointer with a type. */
-static __always_inline void maps_task(struct plumb_task *t, struct task_struct *task)
+/* All but the name. */
+static __always_inline void maps_task_numbers(struct plumb_task *t, struct task_struct *task)
 {
 	t->pid = task->tgid;
 	t->tid = task->pid;
@@ -162,11 +162,17 @@ static __always_inline void maps_task(struct plumb_task *t, struct task_struct *
 	t->start_ns = task->group_leader->start_boottime;
 	t->parent_start_ns = task->real_parent->group_leader->start_boottime;
 	t->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+}
+
+/* task is the current one, as a pointer with a type. */
+static __always_inline void maps_task(struct plumb_task *t, struct task_struct *task)
+{
+	maps_task_numbers(t, task);
 	bpf_get_current_comm(t->comm, sizeof(t->comm));
 }
 
 /* The same by address, for kernels that give the current task without a type (before 5.11). */
-static __always_inline void maps_task_probed(struct plumb_task *t)
+static __always_inline void maps_task_numbers_probed(struct plumb_task *t)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
@@ -181,7 +187,6 @@ static __always_inline void maps_task_probed(struct plumb_task *t)
 	t->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	t->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
 	t->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	bpf_get_current_comm(t->comm, sizeof(t->comm));
 }
 
 /* Where a hook does not hand the task down. */
@@ -189,9 +194,10 @@ static __always_inline void maps_current(struct plumb_task *t)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id___core,
 				       BPF_FUNC_get_current_task_btf___core))
-		maps_task(t, (void *)bpf_get_current_task_btf());
+		maps_task_numbers(t, (void *)bpf_get_current_task_btf());
 	else
-		maps_task_probed(t);
+		maps_task_numbers_probed(t);
+	bpf_get_current_comm(t->comm, sizeof(t->comm));
 }
 
 #endif

@@ -59,6 +59,21 @@ CHECK(action, {1, "report"}, {2, "hold"}, {3, "quarantine"});
 CHECK(severity, {1, "info"}, {2, "low"}, {3, "medium"}, {4, "high"}, {5, "critical"});
 CHECK(role, {1, "viewer"}, {2, "responder"}, {3, "approver"});
 
+/* What nothing undoes: such a case closes by a person, never by itself. */
+static void test_deed(void **state)
+{
+	static const enum plumb_type deeds[] = {PLUMB_TYPE_EXEC,  PLUMB_TYPE_LOAD,
+						PLUMB_TYPE_BPF,	  PLUMB_TYPE_AUDIT,
+						PLUMB_TYPE_GUARD, PLUMB_TYPE_SURFACE};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++)
+		assert_true(terms_type_is_deed(deeds[i]));
+	assert_false(terms_type_is_deed(PLUMB_TYPE_CLAIM));
+	assert_false(terms_type_is_deed(PLUMB_TYPE_FILE));
+	assert_false(terms_type_is_deed(PLUMB_TYPE_START));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -67,7 +82,7 @@ int main(void)
 		cmocka_unit_test(test_freshness), cmocka_unit_test(test_containment),
 		cmocka_unit_test(test_result),	  cmocka_unit_test(test_finding),
 		cmocka_unit_test(test_action),	  cmocka_unit_test(test_severity),
-		cmocka_unit_test(test_role),
+		cmocka_unit_test(test_role),	  cmocka_unit_test(test_deed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

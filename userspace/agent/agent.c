@@ -21,6 +21,7 @@
 #include "sensors_files.h"
 #include "sensors_net.h"
 #include "strict.h"
+#include "surface.h"
 #include "transport.h"
 
 struct agent {
@@ -50,6 +51,7 @@ struct agent {
 	struct sensors_files *sensors_files;
 	struct scan_claims *claims;
 	struct scan_slow *scan_slow;
+	struct surface *surface;
 	struct self_watch *self_watch;
 };
 
@@ -95,6 +97,7 @@ static void on_marked(void *ctx, const union event_record *r)
 {
 	struct agent *a = ctx;
 
+	surface_take(a->surface, r);
 	if (a->sensors_files)
 		sensors_files_take(a->sensors_files, r);
 	if (a->self_watch)
@@ -122,9 +125,11 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 					 .marked = on_marked,
 					 .marked_ctx = a};
 	const struct sensors_net_options net = {a->claims, a->proctab, o->clock, o->scan_ms, 0};
+	const struct surface_options surface = {a->claims, a->proctab, o->clock, .proc = NULL};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
-	int rb, rn = exec_pair_open(base, &pair, sink, &a->exec_pair, &netlink_why);
+	int rb, rs = surface_open(base, &surface, sink, &a->surface);
+	int rn = exec_pair_open(base, &pair, sink, &a->exec_pair, &netlink_why);
 
 	a->sensors_net = sensors_net_open(base, &net, sink);
 	if (rn >= 0) {
@@ -139,6 +144,8 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 	if (rb < 0)
 		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it\"", bpf_why.text);
 	scan_claims_bpf(a->claims, rb < 0 ? NULL : a->bpf, bpf_why.text);
+	surface_bpf(a->surface, a->bpf);
+	tell_sensor(a, "surface", rs, &(const struct why){"out of memory"});
 	tell_sensor(a, "proc_connector", rn, &netlink_why);
 	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
 }
@@ -522,6 +529,7 @@ static void free_sensors(struct agent *a)
 	a->sensors_files = sensors_files_free(a->sensors_files);
 	/* Each of these three writes to the next. */
 	a->bpf = sensor_bpf_free(a->bpf);
+	a->surface = surface_free(a->surface);
 	a->sensors_net = sensors_net_free(a->sensors_net);
 	a->claims = scan_claims_free(a->claims);
 	a->exec_pair = exec_pair_free(a->exec_pair);

@@ -143,7 +143,7 @@ static void on_repeats(evutil_socket_t fd, short what, void *ctx)
 static bool is_urgent(enum plumb_type type)
 {
 	return type == PLUMB_TYPE_MODULE || type == PLUMB_TYPE_LOAD || type == PLUMB_TYPE_BPF ||
-	       type == PLUMB_TYPE_FILE || type == PLUMB_TYPE_MOUNT;
+	       type == PLUMB_TYPE_FILE || type == PLUMB_TYPE_MOUNT || type == PLUMB_TYPE_SURFACE;
 }
 
 /* What could not be measured is never taken for something seen before. */

@@ -19,11 +19,11 @@
 #include "log.h"
 #include "plumb.skel.h"
 
-#define LOADER_MAX_PROGRAMS 64
+#define LOADER_MAX_PROGRAMS 96
 #define LOADER_LOG_SIZE 65536
 #define LOADER_BTF "/sys/kernel/btf/vmlinux"
 
-#define LOADER_MAX_SLOTS 96
+#define LOADER_MAX_SLOTS 128
 #define LOADER_ON_DEMAND "plumb_file_permission"
 
 /* One program of the object. Those of one name but for what stands behind "__" do the same in other ways: one of them is used. */
@@ -338,7 +338,7 @@ static int attach_all(struct loader *l, struct why *ret_why)
 		p->on_demand = strcmp(p->name, LOADER_ON_DEMAND) == 0;
 		if (p->on_demand)
 			continue;
-		l->links[s->program] = bpf_program__attach(prog);
+		l->links[s->program] = loader_kernel_attach(prog);
 		p->attached = l->links[s->program] != NULL;
 		l->link_ids[s->program] = loader_own_link(l->links[s->program]);
 		if (p->attached)

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,38 @@ void loader_kernel_make_plain(struct bpf_program *prog)
 		if (insns[i].code == (BPF_STX | ATOMIC | BPF_DW) && insns[i].imm == FETCH_ADD)
 			insns[i].imm = BPF_ADD;
 	}
+}
+
+/* Of the first cgroup v2 that is mounted; whoever is in no group of it is in its root. */
+static int open_cgroup(void)
+{
+	CLEANUP_FREE char *line = NULL;
+	FILE *f = fopen("/proc/self/mounts", "re");
+	size_t room = 0;
+	int fd = -1;
+
+	errno = ENOENT;
+	while (f && fd < 0 && getline(&line, &room, f) > 0) {
+		char *point = strchr(line, ' '), *type = point ? strchr(point + 1, ' ') : NULL;
+
+		if (!type || strncmp(type, " cgroup2 ", 9) != 0)
+			continue;
+		*type = '\0';
+		fd = open(point + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (f)
+		fclose(f);
+	return fd;
+}
+
+struct bpf_link *loader_kernel_attach(struct bpf_program *prog)
+{
+	CLEANUP_CLOSE int cgroup = -1;
+
+	if (strncmp(bpf_program__section_name(prog), "cgroup/", 7) != 0)
+		return bpf_program__attach(prog);
+	cgroup = open_cgroup();
+	return cgroup < 0 ? NULL : bpf_program__attach_cgroup(prog, cgroup);
 }
 
 /* The verifier's last words that say something: the line before its statistics, else the name of the error. */

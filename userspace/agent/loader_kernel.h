@@ -24,6 +24,8 @@ bool loader_kernel_hook_is_old(const struct btf *btf, const char *section);
 bool loader_kernel_lists_bpf(void);	/* among the active security modules; who cannot look says true */
 bool loader_kernel_fetch_add(void);	/* takes the atomic add that gives back the old value (5.12) */
 void loader_kernel_make_plain(struct bpf_program *prog);	/* before the load: such adds become plain ones (maps_number()) */
+/* Where its section says; a control group's program at the root of cgroup v2. NULL: errno says why. */
+struct bpf_link *loader_kernel_attach(struct bpf_program *prog);
 void loader_kernel_why(int error, const char *log, char *ret, size_t size);	/* why it refused one; log: the verifier's, or "" */
 
 #endif

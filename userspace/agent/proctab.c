@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 
+#define PROCTAB_KTHREADD 2 /* the parent of all that the kernel runs by itself */
 #define NS 1000000000ull
 #define NONE UINT32_MAX
 #define ENDED_PART 8
@@ -408,6 +409,12 @@ int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct lin
 		e = above;
 	}
 	return 0;
+}
+
+bool proctab_is_kernels(const struct line_actor *a)
+{
+	return a->known && (a->ppid == PROCTAB_KTHREADD ||
+			    (a->n_ancestors > 1 && a->ancestors[1].pid == PROCTAB_KTHREADD));
 }
 
 void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[CGROUPS_SCOPE_SIZE])

@@ -31,6 +31,8 @@ void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns);
  * Strings are borrowed until the next call that changes the table.
  */
 int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct line_actor *ret);
+/* Started by the kernel itself, for core_pattern, modprobe or a control group's release_agent: a child of kthreadd or of one of its workers. */
+bool proctab_is_kernels(const struct line_actor *a);
 /*
  * Scope of a process: "host", "container:<64 hex>"; "container:unknown" when its cgroup is not known and its mount namespace is not known
  * to be the host's: never judged by the host's rules, nor by an image's. One that is not in the table counts as host, the stricter.

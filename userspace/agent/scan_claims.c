@@ -62,6 +62,13 @@ static struct line claim_line(struct scan_claims *s, const char *key, const char
 	};
 }
 
+const char *scan_claims_value(struct scan_claims *s, const char *key)
+{
+	const struct claim *c = find(s, key);
+
+	return c ? c->value : NULL;
+}
+
 int scan_claims_put(struct scan_claims *s, const char *key, const char *value)
 {
 	struct line l = claim_line(s, key, value);

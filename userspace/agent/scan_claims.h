@@ -45,6 +45,7 @@ int scan_claims_gone(struct scan_claims *s, const char *prefix);
 
 /* A claim that somebody else found; told when new or changed. 1 told, 0 same, -errno. */
 int scan_claims_put(struct scan_claims *s, const char *key, const char *value);
+const char *scan_claims_value(struct scan_claims *s, const char *key);	/* as it was told last; NULL: never. Until the next put */
 /* The same with a line of its own (src, actor): only key, found and whether it is told are this room's. */
 int scan_claims_take(struct scan_claims *s, const struct line *l);
 /* "sensor:<name>" = "attached" or "absent <why>". */

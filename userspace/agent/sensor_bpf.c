@@ -22,12 +22,9 @@
 #define EXEC_KEY_SIZE (PLUMB_PATH_MAX + 16)
 #define PEERS_MAX 4u /* processes through whose root a file is looked for */
 #define TURNS_A_DRAIN 64
-#define RECORDS_A_TURN \
-	256 /* others on the loop want their turn; the ring's descriptor stays readable */
+#define RECORDS_A_TURN 256 /* others on the loop want their turn; the ring stays readable */
 #define REST_MS 2
 #define QUIET_MS 50
-
-extern char **environ;
 
 struct cpu {
 	struct kseq numbers;
@@ -212,6 +209,7 @@ static void handle_exec(struct sensor_bpf *s, const union event_record *r)
 	l.found = (const char *)taken.found.data;
 	l.hash_src = taken.src;
 	l.name = strcmp(e->name, e->path) != 0 && e->name[0] ? e->name : NULL;
+	l.op = proctab_is_kernels(&l.actor) ? "usermodehelper" : NULL;
 	if (s->o.layers)
 		l.layer = overlay_layer_of(s->o.layers, e);
 	l.args = e->event.flags & PLUMB_EVENT_ARGS ? &r->exec_args.args : NULL;
@@ -369,6 +367,7 @@ static void handle(struct sensor_bpf *s, const union event_record *r)
 		break;
 	case PLUMB_KIND_FILE:
 	case PLUMB_KIND_MOUNT:
+	case PLUMB_KIND_SURFACE:
 		if (s->o.marked)
 			s->o.marked(s->o.marked_ctx, r);
 		break;

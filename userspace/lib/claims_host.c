@@ -65,28 +65,50 @@ static int put_lockdown(const struct claims_source *s)
 	return s->put(s->ctx, "boot:lockdown", open + 1);
 }
 
+int claims_host_sysctl(const struct claims_source *s, const char *sysctl)
+{
+	char name[256], key[300];
+
+	snprintf(key, sizeof(key), "sysctl:%s", sysctl);
+	snprintf(name, sizeof(name), "sys/%s", sysctl);
+	for (char *at = name; *at; at++) {
+		if (*at == '.')
+			*at = '/';
+	}
+	return claims_source_put_file(s, key, CLAIMS_PROC, name);
+}
+
+static const char *const *sysctls_of(const struct claims_source *s, uint32_t *ret_n)
+{
+	*ret_n = s->sysctls ? s->n_sysctls : ARRAY_SIZE(default_sysctls);
+	return s->sysctls ? s->sysctls : default_sysctls;
+}
+
 int claims_host_sysctls(const struct claims_source *s)
 {
-	const char *const *sysctls = s->sysctls ? s->sysctls : default_sysctls;
-	uint32_t n_sysctls = s->sysctls ? s->n_sysctls : ARRAY_SIZE(default_sysctls);
+	uint32_t n;
+	const char *const *sysctls = sysctls_of(s, &n);
 	int told = 0;
 
-	for (uint32_t i = 0; i < n_sysctls; i++) {
-		char name[256], key[300];
-		int r;
+	for (uint32_t i = 0; i < n; i++) {
+		int r = claims_host_sysctl(s, sysctls[i]);
 
-		snprintf(key, sizeof(key), "sysctl:%s", sysctls[i]);
-		snprintf(name, sizeof(name), "sys/%s", sysctls[i]);
-		for (char *at = name; *at; at++) {
-			if (*at == '.')
-				*at = '/';
-		}
-		r = claims_source_put_file(s, key, CLAIMS_PROC, name);
 		if (r < 0)
 			return r;
 		told += r;
 	}
 	return told;
+}
+
+bool claims_host_has_sysctl(const struct claims_source *s, const char *name)
+{
+	uint32_t n;
+	const char *const *sysctls = sysctls_of(s, &n);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (strcmp(sysctls[i], name) == 0)
+			return true;
+	return false;
 }
 
 static int put_module(const struct claims_source *s, const char *name)

@@ -13,6 +13,8 @@
 int claims_host_boot_id(const struct claims_source *s);	/* another one at each boot */
 int claims_host_boot(const struct claims_source *s);	/* command line, release, lockdown, security modules */
 int claims_host_sysctls(const struct claims_source *s);
+int claims_host_sysctl(const struct claims_source *s, const char *name);	/* one: whether or not it is among them */
+bool claims_host_has_sysctl(const struct claims_source *s, const char *name);	/* among them */
 /* Those that are loaded. ret_whole, which may be NULL, is set to true when the list could be read: only then others are not loaded. */
 int claims_host_modules(const struct claims_source *s, bool *ret_whole);
 int claims_host_microcode(const struct claims_source *s);

@@ -256,5 +256,5 @@ bool terms_type_is_measurement(enum plumb_type v)
 bool terms_type_is_deed(enum plumb_type v)
 {
 	return v == PLUMB_TYPE_EXEC || v == PLUMB_TYPE_LOAD || v == PLUMB_TYPE_BPF ||
-	       v == PLUMB_TYPE_AUDIT || v == PLUMB_TYPE_GUARD;
+	       v == PLUMB_TYPE_AUDIT || v == PLUMB_TYPE_GUARD || v == PLUMB_TYPE_SURFACE;
 }

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * surface.bpf.h: how a surface record is made, and which opens for writing are one: decided by the super block first, for every open for
+ * writing comes by. In: a file as LSM hands it down. Out: a surface record in the ring. For LSM programs alone but for its beginning.
+ */
+#ifndef PLUMB_SURFACE_BPF_H
+#define PLUMB_SURFACE_BPF_H
+
+#include "mark.bpf.h"
+
+#define SURFACE_S_IFCHR 0020000
+#define SURFACE_S_IFBLK 0060000
+#define SURFACE_PROC 0x9fa0
+#define SURFACE_SYSFS 0x62656572
+#define SURFACE_TRACEFS 0x74726163
+#define SURFACE_DEBUGFS 0x64626720
+#define SURFACE_SECURITYFS 0x73636673
+#define SURFACE_SELINUXFS 0xf97cff8c
+#define SURFACE_EFIVARFS 0xde5e81e4
+#define SURFACE_CGROUP 0x0027e0eb
+
+#define SURFACE_SG_IO 0x2285
+#define SURFACE_NVME_SUBMIT_IO 0x40304e42
+#define SURFACE_NVME_IO_CMD 0xc0484e43
+#define SURFACE_NVME_IO64_CMD 0xc0504e48
+
+#define SURFACE_QUIET_NS 1000000000ull
+
+/* The same by the same process is told once a second, with how often it was not. */
+struct surface_key {
+	__u64 start_ns;
+	__u64 of; /* the target's start, a reason, a device */
+	__u32 pid;
+	__u32 what;
+};
+
+struct surface_told {
+	__u64 ns;
+	__u64 skipped;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct surface_key);
+	__type(value, struct surface_told);
+} surface_told SEC(".maps") __weak;
+
+/* All but the process. */
+static __always_inline struct plumb_event_surface *surface_begin_empty(__u16 what)
+{
+	struct plumb_event_surface *e = maps_begin(PLUMB_KIND_SURFACE, sizeof(*e));
+
+	if (!e)
+		return 0;
+	e->number = 0;
+	e->other = 0;
+	e->target_start_ns = 0;
+	e->target_pid = 0;
+	e->fs_magic = 0;
+	e->what = what;
+	e->skipped = 0;
+	for (unsigned i = 0; i < (sizeof(e->text) + sizeof(e->before) + sizeof(e->after)) / 8; i++)
+		((volatile __u64 *)e->text)[i] = 0;
+	return e;
+}
+
+static __always_inline void surface_namespaces(struct plumb_event_surface *e)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id___core,
+				       BPF_FUNC_get_current_task_btf___core)) {
+		struct task_struct *task = (void *)bpf_get_current_task_btf();
+
+		e->net_ns = task->nsproxy->net_ns->ns.inum;
+		e->uts_ns = task->nsproxy->uts_ns->ns.inum;
+		e->ipc_ns = task->nsproxy->ipc_ns->ns.inum;
+	} else {
+		struct task_struct *task = (void *)bpf_get_current_task();
+
+		e->net_ns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+		e->uts_ns = BPF_CORE_READ(task, nsproxy, uts_ns, ns.inum);
+		e->ipc_ns = BPF_CORE_READ(task, nsproxy, ipc_ns, ns.inum);
+	}
+}
+
+static __always_inline struct plumb_event_surface *surface_begin(__u16 what)
+{
+	struct plumb_event_surface *e = surface_begin_empty(what);
+
+	if (!e)
+		return 0;
+	maps_current(&e->task);
+	surface_namespaces(e);
+	return e;
+}
+
+/* NULL: told within the last second, and counted; or dropped, and counted elsewhere. */
+static __always_inline struct plumb_event_surface *surface_begin_once(__u16 what, __u64 of)
+{
+	__u64 thread = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns(), skipped = 0;
+	struct surface_key key = {.of = of, .pid = thread >> 32, .what = what};
+	struct surface_told fresh = {.ns = now}, *told;
+	struct plumb_event_surface *e;
+
+	told = bpf_map_lookup_elem(&surface_told, &key);
+	if (told && now - told->ns < SURFACE_QUIET_NS) {
+		__sync_fetch_and_add(&told->skipped, 1);
+		return 0;
+	}
+	if (told)
+		skipped = told->skipped;
+	bpf_map_update_elem(&surface_told, &key, &fresh, BPF_ANY);
+	e = surface_begin(what);
+	if (e)
+		e->skipped = skipped > 65535 ? 65535 : skipped;
+	return e;
+}
+
+/* One byte of a name that lies in the dentry; 0 of a longer one. */
+static __always_inline char surface_letter(struct dentry *dentry, int at)
+{
+	struct dentry___shortname *now = (void *)dentry;
+	struct dentry___iname *old = (void *)dentry;
+	const volatile char *from = (void *)dentry;
+
+	if (dentry->d_name.len >= MARK_INLINE)
+		return 0;
+	if (bpf_core_field_exists(now->d_shortname))
+		from += bpf_core_field_offset(now->d_shortname);
+	else
+		from += bpf_core_field_offset(old->d_iname);
+	return from[at];
+}
+
+static __always_inline void surface_names(struct plumb_event_surface *e, struct dentry *dentry)
+{
+	struct dentry *parent;
+
+#pragma unroll
+	for (int i = 0; i < PLUMB_SURFACE_NAMES; i++) {
+		parent = dentry->d_parent;
+		if (parent == dentry)
+			return;
+		mark_name(e->names[i], PLUMB_SURFACE_NAME, dentry);
+		dentry = parent;
+	}
+}
+
+/* The name right below the root, or what is PLUMB_SURFACE_NAMES above the file. */
+static __always_inline struct dentry *surface_top(struct dentry *dentry)
+{
+	struct dentry *top = dentry;
+
+#pragma unroll
+	for (int i = 0; i < PLUMB_SURFACE_NAMES; i++) {
+		struct dentry *parent = dentry->d_parent;
+
+		if (parent == dentry)
+			break;
+		top = dentry;
+		dentry = parent;
+	}
+	return top;
+}
+
+/*
+ * What a node's daily life writes by the hundred is left out here: the kubelet's and the runtimes' oom_score_adj, uid_map and the like of
+ * processes (but not their memory), udev's uevent, the control groups' files (but not who is called when a group is empty).
+ */
+static __always_inline int surface_is_daily(struct dentry *dentry, unsigned long magic)
+{
+	char first = surface_letter(dentry, 0), top;
+
+	if (magic == SURFACE_CGROUP)
+		return dentry->d_name.len != 13 || first != 'r'; /* release_agent */
+	if (magic == SURFACE_SYSFS)
+		return dentry->d_name.len == 6 && first == 'u'; /* uevent */
+	if (magic != SURFACE_PROC)
+		return 0;
+	top = surface_letter(surface_top(dentry), 0);
+	return top >= '0' && top <= '9' && !(dentry->d_name.len == 3 && first == 'm'); /* mem */
+}
+
+static __always_inline int surface_is_watched(unsigned long magic)
+{
+	return magic == SURFACE_PROC || magic == SURFACE_SYSFS || magic == SURFACE_TRACEFS ||
+	       magic == SURFACE_DEBUGFS || magic == SURFACE_CGROUP || magic == SURFACE_SECURITYFS ||
+	       magic == SURFACE_SELINUXFS || magic == SURFACE_EFIVARFS;
+}
+
+/* Of a file that is opened for writing. */
+static __always_inline void surface_opened(struct file *file)
+{
+	struct inode *inode = file->f_inode;
+	unsigned long magic = inode->i_sb->s_magic;
+	int is_block = (inode->i_mode & MARK_S_IFMT) == SURFACE_S_IFBLK;
+	struct plumb_event_surface *e;
+
+	if (!is_block &&
+	    (!surface_is_watched(magic) || surface_is_daily(file->f_path.dentry, magic)))
+		return;
+	e = surface_begin(is_block ? PLUMB_SURFACE_BLOCK : PLUMB_SURFACE_OPEN);
+	if (!e)
+		return;
+	e->fs_magic = (__u32)magic;
+	if (is_block)
+		e->number = inode->i_rdev;
+	else
+		surface_names(e, file->f_path.dentry);
+	maps_end(e);
+}
+
+/* Commands that go to a disk past its driver's reads and writes: a descriptor that is open for reading is enough for root. */
+static __always_inline int surface_is_command(unsigned int cmd)
+{
+	return cmd == SURFACE_SG_IO || cmd == SURFACE_NVME_SUBMIT_IO ||
+	       cmd == SURFACE_NVME_IO_CMD || cmd == SURFACE_NVME_IO64_CMD;
+}
+
+#endif
