@@ -54,7 +54,7 @@ struct agent_options {
 	uint32_t scan_ms, slow_scan_ms, rescan_ms;	/* between scans of claims, of slow ones, of files; 0: their own defaults */
 	uint64_t keep_ms, keep_size;	/* of the ledger; see retention.h */
 	bool exec_all;
-	const struct redact *redact;	/* lines of programs have arguments, without what this hides; NULL: they have none */
+	struct redact *redact;	/* lines of programs have arguments, without what this hides; NULL: they have none */
 	enum ima_list_covers ima_measures;	/* UNKNOWN: by the policy, if it can be read */
 	const struct strict_keeper_options *strict;	/* programs are held before their first run; NULL: they are not */
 	const struct agent_verifier *verifier;	/* NULL: the node is alone, and quotes itself */

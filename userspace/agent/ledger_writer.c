@@ -29,7 +29,7 @@ struct ledger_writer {
 	struct measure_sink sink;
 	char boot[37];
 	bool exec_all;
-	const struct redact *redact;
+	struct redact *redact;
 	void (*provisional)(void *ctx, const struct checkpoint *head);
 	void (*anchored)(void *ctx, const struct checkpoint *head);
 	void *ctx;

@@ -35,7 +35,7 @@ struct ledger_writer_options {
 	void (*again)(void *ctx);	/* measurements were not written for want of room, and there is room: tell all that is known again; may be NULL */
 	void *ctx;
 	bool exec_all;			/* false: each run that is as one before it (told.h) is only counted */
-	const struct redact *redact;	/* borrowed; NULL: no arguments are wanted */
+	struct redact *redact;	/* borrowed; NULL: no arguments are wanted */
 	const struct record *record;	/* borrowed; who came before this ledger; NULL: nobody */
 	uint64_t segment_size;		/* as in ledger_write.h; 0: its default */
 	uint64_t max_unsent;		/* bytes that a verifier has not got, beyond which only drift is written; 0: no bound */

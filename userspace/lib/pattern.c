@@ -70,11 +70,19 @@ unsigned int pattern_mark(const struct pattern *p, const char *text, bool *ret_h
 	unsigned int n = 0;
 	size_t at = 0;
 
-	while (text[at] &&
-	       regexec(&p->re, text + at, p->re.re_nsub + 1, m, at ? REG_NOTBOL : 0) == 0) {
-		/* The last group may have had no part in it: then all of it is hidden, rather too much. */
-		const regmatch_t *hide = m[p->re.re_nsub].rm_so >= 0 ? &m[p->re.re_nsub] : &m[0];
+	while (text[at]) {
+		int r = regexec(&p->re, text + at, p->re.re_nsub + 1, m, at ? REG_NOTBOL : 0);
+		const regmatch_t *hide;
 
+		if (r == REG_NOMATCH)
+			break;
+		/* No memory to look: then nothing of the rest may be seen. */
+		if (r != 0) {
+			memset(ret_hidden + at, true, strlen(text + at));
+			return n + 1;
+		}
+		/* The last group may have had no part in it: then all of it is hidden, rather too much. */
+		hide = m[p->re.re_nsub].rm_so >= 0 ? &m[p->re.re_nsub] : &m[0];
 		if (hide->rm_eo > hide->rm_so) {
 			memset(ret_hidden + at + hide->rm_so, true,
 			       (size_t)(hide->rm_eo - hide->rm_so));
