@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include "buf.h"
 
-#define TAIL_LINES 8192u		/* a power of two */
-#define TAIL_BYTES (8u << 20)
+#define TAIL_LINES 4096u		/* a power of two */
+#define TAIL_BYTES (4u << 20)
 
 struct tail;
 
