@@ -164,4 +164,4 @@ clean: ## remove build/
 	rm -rf build
 
 .PHONY: all help deps tests threads check lint unit fuzz flow vmtest detect bursts bench soak demo install clean
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -name '*.d' -type f 2>/dev/null)

@@ -4,14 +4,38 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "ring_read.h"
 #include "ring_watch.h"
 
 struct loader_ring {
-	struct ring_buffer *ring;
+	int fd;
+	size_t page, size;
+	void *position, *records; /* MAP_FAILED: not mapped */
+	struct ring_read read;
 	struct ring_watch reader;
 	uint64_t n_moved;
 };
+
+/* A page with the reader's position, then, which only the kernel may write, one with the writer's and the records behind it. */
+static int map_ring(struct loader_ring *l)
+{
+	l->page = (size_t)sysconf(_SC_PAGESIZE);
+	l->records = MAP_FAILED;
+	l->position = mmap(NULL, l->page, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
+	if (l->position != MAP_FAILED)
+		l->records =
+			mmap(NULL, l->page + l->size, PROT_READ, MAP_SHARED, l->fd, (off_t)l->page);
+	if (l->records == MAP_FAILED)
+		return -errno;
+	l->read.consumer = l->position;
+	l->read.producer = l->records;
+	l->read.data = (const uint8_t *)l->records + l->page;
+	l->read.size = l->size;
+	return 0;
+}
 
 int loader_ring_open(const struct bpf_map *map, int (*record)(void *ctx, void *data, size_t size),
 		     void *ctx, struct loader_ring **ret, struct why *ret_why)
@@ -21,9 +45,13 @@ int loader_ring_open(const struct bpf_map *map, int (*record)(void *ctx, void *d
 
 	if (!l)
 		return -ENOMEM;
-	l->ring = ring_buffer__new(bpf_map__fd(map), record, ctx, NULL);
-	r = l->ring ? ring_watch_open(&l->reader, bpf_map__fd(map), bpf_map__max_entries(map))
-		    : -errno;
+	l->fd = bpf_map__fd(map);
+	l->size = bpf_map__max_entries(map);
+	l->read.record = record;
+	l->read.ctx = ctx;
+	r = map_ring(l);
+	if (r >= 0)
+		r = ring_watch_open(&l->reader, l->fd, bpf_map__max_entries(map));
 	if (r < 0) {
 		loader_ring_free(l);
 		return why_set(ret_why, r, "ring buffer: %s", strerror(-r));
@@ -37,14 +65,17 @@ struct loader_ring *loader_ring_free(struct loader_ring *r)
 	if (!r)
 		return NULL;
 	ring_watch_close(&r->reader);
-	ring_buffer__free(r->ring);
+	if (r->records != MAP_FAILED)
+		munmap(r->records, r->page + r->size);
+	if (r->position != MAP_FAILED)
+		munmap(r->position, r->page);
 	free(r);
 	return NULL;
 }
 
 int loader_ring_fd(const struct loader_ring *r)
 {
-	return ring_buffer__epoll_fd(r->ring);
+	return r->fd;
 }
 
 int loader_ring_consume(struct loader_ring *r)
@@ -52,7 +83,7 @@ int loader_ring_consume(struct loader_ring *r)
 	int n;
 
 	r->n_moved += ring_watch_check(&r->reader);
-	n = ring_buffer__consume(r->ring);
+	n = ring_read_all(&r->read);
 	ring_watch_taken(&r->reader);
 	return n;
 }
