@@ -21,7 +21,9 @@
 #include "deed.h"
 
 #define MAX_CPUS 1024
-#define COUNTERS_SIZE 64
+#define COUNTERS_SIZE 88 /* of struct plumb_counters */
+#define TEXT_(number) #number
+#define TEXT(number) TEXT_(number)
 #define RINGBUF "map_type:\t27\n"
 #define PERCPU_ARRAY "map_type:\t6\n"
 
@@ -129,7 +131,9 @@ static int tamper_counters(char **argv)
 	union bpf_attr attr = {.map_type = 0};
 	uint32_t key = 0;
 	int fd = by_id(BPF_MAP_GET_FD_BY_ID,
-		       number_of(argv[0], "map_id:", PERCPU_ARRAY, "value_size:\t64\n", 0), 0);
+		       number_of(argv[0], "map_id:", PERCPU_ARRAY,
+				 "value_size:\t" TEXT(COUNTERS_SIZE) "\n", 0),
+		       0);
 
 	if (fd < 0)
 		return fd;
