@@ -85,7 +85,9 @@ static int open_raw(struct bench *b, struct why *ret_why)
 					     .dev = b->dev,
 					     .written = on_written,
 					     .ctx = b,
-					     .settle_ms = 20};
+					     .settle_ms = 20,
+					     .sync_ms = 20,
+					     .late_ms = 300};
 
 	return raw_writes_open(b->base, &o, &b->raw, ret_why);
 }
@@ -140,20 +142,31 @@ static void test_nodes(void **state)
 	run(b, 0);
 	assert_int_equal(b->n, 0);
 	touch_node(b, "part1", O_RDWR);
-	touch_node(b, "part1", O_WRONLY); /* at once: one look is enough */
-	run(b, 1);
-	run(b, 0);
-	assert_int_equal(b->n, 1);
+	touch_node(b, "part1", O_WRONLY); /* at once: it is told once, and once more */
+	run(b, 2);
+	for (int i = 0; i < 5; i++)
+		run(b, 0);
+	assert_int_equal(b->n, 2);
 	snprintf(want, sizeof(want), "%s/part1", b->dev);
 	assert_string_equal(b->written[0], want);
-	touch_node(b, "disk", O_WRONLY);
-	run(b, 2);
-	snprintf(want, sizeof(want), "%s/disk", b->dev);
 	assert_string_equal(b->written[1], want);
-	touch_node(b, "below", O_WRONLY);
-	run(b, 3);
-	snprintf(want, sizeof(want), "%s/below", b->dev);
+	touch_node(b, "disk", O_WRONLY);
+	run(b, 4);
+	snprintf(want, sizeof(want), "%s/disk", b->dev);
 	assert_string_equal(b->written[2], want);
+	touch_node(b, "below", O_WRONLY);
+	run(b, 6);
+	snprintf(want, sizeof(want), "%s/below", b->dev);
+	assert_string_equal(b->written[4], want);
+	/* Who writes for ever is told of all the same. */
+	for (int i = 0; i < 500 && b->n < 7; i++) {
+		struct timeval tv = {0, 5000};
+
+		touch_node(b, "disk", O_WRONLY);
+		event_base_loopexit(b->base, &tv);
+		event_base_dispatch(b->base);
+	}
+	assert_int_equal(b->n, 7);
 	raw_writes_again(b->raw);
 	assert_int_equal(raw_writes_n(b->raw), 3);
 }

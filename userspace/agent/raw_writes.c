@@ -21,13 +21,18 @@
 struct node {
 	dev_t dev;
 	int wd; /* -1: none, or nothing to be looked at: no block device */
-	bool written;
+	bool written; /* since it was synced */
+	bool due; /* is to be told, or told again */
 	char path[PATH_MAX];
 };
+
+/* What the timer waits for. */
+enum stage { SETTLING, SYNCING, LATE };
 
 struct raw_writes {
 	struct raw_writes_options o;
 	struct event *event, *timer;
+	enum stage stage;
 	int fd;
 	uint32_t n;
 	struct node *nodes[RAW_WRITES_MAX];
@@ -128,32 +133,74 @@ void raw_writes_again(struct raw_writes *w)
 	}
 }
 
-/* What was written lies in memory, and is not what the file system reads: to the disk with it. */
-static void on_settled(evutil_socket_t fd, short what, void *ctx)
+static void again_in(struct raw_writes *w, enum stage stage, uint32_t ms)
 {
-	struct raw_writes *w = ctx;
+	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
-	(void)fd;
-	(void)what;
+	w->stage = stage;
+	event_add(w->timer, &tv);
+}
+
+/*
+ * What was written lies in memory, and is not what the file system reads: to the disk with it. Begun, not waited for: it may be the half
+ * of a disk.
+ */
+static bool begin_sync(struct raw_writes *w)
+{
+	bool any = false;
+
 	for (uint32_t i = 0; i < w->n; i++) {
 		struct node *n = w->nodes[i];
 
 		if (!n->written)
 			continue;
 		n->written = false;
+		n->due = any = true;
 		CLEANUP_CLOSE int node = open(n->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 		if (node >= 0)
-			(void)fsync(node);
-		w->o.written(w->o.ctx, n->path);
+			(void)sync_file_range(node, 0, 0, SYNC_FILE_RANGE_WRITE);
 	}
+	return any;
+}
+
+static void tell(struct raw_writes *w, bool last)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (!w->nodes[i]->due)
+			continue;
+		w->nodes[i]->due = !last;
+		w->o.written(w->o.ctx, w->nodes[i]->path);
+	}
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct raw_writes *w = ctx;
+	enum stage stage = w->stage;
+
+	(void)fd;
+	(void)what;
+	if (stage != SETTLING)
+		tell(w, stage == LATE);
+	if (begin_sync(w))
+		again_in(w, SYNCING, w->o.sync_ms);
+	else if (stage == SYNCING)
+		again_in(w, LATE, w->o.late_ms);
+}
+
+/* Who writes all the time puts nothing off. */
+static void note_written(struct raw_writes *w, struct node *n)
+{
+	n->written = true;
+	if (!evtimer_pending(w->timer, NULL) || w->stage == LATE)
+		again_in(w, SETTLING, w->o.settle_ms);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
 	_Alignas(struct inotify_event) uint8_t data[4096];
 	struct raw_writes *w = ctx;
-	const struct timeval tv = {w->o.settle_ms / 1000, w->o.settle_ms % 1000 * 1000};
 	ssize_t n = read(fd, data, sizeof(data));
 	struct inotify_event e;
 
@@ -167,8 +214,7 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
 
 			if (!is || !(e.mask & (IN_CLOSE_WRITE | IN_Q_OVERFLOW)))
 				continue;
-			w->nodes[i]->written = true;
-			event_add(w->timer, &tv);
+			note_written(w, w->nodes[i]);
 		}
 	}
 }
@@ -184,10 +230,12 @@ int raw_writes_open(struct event_base *base, const struct raw_writes_options *o,
 	w->o.sys = o->sys ? o->sys : "/sys/dev/block";
 	w->o.dev = o->dev ? o->dev : "/dev";
 	w->o.settle_ms = o->settle_ms ? o->settle_ms : 200;
+	w->o.sync_ms = o->sync_ms ? o->sync_ms : 1000;
+	w->o.late_ms = o->late_ms ? o->late_ms : 30000;
 	w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (w->fd >= 0) {
 		w->event = event_new(base, w->fd, EV_READ | EV_PERSIST, on_event, w);
-		w->timer = evtimer_new(base, on_settled, w);
+		w->timer = evtimer_new(base, on_timer, w);
 	}
 	if (!w->event || !w->timer || event_add(w->event, NULL) < 0) {
 		raw_writes_free(w);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * raw_writes.h: who has had a block device open for writing below the file systems of watched files. In: the devices that the files lie on, and
- * the disks that these are parts of; inotify on their nodes. Out: a call when one was closed, after what was written to it is on the disk.
+ * the disks that these are parts of; inotify on their nodes. Out: a call when one was closed, once what was written to it
+ * should be on the disk, and once more much later: how long that takes nobody waits for.
  * A node that somebody makes elsewhere is another inode: that open is told by LSM alone.
  */
 #ifndef PLUMB_RAW_WRITES_H
@@ -18,9 +19,10 @@ struct raw_writes;
 struct raw_writes_options {
 	const struct file_set *files;	/* borrowed */
 	const char *sys, *dev;		/* NULL: /sys/dev/block, /dev */
-	void (*written)(void *ctx, const char *node);	/* once for what comes within settle_ms */
+	void (*written)(void *ctx, const char *node);	/* twice for what comes within settle_ms */
 	void *ctx;
 	uint32_t settle_ms;		/* 0: 200 */
+	uint32_t sync_ms, late_ms;	/* from then to the first call, and to the second; 0: 1000, 30000 */
 };
 
 int raw_writes_open(struct event_base *base, const struct raw_writes_options *o, struct raw_writes **ret, struct why *ret_why);
