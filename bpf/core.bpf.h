@@ -87,9 +87,26 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+struct file;
+
 struct mm_struct {
+	struct file *exe_file;
 	unsigned long arg_start;
 	unsigned long arg_end;
+};
+
+struct fdtable {
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct vm_area_struct {
+	unsigned long vm_flags;
+	struct file *vm_file;
+	void *anon_vma; /* there is one when pages of it were written to */
 };
 
 struct task_struct {
@@ -103,6 +120,8 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct signal_struct *signal;
 	struct mm_struct *mm;
+	struct files_struct *files;
+	__u64 self_exec_id; /* counted up by each exec */
 	__u64 start_boottime;
 	char comm[PLUMB_COMM_SIZE];
 };
@@ -183,6 +202,8 @@ struct file {
 struct linux_binprm {
 	struct file *file;
 	const char *filename;
+	const char
+		*interp; /* the same pointer, unless a script or binfmt_misc named another file */
 	char buf[256];
 };
 
@@ -242,8 +263,22 @@ enum lockdown_reason___core {
 	LOCKDOWN_PERF___core,
 };
 
-enum bpf_func_id___core { BPF_FUNC_get_current_task_btf___core };
+enum bpf_func_id___core { BPF_FUNC_get_current_task_btf___core, BPF_FUNC_get_func_arg___core };
 
 #pragma clang attribute pop
+
+/*
+ * Memory of no file is mapped: mmap_file's file is NULL. From 6.4 to the kernels that mark the argument as nullable the verifier takes a
+ * hook's pointers for never NULL, drops a comparison with it, and the program reads at address 0. As a number it is compared; kernels that
+ * have no helper for that compare the pointer.
+ */
+static __always_inline int core_no_file(void *ctx, const struct file *file)
+{
+	__u64 address = 0;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id___core, BPF_FUNC_get_func_arg___core))
+		return !file;
+	return bpf_get_func_arg(ctx, 0, &address) < 0 || !address;
+}
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * file.bpf.c: marked files as they are opened for writing, mapped, cloned into, or given other attributes.
+ * file.bpf.c: marked files as they are opened for writing, mapped, cloned into, or given other attributes; and, as the hooks are the same,
+ * scripts that interpreters open, who writes to binfmt_misc, and executable memory of no file (code.bpf.h).
  * In: LSM's hooks, before the deed is done. Out: file records; a digest that is kept of what will be written to is forgotten.
  * The mark is the file's own: a struct file leads to no parent that storage can be had of on kernels since 6.18.
  */
+#include "code.bpf.h"
 #include "surface.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -29,8 +31,7 @@ static __always_inline void file_tell(__u16 op, struct file *file, __u32 mark)
 	mark_tell(op, file->f_inode, dir, dentry, mark);
 }
 
-SEC("lsm/file_open")
-int BPF_PROG(plumb_file_open, struct file *file)
+static __always_inline int file_open_to_write(struct file *file)
 {
 	__u32 mark;
 
@@ -41,6 +42,20 @@ int BPF_PROG(plumb_file_open, struct file *file)
 		file_tell(PLUMB_FILE_OPEN_WRITE, file, mark);
 	surface_opened(file);
 	return 0;
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(plumb_file_open, struct file *file)
+{
+	code_opened(file, file->f_mode & FILE_FMODE_WRITE);
+	return file_open_to_write(file);
+}
+
+/* Marks are what a kernel that refuses the other part still has. */
+SEC("lsm/file_open")
+int BPF_PROG(plumb_file_open__plain, struct file *file)
+{
+	return file_open_to_write(file);
 }
 
 /* Attached only while descriptors are open that are older than the marks: it runs at every read and write of everything. */
@@ -57,14 +72,12 @@ int BPF_PROG(plumb_file_permission, struct file *file, int mask)
 	return 0;
 }
 
-SEC("lsm/mmap_file")
-int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot,
-	     unsigned long flags)
+static __always_inline int file_mapped(struct file *file, unsigned long prot, unsigned long flags)
 {
 	unsigned long type = flags & FILE_MAP_TYPE;
 	__u32 mark;
 
-	if ((type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE) || !file)
+	if (type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE)
 		return 0;
 	/* What may not be written to yet may be after an mprotect, if the descriptor may. */
 	if (!(prot & FILE_PROT_WRITE) && !(file->f_mode & FILE_FMODE_WRITE))
@@ -73,6 +86,24 @@ int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned
 	if (mark & PLUMB_MARK_FILE)
 		file_tell(PLUMB_FILE_MMAP, file, mark);
 	return 0;
+}
+
+SEC("lsm/mmap_file")
+int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	if (!core_no_file(ctx, file) && file)
+		return file_mapped(file, prot, flags);
+	if (prot & CODE_PROT_EXEC)
+		code_anonymous(prot, flags);
+	return 0;
+}
+
+SEC("lsm/mmap_file")
+int BPF_PROG(plumb_mmap_file__plain, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	return core_no_file(ctx, file) || !file ? 0 : file_mapped(file, prot, flags);
 }
 
 static __always_inline void file_command(struct file *file, unsigned int cmd)

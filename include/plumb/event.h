@@ -22,6 +22,7 @@ enum plumb_kind {
 	PLUMB_KIND_FORK = 2,
 	PLUMB_KIND_EXIT = 3,
 	PLUMB_KIND_SCRIPT = 4,	/* a file that is no ELF program is about to be run by an interpreter; the exec record follows */
+	PLUMB_KIND_CODE = 5,	/* code that runs without an exec of its own */
 	PLUMB_KIND_MODULE = 16,
 	PLUMB_KIND_LOAD = 17,	/* the kernel takes a file, or bytes from memory, for itself */
 	PLUMB_KIND_FILE = 32,	/* something is about to be done to a marked inode, or to a name in a marked directory */
@@ -135,6 +136,33 @@ struct plumb_event_script {
 	__u16 reserved2;
 	char path[PLUMB_PATH_MAX];
 	char after[PLUMB_PATH_AFTER];	/* nothing */
+};
+
+enum plumb_code_what {
+	PLUMB_CODE_MAP = 1,		/* a file is mapped executable; not the one that was executed */
+	PLUMB_CODE_ANONYMOUS = 2,	/* memory of no file; told once for each process image, as the next one is */
+	PLUMB_CODE_WRITTEN = 3,		/* pages of a file that were written to since they were mapped */
+	PLUMB_CODE_SCRIPT = 4,		/* an interpreter opens a file that its arguments name */
+	PLUMB_CODE_INTERPRETER = 5,	/* an interpreter begins, and not for a #! line: its arguments */
+	PLUMB_CODE_BINFMT = 6,		/* a file of binfmt_misc is opened for writing */
+};
+
+#define PLUMB_CODE_ARGS 256		/* bytes of arguments in a record */
+#define PLUMB_CODE_NAME 16		/* of an interpreter, up to its first digit: "python" */
+
+struct plumb_event_code {
+	struct plumb_event event;
+	struct plumb_task task;
+	struct plumb_file file;		/* anonymous, written, interpreter: the process's executable */
+	struct plumb_hash hash;		/* script: what is kept at the inode, when it is good */
+	__u16 what;			/* enum plumb_code_what */
+	__u16 path_size;		/* with its NUL, so 1 for an empty one: of file */
+	__u16 args_size;		/* interpreter: bytes in args, of which the last argument may be cut; else 0 */
+	__u16 stdin_mode;		/* interpreter: st_mode of its standard input, 0: unknown */
+	__u32 prot;			/* map, anonymous, written: PROT_* */
+	__u32 map_flags;		/* map, anonymous: MAP_* */
+	char path[PLUMB_PATH_MAX];
+	char args[PLUMB_CODE_ARGS];	/* each ends with a NUL */
 };
 
 enum plumb_load_what {
@@ -318,6 +346,7 @@ _Static_assert(sizeof(struct plumb_event_exec) == 40 + 72 + 48 + 40 + 8 + 1024 +
 _Static_assert(sizeof(struct plumb_event_exec_args) == sizeof(struct plumb_event_exec) + 8 + 512, "border: exec with arguments");
 _Static_assert(sizeof(struct plumb_event_script) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: script");
 _Static_assert(sizeof(struct plumb_event_load) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: load");
+_Static_assert(sizeof(struct plumb_event_code) == 40 + 72 + 48 + 40 + 16 + 1024 + 256, "border: code");
 _Static_assert(sizeof(struct plumb_event_file) == 40 + 72 + 48 + 32 + 512, "border: file event");
 _Static_assert(sizeof(struct plumb_event_mount) == 40 + 72 + 48 + 16 + 32 + 256, "border: mount");
 _Static_assert(sizeof(struct plumb_event_bpf) == 40 + 72 + 16 + 16, "border: bpf");

@@ -23,6 +23,7 @@ enum plumb_type {
 	PLUMB_TYPE_LOAD = 6,		/* "load": the kernel took a file, or bytes, for itself: module, firmware, kexec */
 	PLUMB_TYPE_BPF = 7,		/* "bpf": a BPF program was loaded or attached */
 	PLUMB_TYPE_AUDIT = 8,		/* "audit": what the kernel's audit said about itself, IMA or BPF */
+	PLUMB_TYPE_CODE = 9,		/* "code": code that runs without an exec: a file that is mapped, memory, a script, an interpreter's input */
 	PLUMB_TYPE_GUARD = 12,		/* "guard": something was done to the agent itself, or tried */
 	PLUMB_TYPE_SURFACE = 10,		/* "surface": somebody reached for the kernel itself, for another's memory, for a disk below its files */
 	PLUMB_TYPE_LOG = 32,		/* "log": line 0 */

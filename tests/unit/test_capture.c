@@ -20,6 +20,7 @@
 #include "cleanup.h"
 #include "scratch.h"
 
+#define NOT "8d74beec1be996322ad76813bafb92d40839895d6dd7ee808b17ca201eac98be"
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 struct bench {
@@ -194,6 +195,23 @@ static void test_load(void **state)
 	o.load = none;
 	assert_int_equal(capture_make(fsio_system(), &o, b->top, &count, &why), -ENOENT);
 	assert_non_null(strstr(why.text, "/nonexistent"));
+}
+
+/* A library has no x bit, and a script that is given to an interpreter need not have one. "not" is 0644. */
+static void test_code(void **state)
+{
+	const struct bench *b = *state;
+	const char *const code[] = {b->bin};
+	struct capture_options o = {.code = code, .n_code = 1};
+	struct baseline *base = made(b, &o);
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/not", b->bin);
+	assert_string_equal(expected(base, "code:sha256:" NOT), path);
+	assert_int_equal(baseline_info(base)->count, 3);
+	assert_true(baseline_is_closed(base, "code:"));
+	assert_false(baseline_is_closed(base, "exec:"));
+	baseline_free(base);
 }
 
 static void test_claims(void **state)
@@ -410,9 +428,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_expected), TEST(test_files),	      TEST(test_exec),
-		TEST(test_load),     TEST(test_claims),	      TEST(test_threads),
-		TEST(test_progress), TEST(test_refused),      TEST(test_races),
+		TEST(test_expected), TEST(test_files),	      TEST(test_exec),	  TEST(test_load),
+		TEST(test_claims),   TEST(test_threads),      TEST(test_code),	  TEST(test_claims),
+		TEST(test_threads),  TEST(test_progress),     TEST(test_refused), TEST(test_races),
 		TEST(test_sign),     TEST(test_sign_example),
 	};
 

@@ -170,6 +170,11 @@ static void kinds_of_the_full_tier_are_as_on_file(void **state)
 	assert_string_equal(r.load.path, "/lib/modules/n.ko");
 	assert_int_equal(r.load.what, PLUMB_LOAD_MODULE);
 	assert_int_equal(r.load.hash.digest[31], 31);
+	r = on_file("code");
+	assert_string_equal(r.code.path, "/usr/lib/x/y.so");
+	assert_int_equal(r.code.what, PLUMB_CODE_MAP);
+	assert_int_equal(r.code.prot, 5);
+	assert_int_equal(r.code.hash.digest[31], 31);
 	r = on_file("file");
 	assert_int_equal(r.file.op, PLUMB_FILE_RENAME);
 	assert_int_equal(r.file.other_dir_ino, 2001);
@@ -301,6 +306,20 @@ static void full_tier_twins_are_refused(void **state)
 	union event_record r;
 
 	(void)state;
+	r = on_file("code");
+	r.code.what = PLUMB_CODE_BINFMT + 1;
+	refused(&r, sizeof(r.code), -EBADMSG, "code 7");
+	r.code.what = 0;
+	refused(&r, sizeof(r.code), -EBADMSG, "code 0");
+	r = on_file("code");
+	r.code.args_size = PLUMB_CODE_ARGS + 1;
+	refused(&r, sizeof(r.code), -EBADMSG, "257 bytes");
+	r = on_file("code");
+	r.code.path_size = 15;
+	refused(&r, sizeof(r.code), -EBADMSG, "path");
+	r = on_file("code");
+	r.code.hash.src = PLUMB_HASH_NONE;
+	refused(&r, sizeof(r.code), -EBADMSG, "nobody took");
 	r = on_file("exec");
 	r.exec.hash.src = 2;
 	refused(&r, sizeof(r.exec), -EBADMSG, "hash of source 2");

@@ -16,6 +16,7 @@
 	"reg 0644 0:0 1234 " \
 	"sha256:0101010101010101010101010101010101010101010101010101010101010101"
 #define OTHER_APP "sha256:0202020202020202020202020202020202020202020202020202020202020202"
+#define THIRD "sha256:0303030303030303030303030303030303030303030303030303030303030303"
 
 static const struct row {
 	enum plumb_type type;
@@ -74,6 +75,21 @@ static const struct row loads[] = {
 	{PLUMB_TYPE_BPF, "host", "bpf:load:kprobe:x", "loaded insns=2", PLUMB_JUDGE_UNJUDGED, ""},
 };
 
+/* What may be mapped: what may be executed as well as what is listed for that alone; other keys of that type by their text. */
+static const struct row codes[] = {
+	{PLUMB_TYPE_CODE, "host", "code:/usr/lib/x.so", OTHER_APP, PLUMB_JUDGE_OK, ""},
+	{PLUMB_TYPE_CODE, "host", "code:/lib64/ld.so", TRUE_DIGEST, PLUMB_JUDGE_OK, ""},
+	{PLUMB_TYPE_CODE, "host", "code:/usr/lib/x.so", THIRD, PLUMB_JUDGE_DRIFT, "listed"},
+	{PLUMB_TYPE_CODE, "host", "code:/x", "unmeasured EIO", PLUMB_JUDGE_DRIFT, "listed"},
+	{PLUMB_TYPE_EXEC, "host", "exec:/usr/lib/x.so", OTHER_APP, PLUMB_JUDGE_DRIFT, "listed"},
+	{PLUMB_TYPE_CODE, "host", "memory:anonymous:/usr/bin/node", "executable", PLUMB_JUDGE_OK,
+	 ""},
+	{PLUMB_TYPE_CODE, "host", "memory:anonymous:/usr/bin/x", "executable", PLUMB_JUDGE_DRIFT,
+	 "absent"},
+	{PLUMB_TYPE_CODE, "host", "unnamed:stdin:/bin/sh", "run", PLUMB_JUDGE_UNJUDGED, ""},
+	{PLUMB_TYPE_CODE, "image:sha256:12", "code:/x", TRUE_DIGEST, PLUMB_JUDGE_UNJUDGED, ""},
+};
+
 static void judge(const struct baseline *b, const struct row *row, const struct row *expected)
 {
 	struct judge_result got;
@@ -111,10 +127,17 @@ static void test_loads(void **state)
 	judge_all("tests/data/baseline/loads.jsonl", loads, ARRAY_SIZE(loads));
 }
 
+static void test_codes(void **state)
+{
+	(void)state;
+	judge_all("tests/data/baseline/codes.jsonl", codes, ARRAY_SIZE(codes));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
-					   cmocka_unit_test(test_loads)};
+					   cmocka_unit_test(test_loads),
+					   cmocka_unit_test(test_codes)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

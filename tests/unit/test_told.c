@@ -103,6 +103,34 @@ static void test_counted_up(void **state)
 	free(t);
 }
 
+/* Every program maps the same libraries: whoever was first is told. What an interpreter was given is its caller's deed. */
+static void test_mapped(void **state)
+{
+	struct told *t = calloc(1, sizeof(*t));
+	struct line a = line_of("host", "code:/lib/x.so", 0, "/system.slice/x.service"), b;
+
+	(void)state;
+	assert_int_equal(told_init(t), 0);
+	a.type = PLUMB_TYPE_CODE;
+	a.op = "map";
+	b = a;
+	b.actor.uid = 1000;
+	b.actor.exe = "/bin/other";
+	b.actor.cgroup = "/user.slice";
+	assert_true(same(t, &a, &b));
+	b.op = "script";
+	assert_false(same(t, &a, &b));
+	b = a;
+	b.scope = "image:x";
+	assert_false(same(t, &a, &b));
+	a.key = b.key = "unnamed:stdin:/bin/sh";
+	b.scope = a.scope;
+	assert_true(same(t, &a, &b));
+	b.actor.uid = 1000;
+	assert_false(same(t, &a, &b));
+	free(t);
+}
+
 static void test_units(void **state)
 {
 	struct told *t = calloc(1, sizeof(*t));
@@ -167,9 +195,8 @@ static void test_storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_differs),
-		cmocka_unit_test(test_counted_up),
-		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_what_differs), cmocka_unit_test(test_counted_up),
+		cmocka_unit_test(test_mapped),	     cmocka_unit_test(test_units),
 		cmocka_unit_test(test_storm),
 	};
 

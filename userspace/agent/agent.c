@@ -115,15 +115,17 @@ static void on_flush(void *ctx)
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
 	const struct exec_pair_options pair = {a->proctab, o->clock};
-	struct sensor_bpf_options bpf = {.proctab = a->proctab,
-					 .hash_cache = a->hashes,
-					 .cgroups = a->cgroups,
-					 .images = a->images,
-					 .layers = a->layers,
-					 .clock = o->clock,
-					 .exec_args = o->redact != NULL,
-					 .marked = on_marked,
-					 .marked_ctx = a};
+	struct sensor_bpf_options bpf = {
+		.proctab = a->proctab,
+		.hash_cache = a->hashes,
+		.cgroups = a->cgroups,
+		.images = a->images,
+		.layers = a->layers,
+		.clock = o->clock,
+		.exec_args = o->redact != NULL,
+		.marked = on_marked,
+		.marked_ctx = a,
+		.code = {o->interpreters, o->n_interpreters, scan_claims_binfmt_soon, a->claims}};
 	const struct sensors_net_options net = {a->claims, a->proctab, o->clock, o->scan_ms, 0};
 	const struct surface_options surface = {a->claims, a->proctab, o->clock, .proc = NULL};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
@@ -453,6 +455,7 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 	self.bpf = a->bpf;
 	slow.files = a->files;
 	slow.hashes = a->hashes;
+	slow.maps = &(struct record_line_tables){a->proctab, a->hashes, a->images, o->clock};
 	r = scan_slow_open(a->base, &slow, ledger_writer_sink(a->writer), &a->scan_slow);
 	if (r < 0)
 		return why_set(ret_why, r, "scan of claims: %s", strerror(-r));

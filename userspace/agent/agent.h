@@ -57,6 +57,8 @@ struct agent_options {
 	struct redact *redact;	/* lines of programs have arguments, without what this hides; NULL: they have none */
 	enum ima_list_covers ima_measures;	/* UNKNOWN: by the policy, if it can be read */
 	const struct strict_keeper_options *strict;	/* programs are held before their first run; NULL: they are not */
+	const char *const *interpreters;	/* programs whose scripts are told, by their names up to the first digit */
+	uint32_t n_interpreters;
 	const struct agent_verifier *verifier;	/* NULL: the node is alone, and quotes itself */
 };
 

@@ -99,6 +99,19 @@ static int check_surface(const struct plumb_event_surface *e, struct why *ret_wh
 	return r < 0 ? r : check_text(e->after, sizeof(e->after), "after", ret_why);
 }
 
+static int check_code(const struct plumb_event_code *e, struct why *ret_why)
+{
+	int r = check_hash(&e->hash, ret_why);
+
+	if (r < 0)
+		return r;
+	if (e->what < PLUMB_CODE_MAP || e->what > PLUMB_CODE_BINFMT ||
+	    e->args_size > sizeof(e->args))
+		return why_set(ret_why, -EBADMSG, "record: code %u with %u bytes of arguments",
+			       e->what, e->args_size);
+	return check_sized(e->path, sizeof(e->path), e->path_size, "path", ret_why);
+}
+
 static size_t size_of_kind(uint16_t kind)
 {
 	switch (kind) {
@@ -112,6 +125,8 @@ static size_t size_of_kind(uint16_t kind)
 		return sizeof(struct plumb_event_script);
 	case PLUMB_KIND_MODULE:
 		return sizeof(struct plumb_event_module);
+	case PLUMB_KIND_CODE:
+		return sizeof(struct plumb_event_code);
 	case PLUMB_KIND_LOAD:
 		return sizeof(struct plumb_event_load);
 	case PLUMB_KIND_FILE:
@@ -146,6 +161,8 @@ static int check_kind(const union event_record *r, struct why *ret_why)
 					     r->script.path_size, "path", ret_why);
 	case PLUMB_KIND_MODULE:
 		return check_text(r->module.name, sizeof(r->module.name), "module", ret_why);
+	case PLUMB_KIND_CODE:
+		return check_code(&r->code, ret_why);
 	case PLUMB_KIND_LOAD:
 		bad = check_hash(&r->load.hash, ret_why);
 		return bad < 0 ? bad : check_load(&r->load, ret_why);

@@ -18,6 +18,7 @@ union event_record {
 	struct plumb_event_exit exit;
 	struct plumb_event_script script;
 	struct plumb_event_module module;
+	struct plumb_event_code code;
 	struct plumb_event_load load;
 	struct plumb_event_file file;
 	struct plumb_event_mount mount;

@@ -149,7 +149,12 @@ static bool is_urgent(enum plumb_type type)
 /* What could not be measured is never taken for something seen before. */
 static bool may_repeat(const struct line *l)
 {
-	return (l->type == PLUMB_TYPE_EXEC || l->type == PLUMB_TYPE_LOAD) &&
+	/* That a program has executable memory, or an interpreter runs a text, is nothing that has a digest. */
+	if (l->type == PLUMB_TYPE_CODE &&
+	    (strncmp(l->key, "memory:", 7) == 0 || strncmp(l->key, "unnamed:", 8) == 0))
+		return true;
+	return (l->type == PLUMB_TYPE_EXEC || l->type == PLUMB_TYPE_LOAD ||
+		l->type == PLUMB_TYPE_CODE) &&
 	       strncmp(l->found, "sha256:", 7) == 0;
 }
 
@@ -165,7 +170,8 @@ static int measure(struct ledger_writer *w, const struct line *l, bool at_once)
 
 	told_hash(&w->told, l, &run);
 	/* Whoever wants every run gets none that is known while a storm might push out what is new. */
-	if (can_repeat && (!w->exec_all || spool_is_half_full(&w->spool)) &&
+	if (can_repeat &&
+	    (!w->exec_all || l->type == PLUMB_TYPE_CODE || spool_is_half_full(&w->spool)) &&
 	    told_knows(&w->told, &run)) {
 		w->n_repeats++;
 		repeats_count(w->repeats, l, &run);

@@ -389,6 +389,9 @@ static int loader_start(struct loader *l, struct why *ret_why)
 	r = list_slots(l, l->skel);
 	if (r >= 0)
 		r = load_all(l, ret_why);
+	if (r >= 0)
+		r = loader_kernel_interpreters(l->skel->maps.interpreters, l->options.interpreters,
+					       l->options.n_interpreters, ret_why);
 	if (r < 0)
 		return r;
 	/* The reader first: nothing that fires right after the attachment finds a ring without one. */

@@ -24,6 +24,8 @@ struct loader_options {
 	int (*record)(void *ctx, const void *data, size_t size);
 	void *ctx;
 	bool exec_args;		/* exec records bear the arguments */
+	const char *const *interpreters;	/* 64 at most, 15 bytes each; borrowed while it is opened */
+	uint32_t n_interpreters;
 };
 
 struct loader_program {

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "plumb/event.h"
 
 #define ATOMIC 0xc0 /* BPF_ATOMIC; older headers call it BPF_XADD */
 #define FETCH_ADD 0x01 /* BPF_ADD | BPF_FETCH */
@@ -166,4 +167,22 @@ void loader_kernel_why(int error, const char *log, char *ret, size_t size)
 	else
 		snprintf(ret, size, "%s",
 			 error == ESRCH ? "this kernel has no such hook" : strerror(error));
+}
+
+int loader_kernel_interpreters(struct bpf_map *map, const char *const *names, uint32_t n,
+			       struct why *ret_why)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t many = strcmp(names[i], "busybox") == 0;
+		char key[PLUMB_CODE_NAME] = "";
+
+		if (strlen(names[i]) >= sizeof(key))
+			return why_set(ret_why, -E2BIG, "interpreter \"%s\": longer than %zu bytes",
+				       names[i], sizeof(key) - 1);
+		memcpy(key, names[i], strlen(names[i]));
+		if (bpf_map__update_elem(map, key, sizeof(key), &many, sizeof(many), BPF_ANY) < 0)
+			return why_set(ret_why, -errno, "interpreter \"%s\": %s", names[i],
+				       strerror(errno));
+	}
+	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include "why.h"
 
 /* For libbpf_set_print(). */
 int loader_kernel_print(enum libbpf_print_level level, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
@@ -27,5 +28,8 @@ void loader_kernel_make_plain(struct bpf_program *prog);	/* before the load: suc
 /* Where its section says; a control group's program at the root of cgroup v2. NULL: errno says why. */
 struct bpf_link *loader_kernel_attach(struct bpf_program *prog);
 void loader_kernel_why(int error, const char *log, char *ret, size_t size);	/* why it refused one; log: the verifier's, or "" */
+
+/* Names of interpreters into their map; busybox is one under a shell's name alone. -E2BIG: a name is too long. */
+int loader_kernel_interpreters(struct bpf_map *map, const char *const *names, uint32_t n, struct why *ret_why);
 
 #endif

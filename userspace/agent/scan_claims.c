@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "claims_binfmt.h"
 #include "claims_boot.h"
 #include "claims_host.h"
 #include "claims_kernel.h"
@@ -14,6 +15,7 @@
 
 #define BUCKETS (2 * SCAN_CLAIMS_MAX)
 #define NONE UINT32_MAX
+#define SOON_MS 200
 
 struct claim {
 	char *key, *value;
@@ -27,7 +29,7 @@ struct scan_claims {
 	char **sysctls;
 	uint32_t n_sysctls;
 	char *proc, *sys;
-	struct event *timer;
+	struct event *timer, *soon;
 	struct claim claims[SCAN_CLAIMS_MAX];
 	uint32_t n, buckets[BUCKETS]; /* every key is looked up at every scan */
 };
@@ -136,6 +138,16 @@ static int put_modules(struct scan_claims *s, const struct claims_source *host)
 	return r < 0 || !whole ? r : r + scan_claims_gone(s, "module:");
 }
 
+static int put_binfmt(struct scan_claims *s, const struct claims_source *host)
+{
+	bool whole = false;
+	int r;
+
+	scan_claims_begin(s, "binfmt:");
+	r = claims_binfmt(host, &whole);
+	return r < 0 || !whole ? r : r + scan_claims_gone(s, "binfmt:");
+}
+
 static int put_found(void *ctx, const char *key, const char *value)
 {
 	return scan_claims_put(ctx, key, value);
@@ -162,6 +174,7 @@ int scan_claims_now(struct scan_claims *s)
 		claims_host_sysctls(&host),	put_modules(s, &host),
 		claims_host_microcode(&host),	claims_kernel_taint(&host),
 		claims_kernel_livepatch(&host), claims_boot_ima(&host),
+		put_binfmt(s, &host),
 	};
 
 	/* One that fails does not keep the others from being told. */
@@ -189,6 +202,25 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 			  strerrorname_np(-r));
 		s->sink.lost(s->sink.ctx, "scan", 1, "a scan of claims was not complete");
 	}
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *ctx)
+{
+	struct scan_claims *s = ctx;
+	const struct claims_source host = scan_claims_source(s);
+
+	(void)fd;
+	(void)what;
+	if (put_binfmt(s, &host) < 0)
+		s->sink.lost(s->sink.ctx, "scan", 1, "binfmt_misc could not be read");
+}
+
+void scan_claims_binfmt_soon(void *ctx)
+{
+	struct scan_claims *s = ctx;
+	const struct timeval tv = {.tv_usec = SOON_MS * 1000};
+
+	event_add(s->soon, &tv);
 }
 
 static int take_options(struct scan_claims *s, const struct scan_claims_options *o,
@@ -236,7 +268,8 @@ int scan_claims_open(struct event_base *base, const struct scan_claims_options *
 		goto fail;
 	}
 	s->timer = event_new(base, -1, EV_PERSIST, on_timer, s);
-	if (!s->timer || event_add(s->timer, &tv) < 0) {
+	s->soon = evtimer_new(base, on_soon, s);
+	if (!s->timer || !s->soon || event_add(s->timer, &tv) < 0) {
 		r = -ENOMEM;
 		goto fail;
 	}
@@ -253,6 +286,8 @@ struct scan_claims *scan_claims_free(struct scan_claims *s)
 		return NULL;
 	if (s->timer)
 		event_free(s->timer);
+	if (s->soon)
+		event_free(s->soon);
 	for (uint32_t i = 0; i < s->n; i++) {
 		free(s->claims[i].key);
 		free(s->claims[i].value);

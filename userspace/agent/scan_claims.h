@@ -33,6 +33,7 @@ struct scan_claims_options {
 int scan_claims_open(struct event_base *base, const struct scan_claims_options *o, const struct measure_sink *sink,
 		     struct scan_claims **ret, struct why *ret_why);
 struct scan_claims *scan_claims_free(struct scan_claims *s);
+void scan_claims_binfmt_soon(void *s);	/* somebody is about to change binfmt_misc: it is read in a moment; a callback, so without its type */
 int scan_claims_now(struct scan_claims *s);	/* number of claims told, or -errno */
 
 void scan_claims_tell_all(struct scan_claims *s);	/* every claim that is known, again: another baseline judges */

@@ -11,6 +11,7 @@
 #include "claims_modules.h"
 #include "claims_runtime.h"
 #include "log.h"
+#include "scan_maps.h"
 #include "scan_mntns.h"
 #include "scan_running.h"
 
@@ -27,6 +28,8 @@ struct scan_slow {
 	struct claims_bpf *bpf;
 	struct scan_mntns *mntns;
 	struct scan_running *running_now;
+	struct scan_maps *maps;
+	struct record_line_tables tables;
 };
 
 /* Each does a piece: 1: there is more, 0: done, -errno. */
@@ -142,13 +145,35 @@ static int do_running(struct scan_slow *s)
 	return r;
 }
 
+static int do_maps(struct scan_slow *s)
+{
+	int put = 0, r = 0;
+
+	if (!s->o.maps)
+		return 0;
+	if (!s->maps)
+		r = scan_maps_open(&s->source, &s->tables, &s->sink, &s->maps);
+	if (r >= 0)
+		r = scan_maps_step(s->maps, &put);
+	if (r != 1)
+		s->maps = scan_maps_free(s->maps);
+	return r == 0 && put < 0 ? put : r;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct scan_slow *s);
 } jobs[] = {
-	{"boot", do_boot},	 {"cpu", do_cpu},	  {"probes", do_probes},
-	{"ftrace", do_ftrace},	 {"bpf", do_bpf},	  {"mount namespaces", do_mntns},
-	{"runtime", do_runtime}, {"modules", do_modules}, {"running programs", do_running},
+	{"boot", do_boot},
+	{"cpu", do_cpu},
+	{"probes", do_probes},
+	{"ftrace", do_ftrace},
+	{"bpf", do_bpf},
+	{"mount namespaces", do_mntns},
+	{"runtime", do_runtime},
+	{"modules", do_modules},
+	{"running programs", do_running},
+	{"executable maps", do_maps},
 };
 
 static const struct timeval at_once = {0, 0};
@@ -252,6 +277,8 @@ int scan_slow_open(struct event_base *base, const struct scan_slow_options *o,
 	s->o = *o;
 	s->sink = *sink;
 	s->source = scan_claims_source(o->claims);
+	if (o->maps)
+		s->tables = *o->maps;
 	s->o.interval_ms = o->interval_ms ? o->interval_ms : 600000;
 	s->o.slice_ms = o->slice_ms ? o->slice_ms : 5;
 	tv = after_ns(s->o.interval_ms * 1000000ull);
@@ -279,6 +306,7 @@ struct scan_slow *scan_slow_free(struct scan_slow *s)
 	claims_bpf_free(s->bpf);
 	scan_mntns_free(s->mntns);
 	scan_running_free(s->running_now);
+	scan_maps_free(s->maps);
 	free(s);
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "file_set.h"
 #include "measure.h"
+#include "record_line.h"
 #include "scan_claims.h"
 
 struct scan_slow;
@@ -22,6 +23,7 @@ struct scan_slow_options {
 	const struct clock *clock;
 	uint32_t interval_ms;		/* from the start of one pass to the next; 0: 600000 */
 	uint32_t slice_ms;		/* longest time in one turn of the loop, as long as one step takes no longer; 0: 5 */
+	const struct record_line_tables *maps;	/* what is mapped executable is told, too; copied; NULL: not */
 	void (*own)(void *ctx, struct claims_bpf_own *ret);	/* BPF programs and links that are ours; NULL: none */
 	void (*done)(void *ctx);	/* a pass that scan_slow_now() asked for has ended; NULL: nobody asks */
 	void *ctx;

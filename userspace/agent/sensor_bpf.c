@@ -12,15 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "claims.h"
 #include "cleanup.h"
+#include "code_lines.h"
 #include "kseq.h"
 #include "log.h"
+#include "record_line.h"
 #include "rested_fd.h"
 
 #define CANARY_MS 2000
 #define EXEC_KEY_SIZE (PLUMB_PATH_MAX + 16)
-#define PEERS_MAX 4u /* processes through whose root a file is looked for */
 #define TURNS_A_DRAIN 64
 #define RECORDS_A_TURN 256 /* others on the loop want their turn; the ring stays readable */
 #define REST_MS 2
@@ -36,6 +36,8 @@ struct cpu {
 struct sensor_bpf {
 	struct sensor_bpf_options o;
 	struct measure_sink sink;
+	struct record_line_tables tables;
+	struct code_lines *code;
 	struct loader *loader;
 	struct rested_fd *ring;
 	struct event *counters_event;
@@ -90,85 +92,18 @@ static void check_sequence(struct sensor_bpf *s, const struct plumb_event *e)
 static void begin_line(struct sensor_bpf *s, const struct plumb_event *e,
 		       const struct plumb_task *t, char scope[CGROUPS_SCOPE_SIZE], struct line *l)
 {
-	*l = (struct line){
-		.boot_ns = e->boottime_ns,
-		.src = "bpf",
-		.has_kernel = true,
-		.ksess = e->ksess,
-		.cpu = e->cpu,
-		.kseq = e->kseq,
-		.has_actor = true,
-	};
-	(void)proctab_actor(s->o.proctab, t->pid, t->start_ns, &l->actor);
-	proctab_scope(s->o.proctab, t->pid, t->start_ns, scope);
-	if (s->o.images)
-		images_scope(s->o.images, t->mnt_ns, scope);
-	l->scope = scope;
+	record_line_begin(&s->tables, e, t, scope, l);
 }
 
-/* By whom a digest was taken, and the found text; "unmeasured …" is none. */
-struct taken {
-	const char *src;
-	struct buf found;
-};
-
-static void taken_done(struct taken *t)
-{
-	buf_done(&t->found);
-}
-
-/*
- * A program in a container that is gone already (a health check lives for a millisecond) cannot be opened by its path in our own mount
- * namespace; another process of its namespace leads to the file. Which file that is, is held against what the kernel saw, as always.
- */
-static int take_by_peer(struct sensor_bpf *s, const struct plumb_task *task, const char *path,
-			const struct plumb_file *file, struct digest *ret)
-{
-	uint32_t pids[PEERS_MAX];
-	uint32_t n = proctab_peers(s->o.proctab, task->mnt_ns, task->pid, pids, PEERS_MAX);
-	char seen[PLUMB_PATH_MAX + 32];
-	struct why why;
-	int r = -ENOENT;
-
-	for (uint32_t i = 0; i < n && r < 0; i++) {
-		snprintf(seen, sizeof(seen), "/proc/%u/root%s", pids[i], path);
-		r = hash_cache_exec(s->o.hash_cache, task->pid, seen, file, ret, &why);
-	}
-	return r;
-}
-
-/*
- * What the kernel took itself, else what the agent reads now. A path in another mount namespace, or without its front, names
- * something else in ours: the file must be the very inode of the record.
- */
 static int take(struct sensor_bpf *s, const struct plumb_task *task, const char *path,
-		const struct plumb_file *file, const struct plumb_hash *hash, struct taken *ret)
+		const struct plumb_file *file, const struct plumb_hash *hash,
+		struct record_line_digest *ret)
 {
-	struct digest digest;
-	struct why why = {""};
-	int r = 0, peer;
+	int r = record_line_digest(&s->tables, task, path, file, hash, ret);
 
-	ret->src = hash->src == PLUMB_HASH_IMA ? "ima" : "user";
-	if (hash->src == PLUMB_HASH_IMA)
-		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
-	else
-		r = hash_cache_exec(s->o.hash_cache, task->pid, path, file, &digest, &why);
-	if ((r == -ENOENT || r == -EXDEV) && path && path[0] == '/') {
-		peer = take_by_peer(s, task, path, file, &digest);
-		r = peer >= 0 ? peer : r;
-	}
-	if (r == 1)
-		ret->src = "fsverity";
-	if (r >= 0) {
-		r = claims_exec_value(&digest, &ret->found);
-	} else {
-		ret->src = "none";
-		buf_printf(&ret->found, "unmeasured %s", why.text);
-	}
-	if (buf_status(&ret->found) == 0 && ret->found.data)
-		return 0;
-	tell_loss(s, 1, "a digest could not be put into words: out of memory");
-	return -ENOMEM;
+	if (r < 0)
+		tell_loss(s, 1, "a digest could not be put into words: out of memory");
+	return r;
 }
 
 /* The kernel asks LSM programs before each exec: that nobody was asked means that they are attached and do not fire. */
@@ -194,7 +129,7 @@ static void handle_exec(struct sensor_bpf *s, const union event_record *r)
 	const struct plumb_event_exec *e = &r->exec;
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
-	CLEANUP(taken_done) struct taken taken = {0};
+	CLEANUP(record_line_digest_done) struct record_line_digest taken = {0};
 	struct line l;
 
 	proctab_exec(s->o.proctab, &e->task, e->path);
@@ -222,7 +157,7 @@ static void handle_script(struct sensor_bpf *s, const struct plumb_event_script 
 {
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
-	CLEANUP(taken_done) struct taken taken = {0};
+	CLEANUP(record_line_digest_done) struct record_line_digest taken = {0};
 	struct line l;
 
 	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
@@ -250,7 +185,7 @@ static void handle_load(struct sensor_bpf *s, const struct plumb_event_load *e)
 	};
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[PLUMB_PATH_MAX + 32], scope[CGROUPS_SCOPE_SIZE];
-	CLEANUP(taken_done) struct taken taken = {.src = "none"};
+	CLEANUP(record_line_digest_done) struct record_line_digest taken = {.src = "none"};
 	struct line l;
 
 	if (e->from_memory)
@@ -364,6 +299,9 @@ static void handle(struct sensor_bpf *s, const union event_record *r)
 		break;
 	case PLUMB_KIND_BPF:
 		handle_bpf(s, &r->bpf);
+		break;
+	case PLUMB_KIND_CODE:
+		code_lines_take(s->code, &r->code);
 		break;
 	case PLUMB_KIND_FILE:
 	case PLUMB_KIND_MOUNT:
@@ -508,12 +446,21 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 {
 	uint32_t every = s->o.counters_ms ? s->o.counters_ms : 1000;
 	struct timeval tv = {.tv_sec = every / 1000, .tv_usec = every % 1000 * 1000};
-	struct loader_options lo = {.record = on_record, .ctx = s, .exec_args = s->o.exec_args};
+	struct loader_options lo = {.record = on_record,
+				    .ctx = s,
+				    .exec_args = s->o.exec_args,
+				    .interpreters = s->o.code.interpreters,
+				    .n_interpreters = s->o.code.n_interpreters};
+	const struct code_lines_options code = {
+		.tables = s->tables, .binfmt = s->o.code.binfmt, .ctx = s->o.code.ctx};
 	/* Forks and exits wake nobody (maps_end_quiet), so it is looked at without being asked, too. */
 	struct rested_fd_options ring = {
 		.rest_ms = REST_MS, .quiet_ms = QUIET_MS, .turn = on_ring, .ctx = s};
 	int r;
 
+	r = code_lines_open(&code, &s->sink, &s->code);
+	if (r < 0)
+		return r;
 	r = loader_open(&lo, &s->loader, ret_why);
 	if (r < 0)
 		return r;
@@ -549,7 +496,7 @@ int sensor_bpf_open(struct event_base *base, const struct sensor_bpf_options *o,
 		return -ENOMEM;
 	s->o = *o;
 	s->sink = *sink;
-	s->pid = (uint32_t)getpid();
+	s->tables = (struct record_line_tables){o->proctab, o->hash_cache, o->images, o->clock};
 	r = start(s, base, ret_why);
 	if (r < 0) {
 		sensor_bpf_free(s);
@@ -567,6 +514,7 @@ struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s)
 	if (s->counters_event)
 		event_free(s->counters_event);
 	loader_free(s->loader);
+	code_lines_free(s->code);
 	free(s->cpus);
 	free(s->now);
 	free(s);

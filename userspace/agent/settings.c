@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "plumb/event.h"
 
 #define OPTION(name, type, initial, min, max, help)                                   \
 	{                                                                             \
@@ -57,6 +58,9 @@ static const struct conf_option options[] = {
 	OPTION(ima_measures, CONF_STR, "auto", 0, 0,
 	       "what IMA's policy measures: programs (and what the kernel loads), other; auto: by "
 	       "the policy, if it can be read"),
+	OPTION(interpreters, CONF_LIST, NULL, 0, 0,
+	       "programs whose scripts are told, by name without a version; none: sh, bash, "
+	       "python, perl and the like"),
 	OPTION(container_root, CONF_STR, "/", 0, 0,
 	       "directory below which Docker's, CRI-O's, Podman's and containerd's state lies"),
 	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
@@ -87,6 +91,24 @@ static const struct conf_table table = {
 	.n_options = ARRAY_SIZE(options),
 };
 
+/* The kernel programs compare names of at most 15 bytes, and those only up to their first digit. */
+static int check_interpreters(const struct conf_list *l, struct why *ret_why)
+{
+	if (l->n_items > SETTINGS_MAX_INTERPRETERS)
+		return why_set(ret_why, -EINVAL, "interpreters: %u at most",
+			       SETTINGS_MAX_INTERPRETERS);
+	for (uint32_t i = 0; i < l->n_items; i++) {
+		const char *name = l->items[i];
+
+		if (!*name || strlen(name) >= PLUMB_CODE_NAME || strpbrk(name, "0123456789/"))
+			return why_set(ret_why, -EINVAL,
+				       "interpreters: \"%.40s\" is no name of 1 to %d characters "
+				       "without digits and slashes",
+				       name, PLUMB_CODE_NAME - 1);
+	}
+	return 0;
+}
+
 int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_why)
 {
 	int rest = argc, r;
@@ -116,7 +138,7 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 	for (uint32_t i = 0; i < ret->diff.n_items; i++)
 		if (ret->diff.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "diff wants absolute paths");
-	return 0;
+	return check_interpreters(&ret->interpreters, ret_why);
 }
 
 void settings_done(struct settings *s)

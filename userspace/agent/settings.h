@@ -11,6 +11,8 @@
 #include "conf.h"
 #include "why.h"
 
+#define SETTINGS_MAX_INTERPRETERS 64u
+
 struct settings {
 	char *ledger_dir;
 	char *state_dir;
@@ -30,6 +32,7 @@ struct settings {
 	char *strict_timeout;
 	char *ima_measures;
 	struct conf_list strict_paths;
+	struct conf_list interpreters;
 	char *verifier, *join_token_file, *verifier_ca, *label;
 	uint64_t evidence_interval;
 	uint64_t keep_age, keep_size;

@@ -316,6 +316,19 @@ static enum ima_list_covers ima_measures(const struct settings *s)
 							: IMA_LIST_UNKNOWN;
 }
 
+/* awk and sed are none: their text is an argument, and what they open is data. */
+static void add_interpreters(const struct settings *s, struct agent_options *o)
+{
+	static const char *const usual[] = {
+		"sh",	"bash", "dash",	  "ash",     "busybox", "zsh",	"ksh",	"mksh",
+		"fish", "csh",	"tcsh",	  "python",  "pypy",	"perl", "ruby", "node",
+		"php",	"lua",	"luajit", "Rscript", "tclsh",	"pwsh"};
+
+	o->interpreters =
+		s->interpreters.n_items ? (const char *const *)s->interpreters.items : usual;
+	o->n_interpreters = s->interpreters.n_items ? s->interpreters.n_items : ARRAY_SIZE(usual);
+}
+
 int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx,
 		 struct startup *ret, struct why *ret_why)
 {
@@ -366,5 +379,6 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 		code = STARTUP_REST;
 	o->redact = strcmp(s->exec_args, "on") == 0 ? ret->redact : NULL;
 	o->diff_redact = ret->redact;
+	add_interpreters(s, o);
 	return code;
 }

@@ -94,6 +94,12 @@ void told_hash(const struct told *t, const struct line *l, struct told_run *ret)
 
 	ret->program = h ? h : 1;
 	h = mix(h, l->op);
+	/* A file that is mapped is told by whoever was first: every program maps the same libraries. */
+	if (l->type == PLUMB_TYPE_CODE && strncmp(l->key, "code:", 5) == 0) {
+		ret->run = h ? h : 1;
+		ret->unit = unit_of(t->seed, l);
+		return;
+	}
 	h = step(h, known);
 	for (int i = 0; known && i < 4; i++)
 		h = step(h, (unsigned char)(a->uid >> 8 * i));

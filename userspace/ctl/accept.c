@@ -96,6 +96,12 @@ static bool is_digest(const char *found)
 	       strspn(found + 7, "0123456789abcdef") == 2 * DIGEST_SIZE;
 }
 
+/* Programs, and what is mapped: their paths are for people. */
+static bool is_by_content(const char *key)
+{
+	return strncmp(key, "exec:", 5) == 0 || strncmp(key, "code:", 5) == 0;
+}
+
 int accept_add(struct accept *a, const struct accept_drift *d, struct why *ret_why)
 {
 	char key[DIGEST_HEX_SIZE + 16];
@@ -121,14 +127,14 @@ int accept_add(struct accept *a, const struct accept_drift *d, struct why *ret_w
 			       "%.120s: its build is not known yet; accept it when a scan has "
 			       "told its srcversion",
 			       d->key);
-	if (strncmp(d->key, "exec:", 5) != 0) {
+	if (!is_by_content(d->key)) {
 		r = add(a, d->scope, d->key, d->found);
 	} else if (!is_digest(d->found)) {
 		return why_set(ret_why, -EINVAL,
 			       "%.120s: what was found is \"%.80s\": that is no digest", d->key,
 			       d->found);
 	} else {
-		snprintf(key, sizeof(key), "exec:%s", d->found);
+		snprintf(key, sizeof(key), "%.5s%s", d->key, d->found);
 		r = add(a, d->scope, key, d->key + 5);
 	}
 	return r < 0 ? why_set(ret_why, r, "%s",
@@ -170,7 +176,7 @@ static int put_next(struct accept *a, const char *before)
 	const struct accept_change c = {e->scope, e->key, before, e->value};
 
 	/* A program counts by content: its path is for people, and the one that is there does. */
-	if (before && (strncmp(e->key, "exec:", 5) == 0 || strcmp(before, e->value) == 0))
+	if (before && (is_by_content(e->key) || strcmp(before, e->value) == 0))
 		return put(a, e->scope, e->key, before);
 	a->n_changed++;
 	if (a->o->changed)
@@ -214,7 +220,7 @@ static int settle(struct accept *a, const struct baseline *b, struct why *ret_wh
 				*e = swap;
 			continue;
 		}
-		if (strncmp(e->key, "exec:", 5) != 0 && strcmp(e->value, last->value) != 0)
+		if (!is_by_content(e->key) && strcmp(e->value, last->value) != 0)
 			return why_set(ret_why, -EINVAL,
 				       "%.80s: one node has \"%.70s\", another \"%.70s\"; accept "
 				       "them by --node",

@@ -12,6 +12,7 @@
 #include "capture_image.h"
 #include "capture_root.h"
 #include "capture_walk.h"
+#include "claims_binfmt.h"
 #include "claims_boot.h"
 #include "claims_bpf.h"
 #include "claims_cpu.h"
@@ -104,6 +105,13 @@ static int take_divergences(const struct claims_source *host)
 	return r < 0 ? r : claims_source_put_text(host, "sensor:module_divergence", "absent");
 }
 
+static int take_binfmt(const struct claims_source *host)
+{
+	bool whole;
+
+	return claims_binfmt(host, &whole);
+}
+
 /* Only what stays as it is from one boot to the next: not the boot's id, and nothing that counts. */
 static int take_facts(const struct claims_source *host)
 {
@@ -112,7 +120,8 @@ static int take_facts(const struct claims_source *host)
 		claims_boot_secure,   claims_boot_firmware,   claims_boot_ima,
 		claims_cpu_flags,     claims_cpu_mitigations, claims_kernel_taint,
 		claims_kernel_probes, claims_kernel_ftrace,   claims_kernel_livepatch,
-		claims_modules_all,   claims_runtime_all,     take_divergences,
+		claims_modules_all,   claims_runtime_all,     take_binfmt,
+		take_divergences,
 	};
 	int r = 0;
 
@@ -281,6 +290,8 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 		jsonl_str(&j, NULL, baseline_closed(m->other, i));
 	if (o->n_exec)
 		put_once(m, &j, "exec:");
+	if (o->n_code)
+		put_once(m, &j, "code:");
 	if (o->n_load)
 		put_once(m, &j, "load:");
 	for (uint32_t i = 0; i < o->n_files; i++) {
@@ -392,6 +403,7 @@ static int open_other(const struct fsio *io, struct making *m, struct why *ret_w
 		return why_set(ret_why, -E2BIG, "%.150s: has %u scopes, and no more may be in one",
 			       path, BASELINE_MAX_SCOPES);
 	if ((m->o->n_exec && !baseline_is_closed(m->other, "exec:")) ||
+	    (m->o->n_code && !baseline_is_closed(m->other, "code:")) ||
 	    (m->o->modules && !baseline_is_closed(m->other, "module:")))
 		return why_set(ret_why, -EINVAL,
 			       "%.150s: leaves programs or modules open; adding a scope that lists "
@@ -410,6 +422,9 @@ static int fill_set(struct making *m, int root, struct why *ret_why)
 	for (uint32_t i = 0; i < o->n_exec && r >= 0; i++)
 		r = o->tree ? capture_image_exec(m->set, o->tree, o->exec[i], ret_why)
 			    : capture_walk_exec(m->set, root, o->exec[i], ret_why);
+	for (uint32_t i = 0; i < o->n_code && r >= 0; i++)
+		r = o->tree ? capture_image_code(m->set, o->tree, o->code[i], ret_why)
+			    : capture_walk_code(m->set, root, o->code[i], ret_why);
 	for (uint32_t i = 0; i < o->n_files && r >= 0; i++)
 		r = o->tree ? capture_image_file(m->set, o->tree, o->files[i], &m->directories[i],
 						 ret_why)

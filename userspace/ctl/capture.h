@@ -24,6 +24,8 @@ struct capture_options {
 	uint32_t n_exec;
 	const char *const *load;	/* directories and files whose content the kernel may take: modules, firmware; not for an image */
 	uint32_t n_load;
+	const char *const *code;	/* directories and files that may be mapped executable or given to interpreters: all regular files */
+	uint32_t n_code;
 	const char *const *files;	/* as the agent watches them: absolute and plain; directories are closed, one that is absent must stay so */
 	uint32_t n_files;
 	bool claims;			/* what claims_boot, _cpu, _host, _kernel, _modules and _runtime find; no other mounts over watched paths */

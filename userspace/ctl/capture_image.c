@@ -23,6 +23,8 @@ static int take(void *ctx, const char *path, const struct image_tree_file *f)
 
 	if (k->kind == CAPTURE_SET_EXEC && !(S_ISREG(f->mode) && (f->mode & 0111)))
 		return 0;
+	if (k->kind == CAPTURE_SET_CODE && !S_ISREG(f->mode))
+		return 0;
 	if (k->kind == CAPTURE_SET_FILE && n > 1 && strncmp(path, k->path, n) != 0)
 		return why_set(k->why, -EINVAL, "%.100s: is %.100s in the image: name it so",
 			       k->path, path);
@@ -34,19 +36,35 @@ static int fail(const char *path, int error, struct why *ret_why)
 	return why_set(ret_why, error, "%.200s: %s", path, strerror(-error));
 }
 
+static int take_digests(struct taking *k, struct image_tree *t)
+{
+	struct image_tree_file f;
+	int r = image_tree_find(t, k->path, true, &f);
+	bool exec = k->kind == CAPTURE_SET_EXEC;
+
+	if (r < 0)
+		return fail(k->path, r, k->why);
+	if (!S_ISDIR(f.mode) && !(S_ISREG(f.mode) && (!exec || (f.mode & 0111))))
+		return why_set(k->why, -EINVAL, "%.200s: neither directory nor %s", k->path,
+			       exec ? "executable" : "file");
+	r = image_tree_each(t, k->path, true, take, k);
+	return r < 0 ? fail(k->path, r, k->why) : 0;
+}
+
 int capture_image_exec(struct capture_set *set, struct image_tree *t, const char *path,
 		       struct why *ret_why)
 {
 	struct taking k = {set, CAPTURE_SET_EXEC, path, ret_why};
-	struct image_tree_file f;
-	int r = image_tree_find(t, path, true, &f);
 
-	if (r < 0)
-		return fail(path, r, ret_why);
-	if (!S_ISDIR(f.mode) && !(S_ISREG(f.mode) && (f.mode & 0111)))
-		return why_set(ret_why, -EINVAL, "%.200s: neither directory nor executable", path);
-	r = image_tree_each(t, path, true, take, &k);
-	return r < 0 ? fail(path, r, ret_why) : 0;
+	return take_digests(&k, t);
+}
+
+int capture_image_code(struct capture_set *set, struct image_tree *t, const char *path,
+		       struct why *ret_why)
+{
+	struct taking k = {set, CAPTURE_SET_CODE, path, ret_why};
+
+	return take_digests(&k, t);
 }
 
 int capture_image_file(struct capture_set *set, struct image_tree *t, const char *path,

@@ -12,6 +12,7 @@
 
 /* As capture_walk.h does it on disk. */
 int capture_image_exec(struct capture_set *set, struct image_tree *t, const char *path, struct why *ret_why);
+int capture_image_code(struct capture_set *set, struct image_tree *t, const char *path, struct why *ret_why);
 int capture_image_file(struct capture_set *set, struct image_tree *t, const char *path, bool *ret_directory, struct why *ret_why);
 
 #endif

@@ -256,9 +256,15 @@ static const char *start_of(const struct capture_set *s, const struct entry *e)
 {
 	return e->kind == CAPTURE_SET_EXEC   ? "exec:"
 	       : e->kind == CAPTURE_SET_LOAD ? "load:"
+	       : e->kind == CAPTURE_SET_CODE ? "code:"
 	       : e->kind == CAPTURE_SET_FILE ? "file:"
 	       : e->kind == CAPTURE_SET_TEXT ? text_of(s, e)
 					     : "";
+}
+
+static bool is_digest(enum capture_set_kind kind)
+{
+	return kind == CAPTURE_SET_EXEC || kind == CAPTURE_SET_LOAD || kind == CAPTURE_SET_CODE;
 }
 
 /* By key, as the baseline's bytes compare; 0 for the same key. */
@@ -266,7 +272,7 @@ static int compare_keys(const struct capture_set *s, const struct entry *x, cons
 {
 	if (x->kind != y->kind || x->kind == CAPTURE_SET_GONE)
 		return strcmp(start_of(s, x), start_of(s, y));
-	if (x->kind == CAPTURE_SET_EXEC || x->kind == CAPTURE_SET_LOAD)
+	if (is_digest(x->kind))
 		return memcmp(x->digest.bytes, y->digest.bytes, DIGEST_SIZE);
 	return strcmp(text_of(s, x), text_of(s, y));
 }
@@ -316,7 +322,7 @@ static int give(const struct capture_set *s, const struct entry *e, struct buf *
 		return fn(ctx, text, text + strlen(text) + 1);
 	buf_clear(key);
 	buf_clear(value);
-	if (e->kind == CAPTURE_SET_EXEC || e->kind == CAPTURE_SET_LOAD) {
+	if (is_digest(e->kind)) {
 		buf_puts(key, start_of(s, e));
 		r = claims_exec_value(&e->digest, key);
 		return r < 0 ? r : fn(ctx, (char *)key->data, text);

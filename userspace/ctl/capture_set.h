@@ -19,6 +19,7 @@ enum capture_set_kind {
 	CAPTURE_SET_EXEC,	/* key exec:sha256:<hex>, value the path */
 	CAPTURE_SET_LOAD,	/* key load:sha256:<hex>, value the path */
 	CAPTURE_SET_FILE,	/* key file:<path>, value its claim */
+	CAPTURE_SET_CODE,	/* key code:sha256:<hex>, value the path */
 	CAPTURE_SET_TEXT,	/* key and value as given */
 };
 
@@ -33,7 +34,7 @@ int capture_set_add_path(struct capture_set *s, enum capture_set_kind kind, cons
 int capture_set_add_hashed(struct capture_set *s, enum capture_set_kind kind, const char *path, const struct stat *st, const char *target,
 			   const struct digest *digest);
 int capture_set_add_absent(struct capture_set *s, const char *path);	/* a watched path that must stay absent */
-/* key starts with none of "exec:", "load:", "file:". */
+/* key starts with none of "exec:", "load:", "code:", "file:". */
 int capture_set_add_text(struct capture_set *s, const char *key, const char *value);
 uint64_t capture_set_n(const struct capture_set *s);
 

@@ -52,7 +52,7 @@ static int take(struct walk *w, const char *path, const struct stat *st)
 	if (r < 0)
 		return r == -ENOENT ? 0 : fail(w, path, r);
 	if (w->kind == CAPTURE_SET_FILE ||
-	    (S_ISREG(st->st_mode) && (w->kind == CAPTURE_SET_LOAD || (st->st_mode & 0111))))
+	    (S_ISREG(st->st_mode) && (w->kind != CAPTURE_SET_EXEC || (st->st_mode & 0111))))
 		r = capture_set_add_path(w->set, w->kind, path, st, target);
 	if (r >= 0 && S_ISDIR(st->st_mode) && st->st_dev == w->device) {
 		buf_put(&w->todo, path, strlen(path) + 1);
@@ -152,6 +152,13 @@ int capture_walk_exec(struct capture_set *set, int root, const char *path, struc
 {
 	return walk_digests(
 		(struct walk){.set = set, .root = root, .kind = CAPTURE_SET_EXEC, .why = ret_why},
+		path);
+}
+
+int capture_walk_code(struct capture_set *set, int root, const char *path, struct why *ret_why)
+{
+	return walk_digests(
+		(struct walk){.set = set, .root = root, .kind = CAPTURE_SET_CODE, .why = ret_why},
 		path);
 }
 

@@ -11,6 +11,8 @@
 
 /* Programs: regular files with an x bit, on the same file system. Links in path itself are followed. */
 int capture_walk_exec(struct capture_set *set, int root, const char *path, struct why *ret_why);
+/* What may be mapped executable, or given to an interpreter: every regular file, else as above. */
+int capture_walk_code(struct capture_set *set, int root, const char *path, struct why *ret_why);
 /* What the kernel may take for itself: every regular file, on the same file system of this host. Links in path itself are followed. */
 int capture_walk_load(struct capture_set *set, const char *path, struct why *ret_why);
 /* As the agent watches it: absolute and plain; links are links; what is not there must stay absent. ret_directory: its prefix is to be closed. */

@@ -25,8 +25,8 @@
 struct arguments {
 	const char *name, *output, *key, *image, *root, *digest, *add, *expect;
 	uint64_t version;
-	const char *exec[MAX_PATHS], *load[MAX_PATHS], *files[MAX_PATHS];
-	uint32_t n_exec, n_load, n_files;
+	const char *exec[MAX_PATHS], *load[MAX_PATHS], *code[MAX_PATHS], *files[MAX_PATHS];
+	uint32_t n_exec, n_load, n_code, n_files;
 	bool claims, modules, bpf, surface, json;
 };
 
@@ -35,12 +35,14 @@ static void help(FILE *f)
 	fprintf(f,
 		"Usage: plumbctl baseline capture --name=NAME [--version=N] [--exec=DIR…] "
 		"[--file=PATH…]\n"
-		"                        [--load=DIR…] [--claims] [--expect=FILE] [--modules] "
+		"                        [--code=DIR…] [--load=DIR…] [--claims] [--expect=FILE] "
+		"[--modules] "
 		"[--bpf] "
 		"[--surface] [--add=FILE] -o FILE\n"
 		"       plumbctl baseline capture --image=DIR|TAR [--digest=sha256:HEX] "
 		"[--exec=DIR…]\n"
-		"                        [--file=PATH…] [--name=NAME] [--version=N] [--add=FILE] "
+		"                        [--code=DIR…] [--file=PATH…] [--name=NAME] [--version=N] "
+		"[--add=FILE] "
 		"-o FILE\n"
 		"       plumbctl baseline sign --key=PRIVATE.pem FILE\n"
 		"       plumbctl baseline verify --key=PUBLIC.pem [--json] FILE\n"
@@ -48,6 +50,8 @@ static void help(FILE *f)
 		"       plumbctl baseline diff [--json] OLD NEW\n\n"
 		"  capture  what is on this machine now:\n"
 		"           --exec     executables below it, by their content; others may not run\n"
+		"           --code     files below it that may be mapped executable, or given to "
+		"interpreters; no others may\n"
 		"           --load     modules and firmware below it, by their content; the kernel "
 		"may take no others\n"
 		"           --file     the file, or all below it; others may not appear there\n"
@@ -145,9 +149,10 @@ static const char *missing(const struct arguments *a)
 		return "there is one kernel: what it may take is not an image's";
 	if (a->image && (a->claims || a->expect || a->modules || a->bpf || a->surface))
 		return "an image has no claims, modules and BPF programs of its own";
-	if (!a->image && !a->n_exec && !a->n_load && !a->n_files && !a->claims && !a->expect &&
-	    !a->modules && !a->bpf && !a->surface)
-		return "capture wants at least one of --exec, --load, --file, --claims, --expect, "
+	if (!a->image && !a->n_exec && !a->n_load && !a->n_code && !a->n_files && !a->claims &&
+	    !a->expect && !a->modules && !a->bpf && !a->surface)
+		return "capture wants at least one of --exec, --code, --load, --file, --claims, "
+		       "--expect, "
 		       "--modules, --bpf, --surface, --image";
 	return NULL;
 }
@@ -238,6 +243,8 @@ static int capture(const struct arguments *a, char **paths)
 		.n_exec = whole ? 1 : a->n_exec,
 		.load = a->load,
 		.n_load = a->n_load,
+		.code = a->code,
+		.n_code = a->n_code,
 		.files = a->files,
 		.n_files = a->n_files,
 		.claims = a->claims,
@@ -469,6 +476,8 @@ static int take(struct arguments *a, int o)
 		a->exec[a->n_exec++] = optarg;
 	else if (o == 'l' && a->n_load < MAX_PATHS)
 		a->load[a->n_load++] = optarg;
+	else if (o == 'C' && a->n_code < MAX_PATHS)
+		a->code[a->n_code++] = optarg;
 	else if (o == 'f' && a->n_files < MAX_PATHS)
 		a->files[a->n_files++] = optarg;
 	else if (o == 'i')
@@ -505,25 +514,16 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'},
-		{"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'},
-		{"load", required_argument, NULL, 'l'},
-		{"file", required_argument, NULL, 'f'},
-		{"image", required_argument, NULL, 'i'},
-		{"root", required_argument, NULL, 'r'},
-		{"digest", required_argument, NULL, 'd'},
-		{"add", required_argument, NULL, 'a'},
-		{"key", required_argument, NULL, 'k'},
-		{"output", required_argument, NULL, 'o'},
-		{"claims", no_argument, NULL, 'c'},
-		{"modules", no_argument, NULL, 'm'},
-		{"expect", required_argument, NULL, 'x'},
-		{"bpf", no_argument, NULL, 'b'},
-		{"json", no_argument, NULL, 'j'},
-		{"surface", no_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},	  {"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},	  {"load", required_argument, NULL, 'l'},
+		{"file", required_argument, NULL, 'f'},	  {"image", required_argument, NULL, 'i'},
+		{"root", required_argument, NULL, 'r'},	  {"digest", required_argument, NULL, 'd'},
+		{"add", required_argument, NULL, 'a'},	  {"key", required_argument, NULL, 'k'},
+		{"output", required_argument, NULL, 'o'}, {"claims", no_argument, NULL, 'c'},
+		{"modules", no_argument, NULL, 'm'},	  {"expect", required_argument, NULL, 'x'},
+		{"code", required_argument, NULL, 'C'},	  {"bpf", no_argument, NULL, 'b'},
+		{"json", no_argument, NULL, 'j'},	  {"surface", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	static const struct {
 		const char *name;

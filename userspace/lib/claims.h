@@ -24,6 +24,8 @@
  *   kernel:kprobes kernel:kprobe_events kernel:uprobe_events kernel:ftrace kernel:ftrace_filter kernel:tracer kernel:livepatch
  *                    "none" | names without addresses, sorted, comma between | "absent": the kernel has no such thing
  *   kernel:hidden_modules     "none" | "<name>=+proc+sys+kallsyms": where a module is seen that is not in all lists
+ *   kernel:binfmt_misc        "enabled" | "disabled" | "not mounted" | "absent"
+ *   binfmt:<name>    "enabled interpreter /usr/bin/x flags: F offset 0 magic 7f…": one registration in binfmt_misc, as the kernel gives it
  *   kernel:mount_namespaces   "listed": all could be looked at
  *   kernel:chroots   roots other than ours of processes in our mount namespace, sorted, comma between | "none"
  *   running:[container:<id>:|elsewhere:]<path>   as exec's found: what ran already when the agent started

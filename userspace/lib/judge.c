@@ -28,6 +28,19 @@ static int judge_digest(const struct baseline *b, const char *kind, const char *
 	return give(ret, PLUMB_JUDGE_UNJUDGED, "");
 }
 
+/* What may be executed may be mapped; what is listed as "code:sha256:…" only that. */
+static int judge_code(const struct baseline *b, const char *scope, const char *found,
+		      struct judge_result *ret)
+{
+	char key[128];
+
+	if (strncmp(found, "sha256:", 7) == 0 &&
+	    snprintf(key, sizeof(key), "exec:%s", found) < (int)sizeof(key) &&
+	    baseline_expected(b, scope, key))
+		return give(ret, PLUMB_JUDGE_OK, "");
+	return judge_digest(b, "code:", scope, found, ret);
+}
+
 /* The event of a load cannot say more than "loaded"; the next scan tells which build it was. */
 static bool is_expected(enum plumb_type type, const char *expected, const char *found)
 {
@@ -48,6 +61,8 @@ int judge_measurement(const struct baseline *b, enum plumb_type type, const char
 		return judge_digest(b, "exec:", scope, found, ret);
 	if (type == PLUMB_TYPE_LOAD)
 		return judge_digest(b, "load:", scope, found, ret);
+	if (type == PLUMB_TYPE_CODE && strncmp(key, "code:", 5) == 0)
+		return judge_code(b, scope, found, ret);
 	expected = baseline_expected(b, scope, key);
 	if (expected)
 		return is_expected(type, expected, found) ? give(ret, PLUMB_JUDGE_OK, "")

@@ -6,6 +6,7 @@
  * exec: ok when the scope lists "exec:<found>"; else drift where "exec:" is closed, expected: the digest listed for that path, or "listed".
  *       found "unmeasured …" is drift where "exec:" is closed.
  * load: the same with "load:".
+ * code: "code:<path>" the same with "code:", and ok when the scope lists "exec:<found>"; its other keys as the rest.
  * rest: listed: ok when the text is equal, else drift; not listed: drift with expected "absent" where closed (ok if found is "absent"), else unjudged.
  *       module: the event "loaded" also agrees with "loaded srcversion=…".
  * A scope that the baseline does not have: unjudged.

@@ -34,6 +34,7 @@ static const struct term types[] = {
 	{PLUMB_TYPE_LOAD, "load"},
 	{PLUMB_TYPE_BPF, "bpf"},
 	{PLUMB_TYPE_AUDIT, "audit"},
+	{PLUMB_TYPE_CODE, "code"},
 	{PLUMB_TYPE_GUARD, "guard"},
 	{PLUMB_TYPE_SURFACE, "surface"},
 	{PLUMB_TYPE_LOG, "log"},
@@ -256,5 +257,6 @@ bool terms_type_is_measurement(enum plumb_type v)
 bool terms_type_is_deed(enum plumb_type v)
 {
 	return v == PLUMB_TYPE_EXEC || v == PLUMB_TYPE_LOAD || v == PLUMB_TYPE_BPF ||
-	       v == PLUMB_TYPE_AUDIT || v == PLUMB_TYPE_GUARD || v == PLUMB_TYPE_SURFACE;
+	       v == PLUMB_TYPE_AUDIT || v == PLUMB_TYPE_GUARD || v == PLUMB_TYPE_SURFACE ||
+	       v == PLUMB_TYPE_CODE;
 }

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each kind of code record as the line that it becomes; what nothing names, what is no file, what a symbolic link leads to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "code_lines.h"
+#include "scratch.h"
+
+#define DIGEST "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+struct bench {
+	char top[SCRATCH_SIZE];
+	struct proctab *proctab;
+	struct hash_cache *hashes;
+	struct code_lines *code;
+	char line[8][512];
+	uint32_t n;
+	unsigned int n_binfmt;
+};
+
+static void on_line(void *ctx, const struct line *l)
+{
+	struct bench *b = ctx;
+
+	assert_int_equal(l->type, PLUMB_TYPE_CODE);
+	assert_string_equal(l->scope, "host");
+	assert_true(l->has_kernel);
+	assert_true(b->n < 8);
+	snprintf(b->line[b->n++], sizeof(b->line[0]), "%s|%s|%s|%s", l->key, l->op, l->found,
+		 l->hash_src ? l->hash_src : "-");
+}
+
+static void on_binfmt(void *ctx)
+{
+	((struct bench *)ctx)->n_binfmt++;
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	const struct measure_sink sink = {b, on_line, NULL, NULL};
+	struct code_lines_options o = {.binfmt = on_binfmt, .ctx = b};
+
+	scratch_open(b->top, "code");
+	assert_int_equal(proctab_open(0, NULL, &b->proctab), 0);
+	assert_int_equal(hash_cache_open(0, 0, &b->hashes), 0);
+	o.tables = (struct record_line_tables){b->proctab, b->hashes, NULL, clock_system()};
+	assert_int_equal(code_lines_open(&o, &sink, &b->code), 0);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+
+	code_lines_free(b->code);
+	hash_cache_free(b->hashes);
+	proctab_free(b->proctab);
+	scratch_done(b->top);
+	free(b);
+	return 0;
+}
+
+static struct plumb_event_code record(uint16_t what, const char *path)
+{
+	struct plumb_event_code e = {.event = {.size = sizeof(e), .kind = PLUMB_KIND_CODE},
+				     .task = {.pid = (uint32_t)getpid()},
+				     .file = {.mode = S_IFREG | 0644},
+				     .hash = {.src = PLUMB_HASH_IMA},
+				     .what = what};
+
+	for (uint8_t i = 0; i < sizeof(e.hash.digest); i++)
+		e.hash.digest[i] = i;
+	e.path_size = (uint16_t)(snprintf(e.path, sizeof(e.path), "%s", path) + 1);
+	return e;
+}
+
+static void told(struct bench *b, const struct plumb_event_code *e, const char *expected)
+{
+	b->n = 0;
+	code_lines_take(b->code, e);
+	assert_int_equal(b->n, expected ? 1 : 0);
+	if (expected)
+		assert_string_equal(b->line[0], expected);
+}
+
+static void test_files(void **state)
+{
+	struct bench *b = *state;
+	struct plumb_event_code e = record(PLUMB_CODE_MAP, "/usr/lib/x.so");
+
+	told(b, &e, "code:/usr/lib/x.so|map|" DIGEST "|ima");
+	e.what = PLUMB_CODE_SCRIPT;
+	told(b, &e, "code:/usr/lib/x.so|script|" DIGEST "|ima");
+	e.event.flags = PLUMB_EVENT_PATH_CUT;
+	told(b, &e, "code:.../usr/lib/x.so|script|" DIGEST "|ima");
+	/* A device that is mapped: whatever it would give now is not what runs. */
+	e.event.flags = 0;
+	e.file.mode = S_IFCHR | 0666;
+	told(b, &e, "code:/usr/lib/x.so|script|unmeasured no regular file|none");
+	e = record(PLUMB_CODE_MAP, "/plumb/no/such/file");
+	e.task.pid = 4000000;
+	e.hash.src = PLUMB_HASH_NONE;
+	told(b, &e, "code:/plumb/no/such/file|map|unmeasured gone before it was read|none");
+}
+
+static void test_programs(void **state)
+{
+	struct bench *b = *state;
+	struct plumb_event_code e = record(PLUMB_CODE_ANONYMOUS, "/usr/bin/node");
+
+	told(b, &e, "memory:anonymous:/usr/bin/node|map|executable|-");
+	e.what = PLUMB_CODE_WRITTEN;
+	told(b, &e, "memory:written:/usr/bin/node|map|executable|-");
+	e = record(PLUMB_CODE_ANONYMOUS, "");
+	e.event.flags = PLUMB_EVENT_PATH_CUT;
+	told(b, &e, "memory:anonymous:unknown|map|executable|-");
+	/* What the kernel does not say the table of processes may know. */
+	e.task.start_ns = 5;
+	proctab_exec(b->proctab, &e.task, "/usr/bin/java");
+	told(b, &e, "memory:anonymous:/usr/bin/java|map|executable|-");
+	e = record(PLUMB_CODE_BINFMT, "/proc/sys/fs/binfmt_misc/register");
+	told(b, &e, "binfmt:register|write|opened for writing|-");
+	assert_int_equal(b->n_binfmt, 1);
+}
+
+static void interpret(struct bench *b, const char *path, const char *args, size_t size, uint16_t in,
+		      const char *expected)
+{
+	struct plumb_event_code e = record(PLUMB_CODE_INTERPRETER, path);
+
+	memcpy(e.args, args, size);
+	e.args_size = (uint16_t)size;
+	e.stdin_mode = in;
+	told(b, &e, expected);
+}
+
+static void test_unnamed(void **state)
+{
+	struct bench *b = *state;
+
+	interpret(b, "/bin/dash", "sh\0-c\0:", 8, S_IFCHR,
+		  "unnamed:arguments:/bin/dash|text|run|-");
+	interpret(b, "/bin/dash", "sh", 3, S_IFREG, "unnamed:stdin:/bin/dash|file|run|-");
+	interpret(b, "/bin/dash", "sh", 3, S_IFIFO, "unnamed:stdin:/bin/dash|pipe|run|-");
+	interpret(b, "/bin/dash", "sh", 3, S_IFSOCK, "unnamed:stdin:/bin/dash|socket|run|-");
+	interpret(b, "/bin/dash", "sh", 3, 0, "unnamed:stdin:/bin/dash|unknown|run|-");
+	interpret(b, "/bin/dash", "sh", 3, S_IFCHR, NULL);
+	/* The version is no part of the name: -W takes a word for python alone. */
+	interpret(b, "/usr/bin/python3.11", "p\0-W\0-c", 8, S_IFCHR, NULL);
+	interpret(b, "/usr/bin/python3.11", "p\0-c\0pass", 10, S_IFCHR,
+		  "unnamed:arguments:/usr/bin/python3.11|text|run|-");
+}
+
+/* The kernel programs tell a script by its name; a symbolic link has another. */
+static void test_linked(void **state)
+{
+	struct bench *b = *state;
+	char args[PLUMB_CODE_ARGS], expected[512];
+	int n;
+
+	scratch_run(b->top, "printf abc >script && ln -s script link && ln -s gone dangling");
+	n = snprintf(args, sizeof(args), "sh%c%s/link", 0, b->top) + 1;
+	snprintf(
+		expected, sizeof(expected),
+		"code:%s/script|script|sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410f"
+		"f61f20015ad|user",
+		b->top);
+	interpret(b, "/bin/dash", args, (size_t)n, S_IFCHR, expected);
+	n = snprintf(args, sizeof(args), "sh%c%s/script", 0, b->top) + 1;
+	interpret(b, "/bin/dash", args, (size_t)n, S_IFCHR, NULL);
+	n = snprintf(args, sizeof(args), "sh%c%s/dangling", 0, b->top) + 1;
+	interpret(b, "/bin/dash", args, (size_t)n, S_IFCHR, NULL);
+	/* As seen from where the process stands. */
+	assert_int_equal(chdir(b->top), 0);
+	interpret(b, "/bin/dash", "sh\0link", 8, S_IFCHR, expected);
+	assert_int_equal(chdir("/"), 0);
+	interpret(b, "/bin/dash", "sh\0link", 8, S_IFCHR, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_programs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_linked, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

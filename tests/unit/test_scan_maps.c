@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of /proc/PID/maps and their broken twins; and the real one of this process: a library that is mapped, a file that is removed, memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "scan_maps.h"
+#include "scratch.h"
+
+#define LINE "7f0a1000-7f0a2000 r-xp 00001000 08:01 131090                     /usr/lib/x.so"
+
+static int parse(const char *text, struct scan_maps_entry *ret)
+{
+	/* Of its own size, so that reading past the end is seen. */
+	char *copy = malloc(strlen(text) + !*text);
+	int r;
+
+	memcpy(copy, text, strlen(text));
+	r = scan_maps_parse(copy, strlen(text), ret);
+	if (r >= 0 && ret->path_size > 0)
+		ret->path = text + (ret->path - copy);
+	free(copy);
+	return r;
+}
+
+static void test_lines(void **state)
+{
+	static const char *const broken[] = {
+		"",
+		"7f0a1000",
+		"7f0a1000-",
+		"7f0a1000-7f0a2000",
+		"7f0a1000-7f0a2000 r-x",
+		"7f0a1000-7f0a2000 r-xp 00001000 08:01",
+		"7f0a1000-7f0a2000 r-xp 00001000 08:01 x",
+		"7f0a2000-7f0a1000 r-xp 00001000 08:01 1 /x",
+		"7f0a1000-7f0a2000 r-xp 00001000 fffff:01 1 /x",
+		"x-7f0a2000 r-xp 00001000 08:01 1 /x",
+		"7f0a1000-7f0a2000  r-xp 00001000 08:01 1 /x",
+	};
+	struct scan_maps_entry e;
+
+	(void)state;
+	assert_int_equal(parse(LINE, &e), 1);
+	assert_int_equal(e.from, 0x7f0a1000);
+	assert_int_equal(e.to, 0x7f0a2000);
+	assert_int_equal(e.dev, 8u << 20 | 1);
+	assert_int_equal(e.ino, 131090);
+	assert_int_equal(e.path_size, strlen("/usr/lib/x.so"));
+	assert_memory_equal(e.path, "/usr/lib/x.so", e.path_size);
+	assert_int_equal(parse("7f0a1000-7f0a2000 r--p 0 08:01 131090 /usr/lib/x.so", &e), 0);
+	assert_int_equal(parse("7f0a1000-7f0a2000 r-xp 0 00:01 17 /memfd:x (deleted)", &e), 1);
+	assert_int_equal(e.path_size, strlen("/memfd:x"));
+	assert_int_equal(parse("7f0a1000-7f0a2000 rwxp 0 00:00 0 ", &e), 1);
+	assert_int_equal(e.ino, 0);
+	assert_int_equal(parse("7f0a1000-7f0a2000 r-xp 0 00:00 0 [vdso]", &e), 0);
+	assert_int_equal(parse("7f0a1000-7f0a2000 r-xp 0 00:00 0 [vdso] ", &e), 1);
+	/* A file of that name is a file. */
+	assert_int_equal(parse("7f0a1000-7f0a2000 r-xp 0 00:01 7 [vdso]", &e), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
+		if (parse(broken[i], &e) != -EBADMSG)
+			fail_msg("\"%s\" is taken", broken[i]);
+}
+
+struct bench {
+	char top[SCRATCH_SIZE], pid[16];
+	struct proctab *proctab;
+	struct hash_cache *hashes;
+	char removed[256], library[256], memory[256], whole[128];
+	char wanted[SCRATCH_SIZE + 32];
+};
+
+static void on_line(void *ctx, const struct line *l)
+{
+	struct bench *b = ctx;
+
+	assert_int_equal(l->type, PLUMB_TYPE_CODE);
+	if (strcmp(l->key, b->wanted) == 0)
+		snprintf(b->removed, sizeof(b->removed), "%s %s", l->found, l->hash_src);
+	if (strncmp(l->key, "code:", 5) == 0 && strstr(l->key, "/libc.so."))
+		snprintf(b->library, sizeof(b->library), "%s %s", l->found, l->hash_src);
+	if (strncmp(l->key, "memory:anonymous:", 17) == 0)
+		snprintf(b->memory, sizeof(b->memory), "%s", l->key + 17);
+}
+
+static int on_claim(void *ctx, const char *key, const char *value)
+{
+	struct bench *b = ctx;
+
+	assert_string_equal(key, "kernel:executable_maps");
+	snprintf(b->whole, sizeof(b->whole), "%s", value);
+	return 1;
+}
+
+/* A /proc in which there is nobody but us. */
+static void scan(struct bench *b)
+{
+	const struct measure_sink sink = {b, on_line, NULL, NULL};
+	const struct record_line_tables t = {b->proctab, b->hashes, NULL, clock_system()};
+	char proc[SCRATCH_SIZE + 8];
+	struct claims_source s = {.proc = proc, .put = on_claim, .ctx = b};
+	struct scan_maps *m = NULL;
+	int put = 0, r = 1;
+
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
+	assert_int_equal(scan_maps_open(&s, &t, &sink, &m), 0);
+	while (r == 1)
+		r = scan_maps_step(m, &put);
+	assert_int_equal(r, 0);
+	assert_int_equal(put, 1);
+	scan_maps_free(m);
+}
+
+static void test_real(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	char path[SCRATCH_SIZE + 16], exe[256] = "";
+	void *file, *memory;
+	int fd;
+
+	(void)state;
+	scratch_open(b->top, "code");
+	scratch_run(b->top, "mkdir proc && ln -s /proc/%d proc/%d && printf abc >x.so", getpid(),
+		    getpid());
+	assert_int_equal(proctab_open(0, NULL, &b->proctab), 0);
+	assert_int_equal(hash_cache_open(0, 0, &b->hashes), 0);
+	snprintf(path, sizeof(path), "%s/x.so", b->top);
+	snprintf(b->wanted, sizeof(b->wanted), "code:%s", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	file = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(file, MAP_FAILED);
+	close(fd);
+	unlink(path);
+	fd = open("/proc/self/map_files", O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		skip();
+	close(fd);
+	scan(b);
+	assert_string_equal(b->removed,
+			    "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410"
+			    "ff61f20015ad user");
+	assert_memory_equal(b->library, "sha256:", 7);
+	assert_string_equal(b->whole, "listed");
+	memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	scan(b);
+	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
+	assert_string_equal(b->memory, exe);
+	munmap(file, 4096);
+	munmap(memory, 4096);
+	proctab_free(b->proctab);
+	hash_cache_free(b->hashes);
+	scratch_done(b->top);
+	free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines),
+					   cmocka_unit_test(test_real)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

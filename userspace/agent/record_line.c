@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record_line.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "claims.h"
+
+#define PEERS_MAX 4u /* processes through whose root a file is looked for */
+
+void record_line_begin(const struct record_line_tables *t, const struct plumb_event *e,
+		       const struct plumb_task *task, char scope[CGROUPS_SCOPE_SIZE],
+		       struct line *ret)
+{
+	*ret = (struct line){
+		.boot_ns = e->boottime_ns,
+		.src = "bpf",
+		.has_kernel = true,
+		.ksess = e->ksess,
+		.cpu = e->cpu,
+		.kseq = e->kseq,
+		.has_actor = true,
+	};
+	(void)proctab_actor(t->proctab, task->pid, task->start_ns, &ret->actor);
+	proctab_scope(t->proctab, task->pid, task->start_ns, scope);
+	if (t->images)
+		images_scope(t->images, task->mnt_ns, scope);
+	ret->scope = scope;
+}
+
+void record_line_digest_done(struct record_line_digest *d)
+{
+	buf_done(&d->found);
+}
+
+/*
+ * A program in a container that is gone already (a health check lives for a millisecond) cannot be opened by its path in our own mount
+ * namespace; another process of its namespace leads to the file. Which file that is, is held against what the kernel saw, as always.
+ */
+static int take_by_peer(const struct record_line_tables *t, const struct plumb_task *task,
+			const char *path, const struct plumb_file *file, struct digest *ret)
+{
+	uint32_t pids[PEERS_MAX];
+	uint32_t n = proctab_peers(t->proctab, task->mnt_ns, task->pid, pids, PEERS_MAX);
+	char seen[PLUMB_PATH_MAX + 32];
+	struct why why;
+	int r = -ENOENT;
+
+	for (uint32_t i = 0; i < n && r < 0; i++) {
+		snprintf(seen, sizeof(seen), "/proc/%u/root%s", pids[i], path);
+		r = hash_cache_exec(t->hash_cache, task->pid, seen, file, ret, &why);
+	}
+	return r;
+}
+
+int record_line_digest(const struct record_line_tables *t, const struct plumb_task *task,
+		       const char *path, const struct plumb_file *file,
+		       const struct plumb_hash *hash, struct record_line_digest *ret)
+{
+	struct digest digest;
+	struct why why = {""};
+	int r = 0, peer;
+
+	ret->src = hash->src == PLUMB_HASH_IMA ? "ima" : "user";
+	if (hash->src == PLUMB_HASH_IMA)
+		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
+	else
+		r = hash_cache_exec(t->hash_cache, task->pid, path, file, &digest, &why);
+	if ((r == -ENOENT || r == -EXDEV) && path && path[0] == '/') {
+		peer = take_by_peer(t, task, path, file, &digest);
+		r = peer >= 0 ? peer : r;
+	}
+	if (r == 1)
+		ret->src = "fsverity";
+	if (r >= 0) {
+		r = claims_exec_value(&digest, &ret->found);
+	} else {
+		ret->src = "none";
+		buf_printf(&ret->found, "unmeasured %s", why.text);
+	}
+	return buf_status(&ret->found) == 0 && ret->found.data ? 0 : -ENOMEM;
+}

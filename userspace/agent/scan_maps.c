@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scan_maps.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "claims.h"
+#include "cleanup.h"
+#include "hash_pieces.h"
+
+#define DELETED " (deleted)"
+#define SEEN_SIZE 4096 /* files that this pass has done; a power of two */
+#define PATH_SIZE 4096
+
+struct scan_maps {
+	struct claims_source s;
+	struct record_line_tables t;
+	struct measure_sink sink;
+	DIR *dir; /* NULL: not begun */
+	char pid[24]; /* whose maps are at work; "": none */
+	struct buf text;
+	size_t at; /* in text */
+	uint32_t n_maps, mnt_ns;
+	struct hash_pieces *pieces; /* the file of the mapping at text + at */
+	uint64_t bytes_before;
+	bool memory_told; /* of this process */
+	const char *blind; /* why not all was looked at; NULL: all was */
+	uint64_t seen[SEEN_SIZE]; /* hashes of (mount namespace, device, inode); 0: free */
+};
+
+static const char *hex(const char *at, const char *end, uint64_t *ret)
+{
+	const char *start = at;
+
+	for (*ret = 0; at < end && isxdigit((unsigned char)*at) && at - start < 16; at++)
+		*ret = *ret << 4 |
+		       (uint64_t)(isdigit((unsigned char)*at) ? *at - '0'
+							      : (*at | 0x20) - 'a' + 10);
+	return at > start ? at : NULL;
+}
+
+static const char *decimal(const char *at, const char *end, uint64_t *ret)
+{
+	const char *start = at;
+
+	for (*ret = 0; at < end && isdigit((unsigned char)*at) && at - start < 19; at++)
+		*ret = *ret * 10 + (uint64_t)(*at - '0');
+	return at > start ? at : NULL;
+}
+
+static const char *character(const char *at, const char *end, char c)
+{
+	return at && at < end && *at == c ? at + 1 : NULL;
+}
+
+static bool is_kernels_own(const struct scan_maps_entry *e)
+{
+	static const char *const names[] = {"[vdso]", "[vsyscall]", "[uprobes]", "[vvar]"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (e->ino == 0 && e->path_size == strlen(names[i]) &&
+		    memcmp(e->path, names[i], e->path_size) == 0)
+			return true;
+	return false;
+}
+
+/* "7f0a1000-7f0a2000 r-xp 00001000 08:01 131090                     /usr/lib/x.so" */
+int scan_maps_parse(const char *line, size_t size, struct scan_maps_entry *ret)
+{
+	const char *at = line, *end = line + size, *flags;
+	struct scan_maps_entry e = {.path = ""};
+	uint64_t offset, major, minor;
+
+	at = hex(at, end, &e.from);
+	at = character(at, end, '-');
+	at = at ? hex(at, end, &e.to) : NULL;
+	at = character(at, end, ' ');
+	flags = at;
+	if (!at || end - at < 5 || at[4] != ' ')
+		return -EBADMSG;
+	at = hex(at + 5, end, &offset);
+	at = character(at, end, ' ');
+	at = at ? hex(at, end, &major) : NULL;
+	at = character(at, end, ':');
+	at = at ? hex(at, end, &minor) : NULL;
+	at = character(at, end, ' ');
+	at = at ? decimal(at, end, &e.ino) : NULL;
+	if (!at || e.from >= e.to || major > 0xfff || minor > 0xfffff)
+		return -EBADMSG;
+	while (at < end && *at == ' ')
+		at++;
+	e.dev = (uint32_t)(major << 20 | minor);
+	e.path = at;
+	e.path_size = (size_t)(end - at);
+	if (e.ino && e.path_size > strlen(DELETED) &&
+	    memcmp(end - strlen(DELETED), DELETED, strlen(DELETED)) == 0)
+		e.path_size -= strlen(DELETED);
+	*ret = e;
+	return flags[2] == 'x' && !is_kernels_own(&e);
+}
+
+int scan_maps_open(const struct claims_source *s, const struct record_line_tables *t,
+		   const struct measure_sink *sink, struct scan_maps **ret)
+{
+	struct scan_maps *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->s = *s;
+	m->t = *t;
+	m->sink = *sink;
+	m->bytes_before = hash_cache_n_bytes(t->hash_cache);
+	*ret = m;
+	return 0;
+}
+
+struct scan_maps *scan_maps_free(struct scan_maps *m)
+{
+	if (!m)
+		return NULL;
+	hash_pieces_free(m->pieces);
+	buf_done(&m->text);
+	if (m->dir)
+		closedir(m->dir);
+	free(m);
+	return NULL;
+}
+
+static void proc_path(const struct scan_maps *m, const char *name, char *ret, size_t size)
+{
+	snprintf(ret, size, "%.200s/%s/%s", m->s.proc ? m->s.proc : "/proc", m->pid, name);
+}
+
+static uint32_t mnt_ns_of(const struct scan_maps *m)
+{
+	char path[320];
+	struct stat st;
+
+	proc_path(m, "ns/mnt", path, sizeof(path));
+	return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
+}
+
+static void tell(struct scan_maps *m, const char *key, const char *found, const char *hash_src)
+{
+	uint32_t pid = (uint32_t)strtoul(m->pid, NULL, 10);
+	char scope[CGROUPS_SCOPE_SIZE];
+	struct line l = {.boot_ns = clock_boot_ns(m->t.clock),
+			 .src = "scan",
+			 .type = PLUMB_TYPE_CODE,
+			 .op = "map",
+			 .key = key,
+			 .found = found,
+			 .hash_src = hash_src,
+			 .has_actor = true,
+			 .scope = scope};
+
+	(void)proctab_actor(m->t.proctab, pid, 0, &l.actor);
+	proctab_scope(m->t.proctab, pid, 0, scope);
+	if (m->t.images)
+		images_scope(m->t.images, m->mnt_ns, scope);
+	m->sink.measurement(m->sink.ctx, &l);
+}
+
+static void tell_memory(struct scan_maps *m)
+{
+	char path[320], exe[PATH_SIZE] = "unknown", key[PATH_SIZE + 32];
+	ssize_t n;
+
+	if (m->memory_told)
+		return;
+	m->memory_told = true;
+	proc_path(m, "exe", path, sizeof(path));
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return; /* it is gone, or has no program of its own */
+	exe[n] = '\0';
+	snprintf(key, sizeof(key), "memory:anonymous:%s", exe);
+	tell(m, key, "executable", NULL);
+}
+
+/* Told once a pass for each mount namespace; whether a line is written of it the ledger's writer knows. A place that is taken: looked at again. */
+static bool was_seen(struct scan_maps *m, const struct scan_maps_entry *e)
+{
+	uint64_t h = ((uint64_t)m->mnt_ns << 32 ^ e->dev) * 0x9e3779b97f4a7c15ull;
+	uint64_t *place;
+
+	h = (h ^ e->ino) * 0x9e3779b97f4a7c15ull;
+	h = h ? h : 1;
+	place = &m->seen[h >> 52 & (SEEN_SIZE - 1)];
+	if (*place == h)
+		return true;
+	*place = h;
+	return false;
+}
+
+static int open_mapped(const struct scan_maps *m, const struct scan_maps_entry *e)
+{
+	char name[64], path[320];
+	int fd;
+
+	snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, e->from, e->to);
+	proc_path(m, name, path, sizeof(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+/* 1: it is large, and is read a piece at a time from now on. */
+static int begin_pieces(struct scan_maps *m, const struct scan_maps_entry *e, const struct stat *st)
+{
+	char name[PATH_SIZE + 8], path[PATH_SIZE + 320];
+	struct stat there;
+
+	if (st->st_size < (off_t)HASH_PIECES_MIN || hash_cache_knows(m->t.hash_cache, st) ||
+	    e->path_size >= PATH_SIZE)
+		return 0;
+	snprintf(name, sizeof(name), "root%.*s", (int)e->path_size, e->path);
+	proc_path(m, name, path, sizeof(path));
+	if (stat(path, &there) < 0 || there.st_ino != st->st_ino || there.st_dev != st->st_dev)
+		return 0;
+	return hash_pieces_open(m->t.hash_cache, path, false, &m->pieces) == 1;
+}
+
+static void tell_file(struct scan_maps *m, const struct scan_maps_entry *e, int fd)
+{
+	CLEANUP(buf_done) struct buf found = {0};
+	char key[PATH_SIZE + 16];
+	struct digest d;
+	struct stat st;
+	int r = fd < 0 ? fd : hash_cache_fd(m->t.hash_cache, fd, &d, &st);
+
+	snprintf(key, sizeof(key), "code:%.*s",
+		 (int)(e->path_size < PATH_SIZE ? e->path_size : PATH_SIZE), e->path);
+	if (r >= 0)
+		r = claims_exec_value(&d, &found);
+	else
+		buf_printf(&found, "unmeasured %s", strerrorname_np(-r));
+	if (buf_status(&found) == 0 && found.data)
+		tell(m, key, (const char *)found.data, r >= 0 ? "user" : "none");
+	else
+		m->blind = "ENOMEM";
+}
+
+/* 1: the same mapping again in the next step. */
+static int take_file(struct scan_maps *m, const struct scan_maps_entry *e)
+{
+	CLEANUP_CLOSE int fd = -1;
+	struct stat st;
+
+	if (was_seen(m, e))
+		return 0;
+	fd = open_mapped(m, e);
+	if (fd == -ENOENT || fd == -ESRCH) /* it is mapped no more */
+		return 0;
+	if (fd >= 0 && fstat(fd, &st) == 0 && !hash_cache_knows(m->t.hash_cache, &st)) {
+		if (hash_cache_n_bytes(m->t.hash_cache) - m->bytes_before > SCAN_MAPS_BYTES) {
+			m->blind = "more to read than one pass does";
+			return 0;
+		}
+		if (begin_pieces(m, e, &st))
+			return 1;
+	}
+	tell_file(m, e, fd);
+	return 0;
+}
+
+/* The line at m->at, and its size without LF. */
+static const char *line_at(const struct scan_maps *m, size_t *ret_size)
+{
+	const char *line = (const char *)m->text.data + m->at;
+	const char *lf = memchr(line, '\n', m->text.size - m->at);
+
+	*ret_size = lf ? (size_t)(lf - line) : m->text.size - m->at;
+	return line;
+}
+
+static void next_line(struct scan_maps *m, size_t size)
+{
+	m->at += size + 1;
+	if (m->at >= m->text.size || m->n_maps > SCAN_MAPS_ONE_MAX) {
+		if (m->at < m->text.size)
+			m->blind = "a process with too many mappings";
+		m->pid[0] = '\0';
+	}
+}
+
+static void step_maps(struct scan_maps *m)
+{
+	struct scan_maps_entry e;
+	size_t size;
+	const char *line = line_at(m, &size);
+	int r = scan_maps_parse(line, size, &e);
+
+	if (r < 0)
+		m->blind = "a line of maps that cannot be read";
+	if (r == 1) {
+		m->n_maps++;
+		if (e.ino == 0)
+			tell_memory(m);
+		else if (take_file(m, &e) == 1)
+			return;
+	}
+	next_line(m, size);
+}
+
+/* A large file was read: what came out is in the cache. */
+static void step_pieces(struct scan_maps *m)
+{
+	struct scan_maps_entry e;
+	size_t size;
+	const char *line = line_at(m, &size);
+	int fd, r = hash_pieces_step(m->pieces);
+
+	if (r == 1)
+		return;
+	m->pieces = hash_pieces_free(m->pieces);
+	if (scan_maps_parse(line, size, &e) == 1) {
+		fd = open_mapped(m, &e);
+		if (r >= 0)
+			tell_file(m, &e, fd);
+		else
+			m->blind = "a file that changed while it was read";
+		if (fd >= 0)
+			close(fd);
+	}
+	next_line(m, size);
+}
+
+/* The next process that has maps. 1: there is one; 0: there are no more. */
+static int next_process(struct scan_maps *m)
+{
+	struct dirent *e;
+	char name[64];
+	int r;
+
+	if (!m->dir) {
+		m->dir = opendir(m->s.proc ? m->s.proc : "/proc");
+		if (!m->dir)
+			return -errno;
+	}
+	do {
+		errno = 0;
+		e = readdir(m->dir);
+		if (!e)
+			return -errno;
+	} while (e->d_name[strspn(e->d_name, "0123456789")] || strlen(e->d_name) > 20);
+	snprintf(m->pid, sizeof(m->pid), "%.20s", e->d_name);
+	snprintf(name, sizeof(name), "%s/maps", m->pid);
+	buf_clear(&m->text);
+	m->at = 0;
+	m->n_maps = 0;
+	m->memory_told = false;
+	m->mnt_ns = mnt_ns_of(m);
+	r = claims_source_read(&m->s, CLAIMS_PROC, name, SCAN_MAPS_TEXT_MAX, &m->text);
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
+		m->blind = r == -EFBIG ? "a process with too many mappings" : strerrorname_np(-r);
+	if (r < 0 || m->text.size == 0) /* a kernel thread, or gone */
+		m->pid[0] = '\0';
+	return 1;
+}
+
+static int tell_whole(const struct scan_maps *m)
+{
+	return m->blind ? claims_source_put_unknown(&m->s, "kernel:executable_maps", m->blind)
+			: claims_source_put_text(&m->s, "kernel:executable_maps", "listed");
+}
+
+int scan_maps_step(struct scan_maps *m, int *ret_put)
+{
+	int r;
+
+	if (m->pieces) {
+		step_pieces(m);
+		return 1;
+	}
+	for (uint32_t i = 0; m->pid[0] && !m->pieces && i < 16; i++)
+		step_maps(m);
+	if (m->pid[0])
+		return 1;
+	r = next_process(m);
+	if (r == 0)
+		*ret_put = tell_whole(m);
+	return r;
+}

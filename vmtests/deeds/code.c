@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* code.c: code that gets to run without an exec: files and memory that are mapped executable. None of it is jumped to. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "deed.h"
+
+#define SIZE 4096
+
+static int mapped(void *at)
+{
+	return at == MAP_FAILED ? -errno : 0;
+}
+
+static int map_fd(int fd, int prot, void **ret)
+{
+	*ret = mmap(NULL, SIZE, prot, MAP_PRIVATE, fd, 0);
+	return mapped(*ret);
+}
+
+/* FILE: as dlopen does it. */
+static int code_map(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC);
+	void *at;
+
+	return fd < 0 ? -errno : map_fd(fd, PROT_READ | PROT_EXEC, &at);
+}
+
+/* FILE: a copy of it that has no name in any directory. */
+static int code_memfd(char **argv)
+{
+	int from = open(argv[0], O_RDONLY | O_CLOEXEC);
+	int fd = (int)syscall(SYS_memfd_create, "mapped", MFD_CLOEXEC);
+	struct stat st;
+	void *at;
+
+	if (from < 0 || fd < 0 || fstat(from, &st) < 0)
+		return -errno;
+	for (off_t done = 0; done < st.st_size;)
+		if (sendfile(fd, from, &done, (size_t)(st.st_size - done)) <= 0)
+			return -errno;
+	return map_fd(fd, PROT_READ | PROT_EXEC, &at);
+}
+
+/* FILE: mapped to be read, and made executable afterwards. */
+static int code_later(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), r;
+	void *at;
+
+	if (fd < 0)
+		return -errno;
+	r = map_fd(fd, PROT_READ, &at);
+	if (r < 0)
+		return r;
+	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
+}
+
+/* FILE: its page is written to in memory before it is made executable. */
+static int code_written(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), r;
+	void *at;
+
+	if (fd < 0)
+		return -errno;
+	r = map_fd(fd, PROT_READ | PROT_WRITE, &at);
+	if (r < 0)
+		return r;
+	*(volatile char *)at = 0x55;
+	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
+}
+
+static int code_anonymous(char **argv)
+{
+	(void)argv;
+	return mapped(mmap(NULL, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
+/* Memory of no file that is shared: the kernel's programs are asked about a file that is none. */
+static int code_shared(char **argv)
+{
+	void *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)argv;
+	if (at == MAP_FAILED)
+		return -errno;
+	*(volatile char *)at = 1;
+	return 0;
+}
+
+/* Written first, executable afterwards: what compilers at run time do. */
+static int code_protect(char **argv)
+{
+	void *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)argv;
+	if (at == MAP_FAILED)
+		return -errno;
+	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct deed deeds[] = {
+		{"map", code_map, 1},	      {"memfd", code_memfd, 1},
+		{"later", code_later, 1},     {"written", code_written, 1},
+		{"shared", code_shared, 0},   {"anonymous", code_anonymous, 0},
+		{"protect", code_protect, 0},
+	};
+
+	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
+}
