@@ -92,6 +92,7 @@ static void name_actor(struct surface *s, uint32_t pid, uint64_t start_ns, char 
 		 known && actor.exe ? actor.exe : "unknown");
 }
 
+/* Of a record, or, e NULL, of a sysctl that waited to be read. */
 static void deed(struct surface *s, const char *src, const struct plumb_event_surface *e,
 		 const struct pending *p)
 {
@@ -101,7 +102,7 @@ static void deed(struct surface *s, const char *src, const struct plumb_event_su
 	d.pid = p ? p->pid : e->task.pid;
 	d.start_ns = p ? p->start_ns : e->task.start_ns;
 	d.found = p ? p->after : w->found;
-	if (e && e->skipped)
+	if (!p)
 		d.times += e->skipped;
 	snprintf(s->key, sizeof(s->key), "surface:%s:%s by %s", p ? "sysctl" : w->what,
 		 p ? p->sysctl : w->object, p ? p->by : s->by);
