@@ -23,7 +23,7 @@ struct bench {
 	struct hash_cache *cache;
 	struct file_set *files;
 	struct raw_writes *raw;
-	char written[8][160];
+	char written[16][160];
 	uint32_t n;
 };
 
@@ -37,7 +37,7 @@ static void on_written(void *ctx, const char *node)
 {
 	struct bench *b = ctx;
 
-	assert_true(b->n < 8);
+	assert_true(b->n < 16);
 	snprintf(b->written[b->n++], sizeof(b->written[0]), "%s", node);
 }
 
@@ -167,6 +167,17 @@ static void test_nodes(void **state)
 		event_base_dispatch(b->base);
 	}
 	assert_int_equal(b->n, 7);
+	run(b, 8);
+	/* Opened by a node that nobody listens to; of another device that is nothing. */
+	raw_writes_opened(b->raw, 998u << 20 | 2);
+	for (int i = 0; i < 5; i++)
+		run(b, 0);
+	assert_true(b->n <= 10);
+	b->n = 0;
+	raw_writes_opened(b->raw, 998u << 20 | 1);
+	run(b, 2);
+	assert_string_equal(b->written[0], want);
+	assert_string_equal(b->written[1], want);
 	raw_writes_again(b->raw);
 	assert_int_equal(raw_writes_n(b->raw), 3);
 }

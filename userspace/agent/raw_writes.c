@@ -197,6 +197,13 @@ static void note_written(struct raw_writes *w, struct node *n)
 		again_in(w, SETTLING, w->o.settle_ms);
 }
 
+void raw_writes_opened(struct raw_writes *w, uint32_t dev)
+{
+	for (uint32_t i = 0; i < w->n; i++)
+		if (w->nodes[i]->dev == makedev(dev >> 20, dev & 0xfffff))
+			note_written(w, w->nodes[i]);
+}
+
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
 	_Alignas(struct inotify_event) uint8_t data[4096];

@@ -3,7 +3,7 @@
  * raw_writes.h: who has had a block device open for writing below the file systems of watched files. In: the devices that the files lie on, and
  * the disks that these are parts of; inotify on their nodes. Out: a call when one was closed, once what was written to it
  * should be on the disk, and once more much later: how long that takes nobody waits for.
- * A node that somebody makes elsewhere is another inode: that open is told by LSM alone.
+ * A node that somebody makes elsewhere is another inode: of that the open alone is heard, by LSM.
  */
 #ifndef PLUMB_RAW_WRITES_H
 #define PLUMB_RAW_WRITES_H
@@ -28,6 +28,8 @@ struct raw_writes_options {
 int raw_writes_open(struct event_base *base, const struct raw_writes_options *o, struct raw_writes **ret, struct why *ret_why);
 struct raw_writes *raw_writes_free(struct raw_writes *w);
 void raw_writes_again(struct raw_writes *w);	/* files may lie on other devices now */
+/* LSM has seen that it was opened, by whatever node: a close may never be heard of. dev as in records; one that nothing lies on is nothing. */
+void raw_writes_opened(struct raw_writes *w, uint32_t dev);
 uint32_t raw_writes_n(const struct raw_writes *w);	/* nodes that are looked at */
 
 #endif

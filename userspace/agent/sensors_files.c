@@ -147,6 +147,11 @@ struct sensors_files *sensors_files_free(struct sensors_files *s)
 
 void sensors_files_take(struct sensors_files *s, const union event_record *r)
 {
+	if (r->event.kind == PLUMB_KIND_SURFACE) {
+		if (r->surface.what == PLUMB_SURFACE_BLOCK && s->raw)
+			raw_writes_opened(s->raw, (uint32_t)r->surface.number);
+		return;
+	}
 	if (s->lsm)
 		lsm_files_take(s->lsm, r);
 }

@@ -30,7 +30,7 @@ struct sensors_files_options {
 int sensors_files_open(struct event_base *base, const struct sensors_files_options *o, const struct measure_sink *sink,
 		       struct sensors_files **ret);
 struct sensors_files *sensors_files_free(struct sensors_files *s);
-void sensors_files_take(struct sensors_files *s, const union event_record *r);	/* of kind file or mount; others are nothing to it */
+void sensors_files_take(struct sensors_files *s, const union event_record *r);	/* of kind file, mount, or surface */
 void sensors_files_now(struct sensors_files *s);	/* as scan_files_now() */
 void sensors_files_anew(struct sensors_files *s);	/* as scan_files_anew() */
 
