@@ -21,6 +21,8 @@
 #define PENDING_MAX 32
 #define APART_NS \
 	250000000ull /* two readings of the same claims: whoever writes without end costs no more */
+#define DISKS_KEPT 8
+#define DISK_NS 100000000ull /* a disk is looked at so often, whoever opens it without end */
 #define KEY_MAX (SURFACE_WORDS_OBJECT + PLUMB_PATH_MAX + 128)
 
 /* Claims that are read again: a deed is told before it is done. */
@@ -34,11 +36,20 @@ struct pending {
 	bool told;
 };
 
+struct disk {
+	uint32_t dev;
+	int carries; /* carried_by() */
+	uint64_t until_ns;
+	struct carried carried;
+};
+
 struct surface {
 	struct surface_options o;
 	struct measure_sink sink;
 	struct surface_facts facts;
 	struct carried_source disks;
+	struct disk kept[DISKS_KEPT];
+	uint32_t n_kept;
 	struct claims_source source;
 	struct surface_seen *seen;
 	struct event *reads, *minute;
@@ -276,24 +287,39 @@ static void read_again(struct surface *s, const char *src, const struct plumb_ev
 	arm(s);
 }
 
+/* Which file systems are mounted is read anew, but for what was asked a moment ago. */
+static const struct disk *disk_of(struct surface *s, uint32_t dev)
+{
+	uint64_t now = clock_boot_ns(s->o.clock);
+	struct disk *d;
+
+	for (uint32_t i = 0; i < DISKS_KEPT; i++)
+		if (s->kept[i].dev == dev && now < s->kept[i].until_ns)
+			return &s->kept[i];
+	d = &s->kept[s->n_kept++ % DISKS_KEPT];
+	d->dev = dev;
+	d->carries = carried_by(&s->disks, dev, &d->carried);
+	d->until_ns = now + DISK_NS;
+	return d;
+}
+
 /* A disk that carries nothing may be formatted by whoever likes. */
 static bool name_disk(struct surface *s, const struct plumb_event_surface *e)
 {
 	struct surface_words *w = &s->words;
 	uint32_t dev = (uint32_t)e->number;
-	struct carried c;
-	int r;
+	const struct disk *d;
 
 	if (e->what == PLUMB_SURFACE_COMMAND && S_ISCHR(e->fs_magic)) {
 		carried_character(&s->disks, dev, w->object);
 		return strncmp(w->object, "sg", 2) == 0 || strncmp(w->object, "ng", 2) == 0 ||
 		       strncmp(w->object, "nvme", 4) == 0 || strchr(w->object, ':');
 	}
-	r = carried_by(&s->disks, dev, &c);
-	if (r == 0)
+	d = disk_of(s, dev);
+	if (d->carries == 0)
 		return false;
-	snprintf(w->object, sizeof(w->object), "%s under %s", c.name,
-		 r > 0 ? c.what : strerrorname_np(-r));
+	snprintf(w->object, sizeof(w->object), "%s under %s", d->carried.name,
+		 d->carries > 0 ? d->carried.what : strerrorname_np(-d->carries));
 	return true;
 }
 
