@@ -63,6 +63,8 @@ static void row(const struct line *l, const char *text, size_t size)
 		fputs("  ", stdout);
 		print_value(stdout, l->found, 0, PRINT_CUT_END);
 	}
+	if (l->times > 1)
+		printf("  %u times", l->times);
 	if (l->layer) {
 		fputs("  layer ", stdout);
 		print_safe(stdout, l->layer, strlen(l->layer));
