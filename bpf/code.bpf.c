@@ -205,7 +205,7 @@ int BPF_PROG(plumb_code_interpreter, struct task_struct *task, int old_pid,
 	     struct linux_binprm *bprm)
 {
 	struct dentry *dentry = bprm->file->f_path.dentry;
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32, *many;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, *many, *slot;
 	struct code_armed *armed;
 	__u64 size;
 
@@ -214,7 +214,11 @@ int BPF_PROG(plumb_code_interpreter, struct task_struct *task, int old_pid,
 	many = code_interpreter(dentry);
 	if (!many)
 		return 0;
-	bpf_map_update_elem(&code_armed, &tgid, &code_unarmed, BPF_ANY);
+	slot = code_slot(tgid);
+	code_disarm(tgid); /* of the program before */
+	if (!slot || bpf_map_update_elem(&code_armed, &tgid, &code_unarmed, BPF_ANY) < 0)
+		return 0;
+	__sync_fetch_and_add(slot, 1);
 	armed = bpf_map_lookup_elem(&code_armed, &tgid);
 	if (!armed)
 		return 0;
@@ -224,7 +228,7 @@ int BPF_PROG(plumb_code_interpreter, struct task_struct *task, int old_pid,
 		size = 0;
 	code_name_args(armed, size);
 	if (*many && !code_is_shell(armed, code_name_hash(dentry))) {
-		bpf_map_delete_elem(&code_armed, &tgid);
+		code_disarm(tgid);
 		return 0;
 	}
 	code_tell_interpreter(task, bprm, armed, size);

@@ -13,9 +13,8 @@
 
 #define CODE_PROT_EXEC 4
 #define CODE_S_IFREG 0100000
-#define CODE_NAMES \
-	8 /* arguments that are looked for, the program's own name not counted; a power of two */
-#define CODE_NAME_SIZE 64 /* bytes of a last component that count */
+#define CODE_NAMES 8 /* arguments that are looked for, its own name among them; a power of two */
+#define CODE_NAME_SIZE 256 /* of the longest name, which arguments are compared with whole */
 #define CODE_OPENS_MAX 4096
 #define CODE_BINFMT_MAGIC 0x42494e4du
 #define CODE_HASH_START 0xcbf29ce484222325ull
@@ -36,6 +35,43 @@ struct {
 	__type(key, __u32); /* thread group */
 	__type(value, struct code_armed);
 } code_armed SEC(".maps") __weak;
+
+/*
+ * How many of the thread groups with this rest are armed, so that an open by any other costs no look-up in a hash. Never too few: who takes his
+ * entry away had put it in; an entry that the map itself drops stays counted.
+ */
+#define CODE_SLOTS 16384 /* a power of two */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CODE_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} code_slots SEC(".maps") __weak;
+
+static __always_inline __u32 *code_slot(__u32 tgid)
+{
+	__u32 key = tgid & (CODE_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&code_slots, &key);
+}
+
+/* Of whoever has an entry. */
+static __always_inline void code_disarm(__u32 tgid)
+{
+	__u32 *slot = code_slot(tgid);
+
+	if (bpf_map_delete_elem(&code_armed, &tgid) == 0 && slot)
+		__sync_fetch_and_add(slot, -1);
+}
+
+/* An interpreter that never opened what its arguments seemed to name. */
+static __always_inline void code_ended(__u32 tgid)
+{
+	__u32 *slot = code_slot(tgid);
+
+	if (slot && *slot)
+		code_disarm(tgid);
+}
 
 /* All but file, hash, path and arguments; NULL: dropped, and counted. */
 static __always_inline struct plumb_event_code *code_begin(__u16 what)
@@ -259,18 +295,22 @@ static __always_inline void code_anonymous(__u32 prot, __u32 flags)
 static __always_inline int code_is_script(struct file *file)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct code_armed *armed = bpf_map_lookup_elem(&code_armed, &tgid);
+	__u32 *slot = code_slot(tgid);
+	struct code_armed *armed;
 
+	if (!slot || !*slot)
+		return 0;
+	armed = bpf_map_lookup_elem(&code_armed, &tgid);
 	if (!armed)
 		return 0;
 	if (armed->exec_id != code_exec_id() || ++armed->n_opens > CODE_OPENS_MAX) {
-		bpf_map_delete_elem(&code_armed, &tgid);
+		code_disarm(tgid);
 		return 0;
 	}
 	if ((file->f_inode->i_mode & MARK_S_IFMT) != CODE_S_IFREG ||
 	    !code_is_named(armed, code_name_hash(file->f_path.dentry)))
 		return 0;
-	bpf_map_delete_elem(&code_armed, &tgid);
+	code_disarm(tgid);
 	return 1;
 }
 

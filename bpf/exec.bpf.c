@@ -4,6 +4,7 @@
  * In: the scheduler's tracepoints with their types (BTF); where BPF LSM is there, also the check before an exec, for the digest of
  * what is about to run. Out: exec, script, fork and exit records. Decides nothing.
  */
+#include "code.bpf.h"
 #include "hash.bpf.h"
 #include "inode.bpf.h"
 #include "maps.bpf.h"
@@ -213,6 +214,7 @@ int BPF_PROG(plumb_exit, struct task_struct *task)
 
 	if (task->pid != task->tgid)
 		return 0;
+	code_ended(task->tgid);
 	e = maps_begin(PLUMB_KIND_EXIT, sizeof(*e));
 	if (!e)
 		return 0;
