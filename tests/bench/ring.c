@@ -174,7 +174,7 @@ static void fill(struct loader *l, uint32_t pid)
 
 	l->size = l->at = l->n_execs = 0;
 	for (uint32_t i = 0; pid == 0 && i < ANCESTORS; i++) {
-		t = task_of(FIRST_PID + i, i ? FIRST_PID + i - 1 : 1);
+		t = task_of(FIRST_PID + i, i ? FIRST_PID + i - 1 : 0);
 		put_exec(l, &t);
 	}
 	parent = task_of(shell, shell - 1);

@@ -187,6 +187,113 @@ static void a_burst_stays_small(void **state)
 	proctab_free(p);
 }
 
+/* The list that is kept is the one that would be found, and its text the one that would be written. */
+static void expect_ancestors(struct proctab *p, uint32_t pid, uint64_t start_ns, const char *first,
+			     const char *second)
+{
+	struct buf text = {0};
+	struct line_actor a;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(proctab_actor(p, pid, start_ns, &a), 0);
+		assert_int_equal(a.n_ancestors, 2);
+		assert_string_equal(a.ancestors[0].exe, first);
+		assert_string_equal(a.ancestors[1].exe, second);
+		assert_non_null(a.ancestors_text);
+		buf_clear(&text);
+		assert_int_equal(line_ancestors(a.ancestors, a.n_ancestors, &text), 0);
+		assert_int_equal(text.size, a.ancestors_size);
+		assert_memory_equal(text.data, a.ancestors_text, text.size);
+	}
+	buf_done(&text);
+}
+
+static void kept_ancestors_follow_every_change(void **state)
+{
+	struct proctab *p = table(16);
+	struct plumb_task init = task(1, 1 * S, 0, 0, "init");
+	struct plumb_task shell = task(10, 5 * S, 1, 1 * S, "sh");
+	struct plumb_task child = task(11, 6 * S, 10, 5 * S, "a");
+	struct plumb_task old = task(12, 7 * S, 10, 0, "b"); /* as /proc tells: not since when */
+	struct line_actor a;
+
+	(void)state;
+	proctab_exec(p, &init, "/sbin/init");
+	proctab_exec(p, &shell, "/bin/sh");
+	proctab_exec(p, &child, "/bin/a");
+	proctab_exec(p, &old, "/bin/b");
+	expect_ancestors(p, 11, 6 * S, "/bin/sh", "/sbin/init");
+	expect_ancestors(p, 12, 7 * S, "/bin/sh", "/sbin/init");
+	proctab_exec(p, &init, "/sbin/other");
+	expect_ancestors(p, 11, 6 * S, "/bin/sh", "/sbin/other");
+	proctab_exec(p, &shell, "/bin/dash");
+	expect_ancestors(p, 11, 6 * S, "/bin/dash", "/sbin/other");
+	expect_ancestors(p, 12, 7 * S, "/bin/dash", "/sbin/other");
+	/* Another process with the shell's number: who came from the old one is not its child, who only knows the number may be. */
+	proctab_exit(p, 10, 5 * S);
+	expect_ancestors(p, 11, 6 * S, "/bin/dash", "/sbin/other");
+	assert_int_equal(proctab_actor(p, 12, 7 * S, &a), 0);
+	assert_int_equal(a.n_ancestors, 0);
+	shell.start_ns = 50 * S;
+	proctab_exec(p, &shell, "/bin/new");
+	expect_ancestors(p, 12, 7 * S, "/bin/new", "/sbin/other");
+	expect_ancestors(p, 11, 6 * S, "/bin/dash", "/sbin/other");
+	proctab_free(p);
+}
+
+/* Further up, too: who ends, or is pushed out of the table, is in nobody's list any more. */
+static void kept_ancestors_end(void **state)
+{
+	for (int by_number = 0; by_number < 2; by_number++) {
+		struct proctab *p = table(16);
+		struct plumb_task init = task(1, 1 * S, 0, 0, "init");
+		struct plumb_task shell = task(10, 5 * S, 1, 1 * S, "sh");
+		struct plumb_task middle =
+			task(11, 6 * S, 10, by_number ? 0 : 5 * S, "a"); /* 0: as /proc tells */
+		struct plumb_task child = task(12, 7 * S, 11, 6 * S, "b");
+		struct line_actor a;
+
+		proctab_exec(p, &init, "/sbin/init");
+		proctab_exec(p, &shell, "/bin/sh");
+		proctab_exec(p, &middle, "/bin/a");
+		proctab_exec(p, &child, "/bin/b");
+		assert_int_equal(proctab_actor(p, 12, 7 * S, &a), 0);
+		assert_int_equal(a.n_ancestors, 3);
+		proctab_exit(p, 10, 5 * S);
+		assert_int_equal(proctab_actor(p, 12, 7 * S, &a), 0);
+		assert_int_equal(a.n_ancestors, by_number ? 1 : 3);
+		for (uint32_t pid = 100; pid < 130; pid++) {
+			proctab_fork(p, &init, pid, pid * S);
+			proctab_exit(p, pid, pid * S);
+		}
+		assert_int_equal(proctab_actor(p, 12, 7 * S, &a), 0);
+		assert_int_equal(a.n_ancestors, 1);
+		assert_string_equal(a.ancestors[0].exe, "/bin/a");
+		proctab_free(p);
+	}
+	(void)state;
+}
+
+/* Where a parent is not known yet nothing is kept: it may still turn up. */
+static void late_parents_are_found(void **state)
+{
+	struct proctab *p = table(16);
+	struct plumb_task init = task(1, 1 * S, 0, 0, "init");
+	struct plumb_task shell = task(10, 5 * S, 1, 1 * S, "sh");
+	struct plumb_task child = task(11, 6 * S, 10, 5 * S, "a");
+	struct line_actor a;
+
+	(void)state;
+	proctab_exec(p, &shell, "/bin/sh");
+	proctab_exec(p, &child, "/bin/a");
+	assert_int_equal(proctab_actor(p, 11, 6 * S, &a), 0);
+	assert_int_equal(a.n_ancestors, 1);
+	assert_null(a.ancestors_text);
+	proctab_exec(p, &init, "/sbin/init");
+	expect_ancestors(p, 11, 6 * S, "/bin/sh", "/sbin/init");
+	proctab_free(p);
+}
+
 static void ancestry_is_bounded_and_ends_in_circles(void **state)
 {
 	struct proctab *p = table(32);
@@ -349,6 +456,9 @@ int main(void)
 		cmocka_unit_test(exec_by_a_thread_revives),
 		cmocka_unit_test(full_table_forgets_the_ended_first),
 		cmocka_unit_test(a_burst_stays_small),
+		cmocka_unit_test(kept_ancestors_follow_every_change),
+		cmocka_unit_test(kept_ancestors_end),
+		cmocka_unit_test(late_parents_are_found),
 		cmocka_unit_test(ancestry_is_bounded_and_ends_in_circles),
 		cmocka_unit_test(scan_finds_us),
 		cmocka_unit_test(a_gone_one_is_where_its_parent_is),

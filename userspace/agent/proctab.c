@@ -11,12 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ancestry.h"
 #include "cleanup.h"
 
 #define PROCTAB_KTHREADD 2 /* the parent of all that the kernel runs by itself */
 #define NS 1000000000ull
 #define NONE UINT32_MAX
 #define ENDED_PART 8
+
+/* An ancestor that was found by its number alone is another one as soon as it ends. */
+enum listed { NOT_LISTED = 0, LISTED, LISTED_BY_NUMBER };
 
 /* One text for all processes that came from the same exec by fork. */
 struct proctab_text {
@@ -31,6 +35,7 @@ struct entry {
 	uint32_t chain; /* next of the same bucket */
 	uint64_t start_ns;
 	bool used, ended;
+	uint8_t listed; /* LISTED: in somebody's ancestry */
 	uint32_t ppid;
 	uint64_t parent_start_ns;
 	struct proctab_text *exe; /* NULL: unknown */
@@ -53,6 +58,7 @@ struct proctab {
 	uint32_t shift; /* of a hash of 32 bits, to the number of a bucket */
 	struct list alive, ended;
 	uint32_t n_ended;
+	struct ancestry *ancestry;
 	struct cgroups *cgroups;
 	uint64_t tick_ns; /* /proc gives start times in these */
 	uint32_t host_mnt_ns;
@@ -154,11 +160,19 @@ static struct entry *find(struct proctab *p, uint32_t pid, uint64_t start_ns)
 	return best;
 }
 
+static void changes(struct proctab *p, struct entry *e)
+{
+	if (e->listed)
+		ancestry_changed(p->ancestry);
+	e->listed = NOT_LISTED;
+}
+
 static void drop(struct proctab *p, uint32_t i)
 {
 	struct entry *e = &p->entries[i];
 	uint32_t *at = bucket_of(p, e->pid);
 
+	changes(p, e);
 	while (*at != NONE && *at != i)
 		at = &p->entries[*at].chain;
 	if (*at == i)
@@ -191,6 +205,8 @@ static void end(struct proctab *p, struct entry *e, bool ended)
 
 	list_remove(p, list_of(p, e), i);
 	p->n_ended += (uint32_t)ended - (uint32_t)e->ended;
+	if (e->listed == LISTED_BY_NUMBER)
+		changes(p, e);
 	e->ended = ended;
 	list_append(p, list_of(p, e), i);
 }
@@ -237,7 +253,7 @@ int proctab_open(uint32_t max, struct cgroups *cgroups, struct proctab **ret)
 	while (p->shift > 1 && 1u << (32 - p->shift) < p->max)
 		p->shift--;
 	p->buckets = malloc(sizeof(*p->buckets) << (32 - p->shift));
-	if (!p->entries || !p->buckets) {
+	if (!p->entries || !p->buckets || ancestry_open(&p->ancestry) < 0) {
 		proctab_free(p);
 		return -ENOMEM;
 	}
@@ -256,6 +272,7 @@ struct proctab *proctab_free(struct proctab *p)
 		text_drop(p->entries[i].exe);
 		text_drop(p->entries[i].cgroup);
 	}
+	ancestry_free(p->ancestry);
 	free(p->entries);
 	free(p->buckets);
 	free(p);
@@ -325,6 +342,7 @@ void proctab_exec(struct proctab *p, const struct plumb_task *t, const char *exe
 {
 	struct entry *e = put(p, t->pid, t->start_ns);
 
+	changes(p, e);
 	set_task(p, e, t);
 	set_exe(e, exe);
 }
@@ -338,6 +356,7 @@ void proctab_fork(struct proctab *p, const struct plumb_task *parent, uint32_t c
 
 	if (known == child)
 		known = NULL;
+	changes(p, child);
 	child->ppid = parent->pid;
 	child->parent_start_ns = parent->start_ns;
 	child->uid = parent->uid;
@@ -386,28 +405,50 @@ static void actor_of(const struct entry *e, struct line_actor *ret)
 	ret->pod = e->cgroup->container.pod[0] ? e->cgroup->container.pod : NULL;
 }
 
+/* A parent's start that is not known would let a reused pid pass for it: then only one alive counts. */
+static struct entry *parent_of(struct proctab *p, const struct entry *e)
+{
+	struct entry *above = e->ppid ? find(p, e->ppid, e->parent_start_ns) : NULL;
+
+	return !above || above == e || (e->parent_start_ns == 0 && above->ended) ? NULL : above;
+}
+
+/* What was found is kept for the next one of the same parent, unless it ends where somebody may still turn up. */
+static void find_ancestors(struct proctab *p, const struct entry *e, struct line_actor *ret)
+{
+	struct entry *above = parent_of(p, e), *chain[LINE_MAX_ANCESTORS];
+	uint32_t n = 0, parent = above ? (uint32_t)(above - p->entries) : NONE;
+	bool by_number[LINE_MAX_ANCESTORS];
+
+	if (!above || ancestry_find(p->ancestry, parent, ret))
+		return;
+	for (; above && n < LINE_MAX_ANCESTORS; e = above, above = parent_of(p, e)) {
+		ret->ancestors[n].pid = above->pid;
+		ret->ancestors[n].comm = above->comm;
+		ret->ancestors[n].exe = above->exe ? above->exe->text : NULL;
+		by_number[n] = e->parent_start_ns == 0 || above->start_ns == 0;
+		chain[n++] = above;
+	}
+	ret->n_ancestors = n;
+	if (!above && e->ppid != 0)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		if (by_number[i] || !chain[i]->listed)
+			chain[i]->listed = by_number[i] ? LISTED_BY_NUMBER : LISTED;
+	ancestry_put(p->ancestry, parent, ret);
+	(void)ancestry_find(p->ancestry, parent, ret);
+}
+
 int proctab_actor(struct proctab *p, uint32_t pid, uint64_t start_ns, struct line_actor *ret)
 {
 	struct entry *found = find(p, pid, start_ns);
-	const struct entry *e = found;
 
 	memset(ret, 0, sizeof(*ret));
 	if (!found)
 		return -ENOENT;
 	(void)cgroup_of(p, found);
-	actor_of(e, ret);
-	while (ret->n_ancestors < LINE_MAX_ANCESTORS && e->ppid != 0) {
-		/* A parent's start that is not known would let a reused pid pass for it: then only one alive counts. */
-		const struct entry *above = find(p, e->ppid, e->parent_start_ns);
-
-		if (!above || above == e || (e->parent_start_ns == 0 && above->ended))
-			break;
-		ret->ancestors[ret->n_ancestors].pid = above->pid;
-		ret->ancestors[ret->n_ancestors].comm = above->comm;
-		ret->ancestors[ret->n_ancestors].exe = above->exe ? above->exe->text : NULL;
-		ret->n_ancestors++;
-		e = above;
-	}
+	actor_of(found, ret);
+	find_ancestors(p, found, ret);
 	return 0;
 }
 
@@ -507,6 +548,7 @@ static int scan_one(struct proctab *p, int proc_fd, const char *name, uint32_t p
 	if (e && e->exe) /* a record told it already, and better */
 		return 0;
 	e = put(p, pid, e ? e->start_ns : seen.start_ns);
+	changes(p, e);
 	e->ppid = seen.ppid;
 	e->uid = seen.uid;
 	e->gid = seen.gid;

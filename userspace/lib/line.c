@@ -15,6 +15,27 @@
 #define TEXT(j, name, value) (jsonl_name(j, name), jsonl_path_value(j, name, value))
 #define OPTIONAL(j, name, value) ((value) ? TEXT(j, name, value) : (void)0)
 
+static void write_ancestors(struct jsonl *j, const struct line_ancestor *list, uint32_t n)
+{
+	jsonl_array(j, NULL);
+	for (uint32_t i = 0; i < n && i < LINE_MAX_ANCESTORS; i++) {
+		jsonl_object(j, NULL);
+		NUMBER(j, "pid", list[i].pid);
+		OPTIONAL(j, "comm", list[i].comm);
+		OPTIONAL(j, "exe", list[i].exe);
+		jsonl_close(j);
+	}
+	jsonl_close(j);
+}
+
+int line_ancestors(const struct line_ancestor *list, uint32_t n, struct buf *ret)
+{
+	struct jsonl j = {.buf = ret};
+
+	write_ancestors(&j, list, n);
+	return buf_status(ret);
+}
+
 static void write_actor(struct jsonl *j, const struct line_actor *a)
 {
 	if (!a->known) {
@@ -34,15 +55,11 @@ static void write_actor(struct jsonl *j, const struct line_actor *a)
 		WORD(j, "container", a->container);
 	if (a->pod)
 		WORD(j, "pod", a->pod);
-	jsonl_array(j, "ancestors");
-	for (uint32_t i = 0; i < a->n_ancestors && i < LINE_MAX_ANCESTORS; i++) {
-		jsonl_object(j, NULL);
-		NUMBER(j, "pid", a->ancestors[i].pid);
-		OPTIONAL(j, "comm", a->ancestors[i].comm);
-		OPTIONAL(j, "exe", a->ancestors[i].exe);
-		jsonl_close(j);
-	}
-	jsonl_close(j);
+	jsonl_name(j, "ancestors");
+	if (a->ancestors_text)
+		jsonl_raw(j, NULL, a->ancestors_text, a->ancestors_size);
+	else
+		write_ancestors(j, a->ancestors, a->n_ancestors);
 	jsonl_close(j);
 }
 

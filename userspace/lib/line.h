@@ -35,6 +35,8 @@ struct line_actor {
 		const char *comm;
 		const char *exe;
 	} ancestors[LINE_MAX_ANCESTORS];
+	const char *ancestors_text;	/* the same as line_ancestors() wrote them; NULL: they are written anew */
+	size_t ancestors_size;
 };
 
 /*
@@ -78,6 +80,8 @@ struct line {
 	const char *body;
 };
 
+/* The list in a line's actor, with its brackets: for who writes many lines of processes that have the same parent. Appends. */
+int line_ancestors(const struct line_ancestor *list, uint32_t n, struct buf *ret);
 /* Appends the line. -EMSGSIZE: over LINE_MAX_SIZE; -EINVAL: a field that must be there is not. */
 int line_write(const struct line *l, struct buf *ret);
 
