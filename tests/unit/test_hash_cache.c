@@ -84,12 +84,15 @@ static void settled_file_is_remembered(void **state)
 
 	assert_int_equal(hash_cache_exec(*state, NOBODY, "/bin/sh", &f, &d, &why), 0);
 	assert_int_equal(hash_cache_n(*state), 1);
+	assert_int_equal(hash_cache_n_missed(*state), 1);
 	/* Known by what the kernel said alone: the process and its file may be gone. */
 	assert_int_equal(hash_cache_exec(*state, NOBODY, "/nonexistent", &f, &again, &why), 0);
 	assert_true(digest_equal(&d, &again));
+	assert_int_equal(hash_cache_n_missed(*state), 1);
 	f.ctime_ns++;
 	assert_int_equal(hash_cache_exec(*state, NOBODY, "/nonexistent", &f, &again, &why),
 			 -ENOENT);
+	assert_int_equal(hash_cache_n_missed(*state), 2);
 }
 
 static void changed_file_is_not_hashed(void **state)

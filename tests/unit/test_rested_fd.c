@@ -17,6 +17,7 @@
 struct reader {
 	int fd;
 	unsigned turns, bytes, most; /* most bytes a turn */
+	enum rested_fd_turn all; /* what is said when it took all */
 };
 
 static enum rested_fd_turn take(void *ctx)
@@ -29,7 +30,9 @@ static enum rested_fd_turn take(void *ctx)
 	if (n <= 0)
 		return RESTED_FD_NOTHING;
 	r->bytes += (unsigned)n;
-	return (unsigned)n == r->most ? RESTED_FD_MORE : RESTED_FD_ALL;
+	if ((unsigned)n == r->most)
+		return RESTED_FD_MORE;
+	return r->all ? r->all : RESTED_FD_ALL;
 }
 
 static void run_ms(struct event_base *base, long ms)
@@ -83,6 +86,45 @@ static void what_comes_while_it_rests_is_taken_together(void **state)
 	close(ends[1]);
 }
 
+/* It rests for as long as its last turn said. */
+static void what_is_known_rests_longer(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct reader r = {.most = 64, .all = RESTED_FD_KNOWN};
+	struct rested_fd *f = NULL;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	r.fd = ends[0];
+	f = NULL;
+	assert_int_equal(rested_fd_open(base,
+					&(struct rested_fd_options){.fd = r.fd,
+								    .rest_ms = 1,
+								    .known_rest_ms = 300,
+								    .turn = take,
+								    .ctx = &r},
+					&f),
+			 0);
+	assert_int_equal(write(ends[1], "a", 1), 1);
+	run_ms(base, 20);
+	assert_int_equal(write(ends[1], "b", 1), 1);
+	run_ms(base, 100);
+	assert_int_equal(r.bytes, 1); /* it rests */
+	r.all = RESTED_FD_ALL;
+	run_ms(base, 400);
+	assert_int_equal(r.bytes, 2);
+	assert_int_equal(write(ends[1], "c", 1), 1);
+	run_ms(base, 20);
+	assert_int_equal(write(ends[1], "d", 1), 1);
+	run_ms(base, 100);
+	assert_int_equal(r.bytes, 4);
+	rested_fd_free(f);
+	event_base_free(base);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void more_waits_is_no_rest(void **state)
 {
 	struct event_base *base = event_base_new();
@@ -127,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_while_it_rests_is_taken_together),
+		cmocka_unit_test(what_is_known_rests_longer),
 		cmocka_unit_test(more_waits_is_no_rest),
 		cmocka_unit_test(a_quiet_one_has_its_turn_too),
 	};

@@ -45,7 +45,7 @@ struct hash_cache {
 	struct cache_entry *entries;
 	uint32_t *buckets;
 	uint32_t max, n, oldest;
-	uint64_t file_max, n_bytes;
+	uint64_t file_max, n_bytes, n_missed;
 };
 
 static uint32_t bucket_of(const struct hash_cache *c, const struct cache_key *k)
@@ -280,6 +280,7 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 		*ret = known->digest;
 		return known->verity;
 	}
+	c->n_missed++;
 	snprintf(exe, sizeof(exe), "/proc/%u/exe", pid);
 	r = hash_of(c, exe, file, ret);
 	/* The process may be gone, or be another program by now. */
@@ -348,6 +349,11 @@ void hash_cache_count(struct hash_cache *c, uint64_t n_bytes)
 uint64_t hash_cache_n_bytes(const struct hash_cache *c)
 {
 	return c->n_bytes;
+}
+
+uint64_t hash_cache_n_missed(const struct hash_cache *c)
+{
+	return c->n_missed;
 }
 
 uint32_t hash_cache_n(const struct hash_cache *c)

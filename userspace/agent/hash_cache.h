@@ -42,6 +42,7 @@ bool hash_cache_has_verity(int fd);	/* asked before it is read: it does not go a
 int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat *before, const struct digest *d);
 void hash_cache_count(struct hash_cache *c, uint64_t n_bytes);
 uint64_t hash_cache_n_bytes(const struct hash_cache *c);	/* that were read so far, by all of these */
+uint64_t hash_cache_n_missed(const struct hash_cache *c);	/* how often hash_cache_exec() had to look for the file */
 uint32_t hash_cache_n(const struct hash_cache *c);
 
 #endif

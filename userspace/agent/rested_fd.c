@@ -24,13 +24,16 @@ static int await(struct rested_fd *f)
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
 {
 	struct rested_fd *f = ctx;
-	struct timeval rest = time_of(f->o.rest_ms);
 	enum rested_fd_turn r = f->o.turn(f->o.ctx);
+	uint32_t ms = r == RESTED_FD_ALL     ? f->o.rest_ms
+		      : r == RESTED_FD_KNOWN ? f->o.known_rest_ms
+					     : 0;
+	struct timeval rest = time_of(ms);
 
 	(void)fd;
 	(void)what;
 	/* Where it cannot rest it is waited for as ever: nothing is lost by that. */
-	if (r == RESTED_FD_ALL && f->o.rest_ms && event_add(f->rest, &rest) == 0)
+	if (ms && event_add(f->rest, &rest) == 0)
 		return;
 	(void)await(f);
 }

@@ -13,12 +13,14 @@
 enum rested_fd_turn {
 	RESTED_FD_NOTHING,	/* nothing was there */
 	RESTED_FD_ALL,		/* what was there is taken */
+	RESTED_FD_KNOWN,	/* the same, and all of it was of a kind that can wait a little when it comes again */
 	RESTED_FD_MORE,		/* others on the loop want their turn; more waits */
 };
 
 struct rested_fd_options {
 	int fd;			/* borrowed */
 	uint32_t rest_ms;
+	uint32_t known_rest_ms;	/* after RESTED_FD_KNOWN */
 	uint32_t quiet_ms;	/* a turn at the latest after so long without one; 0: no such limit */
 	enum rested_fd_turn (*turn)(void *ctx);
 	void *ctx;

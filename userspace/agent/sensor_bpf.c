@@ -23,7 +23,12 @@
 #define EXEC_KEY_SIZE (PLUMB_PATH_MAX + 16)
 #define TURNS_A_DRAIN 64
 #define RECORDS_A_TURN 256 /* others on the loop want their turn; the ring stays readable */
+/*
+ * A program that is not known yet may be gone in a moment, with all that leads to its file: after one the ring is read again soon. Runs of
+ * what is known can wait: on a busy node the wake-ups are most of what a run costs.
+ */
 #define REST_MS 2
+#define KNOWN_REST_MS 10
 #define QUIET_MS 50
 
 struct cpu {
@@ -45,6 +50,7 @@ struct sensor_bpf {
 	struct plumb_counters *now;
 	uint32_t n_cpus;
 	uint32_t this_turn;
+	bool this_turn_new; /* more than runs, forks and exits */
 	uint32_t canary_pid; /* 0: none is awaited */
 	bool canary_seen, canary_checked;
 	uint32_t pid; /* our own */
@@ -329,6 +335,7 @@ static int on_record(void *ctx, const void *data, size_t size)
 		tell_loss(s, 1, why.text);
 	} else {
 		check_sequence(s, &s->record.event);
+		s->this_turn_new |= s->record.event.kind > PLUMB_KIND_EXIT;
 		if (r == -ENOTSUP)
 			handle_unknown(s, &s->record.event);
 		else
@@ -349,11 +356,19 @@ static int take_turn(struct sensor_bpf *s)
 static enum rested_fd_turn on_ring(void *ctx)
 {
 	struct sensor_bpf *s = ctx;
-	int r = take_turn(s);
+	uint64_t missed = hash_cache_n_missed(s->o.hash_cache);
+	int r;
 
+	s->this_turn_new = false;
+	r = take_turn(s);
 	if (r < 0)
 		tell_loss(s, 1, "the ring cannot be read");
-	return r >= RECORDS_A_TURN ? RESTED_FD_MORE : r > 0 ? RESTED_FD_ALL : RESTED_FD_NOTHING;
+	if (r <= 0)
+		return RESTED_FD_NOTHING;
+	if (r >= RECORDS_A_TURN)
+		return RESTED_FD_MORE;
+	return s->this_turn_new || hash_cache_n_missed(s->o.hash_cache) != missed ? RESTED_FD_ALL
+										  : RESTED_FD_KNOWN;
 }
 
 static void tell_counters(struct sensor_bpf *s)
@@ -454,8 +469,11 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 	const struct code_lines_options code = {
 		.tables = s->tables, .binfmt = s->o.code.binfmt, .ctx = s->o.code.ctx};
 	/* Forks and exits wake nobody (maps_end_quiet), so it is looked at without being asked, too. */
-	struct rested_fd_options ring = {
-		.rest_ms = REST_MS, .quiet_ms = QUIET_MS, .turn = on_ring, .ctx = s};
+	struct rested_fd_options ring = {.rest_ms = REST_MS,
+					 .known_rest_ms = KNOWN_REST_MS,
+					 .quiet_ms = QUIET_MS,
+					 .turn = on_ring,
+					 .ctx = s};
 	int r;
 
 	r = code_lines_open(&code, &s->sink, &s->code);

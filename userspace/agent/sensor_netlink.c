@@ -20,8 +20,9 @@
 #define ACK_MS 1000
 #define NS_PER_MS 1000000ull
 #define TICK_MS 250
-#define REST_MS \
-	10 /* forks, execs and exits of all programs come here; they are compared after a second */
+/* Forks, execs and exits of all programs come here. They are compared after a second; where nobody else tells, who ran may be gone soon. */
+#define REST_MS 40
+#define REST_ALONE_MS 2
 #define TICKS_A_LOSS 4
 #define DATAGRAMS_A_DRAIN 16384
 #define JUMP_NS (50 * NS_PER_MS)
@@ -276,7 +277,7 @@ static int open_door(struct sensor_netlink *s, struct event_base *base, struct w
 		.protocol = NETLINK_CONNECTOR,
 		.groups = {CN_IDX_PROC},
 		.small = true,
-		.rest_ms = REST_MS,
+		.rest_ms = s->o.exec ? REST_MS : REST_ALONE_MS,
 		.receive_size = s->o.receive_size ? s->o.receive_size : 8u << 20,
 		.datagram = on_datagram,
 		.lost = on_lost,
