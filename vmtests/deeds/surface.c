@@ -41,6 +41,18 @@ static int writes(char **argv)
 	return opens(argv[0], O_WRONLY);
 }
 
+/* Into a file that is there: where lockdown keeps a file system empty, none is. */
+static int puts_into(char **argv)
+{
+	int fd = open(argv[0], O_WRONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = done(write(fd, argv[1], strlen(argv[1])));
+	close(fd);
+	return r;
+}
+
 /* The first value, and the one of before again, in one breath. */
 static int and_back(char **argv)
 {
@@ -183,6 +195,7 @@ int main(int argc, char **argv)
 	static const struct deed deeds[] = {
 		{"reads", reads, 1},
 		{"writes", writes, 1},
+		{"puts_into", puts_into, 2},
 		{"and_back", and_back, 2},
 		{"attach", attach, 1},
 		{"traceme", traceme, 0},
