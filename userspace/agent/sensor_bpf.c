@@ -29,7 +29,7 @@
  */
 #define REST_MS 2
 #define KNOWN_REST_MS 10
-#define QUIET_MS 50
+#define QUIET_MS 250
 
 struct cpu {
 	struct kseq numbers;
