@@ -308,6 +308,75 @@ static void test_join(void **state)
 	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
 }
 
+/* A scan finds again what somebody was seen to do: that is no other drift. Something else, or nothing known before, is. */
+static void test_found_again(void **state)
+{
+	struct place *p = *state;
+	const struct line_actor actor = {.known = true, .comm = "kubelet", .exe = "/bin/kubelet"};
+	struct appraise_drift_item i = {.seq = 3,
+					.type = PLUMB_TYPE_FILE,
+					.judgement = PLUMB_JUDGE_DRIFT,
+					.scope = "host",
+					.key = "file:/pki",
+					.expected = "one",
+					.found = "two",
+					.actor = &actor};
+
+	verifier_fixture_rules(&p->v, 1,
+			       "[" RULE("K", "{\"exe\":\"/bin/kubelet\"}", "report", "claim",
+					"0") "," FILES("armed") "]");
+	begin(p, false, true, 1);
+	assert_int_equal(cases_item(&p->c, &i), 0);
+	item(p, 4, PLUMB_TYPE_CLAIM, "file:/pki", false);
+	end(p);
+	begin(p, false, true, 5);
+	item(p, 5, PLUMB_TYPE_CLAIM, "file:/pki", false);
+	end(p);
+	assert_int_equal(n_open(p), 1);
+	assert_string_equal(node_fixture_case(&p->n, "file:/pki")->rule, "K");
+	assert_int_equal(node_fixture_case(&p->n, "file:/pki")->count, 3);
+	assert_non_null(strstr(node_fixture_case(&p->n, "file:/pki")->who, "/bin/kubelet"));
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_REPORT);
+	begin(p, false, true, 6);
+	i = (struct appraise_drift_item){.seq = 6,
+					 .type = PLUMB_TYPE_CLAIM,
+					 .judgement = PLUMB_JUDGE_DRIFT,
+					 .scope = "host",
+					 .key = "file:/pki",
+					 .expected = "one",
+					 .found = "three"};
+	assert_int_equal(cases_item(&p->c, &i), 0);
+	end(p);
+	assert_int_equal(n_open(p), 2);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+}
+
+/* Who has the client key cannot have a scan's finding judged by a rule that asks for less. */
+static void test_found_again_unsigned(void **state)
+{
+	struct place *p = *state;
+	const struct line_actor actor = {.known = true, .comm = "kubelet", .exe = "/bin/kubelet"};
+	const struct appraise_drift_item i = {.seq = 3,
+					      .type = PLUMB_TYPE_FILE,
+					      .judgement = PLUMB_JUDGE_DRIFT,
+					      .scope = "host",
+					      .key = "file:/pki",
+					      .expected = "one",
+					      .found = "two",
+					      .actor = &actor};
+
+	verifier_fixture_rules(&p->v, 1,
+			       "[" RULE("K", "{\"exe\":\"/bin/kubelet\"}", "report", "claim",
+					"0") "," FILES("armed") "]");
+	begin(p, true, false, 1);
+	assert_int_equal(cases_item(&p->c, &i), 0);
+	end(p);
+	begin(p, false, true, 1);
+	item(p, 4, PLUMB_TYPE_CLAIM, "file:/pki", false);
+	end(p);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+}
+
 /* Enrolled anew, its lines begin at 0: an old case goes on with them, and is settled by them. */
 static void test_incarnation(void **state)
 {
@@ -346,8 +415,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(merge),	     TEST(settle),  TEST(unbound), TEST(flood),
-		TEST(unbound_flood), TEST(rejudge), TEST(join),	   TEST(incarnation),
+		TEST(merge),	   TEST(settle),	TEST(unbound),
+		TEST(flood),	   TEST(unbound_flood), TEST(rejudge),
+		TEST(join),	   TEST(found_again),	TEST(found_again_unsigned),
+		TEST(incarnation),
 	};
 
 	return cmocka_run_group_tests_name("cases", tests, NULL, NULL);

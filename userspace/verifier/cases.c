@@ -160,6 +160,55 @@ static int insert(struct cases *c, struct store_case *opened)
 	return c->has_claims ? add_claim(c, opened) : 0;
 }
 
+/* The actor's cgroup and the layer are not in the row, so a rule that matched by it still answers by its name. */
+static const struct policy_rule *rule_for(const struct cases *c, const struct store_case *k)
+{
+	const struct policy_subject s = {.type = k->finding ? PLUMB_TYPE_UNKNOWN : k->type,
+					 .finding = k->finding,
+					 .scope = k->scope,
+					 .key = k->key,
+					 .expected = k->expected,
+					 .found = k->found};
+
+	for (uint32_t i = 0; c->policy && i < policy_n_rules(c->policy); i++)
+		if (strcmp(policy_rule(c->policy, i)->id, k->rule) == 0)
+			return policy_rule(c->policy, i);
+	return c->policy ? policy_match(c->policy, &s) : NULL;
+}
+
+static int load_claims(struct cases *c)
+{
+	int r = c->has_claims ? 0
+			      : ops(c)->case_each(store_ctx(c), c->node->id, true, add_claim, c);
+
+	c->has_claims |= r >= 0;
+	return r < 0 ? r : 0;
+}
+
+/*
+ * A scan that finds again what was told already knows nobody and says nothing new: the case that knows who did it goes on, under the rule that
+ * looked at him. Else each scan would take the kubelet's own renewal for somebody else's. What came unsigned is not believed for that.
+ */
+static int find_told(struct cases *c, const struct appraise_drift_item *i,
+		     const struct store_case *opened, struct store_case *ret)
+{
+	int r;
+
+	if (i->finding || terms_type_is_deed(i->type) || (i->actor && i->actor->known))
+		return -ENOENT;
+	r = load_claims(c);
+	for (uint32_t n = 0; r >= 0 && n < c->n_claims; n++) {
+		if (strcmp(c->claims[n].key, opened->key) != 0 ||
+		    strcmp(c->claims[n].scope, opened->scope) != 0)
+			continue;
+		r = ops(c)->case_get(store_ctx(c), c->claims[n].id, ret);
+		if (r >= 0 && !ret->closed_ns && is_bound(c, ret) &&
+		    strcmp(ret->found, opened->found) == 0)
+			return 0;
+	}
+	return r < 0 ? r : -ENOENT;
+}
+
 static int put_into(struct cases *c, const struct appraise_drift_item *i, struct store_case *opened,
 		    struct store_case *found)
 {
@@ -174,6 +223,14 @@ static int put_into(struct cases *c, const struct appraise_drift_item *i, struct
 		return r;
 	r = ops(c)->case_find(store_ctx(c), opened->node, opened->rule, opened->scope, opened->key,
 			      found);
+	if (r == -ENOENT) {
+		const struct policy_rule *rule;
+
+		r = find_told(c, i, opened, found);
+		rule = r >= 0 ? rule_for(c, found) : NULL;
+		if (rule)
+			verdict_by_rule(opened, rule);
+	}
 	if (r >= 0)
 		return merge(c, opened, found);
 	if (r != -ENOENT)
@@ -200,12 +257,8 @@ static int put(struct cases *c, const struct appraise_drift_item *i)
 static int settle(struct cases *c, const struct appraise_drift_item *i)
 {
 	CLEANUP(free_case) struct store_case *k = NULL;
-	int r = 0;
+	int r = load_claims(c);
 
-	if (!c->has_claims) {
-		r = ops(c)->case_each(store_ctx(c), c->node->id, true, add_claim, c);
-		c->has_claims = r >= 0;
-	}
 	for (uint32_t n = 0; r >= 0 && n < c->n_claims; n++) {
 		/* Texts in rows may be cut: verdict_settled_by() knows how, and has the last word. */
 		if (strncmp(c->claims[n].key, i->key, 64) != 0)
@@ -390,22 +443,6 @@ int cases_accepted(struct cases *c, const struct cases_accepted *a)
 	const struct walk w = {a, a->size};
 
 	return each_open(c, on_bound, &w);
-}
-
-/* The actor's cgroup and the layer are not in the row, so a rule that matched by it still answers by its name. */
-static const struct policy_rule *rule_for(const struct cases *c, const struct store_case *k)
-{
-	const struct policy_subject s = {.type = k->finding ? PLUMB_TYPE_UNKNOWN : k->type,
-					 .finding = k->finding,
-					 .scope = k->scope,
-					 .key = k->key,
-					 .expected = k->expected,
-					 .found = k->found};
-
-	for (uint32_t i = 0; c->policy && i < policy_n_rules(c->policy); i++)
-		if (strcmp(policy_rule(c->policy, i)->id, k->rule) == 0)
-			return policy_rule(c->policy, i);
-	return c->policy ? policy_match(c->policy, &s) : NULL;
 }
 
 /* Two cases of one key become one when the same rule answers for both from here on. */

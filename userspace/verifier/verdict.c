@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 
+#define NOBODY "unknown"
 #define WARNING 32
 #define CONTRAINDICATED 96
 #define BIT(finding) (1u << (finding))
@@ -86,7 +87,7 @@ static int fit_who(char *ret, size_t room, const struct appraise_drift_item *i)
 	const struct line_ancestor *above = NULL;
 
 	if (!a || !a->known)
-		return fit(ret, room, "unknown");
+		return fit(ret, room, NOBODY);
 	if (i->type == PLUMB_TYPE_EXEC && a->n_ancestors > 0)
 		above = &a->ancestors[0];
 	buf_printf(&b, "uid %u, ", a->uid);
@@ -190,9 +191,11 @@ void verdict_merge(struct store_case *c, const struct store_case *again)
 	if (again->incarnation == c->incarnation && again->last_seq > c->last_seq) {
 		c->count += again->count;
 		c->last_seq = again->last_seq;
+		/* Found again by nobody: who did it is still who did it. */
+		if (strcmp(again->who, NOBODY) != 0 || strcmp(c->found, again->found) != 0)
+			memcpy(c->who, again->who, sizeof(c->who));
 		memcpy(c->expected, again->expected, sizeof(c->expected));
 		memcpy(c->found, again->found, sizeof(c->found));
-		memcpy(c->who, again->who, sizeof(c->who));
 	}
 	c->last_ns = again->last_ns;
 	c->provisional = c->provisional && again->provisional;
