@@ -189,8 +189,25 @@ enum kernel_load_data_id___core {
 	LOADING_X509_CERTIFICATE___core,
 };
 
-enum bpf_func_id___core { BPF_FUNC_get_current_task_btf___core };
+enum bpf_func_id___core {
+	BPF_FUNC_get_current_task_btf___core,
+	BPF_FUNC_get_func_arg___core,
+};
 
 #pragma clang attribute pop
+
+/*
+ * Memory of no file is mapped: mmap_file's file is NULL. From 6.4 to the kernels that mark the argument as nullable the verifier takes a
+ * hook's pointers for never NULL, drops a comparison with it, and the program reads at address 0. As a number it is compared; kernels that
+ * have no helper for that compare the pointer.
+ */
+static __always_inline int core_no_file(void *ctx, const struct file *file)
+{
+	__u64 address = 0;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id___core, BPF_FUNC_get_func_arg___core))
+		return !file;
+	return bpf_get_func_arg(ctx, 0, &address) < 0 || !address;
+}
 
 #endif

@@ -64,7 +64,8 @@ int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned
 	__u32 mark;
 
 	if (!(prot & FILE_PROT_WRITE) ||
-	    (type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE) || !file)
+	    (type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE) ||
+	    core_no_file(ctx, file) || !file)
 		return 0;
 	mark = mark_of_written(file->f_inode);
 	if (mark & PLUMB_MARK_FILE)
