@@ -351,6 +351,34 @@ static void test_found_again(void **state)
 	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
 }
 
+/* No rule looked at who did it: then there is none to go on under, and the one for strangers is asked. */
+static void test_found_again_without_rule(void **state)
+{
+	struct place *p = *state;
+	const struct line_actor actor = {.known = true, .comm = "kubelet", .exe = "/bin/kubelet"};
+	const struct appraise_drift_item i = {.seq = 3,
+					      .type = PLUMB_TYPE_FILE,
+					      .judgement = PLUMB_JUDGE_DRIFT,
+					      .scope = "host",
+					      .key = "file:/pki",
+					      .expected = "one",
+					      .found = "two",
+					      .actor = &actor};
+
+	verifier_fixture_rules(
+		&p->v, 1,
+		"[" RULE("S", "{\"not\":{\"exe\":\"/bin/kubelet\"}}", "armed", "claim", "0") "]");
+	begin(p, false, true, 1);
+	assert_int_equal(cases_item(&p->c, &i), 0);
+	end(p);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_REPORT);
+	begin(p, false, true, 4);
+	item(p, 4, PLUMB_TYPE_CLAIM, "file:/pki", false);
+	end(p);
+	assert_int_equal(n_open(p), 2);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+}
+
 /* Who has the client key cannot have a scan's finding judged by a rule that asks for less. */
 static void test_found_again_unsigned(void **state)
 {
@@ -415,9 +443,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(merge),	   TEST(settle),	TEST(unbound),
-		TEST(flood),	   TEST(unbound_flood), TEST(rejudge),
-		TEST(join),	   TEST(found_again),	TEST(found_again_unsigned),
+		TEST(merge),
+		TEST(settle),
+		TEST(unbound),
+		TEST(flood),
+		TEST(unbound_flood),
+		TEST(rejudge),
+		TEST(join),
+		TEST(found_again),
+		TEST(found_again_unsigned),
+		TEST(found_again_without_rule),
 		TEST(incarnation),
 	};
 

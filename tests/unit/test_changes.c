@@ -230,6 +230,24 @@ static void two_who_are_told_before_are_two_lines(void **state)
 	assert_int_equal(b->n, 3);
 }
 
+/* The kernel's ring may be read after fanotify: both deeds are LSM's all the same, in their order. */
+static void who_is_told_late_is_still_who(void **state)
+{
+	struct bench *b = *state;
+
+	note(b, "fanotify", b->file, CHANGES_MOVED_TO, 3);
+	note(b, "fanotify", b->file, CHANGES_WRITE, 4);
+	note(b, "lsm", b->file, CHANGES_MOVED_TO | CHANGES_BEFORE, 3);
+	note(b, "lsm", b->file, CHANGES_WRITE | CHANGES_BEFORE, 4);
+	write_file(b->file, "two");
+	changes_look(b->changes);
+	assert_int_equal(b->n, 2);
+	assert_string_equal(b->lines[0].src, "lsm");
+	assert_string_equal(b->lines[0].op, "moved_to");
+	assert_string_equal(b->lines[1].src, "lsm");
+	assert_string_equal(b->lines[1].op, "write");
+}
+
 static void what_is_not_done_is_not_told(void **state)
 {
 	struct bench *b = *state;
@@ -375,6 +393,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_process_is_another_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_who_are_told_before_are_two_lines, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(who_is_told_late_is_still_who, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_done_is_not_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_that_comes_later_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_opener_is_the_writer, setup, teardown),

@@ -136,6 +136,42 @@ static void test_turned_bits(void **state)
 	sign_key_free(k);
 }
 
+/* No padding, and no letter that only the URL alphabet has: whether a signature is such a text is chance, so the payload is. */
+static void test_url_alphabet_by_length(void **state)
+{
+	static const uint8_t payload[] = {0x00, 0x10};
+	struct sign_key *k = NULL;
+	const struct sign_key *keys[1];
+	struct buf pae = {0}, sig = {0}, env = {0}, out = {0};
+	struct why why = {""};
+
+	(void)state;
+	assert_int_equal(sign_key_generate(SIGN_P256, &k), 0);
+	keys[0] = k;
+	assert_int_equal(dsse_pae("t", payload, sizeof(payload), &pae), 0);
+	assert_int_equal(sign_make(k, pae.data, pae.size, &sig), 0);
+	buf_puts(&env, "{\"payload\":\"ABA\",\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"");
+	digest_base64(&env, sig.data, sig.size);
+	buf_puts(&env, "\"}]}");
+	assert_int_equal(dsse_open(env.data, env.size, 100, "t", keys, 1, &out, NULL, &why), 0);
+	assert_int_equal(out.size, sizeof(payload));
+	assert_memory_equal(out.data, payload, sizeof(payload));
+	/* Padding is of no alphabet where it does not belong, and a letter of the other one is none. */
+	buf_clear(&env);
+	buf_puts(&env, "{\"payload\":\"A+A\",\"payloadType\":\"t\",\"signatures\":[]}");
+	assert_int_equal(dsse_open(env.data, env.size, 100, "t", keys, 1, &out, NULL, &why),
+			 -EBADMSG);
+	buf_clear(&env);
+	buf_puts(&env, "{\"payload\":\"AB=\",\"payloadType\":\"t\",\"signatures\":[]}");
+	assert_int_equal(dsse_open(env.data, env.size, 100, "t", keys, 1, &out, NULL, &why),
+			 -EBADMSG);
+	buf_done(&pae);
+	buf_done(&sig);
+	buf_done(&env);
+	buf_done(&out);
+	sign_key_free(k);
+}
+
 static void test_forms(void **state)
 {
 	static const uint8_t payload[] = {0xfb, 0xff, 0xbf, 0x00, 0xff};
@@ -227,8 +263,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_specification), cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_turned_bits),   cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_openssl),
+		cmocka_unit_test(test_turned_bits),   cmocka_unit_test(test_url_alphabet_by_length),
+		cmocka_unit_test(test_forms),	      cmocka_unit_test(test_openssl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

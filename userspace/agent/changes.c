@@ -386,9 +386,22 @@ static bool same_end(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* Notes of one path and one process come together. Only with the last one: an order of several processes' deeds on a path is kept. */
+/* What was told after the deed has its exact process by what LSM said before it, whichever is read first. */
+static bool refines(const struct pending *p, const struct changes_note *n, uint32_t what)
+{
+	const uint32_t deed = what & ~(uint32_t)(CHANGES_ON_DIR | CHANGES_BEFORE);
+
+	return n->start_ns && !p->start_ns && (deed & ~p->what) == 0;
+}
+
+/*
+ * Notes of one path and one process come together. Only with the last one: an order of several processes' deeds on a path is kept. But LSM's
+ * note may be read after fanotify's of the same deed, and of the next process's: then it says of the earlier one who did it.
+ */
 static bool merge(struct changes *c, const struct changes_note *n, uint32_t what)
 {
+	bool last = true;
+
 	for (uint32_t i = c->looking ? 0 : c->n_pending; i > 0; i--) {
 		struct pending *p = &c->pending[i - 1];
 		uint32_t before = p->what & what & CHANGES_BEFORE;
@@ -396,8 +409,10 @@ static bool merge(struct changes *c, const struct changes_note *n, uint32_t what
 		if (strcmp(p->path, n->path) != 0)
 			continue;
 		if (p->pid != n->pid || (n->other && !same_end(p->other, n->other)) ||
-		    ((p->what ^ what) & CHANGES_ON_DIR))
-			return false;
+		    ((p->what ^ what) & CHANGES_ON_DIR) || (!last && !refines(p, n, what))) {
+			last = false;
+			continue;
+		}
 		/* One says that it is done: it need not be looked at again. */
 		p->what = ((p->what | what) & ~(uint32_t)CHANGES_BEFORE) | before;
 		if (n->start_ns) {

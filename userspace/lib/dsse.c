@@ -67,10 +67,13 @@ int dsse_sign(const char *type, const void *payload, size_t size,
 	return buf_status(ret);
 }
 
-/* DSSE allows either alphabet; the URL one with or without padding. */
+/*
+ * DSSE allows either alphabet; the URL one with or without padding. A text that has no letter of only one of them may be either: without
+ * its padding it is of the URL one.
+ */
 static int decode(const char *text, size_t size, struct buf *ret)
 {
-	if (!memchr(text, '-', size) && !memchr(text, '_', size))
+	if (size % 4 == 0 && !memchr(text, '-', size) && !memchr(text, '_', size))
 		return digest_from_base64(text, size, ret);
 	for (int i = 0; i < 2 && size % 4 == 0 && size > 0 && text[size - 1] == '='; i++)
 		size--;

@@ -160,6 +160,14 @@ static int insert(struct cases *c, struct store_case *opened)
 	return c->has_claims ? add_claim(c, opened) : 0;
 }
 
+static const struct policy_rule *rule_by_id(const struct cases *c, const char *id)
+{
+	for (uint32_t i = 0; c->policy && i < policy_n_rules(c->policy); i++)
+		if (strcmp(policy_rule(c->policy, i)->id, id) == 0)
+			return policy_rule(c->policy, i);
+	return NULL;
+}
+
 /* The actor's cgroup and the layer are not in the row, so a rule that matched by it still answers by its name. */
 static const struct policy_rule *rule_for(const struct cases *c, const struct store_case *k)
 {
@@ -169,11 +177,9 @@ static const struct policy_rule *rule_for(const struct cases *c, const struct st
 					 .key = k->key,
 					 .expected = k->expected,
 					 .found = k->found};
+	const struct policy_rule *rule = rule_by_id(c, k->rule);
 
-	for (uint32_t i = 0; c->policy && i < policy_n_rules(c->policy); i++)
-		if (strcmp(policy_rule(c->policy, i)->id, k->rule) == 0)
-			return policy_rule(c->policy, i);
-	return c->policy ? policy_match(c->policy, &s) : NULL;
+	return rule || !c->policy ? rule : policy_match(c->policy, &s);
 }
 
 static int load_claims(struct cases *c)
@@ -187,11 +193,13 @@ static int load_claims(struct cases *c)
 
 /*
  * A scan that finds again what was told already knows nobody and says nothing new: the case that knows who did it goes on, under the rule that
- * looked at him. Else each scan would take the kubelet's own renewal for somebody else's. What came unsigned is not believed for that.
+ * looked at him. Else each scan would take the kubelet's own renewal for somebody else's. What came unsigned is not believed for that, and where no
+ * rule looked at him (any more), the one for strangers does.
  */
 static int find_told(struct cases *c, const struct appraise_drift_item *i,
-		     const struct store_case *opened, struct store_case *ret)
+		     struct store_case *opened, struct store_case *ret)
 {
+	const struct policy_rule *rule;
 	int r;
 
 	if (i->finding || terms_type_is_deed(i->type) || (i->actor && i->actor->known))
@@ -202,9 +210,12 @@ static int find_told(struct cases *c, const struct appraise_drift_item *i,
 		    strcmp(c->claims[n].scope, opened->scope) != 0)
 			continue;
 		r = ops(c)->case_get(store_ctx(c), c->claims[n].id, ret);
-		if (r >= 0 && !ret->closed_ns && is_bound(c, ret) &&
-		    strcmp(ret->found, opened->found) == 0)
-			return 0;
+		rule = r >= 0 ? rule_by_id(c, ret->rule) : NULL;
+		if (!rule || ret->closed_ns || !is_bound(c, ret) ||
+		    strcmp(ret->found, opened->found) != 0)
+			continue;
+		verdict_by_rule(opened, rule);
+		return 0;
 	}
 	return r < 0 ? r : -ENOENT;
 }
@@ -223,14 +234,8 @@ static int put_into(struct cases *c, const struct appraise_drift_item *i, struct
 		return r;
 	r = ops(c)->case_find(store_ctx(c), opened->node, opened->rule, opened->scope, opened->key,
 			      found);
-	if (r == -ENOENT) {
-		const struct policy_rule *rule;
-
+	if (r == -ENOENT)
 		r = find_told(c, i, opened, found);
-		rule = r >= 0 ? rule_for(c, found) : NULL;
-		if (rule)
-			verdict_by_rule(opened, rule);
-	}
 	if (r >= 0)
 		return merge(c, opened, found);
 	if (r != -ENOENT)

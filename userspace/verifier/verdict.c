@@ -192,8 +192,9 @@ void verdict_merge(struct store_case *c, const struct store_case *again)
 	if (again->incarnation == c->incarnation && again->last_seq > c->last_seq) {
 		c->count += again->count;
 		c->last_seq = again->last_seq;
-		/* Found again by nobody: who did it is still who did it. */
-		if (strcmp(again->who, NOBODY) != 0 || strcmp(c->found, again->found) != 0)
+		/* A state that is found again by nobody: who did it is still who did it. */
+		if (terms_type_is_deed(c->type) || strcmp(again->who, NOBODY) != 0 ||
+		    strcmp(c->found, again->found) != 0)
 			memcpy(c->who, again->who, sizeof(c->who));
 		memcpy(c->expected, again->expected, sizeof(c->expected));
 		memcpy(c->found, again->found, sizeof(c->found));

@@ -114,6 +114,18 @@ static int set_xattr(char **argv)
 	return done(setxattr(argv[0], "trusted.deed", "1", 1, 0));
 }
 
+/* Shared memory of no file: the kernel's programs are asked about a file that is none. */
+static int share(char **argv)
+{
+	char *at = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)argv;
+	if (at == MAP_FAILED)
+		return -errno;
+	*at = '#';
+	return done(munmap(at, 1));
+}
+
 /* Changes a byte in a shared mapping: no write(2) anywhere. */
 static int store(char **argv)
 {
@@ -153,6 +165,7 @@ int main(int argc, char **argv)
 		{"chown", change_owner, 1},
 		{"setxattr", set_xattr, 1},
 		{"store", store, 1},
+		{"share", share, 0},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
