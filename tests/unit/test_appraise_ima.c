@@ -75,6 +75,7 @@ static void put_ready(struct place *p, const char *body)
 	put_record(p, PLUMB_TYPE_START, "\"agent\":\"0.1.0\"");
 	put_record(p, PLUMB_TYPE_GAP, "\"after\":1");
 	put_record(p, PLUMB_TYPE_START, body);
+	put_record(p, PLUMB_TYPE_START, "\"phase\":\"measured\",\"files\":2");
 }
 
 static void digest_of(uint8_t n, struct digest *ret)

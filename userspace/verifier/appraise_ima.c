@@ -116,10 +116,11 @@ static void begin_boot(struct appraise_ima_state *s, const char *boot, uint64_t 
 static void take_start(struct check *c, const json_t *o)
 {
 	struct appraise_ima_state *s = c->state;
-	const char *covers = "";
+	const char *covers = "", *phase = "";
 	uint64_t n = 0;
 
-	if (!json_object_get(o, "phase"))
+	(void)jsonl_get_str(o, "phase", 32, &phase, NULL);
+	if (strcmp(phase, "ready") != 0) /* a start has other phases, and may have more */
 		return;
 	(void)jsonl_get_str(o, "ima_measures", 32, &covers, NULL);
 	s->programs = jsonl_get_uint(o, "ima", INT64_MAX, &n, NULL) >= 0 &&
