@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -147,6 +148,55 @@ static int store(char **argv)
 	return r;
 }
 
+/* FILE IN: what a process does that has it mapped for a long time: it stores when something comes through the pipe IN. */
+static int store_later(char **argv)
+{
+	int fd = open(argv[0], O_RDWR | O_CLOEXEC), in;
+	char c, *at;
+
+	if (fd < 0)
+		return -errno;
+	at = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (at == MAP_FAILED)
+		return -errno;
+	*(volatile char *)at =
+		*at; /* the page is writable from now on: no fault, no time changes when it is stored to */
+	in = open(argv[1], O_RDONLY | O_CLOEXEC);
+	if (in < 0 || read(in, &c, 1) != 1)
+		return -EIO;
+	*at = '#';
+	pause();
+	return 0;
+}
+
+/* FILE DEVICE: another first byte in the block that it lies in, by way of the device. */
+static int write_raw(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), disk, block = 0, size = 0, r = 0;
+	off_t at;
+
+	if (fd < 0 || fsync(fd) < 0 || ioctl(fd, FIBMAP, &block) < 0 ||
+	    ioctl(fd, FIGETBSZ, &size) < 0 || block == 0)
+		return fd >= 0 && block == 0 ? -ENXIO : -errno;
+	close(fd);
+	disk = open(argv[1], O_WRONLY | O_CLOEXEC);
+	if (disk < 0)
+		return -errno;
+	at = (off_t)block * size;
+	if (pwrite(disk, "#", 1, at) != 1)
+		r = -errno;
+	close(disk);
+	return r;
+}
+
+static int set_capability(char **argv)
+{
+	const unsigned char net_raw[20] = {1, 0, 0, 2, 0, 0x20};
+
+	return done(setxattr(argv[0], "security.capability", net_raw, sizeof(net_raw), 0));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
@@ -166,6 +216,9 @@ int main(int argc, char **argv)
 		{"setxattr", set_xattr, 1},
 		{"store", store, 1},
 		{"share", share, 0},
+		{"mapped", store_later, 2},
+		{"raw", write_raw, 2},
+		{"setcap", set_capability, 1},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
