@@ -81,22 +81,20 @@ static int find_mount(struct scan_running *r, const char *pid, uint64_t id)
 	CLEANUP(buf_done) struct buf text = {0};
 	struct why why = {""};
 	char name[64];
-	int found = 0, error;
+	int found = 0, error = e ? 0 : -ENOMEM;
 
-	if (!e)
-		return -ENOMEM;
 	snprintf(name, sizeof(name), "%.20s/mountinfo", pid);
-	error = claims_source_read(&r->s, CLAIMS_PROC, name, MOUNTINFO_MAX, &text);
-	if (error < 0)
-		return error;
-	for (const char *at = (const char *)text.data, *end = at ? at + text.size : at; at < end;) {
+	if (error == 0)
+		error = claims_source_read(&r->s, CLAIMS_PROC, name, MOUNTINFO_MAX, &text);
+	for (const char *at = (const char *)text.data, *end = at ? at + text.size : at;
+	     error >= 0 && at < end;) {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 
 		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) >= 0 && e->id == id)
 			found = !is_served(e->fstype);
 		at = lf ? lf + 1 : end;
 	}
-	return found;
+	return error < 0 ? error : found;
 }
 
 static int is_local(struct scan_running *r, const char *pid, uint64_t id)

@@ -210,6 +210,21 @@ static int by_thread(char **argv)
 	return ended(pid);
 }
 
+/* UID PROGRAM */
+static int as_user(char **argv)
+{
+	char name[] = "true", *words[] = {name, NULL};
+	uid_t uid = (uid_t)atoi(argv[0]);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0)
+			execve(argv[1], words, none);
+		_exit(126);
+	}
+	return ended(pid);
+}
+
 /* PROGRAM: whether it might be executed. It is not. */
 static int asked(char **argv)
 {
@@ -230,7 +245,7 @@ int main(int argc, char **argv)
 		{"nameless", nameless, 2},     {"replaced", replaced, 2},
 		{"storm", storm, 3},	       {"into_cgroup", into_cgroup, 2},
 		{"thread", by_thread, 1},      {"mapped", mapped, 2},
-		{"asked", asked, 1},
+		{"asked", asked, 1},	       {"as_user", as_user, 2},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
