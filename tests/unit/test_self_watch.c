@@ -191,7 +191,9 @@ static int jam(void)
 
 static void edit_counters(const struct loader *l)
 {
-	int fd = own_fd("map_type:\t6\n", "value_size:\t64\n");
+	char size[64];
+	int fd = (snprintf(size, sizeof(size), "value_size:\t%zu\n", sizeof(struct plumb_counters)),
+		  own_fd("map_type:\t6\n", size));
 	struct plumb_counters *zeros = calloc(loader_n_cpus(l), sizeof(*zeros));
 	uint32_t key = 0;
 
