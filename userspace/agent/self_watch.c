@@ -318,6 +318,8 @@ int self_watch_open(struct event_base *base, const struct self_watch_options *o,
 				  .busy_ns = BUSY_NS};
 	w->offset_ns = clock_utc_ns(o->clock) - clock_boot_ns(o->clock);
 	r = start(w, base);
+	/* From here on: it may be stopped before its first tick. */
+	check_pulse(w);
 	if (r < 0) {
 		self_watch_free(w);
 		return r;
