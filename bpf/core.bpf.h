@@ -216,6 +216,16 @@ struct perf_event {
 	struct perf_event_attr___core attr;
 };
 
+struct bpf_map {
+	__u32 id;
+	char name[16];
+};
+
+/* Its fields lie in a struct without a name. */
+struct kernel_siginfo {
+	int si_code;
+};
+
 struct module {
 	char name[56];
 	unsigned long taints;

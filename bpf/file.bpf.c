@@ -6,6 +6,7 @@
  * The mark is the file's own: a struct file leads to no parent that storage can be had of on kernels since 6.18.
  */
 #include "code.bpf.h"
+#include "guard.bpf.h"
 #include "surface.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -31,6 +32,16 @@ static __always_inline void file_tell(__u16 op, struct file *file, __u32 mark)
 	mark_tell(op, file->f_inode, dir, dentry, mark);
 }
 
+/* What the agent's own file is opened for, unless by itself. */
+static __always_inline int file_guard(__u16 op, struct file *file, __u32 mark)
+{
+	struct dentry *dentry = file->f_path.dentry;
+
+	if (!(mark & (PLUMB_MARK_GUARD | PLUMB_MARK_GUARD_CGROUP | PLUMB_MARK_GUARD_LIMIT)))
+		return 0;
+	return guard_inode(op, file->f_inode, dentry->d_parent->d_inode, dentry, mark);
+}
+
 static __always_inline int file_open_to_write(struct file *file)
 {
 	__u32 mark;
@@ -41,7 +52,7 @@ static __always_inline int file_open_to_write(struct file *file)
 	if (mark & PLUMB_MARK_FILE)
 		file_tell(PLUMB_FILE_OPEN_WRITE, file, mark);
 	surface_opened(file);
-	return 0;
+	return mark ? file_guard(PLUMB_FILE_OPEN_WRITE, file, mark) : 0;
 }
 
 SEC("lsm/file_open")
@@ -138,7 +149,7 @@ int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
 	mark = mark_of_written(file->f_inode);
 	if (mark & (PLUMB_MARK_FILE | PLUMB_MARK_DIR))
 		file_tell(PLUMB_FILE_IOCTL, file, mark);
-	return 0;
+	return file_guard(PLUMB_FILE_IOCTL, file, mark);
 }
 
 static __always_inline int file_attributes(__u16 op, struct dentry *dentry)
@@ -148,6 +159,8 @@ static __always_inline int file_attributes(__u16 op, struct dentry *dentry)
 
 	if (mark & (PLUMB_MARK_FILE | PLUMB_MARK_DIR))
 		mark_tell(op, inode, dentry->d_parent->d_inode, dentry, mark);
+	if (mark & PLUMB_MARK_GUARD)
+		return guard_inode(op, inode, dentry->d_parent->d_inode, dentry, mark);
 	return 0;
 }
 

@@ -54,11 +54,18 @@ static __always_inline int mark_is_dir(struct inode *inode)
 /* What lies in a directory with this mark gets this one. */
 static __always_inline __u32 mark_below(__u32 dir, struct inode *inode)
 {
-	if (!(dir & PLUMB_MARK_DIR))
+	__u32 is_dir, mark = 0;
+
+	if (!(dir & (PLUMB_MARK_DIR | PLUMB_MARK_GUARD_DIR)))
 		return 0;
-	if (!mark_is_dir(inode))
-		return PLUMB_MARK_FILE;
-	return dir & PLUMB_MARK_TREE ? PLUMB_MARK_DIR | PLUMB_MARK_TREE : 0;
+	is_dir = mark_is_dir(inode);
+	if (dir & PLUMB_MARK_GUARD_DIR)
+		mark = is_dir ? PLUMB_MARK_GUARD | PLUMB_MARK_GUARD_DIR : PLUMB_MARK_GUARD;
+	if (dir & PLUMB_MARK_DIR && !is_dir)
+		mark |= PLUMB_MARK_FILE;
+	if (dir & PLUMB_MARK_DIR && dir & PLUMB_MARK_TREE && is_dir)
+		mark |= PLUMB_MARK_DIR | PLUMB_MARK_TREE;
+	return mark;
 }
 
 static __always_inline void mark_add(struct inode *inode, __u32 mark)

@@ -3,7 +3,7 @@
  * mount.bpf.c: mounts over marked files and directories, in whatever mount namespace, and unmounts from them.
  * In: LSM's sb_mount, move_mount and sb_umount, before the deed is done. Out: mount records.
  */
-#include "mark.bpf.h"
+#include "guard.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -25,6 +25,14 @@ static __always_inline struct plumb_event_mount *mount_begin(__u16 op, struct in
 	return e;
 }
 
+/* Over what is the agent's own, or from it. */
+static __always_inline int mount_guard(struct inode *inode, __u32 mark)
+{
+	if (!(mark & (PLUMB_MARK_GUARD | PLUMB_MARK_GUARD_DIR)) || guard_is_self())
+		return 0;
+	return guard_tell(PLUMB_GUARD_MOUNT, inode->i_ino, 1);
+}
+
 SEC("lsm/sb_mount")
 int BPF_PROG(plumb_sb_mount, const char *dev_name, struct path *path, const char *type,
 	     unsigned long flags)
@@ -33,17 +41,17 @@ int BPF_PROG(plumb_sb_mount, const char *dev_name, struct path *path, const char
 	__u32 mark = mark_of(inode);
 	struct plumb_event_mount *e;
 
-	if (!mark)
-		return 0;
+	if (!(mark & PLUMB_MARK_WATCHED))
+		return mark ? mount_guard(inode, mark) : 0;
 	e = mount_begin(PLUMB_MOUNT_MOUNT, inode, mark, flags);
 	if (!e)
-		return 0;
+		return mount_guard(inode, mark);
 	if (plumb_may_probe) {
 		bpf_probe_read_kernel_str(e->fstype, sizeof(e->fstype), type);
 		bpf_probe_read_kernel_str(e->source, sizeof(e->source), dev_name);
 	}
 	maps_end(e);
-	return 0;
+	return mount_guard(inode, mark);
 }
 
 SEC("lsm/move_mount")
@@ -53,12 +61,12 @@ int BPF_PROG(plumb_move_mount, struct path *from_path, struct path *to_path)
 	__u32 mark = mark_of(inode);
 	struct plumb_event_mount *e;
 
-	if (!mark)
-		return 0;
+	if (!(mark & PLUMB_MARK_WATCHED))
+		return mark ? mount_guard(inode, mark) : 0;
 	e = mount_begin(PLUMB_MOUNT_MOVE, inode, mark, 0);
 	if (e)
 		maps_end(e);
-	return 0;
+	return mount_guard(inode, mark);
 }
 
 /* The root of the mount that goes: also that of another mount of a watched directory. */
@@ -69,10 +77,10 @@ int BPF_PROG(plumb_sb_umount, struct vfsmount *mnt, int flags)
 	__u32 mark = mark_of(inode);
 	struct plumb_event_mount *e;
 
-	if (!mark)
-		return 0;
+	if (!(mark & PLUMB_MARK_WATCHED))
+		return mark ? mount_guard(inode, mark) : 0;
 	e = mount_begin(PLUMB_MOUNT_UMOUNT, inode, mark, flags);
 	if (e)
 		maps_end(e);
-	return 0;
+	return mount_guard(inode, mark);
 }

@@ -16,7 +16,7 @@
 #define PLUMB_PATH_AFTER	256	/* bytes that follow each path in its record: room that the kernel's verifier asks of a name put at its end */
 #define PLUMB_COMM_SIZE		16
 
-/* Kinds are numbered in blocks: 1 processes, 16 modules, 32 files, 48 the kernel's own surface. */
+/* Kinds are numbered in blocks: 1 processes, 16 modules, 32 files, 48 the kernel's own surface, 64 the agent itself. */
 enum plumb_kind {
 	PLUMB_KIND_EXEC = 1,
 	PLUMB_KIND_FORK = 2,
@@ -29,6 +29,7 @@ enum plumb_kind {
 	PLUMB_KIND_MOUNT = 48,	/* a mount on, or an unmount from, a marked inode */
 	PLUMB_KIND_BPF = 49,	/* a BPF program is loaded, or attached */
 	PLUMB_KIND_SURFACE = 50,	/* somebody reaches for the kernel itself, for other processes' memory, for a disk below its files */
+	PLUMB_KIND_GUARD = 64,	/* something is done to the agent itself, or tried */
 };
 
 /* Every record starts so. All fields are in the byte order of the machine; records never leave it. */
@@ -194,6 +195,12 @@ struct plumb_event_load {
 #define PLUMB_MARK_DIR		2u	/* also: names that come and go in it; what is looked up in it gets PLUMB_MARK_FILE */
 #define PLUMB_MARK_TREE		4u	/* with DIR: directories below it get DIR and TREE, too */
 #define PLUMB_MARK_ANCESTOR	8u	/* told: that it is moved or removed, and mounts over it */
+#define PLUMB_MARK_WATCHED	255u	/* any of them: somebody's watched file or directory, or one above it */
+/* The agent's own, told as PLUMB_KIND_GUARD unless it does it itself. */
+#define PLUMB_MARK_GUARD	256u	/* its program, settings, state, ledger */
+#define PLUMB_MARK_GUARD_DIR	512u	/* what is in it gets PLUMB_MARK_GUARD, directories this one as well */
+#define PLUMB_MARK_GUARD_CGROUP	1024u	/* a control file of its cgroup, or of one above, that stops or kills */
+#define PLUMB_MARK_GUARD_LIMIT	2048u	/* one that starves: told, and never denied */
 
 /* One per inode, in the map "inodes" (inode storage): its mark, and the digest that was taken of it last. */
 struct plumb_inode {
@@ -261,6 +268,50 @@ struct plumb_event_bpf {
 	__u16 reserved;
 	__u32 n_insns;
 	char name[16];			/* as the loader named it; "" none, or not told */
+};
+
+enum plumb_guard_op {
+	PLUMB_GUARD_KILL = 1,		/* object: the signal */
+	PLUMB_GUARD_PTRACE = 2,		/* object: PTRACE_MODE_*; also /proc/PID/mem and pidfd_getfd */
+	PLUMB_GUARD_SCHEDULER = 3,
+	PLUMB_GUARD_NICE = 4,		/* object: the value */
+	PLUMB_GUARD_IOPRIO = 5,		/* object: the value */
+	PLUMB_GUARD_RLIMIT = 6,		/* object: RLIMIT_* */
+	PLUMB_GUARD_MAP = 7,		/* a descriptor of a map of ours; object: its number */
+	PLUMB_GUARD_PROG = 8,
+	PLUMB_GUARD_LINK = 9,
+	PLUMB_GUARD_FILE = 10,		/* file_op is done to a marked inode, or to a name in a marked directory */
+	PLUMB_GUARD_MOVED = 11,		/* into another cgroup; object: its number */
+	PLUMB_GUARD_FROZEN = 12,	/* its cgroup or one above; object: its number */
+	PLUMB_GUARD_MOUNT = 13,		/* over a marked inode, or from it; object: the inode */
+};
+
+enum plumb_guard_outcome { PLUMB_GUARD_SEEN = 0, PLUMB_GUARD_DENIED = 1, PLUMB_GUARD_ALLOWED = 2 /* an order is in force */ };
+
+struct plumb_event_guard {
+	struct plumb_event event;
+	struct plumb_task task;
+	__u64 object;
+	__u64 ino;		/* FILE: the inode, 0: none yet */
+	__u64 dir_ino;
+	__u32 dev;
+	__u32 dir_dev;
+	__u32 mark;
+	__u16 op;		/* enum plumb_guard_op */
+	__u16 outcome;		/* enum plumb_guard_outcome */
+	__u16 file_op;		/* FILE: enum plumb_file_op, else 0 */
+	__u16 reserved;
+	__u32 reserved2;
+	char name[64];		/* FILE: last component, MAP: its name; "" unknown */
+};
+
+/* What is ours, by the kernel's numbers: keys of the map "guard_own". */
+enum plumb_guard_type { PLUMB_GUARD_OWN_MAP = 1, PLUMB_GUARD_OWN_PROG = 2, PLUMB_GUARD_OWN_LINK = 3, PLUMB_GUARD_OWN_CGROUP = 4 };
+
+struct plumb_guard_own {
+	__u32 type;		/* enum plumb_guard_type */
+	__u32 reserved;
+	__u64 id;
 };
 
 struct plumb_event_module {
@@ -350,6 +401,8 @@ _Static_assert(sizeof(struct plumb_event_code) == 40 + 72 + 48 + 40 + 16 + 1024 
 _Static_assert(sizeof(struct plumb_event_file) == 40 + 72 + 48 + 32 + 512, "border: file event");
 _Static_assert(sizeof(struct plumb_event_mount) == 40 + 72 + 48 + 16 + 32 + 256, "border: mount");
 _Static_assert(sizeof(struct plumb_event_bpf) == 40 + 72 + 16 + 16, "border: bpf");
+_Static_assert(sizeof(struct plumb_event_guard) == 40 + 72 + 24 + 12 + 12 + 64, "border: guard");
+_Static_assert(sizeof(struct plumb_guard_own) == 16, "border: guard's own");
 _Static_assert(sizeof(struct plumb_event_fork) == 40 + 72 + 16, "border: fork");
 _Static_assert(sizeof(struct plumb_event_exit) == 40 + 72 + 8, "border: exit");
 _Static_assert(sizeof(struct plumb_event_module) == 40 + 72 + 72, "border: module");

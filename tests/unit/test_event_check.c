@@ -193,6 +193,13 @@ static void kinds_of_the_full_tier_are_as_on_file(void **state)
 	assert_int_equal(r.surface.net_ns, 4026531840u);
 	assert_string_equal(r.surface.text, "kernel/core_pattern");
 	assert_string_equal(r.surface.after, "|/tmp/x %p\n");
+	r = on_file("guard");
+	assert_int_equal(r.guard.op, PLUMB_GUARD_FILE);
+	assert_int_equal(r.guard.file_op, PLUMB_FILE_CREATE);
+	assert_int_equal(r.guard.outcome, PLUMB_GUARD_DENIED);
+	assert_int_equal(r.guard.dir_ino, 2001);
+	assert_int_equal(r.guard.mark, PLUMB_MARK_GUARD | PLUMB_MARK_GUARD_DIR);
+	assert_string_equal(r.guard.name, "events-00000000000000000000.jsonl");
 }
 
 static void refused(const void *data, size_t size, int expected, const char *says)
@@ -354,6 +361,20 @@ static void full_tier_twins_are_refused(void **state)
 	r = on_file("bpf");
 	memset(r.bpf.name, 'x', sizeof(r.bpf.name));
 	refused(&r, sizeof(r.bpf), -EBADMSG, "name");
+	r = on_file("guard");
+	r.guard.op = PLUMB_GUARD_MOUNT + 1;
+	refused(&r, sizeof(r.guard), -EBADMSG, "guard op 14");
+	r.guard.op = PLUMB_GUARD_KILL;
+	refused(&r, sizeof(r.guard), -EBADMSG, "file op 4");
+	r = on_file("guard");
+	r.guard.file_op = 0;
+	refused(&r, sizeof(r.guard), -EBADMSG, "file op 0");
+	r = on_file("guard");
+	r.guard.outcome = 3;
+	refused(&r, sizeof(r.guard), -EBADMSG, "outcome 3");
+	r = on_file("guard");
+	memset(r.guard.name, 'x', sizeof(r.guard.name));
+	refused(&r, sizeof(r.guard), -EBADMSG, "name");
 }
 
 int main(void)

@@ -31,6 +31,7 @@ struct world {
 	uint64_t boot_ns;
 	struct clock clock;
 	unsigned int n_evidence, n_anew, n_scan, want;
+	uint64_t door_ns;
 };
 
 static uint64_t utc(void *ctx)
@@ -54,6 +55,11 @@ static void on_scan(void *ctx)
 	((struct world *)ctx)->n_scan++;
 }
 
+static void on_restart(void *ctx, uint64_t until_ns)
+{
+	((struct world *)ctx)->door_ns = until_ns;
+}
+
 static void on_anew(void *ctx)
 {
 	((struct world *)ctx)->n_anew++;
@@ -69,6 +75,7 @@ static void open_taker(struct world *w)
 					      .baseline_path = w->baseline_path,
 					      .evidence = on_evidence,
 					      .scan = on_scan,
+					      .restart = on_restart,
 					      .judged_anew = on_anew,
 					      .ctx = w};
 	struct why why = {""};
@@ -253,6 +260,7 @@ static void test_restart(void **state)
 	give(w, &o);
 	assert_int_equal(order_taker_restart(w->taker), 1);
 	assert_int_equal(w->n_evidence, 1);
+	assert_int_equal(w->door_ns, w->boot_ns + 60000000000ull);
 	w->boot_ns += 60000000000ull;
 	assert_int_equal(order_taker_restart(w->taker), 1);
 	w->boot_ns += 1;

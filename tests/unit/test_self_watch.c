@@ -135,6 +135,25 @@ static void late_and_set(void **state)
 	event_base_free(b.base);
 }
 
+/* Also when it comes before the first tick. */
+static void late_at_once(void **state)
+{
+	const struct clock clock = {utc, boot, NULL};
+	const struct self_watch_options o = {.clock = &clock, .mono_ns = mono, .tick_ms = 10};
+	struct bench b = {.base = event_base_new()};
+	const struct measure_sink sink = {&b, on_line, on_counters, on_lost};
+
+	(void)state;
+	assert_int_equal(self_watch_open(b.base, &o, &sink, &b.w), 0);
+	fake_boot += 5 * S;
+	fake_utc += 5 * S;
+	run(&b, 50);
+	assert_int_equal(b.n, 1);
+	assert_string_equal(b.keys[0], "guard:held_up");
+	self_watch_free(b.w);
+	event_base_free(b.base);
+}
+
 static void on_marked(void *ctx, const union event_record *r)
 {
 	struct bench *b = ctx;
@@ -191,7 +210,9 @@ static int jam(void)
 
 static void edit_counters(const struct loader *l)
 {
-	int fd = own_fd("map_type:\t6\n", "value_size:\t64\n");
+	char size[64];
+	int fd = (snprintf(size, sizeof(size), "value_size:\t%zu\n", sizeof(struct plumb_counters)),
+		  own_fd("map_type:\t6\n", size));
 	struct plumb_counters *zeros = calloc(loader_n_cpus(l), sizeof(*zeros));
 	uint32_t key = 0;
 
@@ -267,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_and_set),
+		cmocka_unit_test(late_at_once),
 		cmocka_unit_test(with_real_programs),
 	};
 

@@ -10,13 +10,13 @@
 #include "ledger_writer.h"
 #include "log.h"
 #include "order_taker.h"
+#include "own_life.h"
 #include "renewal.h"
 #include "report.h"
 #include "retention.h"
 #include "scan_claims.h"
 #include "scan_slow.h"
 #include "self_quote.h"
-#include "self_watch.h"
 #include "sensor_bpf.h"
 #include "sensors_files.h"
 #include "sensors_net.h"
@@ -52,18 +52,8 @@ struct agent {
 	struct scan_claims *claims;
 	struct scan_slow *scan_slow;
 	struct surface *surface;
-	struct self_watch *self_watch;
+	struct own_life *own_life;
 };
-
-/* A sensor is there, or the ledger and the log say why not. */
-static void tell_sensor(struct agent *a, const char *name, int r, const struct why *why)
-{
-	if (r < 0)
-		log_warning("sensor=%s absent=\"%s\" next=\"goes on without it; it is a claim in "
-			    "the ledger\"",
-			    name, why->text);
-	scan_claims_sensor(a->claims, name, r >= 0, r < 0 ? why->text : "");
-}
 
 static int open_tables(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
@@ -100,8 +90,7 @@ static void on_marked(void *ctx, const union event_record *r)
 	surface_take(a->surface, r);
 	if (a->sensors_files)
 		sensors_files_take(a->sensors_files, r);
-	if (a->self_watch)
-		self_watch_take(a->self_watch, r);
+	own_life_take(a->own_life, r);
 }
 
 static void on_flush(void *ctx)
@@ -125,6 +114,7 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 		.exec_args = o->redact != NULL,
 		.marked = on_marked,
 		.marked_ctx = a,
+		.enforce = o->protect,
 		.code = {o->interpreters, o->n_interpreters, scan_claims_binfmt_soon, a->claims}};
 	const struct sensors_net_options net = {a->claims, a->proctab, o->clock, o->scan_ms, 0};
 	const struct surface_options surface = {a->claims, a->proctab, o->clock, .proc = NULL};
@@ -147,8 +137,8 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 		log_warning("sensor=bpf absent=\"%s\" next=\"goes on without it\"", bpf_why.text);
 	scan_claims_bpf(a->claims, rb < 0 ? NULL : a->bpf, bpf_why.text);
 	surface_bpf(a->surface, a->bpf);
-	tell_sensor(a, "surface", rs, &(const struct why){"out of memory"});
-	tell_sensor(a, "proc_connector", rn, &netlink_why);
+	scan_claims_tell_sensor(a->claims, "surface", rs, "out of memory");
+	scan_claims_tell_sensor(a->claims, "proc_connector", rn, netlink_why.text);
 	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
 }
 
@@ -293,6 +283,11 @@ static void on_scan(void *ctx)
 		report_now(a->report);
 }
 
+static void on_restart(void *ctx, uint64_t until_ns)
+{
+	own_life_open_door(((struct agent *)ctx)->own_life, until_ns);
+}
+
 static void on_own_bpf(void *ctx, struct claims_bpf_own *ret)
 {
 	const struct agent *a = ctx;
@@ -314,6 +309,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.baseline = o->baseline,
 		.evidence = on_evidence_wanted,
 		.scan = on_scan,
+		.restart = on_restart,
 		.judged_anew = on_again,
 		.ctx = a,
 	};
@@ -430,6 +426,15 @@ static int begin_strict(struct agent *a, const struct agent_options *o, const ch
 	return 0;
 }
 
+static int open_own_life(struct agent *a, const struct agent_options *o)
+{
+	const struct guard_options guard = {a->bpf,	a->claims,	    a->proctab,
+					    a->cgroups, o->clock,	    o->own_paths,
+					    o->protect, o->protect_why_not, 0};
+
+	return own_life_open(a->base, &guard, ledger_writer_sink(a->writer), &a->own_life);
+}
+
 static int open_sensors(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
 	const struct scan_claims_options claims = {
@@ -439,7 +444,6 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 					 .own = on_own_bpf,
 					 .done = on_scanned,
 					 .ctx = a};
-	struct self_watch_options self = {.clock = o->clock};
 	int rx, rf,
 		r = scan_claims_open(a->base, &claims, ledger_writer_sink(a->writer), &a->claims,
 				     ret_why);
@@ -451,17 +455,14 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 	scan_claims_sensor(a->claims, "tpm", o->identity->tpm != NULL, o->tpm_absent);
 	rx = open_exec(a->base, a, o);
 	rf = open_files(a, o);
-	slow.claims = self.claims = a->claims;
-	self.bpf = a->bpf;
+	slow.claims = a->claims;
 	slow.files = a->files;
 	slow.hashes = a->hashes;
 	slow.maps = &(struct record_line_tables){a->proctab, a->hashes, a->images, o->clock};
 	r = scan_slow_open(a->base, &slow, ledger_writer_sink(a->writer), &a->scan_slow);
+	r = r < 0 ? r : open_own_life(a, o);
 	if (r < 0)
-		return why_set(ret_why, r, "scan of claims: %s", strerror(-r));
-	r = self_watch_open(a->base, &self, ledger_writer_sink(a->writer), &a->self_watch);
-	if (r < 0)
-		return why_set(ret_why, r, "watch of the agent itself: %s", strerror(-r));
+		return why_set(ret_why, r, "sensors: %s", strerror(-r));
 	return rx < 0 && rf < 0
 		       ? why_set(ret_why, -ENOTSUP,
 				 "no sensor can be attached; run as root on a kernel with BTF, "
@@ -503,12 +504,11 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 	if (o->verifier)
 		ima = ima_list_open(NULL, o->ima_measures, &a->ima, &no_ima);
 	r = open_ledger(a, o, ret_why);
-	if (r >= 0)
-		r = open_sensors(a, o, ret_why);
+	r = r < 0 ? r : open_sensors(a, o, ret_why);
 	if (r >= 0)
 		r = begin_strict(a, o, absent.text);
 	if (r >= 0 && o->verifier)
-		tell_sensor(a, "ima_list", ima, &no_ima);
+		scan_claims_tell_sensor(a->claims, "ima_list", ima, no_ima.text);
 	if (r >= 0)
 		r = write_ready(a);
 	if (r < 0) {
@@ -527,7 +527,7 @@ static void free_sensors(struct agent *a)
 {
 	/* First: nobody may wait for an agent that goes. */
 	a->strict = strict_free(a->strict);
-	a->self_watch = self_watch_free(a->self_watch);
+	a->own_life = own_life_free(a->own_life);
 	a->scan_slow = scan_slow_free(a->scan_slow);
 	a->sensors_files = sensors_files_free(a->sensors_files);
 	/* Each of these three writes to the next. */

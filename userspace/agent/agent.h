@@ -21,6 +21,7 @@
 
 #define AGENT_MAX_WATCH (64 + CLAIMS_RUNTIME_MAX_FILES)
 #define AGENT_STOP_MS 5000
+#define AGENT_MAX_OWN 8
 
 struct agent;
 
@@ -59,6 +60,9 @@ struct agent_options {
 	const struct strict_keeper_options *strict;	/* programs are held before their first run; NULL: they are not */
 	const char *const *interpreters;	/* programs whose scripts are told, by their names up to the first digit */
 	uint32_t n_interpreters;
+	const char *own_paths[AGENT_MAX_OWN + 1];	/* files and directories that are the agent's, for the guard; NULL ends them */
+	bool protect;			/* what is done to them and to the agent is refused, not only told */
+	const char *protect_why_not;	/* it was asked for, and is not done: why; "" else */
 	const struct agent_verifier *verifier;	/* NULL: the node is alone, and quotes itself */
 };
 

@@ -221,6 +221,34 @@ bool cgroups_has_v1(const struct cgroups *c)
 	return c->v1;
 }
 
+const char *cgroups_root(const struct cgroups *c)
+{
+	return c->root;
+}
+
+int cgroups_v2_path(uint32_t pid, char ret[CONTAINER_PATH_MAX])
+{
+	CLEANUP(buf_done) struct buf text = {0};
+	char name[64];
+	const char *at;
+	size_t n;
+	int r;
+
+	snprintf(name, sizeof(name), "/proc/%u/cgroup", pid);
+	r = fsio_read_file(fsio_system(), name, CONTAINER_PATH_FILE_MAX, &text);
+	if (r < 0)
+		return r;
+	at = text.size > 0 ? strstr((const char *)text.data, "0::/") : NULL;
+	if (!at || (at != (const char *)text.data && at[-1] != '\n'))
+		return -ENOENT;
+	n = strcspn(at + 3, "\n");
+	if (n >= CONTAINER_PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(ret, at + 3, n);
+	ret[n] = '\0';
+	return 0;
+}
+
 int cgroups_path_of_pid(uint32_t pid, char ret[CONTAINER_PATH_MAX])
 {
 	CLEANUP(buf_done) struct buf text = {0};

@@ -24,6 +24,8 @@ struct cgroups *cgroups_free(struct cgroups *c);
 const char *cgroups_path(struct cgroups *c, uint64_t id);
 /* Are there v1 hierarchies? Then a process in v2's root may be in a container all the same. */
 bool cgroups_has_v1(const struct cgroups *c);
+const char *cgroups_root(const struct cgroups *c);	/* where cgroup2 is mounted; NULL: nowhere. Borrowed */
+int cgroups_v2_path(uint32_t pid, char ret[CONTAINER_PATH_MAX]);	/* below that, as /proc/PID/cgroup says; -ENOENT: in no v2 hierarchy */
 /* What /proc/PID/cgroup says: container_path.h. 0 or -errno. */
 int cgroups_path_of_pid(uint32_t pid, char ret[CONTAINER_PATH_MAX]);
 uint32_t cgroups_host_mnt_ns(void);	/* inode number; 0: not known */

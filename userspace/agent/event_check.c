@@ -2,6 +2,7 @@
 #include "event_check.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -112,6 +113,20 @@ static int check_code(const struct plumb_event_code *e, struct why *ret_why)
 	return check_sized(e->path, sizeof(e->path), e->path_size, "path", ret_why);
 }
 
+static int check_guard(const struct plumb_event_guard *e, struct why *ret_why)
+{
+	bool file = e->op == PLUMB_GUARD_FILE;
+
+	if (e->op < PLUMB_GUARD_KILL || e->op > PLUMB_GUARD_MOUNT ||
+	    e->outcome > PLUMB_GUARD_ALLOWED)
+		return why_set(ret_why, -EBADMSG, "record: guard op %u, outcome %u", e->op,
+			       e->outcome);
+	if (file != (e->file_op >= PLUMB_FILE_OPEN_WRITE) || e->file_op > PLUMB_FILE_IOCTL)
+		return why_set(ret_why, -EBADMSG, "record: guard op %u, file op %u", e->op,
+			       e->file_op);
+	return check_text(e->name, sizeof(e->name), "name", ret_why);
+}
+
 static size_t size_of_kind(uint16_t kind)
 {
 	switch (kind) {
@@ -137,6 +152,8 @@ static size_t size_of_kind(uint16_t kind)
 		return sizeof(struct plumb_event_bpf);
 	case PLUMB_KIND_SURFACE:
 		return sizeof(struct plumb_event_surface);
+	case PLUMB_KIND_GUARD:
+		return sizeof(struct plumb_event_guard);
 	default:
 		return 0;
 	}
@@ -174,6 +191,8 @@ static int check_kind(const union event_record *r, struct why *ret_why)
 		return check_bpf(&r->bpf, ret_why);
 	case PLUMB_KIND_SURFACE:
 		return check_surface(&r->surface, ret_why);
+	case PLUMB_KIND_GUARD:
+		return check_guard(&r->guard, ret_why);
 	default:
 		return 0;
 	}

@@ -24,6 +24,7 @@ union event_record {
 	struct plumb_event_mount mount;
 	struct plumb_event_bpf bpf;
 	struct plumb_event_surface surface;
+	struct plumb_event_guard guard;
 };
 
 /*

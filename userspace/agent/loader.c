@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "loader_kernel.h"
+#include "loader_marks.h"
 #include "loader_own.h"
 #include "loader_ring.h"
 #include "log.h"
@@ -180,6 +181,8 @@ static void configure(struct loader *l, struct plumb *skel, const struct slot *o
 	skel->rodata->plumb_ksess = l->ksess;
 	skel->rodata->plumb_fetch_add = l->fetch_add;
 	skel->rodata->plumb_exec_args = l->options.exec_args;
+	skel->rodata->plumb_guard_tgid = (uint32_t)getpid();
+	skel->rodata->plumb_guard_enforce = l->options.enforce;
 	/* Whoever may not read by address (lockdown=confidentiality) is refused the exec program that does. */
 	skel->rodata->plumb_may_probe = used(l, "plumb_exec") || !slot_named(l, "plumb_exec");
 	/* Digests can be kept only where all that opens for writing, or cuts, is seen. */
@@ -396,7 +399,10 @@ static int loader_start(struct loader *l, struct why *ret_why)
 		return r;
 	/* The reader first: nothing that fires right after the attachment finds a ring without one. */
 	r = loader_ring_open(l->skel->maps.ring, on_sample, l, &l->ring, ret_why);
-	return r < 0 ? r : attach_all(l, ret_why);
+	r = r < 0 ? r : attach_all(l, ret_why);
+	return r < 0 ? r
+		     : loader_own_guard(l->skel->maps.guard_own, l->skel->obj, l->links,
+					l->n_programs, ret_why);
 }
 
 int loader_open(const struct loader_options *o, struct loader **ret, struct why *ret_why)
@@ -565,30 +571,28 @@ int loader_on_demand(struct loader *l, bool on)
 		return -errno;
 	l->programs[i].attached = on;
 	l->link_ids[i] = loader_own_link(l->links[i]);
-	return 0;
+	return on && l->link_ids[i] ? loader_guard_own(l, PLUMB_GUARD_OWN_LINK, l->link_ids[i]) : 0;
+}
+
+int loader_guard_own(const struct loader *l, uint32_t type, uint64_t id)
+{
+	return loader_own_put(l->skel->maps.guard_own, type, id);
+}
+
+int loader_guard_door(const struct loader *l, uint64_t until_ns)
+{
+	uint32_t zero = 0;
+
+	return bpf_map__update_elem(l->skel->maps.guard_door, &zero, sizeof(zero), &until_ns,
+				    sizeof(until_ns), BPF_ANY);
 }
 
 int loader_mark(const struct loader *l, int fd, uint32_t mark)
 {
-	const struct plumb_inode value = {.mark = mark};
-	int r, map = bpf_map__fd(l->skel->maps.inodes);
-
-	if (map < 0)
-		return -ENOTSUP;
-	r = mark ? bpf_map_update_elem(map, &fd, &value, BPF_ANY) : bpf_map_delete_elem(map, &fd);
-	return r < 0 ? -errno : 0;
+	return loader_marks_set(l->skel->maps.inodes, fd, mark);
 }
 
 uint64_t loader_marks_failed(const struct loader *l)
 {
-	CLEANUP_FREE uint64_t *n = calloc(l->n_cpus, sizeof(*n));
-	uint32_t zero = 0;
-	uint64_t sum = 0;
-
-	if (!n || bpf_map__lookup_elem(l->skel->maps.mark_failures, &zero, sizeof(zero), n,
-				       l->n_cpus * sizeof(*n), 0) < 0)
-		return 0;
-	for (uint32_t i = 0; i < l->n_cpus; i++)
-		sum += n[i];
-	return sum;
+	return loader_marks_sum(l->skel->maps.mark_failures, l->n_cpus);
 }

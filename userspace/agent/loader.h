@@ -26,6 +26,7 @@ struct loader_options {
 	bool exec_args;		/* exec records bear the arguments */
 	const char *const *interpreters;	/* 64 at most, 15 bytes each; borrowed while it is opened */
 	uint32_t n_interpreters;
+	bool enforce;		/* what is done to this process is denied, where LSM programs are: guard.bpf.c */
 };
 
 struct loader_program {
@@ -65,6 +66,8 @@ int loader_on_demand(struct loader *l, bool on);
 /* Marks the inode of fd, which may be O_PATH (PLUMB_MARK_*; 0: no more). -ENOTSUP: no LSM programs here. */
 int loader_mark(const struct loader *l, int fd, uint32_t mark);
 uint64_t loader_marks_failed(const struct loader *l);	/* marks that the programs had no memory for, so far */
+int loader_guard_own(const struct loader *l, uint32_t type, uint64_t id);	/* one more of PLUMB_GUARD_OWN_*; maps, programs and links are known */
+int loader_guard_door(const struct loader *l, uint64_t until_ns);	/* boot time until which nothing is denied; 0: shut */
 bool loader_is_attached(const struct loader *l, const char *name);
 uint32_t loader_n_cpus(const struct loader *l);
 /* Fills ret[0 … n_cpus - 1]; n must be loader_n_cpus(). */

@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "claims_bpf.h"
+#include "why.h"
 
 uint32_t loader_own_link(const struct bpf_link *link);	/* NULL: 0 */
 void loader_own_programs(const struct bpf_object *obj, struct claims_bpf_own *ret);	/* adds those that are loaded */
-/* Calls put for the number of each map; stops at the first < 0, and returns it. */
-int loader_own_maps(const struct bpf_object *obj, int (*put)(void *ctx, uint32_t id), void *ctx);
+int loader_own_put(const struct bpf_map *guard_own, uint32_t type, uint64_t id);	/* PLUMB_GUARD_OWN_*; 0 or -errno */
+/* Tells the guard of all of them that there are now. */
+int loader_own_guard(const struct bpf_map *guard_own, const struct bpf_object *obj, struct bpf_link *const *links, uint32_t n_links,
+		     struct why *ret_why);
 
 #endif

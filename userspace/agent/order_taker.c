@@ -263,6 +263,8 @@ static void carry_out(struct order_taker *t, const struct order *o)
 		t->restart_until_ns =
 			clock_boot_ns(t->o.clock) +
 			(o->life_ms < MAX_LIFE_MS ? o->life_ms : MAX_LIFE_MS) * 1000000;
+		if (t->o.restart)
+			t->o.restart(t->o.ctx, t->restart_until_ns);
 		finish(t, o, "done");
 		t->o.evidence(t->o.ctx);
 		break;

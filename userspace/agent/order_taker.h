@@ -26,6 +26,7 @@ struct order_taker_options {		/* all borrowed */
 	const struct baseline *baseline;	/* judged by now; NULL: none */
 	void (*evidence)(void *ctx);	/* is wanted now */
 	void (*scan)(void *ctx);	/* of everything is wanted now */
+	void (*restart)(void *ctx, uint64_t until_ns);	/* a stop until then (boot time) is announced; NULL: nobody hinders one */
 	void (*judged_anew)(void *ctx);	/* another baseline judges: tell all claims again, then evidence */
 	void *ctx;
 };

@@ -314,6 +314,15 @@ int scan_claims_sensor(struct scan_claims *s, const char *name, bool attached,
 	return scan_claims_put(s, key, value);
 }
 
+void scan_claims_tell_sensor(struct scan_claims *s, const char *name, int r, const char *why)
+{
+	if (r < 0)
+		log_warning("sensor=%s absent=\"%s\" next=\"goes on without it; it is a claim in "
+			    "the ledger\"",
+			    name, why);
+	scan_claims_sensor(s, name, r >= 0, r < 0 ? why : "");
+}
+
 int scan_claims_bpf(struct scan_claims *s, const struct sensor_bpf *bpf, const char *absent_why)
 {
 	const struct loader *l = bpf ? sensor_bpf_loader(bpf) : NULL;

@@ -51,6 +51,8 @@ const char *scan_claims_value(struct scan_claims *s, const char *key);	/* as it 
 int scan_claims_take(struct scan_claims *s, const struct line *l);
 /* "sensor:<name>" = "attached" or "absent <why>". */
 int scan_claims_sensor(struct scan_claims *s, const char *name, bool attached, const char *absent_why);
+/* The same, and the log says it, too, when r, which came of opening it, is < 0. */
+void scan_claims_tell_sensor(struct scan_claims *s, const char *name, int r, const char *why);
 /* "sensor:tier" and one claim for each kernel program; bpf NULL: tier "none", with why it is so. */
 int scan_claims_bpf(struct scan_claims *s, const struct sensor_bpf *bpf, const char *absent_why);
 

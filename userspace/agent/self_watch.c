@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "canary.h"
 #include "counters_check.h"
 #include "log.h"
 #include "pulse.h"
@@ -205,19 +205,15 @@ static void hear(struct self_watch *w)
 	(void)scan_claims_sensor(w->o.claims, "ring", true, NULL);
 }
 
-/* A process that ends at once: its begin and its end are records. It shares our memory meanwhile, so nothing is copied. */
+/* A process that ends at once: its begin and its end are records. */
 static void send_canary(struct self_watch *w)
 {
-	pid_t pid = vfork();
+	int pid = canary_run(NULL, NULL, NULL);
 
-	if (pid == 0)
-		_exit(0);
 	if (pid < 0)
 		return;
 	w->canary_pid = (uint32_t)pid;
 	w->canary_ticks = 0;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
 }
 
 static uint64_t all_received(const struct self_watch *w)
@@ -322,6 +318,8 @@ int self_watch_open(struct event_base *base, const struct self_watch_options *o,
 				  .busy_ns = BUSY_NS};
 	w->offset_ns = clock_utc_ns(o->clock) - clock_boot_ns(o->clock);
 	r = start(w, base);
+	/* From here on: it may be stopped before its first tick. */
+	check_pulse(w);
 	if (r < 0) {
 		self_watch_free(w);
 		return r;

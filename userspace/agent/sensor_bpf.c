@@ -62,6 +62,8 @@ struct sensor_bpf {
 
 static void tell_loss(struct sensor_bpf *s, uint64_t n, const char *what)
 {
+	if (n == 0)
+		return;
 	log_warning("sensor=bpf lost=%llu what=\"%s\"", (unsigned long long)n, what);
 	s->sink.lost(s->sink.ctx, "bpf", n, what);
 	if (s->o.exec_lost)
@@ -70,10 +72,7 @@ static void tell_loss(struct sensor_bpf *s, uint64_t n, const char *what)
 
 static void tell_missing(struct sensor_bpf *s, struct cpu *cpu)
 {
-	uint64_t n = kseq_lost(&cpu->numbers);
-
-	if (n > 0)
-		tell_loss(s, n, "sequence gap");
+	tell_loss(s, kseq_lost(&cpu->numbers), "sequence gap");
 }
 
 /* Numbers of one CPU run without holes, if not always in order. */
@@ -312,6 +311,7 @@ static void handle(struct sensor_bpf *s, const union event_record *r)
 	case PLUMB_KIND_FILE:
 	case PLUMB_KIND_MOUNT:
 	case PLUMB_KIND_SURFACE:
+	case PLUMB_KIND_GUARD:
 		if (s->o.marked)
 			s->o.marked(s->o.marked_ctx, r);
 		break;
@@ -375,8 +375,7 @@ static void tell_counters(struct sensor_bpf *s)
 {
 	int r = loader_counters(s->loader, s->now, s->n_cpus);
 
-	if (s->odd_numbers > 0)
-		tell_loss(s, s->odd_numbers, "a sequence number came twice or went back");
+	tell_loss(s, s->odd_numbers, "a sequence number came twice or went back");
 	s->odd_numbers = 0;
 	if (r < 0) {
 		log_error("sensor=bpf counters=%s next=\"told as lost\"", strerrorname_np(-r));
@@ -464,6 +463,7 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 	struct loader_options lo = {.record = on_record,
 				    .ctx = s,
 				    .exec_args = s->o.exec_args,
+				    .enforce = s->o.enforce,
 				    .interpreters = s->o.code.interpreters,
 				    .n_interpreters = s->o.code.n_interpreters};
 	const struct code_lines_options code = {

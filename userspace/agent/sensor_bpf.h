@@ -35,7 +35,7 @@ struct sensor_bpf_options {
 	void (*exec_lost)(void *ctx, uint64_t n);
 	void *peer_ctx;
 	/*
-	 * Records of marked inodes (file, mount) and of the agent's own forks, on the loop's thread; NULL: nobody marks any. Borrowed for
+	 * Records of marked inodes (file, mount), of what is done to the agent (guard), and of the agent's own forks, on the loop's thread; NULL: nobody marks any. Borrowed for
 	 * the call.
 	 */
 	void (*marked)(void *ctx, const union event_record *r);
@@ -46,6 +46,7 @@ struct sensor_bpf_options {
 		void (*binfmt)(void *ctx);	/* binfmt_misc is being changed: the claims of it are to be read soon; may be NULL */
 		void *ctx;
 	} code;
+	bool enforce;			/* what is done to the agent itself is denied */
 };
 
 /*

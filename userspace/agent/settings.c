@@ -40,6 +40,8 @@ static const struct conf_option options[] = {
 	OPTION(baseline, CONF_STR, NULL, 0, 0,
 	       "signed baseline to judge by; none: nothing is judged"),
 	OPTION(baseline_keys, CONF_LIST, NULL, 0, 0, "PEM files of the keys that may sign it"),
+	OPTION(protect, CONF_STR, "observe", 0, 0,
+	       "observe: what is done to the agent itself is told; enforce: it is refused as well"),
 	OPTION(exec, CONF_STR, "once", 0, 0,
 	       "once: each program once per digest, scope, user and cgroup; all: every exec; "
 	       "strict: "
@@ -86,7 +88,7 @@ static const struct conf_table table = {
 	.summary = "Measures each exec, module load and change of a watched file on this node into "
 		   "a ledger.",
 	.usage = "[OPTION…]",
-	.file = "/etc/plumbline/plumbd.yaml",
+	.file = SETTINGS_FILE,
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 };
@@ -114,6 +116,10 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 	int rest = argc, r;
 
 	*ret = (struct settings){.ledger_dir = NULL};
+	ret->file = SETTINGS_FILE;
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], "--config=", 9) == 0)
+			ret->file = argv[i] + 9;
 	r = conf_load(&table, argc, argv, ret, &rest, ret_why);
 	if (r != 0)
 		return r;
@@ -132,6 +138,8 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 	for (uint32_t i = 0; i < ret->strict_paths.n_items; i++)
 		if (ret->strict_paths.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "strict_paths wants absolute paths");
+	if (strcmp(ret->protect, "observe") != 0 && strcmp(ret->protect, "enforce") != 0)
+		return why_set(ret_why, -EINVAL, "protect is observe or enforce");
 	for (uint32_t i = 0; i < ret->watch.n_items; i++)
 		if (ret->watch.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "watch wants absolute paths");

@@ -12,6 +12,7 @@
 #include "why.h"
 
 #define SETTINGS_MAX_INTERPRETERS 64u
+#define SETTINGS_FILE "/etc/plumbline/plumbd.yaml"
 
 struct settings {
 	char *ledger_dir;
@@ -26,6 +27,8 @@ struct settings {
 	char *log_name;
 	char *baseline;
 	struct conf_list baseline_keys;
+	const char *file;	/* that they were read from, if it is there; borrowed */
+	char *protect;
 	char *exec, *exec_args, *container_root;
 	struct conf_list redact;
 	uint64_t strict_wait;

@@ -172,6 +172,42 @@ static void add_watch(const struct settings *s, struct agent_options *o)
 		o->watch[o->n_watch++] = files[i];
 }
 
+/* The way out that needs nobody: a boot with these words, which the boot claims have, and the measured boot where there is one. */
+static bool is_glass_broken(void)
+{
+	CLEANUP(buf_done) struct buf line = {0};
+	char *word, *rest = NULL;
+
+	if (fsio_read_file(fsio_system(), "/proc/cmdline", MAX_PEM, &line) < 0 || line.size == 0)
+		return false;
+	for (word = strtok_r((char *)line.data, " \n", &rest); word;
+	     word = strtok_r(NULL, " \n", &rest))
+		if (strcmp(word, STARTUP_BREAK_GLASS) == 0)
+			return true;
+	return false;
+}
+
+static void add_own(const struct settings *s, struct startup *st)
+{
+	struct agent_options *o = &st->options;
+	uint32_t n = 0;
+
+	o->protect = strcmp(s->protect, "enforce") == 0;
+	o->protect_why_not = "";
+	if (o->protect && is_glass_broken()) {
+		o->protect = false;
+		o->protect_why_not = "by the kernel's command line";
+		log_warning("protect=observe why=\"" STARTUP_BREAK_GLASS
+			    " on the kernel's command line\"");
+	}
+	o->own_paths[n++] = "/proc/self/exe";
+	o->own_paths[n++] = s->ledger_dir;
+	if (access(s->state_dir, F_OK) == 0)
+		o->own_paths[n++] = s->state_dir;
+	if (access(s->file, F_OK) == 0)
+		o->own_paths[n++] = s->file;
+}
+
 static int open_verifier(const struct settings *s, struct startup *st, struct why *ret_why)
 {
 	struct cert_identity id;
@@ -380,5 +416,6 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 	o->redact = strcmp(s->exec_args, "on") == 0 ? ret->redact : NULL;
 	o->diff_redact = ret->redact;
 	add_interpreters(s, o);
+	add_own(s, ret);
 	return code;
 }

@@ -12,6 +12,8 @@
 
 #define STARTUP_BASELINE_FILE "baseline.jsonl"	/* in the state directory: the last one that the verifier ordered */
 
+#define STARTUP_BREAK_GLASS "plumbline.protect=observe"	/* on the kernel's command line: protect=enforce is not done */
+
 /* Documented in plumbd(8). */
 enum startup_exit {
 	STARTUP_USAGE = 64, STARTUP_CORRUPT = 65, STARTUP_OTHER_NODE = 66, STARTUP_BASELINE = 67, STARTUP_NO_TPM = 68, STARTUP_NO_SENSOR = 69,

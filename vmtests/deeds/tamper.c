@@ -21,9 +21,6 @@
 #include "deed.h"
 
 #define MAX_CPUS 1024
-#define COUNTERS_SIZE 88 /* of struct plumb_counters */
-#define TEXT_(number) #number
-#define TEXT(number) TEXT_(number)
 #define RINGBUF "map_type:\t27\n"
 #define PERCPU_ARRAY "map_type:\t6\n"
 
@@ -124,19 +121,42 @@ static int tamper_hold(char **argv)
 	return 0;
 }
 
+/* A descriptor of the map of that kind and name. */
+static int map_named(const char *pid, const char *kind, const char *name, struct bpf_map_info *ret)
+{
+	uint32_t id;
+
+	for (int n = 0; (id = number_of(pid, "map_id:", kind, "", n)) != 0; n++) {
+		union bpf_attr attr = {.map_type = 0};
+		int fd = by_id(BPF_MAP_GET_FD_BY_ID, id, BPF_F_RDONLY), r;
+
+		if (fd < 0)
+			return fd;
+		memset(ret, 0, sizeof(*ret));
+		attr.info.bpf_fd = (uint32_t)fd;
+		attr.info.info_len = sizeof(*ret);
+		attr.info.info = (uintptr_t)ret;
+		r = sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
+		close(fd);
+		if (r >= 0 && strcmp(ret->name, name) == 0)
+			return by_id(BPF_MAP_GET_FD_BY_ID, id, 0);
+	}
+	return -ESRCH;
+}
+
 /* PID: nothing was ever counted. */
 static int tamper_counters(char **argv)
 {
-	static uint8_t zeros[MAX_CPUS * COUNTERS_SIZE];
+	static uint8_t zeros[1 << 20];
 	union bpf_attr attr = {.map_type = 0};
+	struct bpf_map_info info;
 	uint32_t key = 0;
-	int fd = by_id(BPF_MAP_GET_FD_BY_ID,
-		       number_of(argv[0], "map_id:", PERCPU_ARRAY,
-				 "value_size:\t" TEXT(COUNTERS_SIZE) "\n", 0),
-		       0);
+	int fd = map_named(argv[0], PERCPU_ARRAY, "counters", &info);
 
 	if (fd < 0)
 		return fd;
+	if (info.value_size > sizeof(zeros) / MAX_CPUS)
+		return -E2BIG;
 	attr.map_fd = (uint32_t)fd;
 	attr.key = (uintptr_t)&key;
 	attr.value = (uintptr_t)zeros;
@@ -241,12 +261,12 @@ static int tamper_ioprio(char **argv)
 	return syscall(SYS_ioprio_set, 1, atoi(argv[0]), 3 << 13) < 0 ? -errno : 0;
 }
 
-/* PID: no more descriptors */
+/* PID: no core of it, as the first of what could be taken from it */
 static int tamper_rlimit(char **argv)
 {
-	const struct rlimit none = {8, 8};
+	const struct rlimit none = {0, 0};
 
-	return prlimit(atoi(argv[0]), RLIMIT_NOFILE, &none, NULL) < 0 ? -errno : 0;
+	return prlimit(atoi(argv[0]), RLIMIT_CORE, &none, NULL) < 0 ? -errno : 0;
 }
 
 /* FILE TEXT: opens it for writing, and writes */
