@@ -15,7 +15,7 @@
 #include "line.h"
 
 #define S 1000000000ull
-#define MAX_LINES 4096
+#define MAX_LINES 16384
 
 struct place {
 	struct appraise_ima_state state;
@@ -213,6 +213,32 @@ static void test_all_have_lines(void **state)
 	assert_int_equal(p->passes, 1); /* nothing to look for: only the new lines are read */
 }
 
+/* A node that told many lines: what is new is looked for among the new, and a program that ran early still has its line. */
+static void test_newest_first(void **state)
+{
+	struct place *p = *state;
+
+	put_ready(p, READY);
+	p->from = p->cursor = 2;
+	snprintf(p->state.boot, sizeof(p->state.boot), "%s", p->boot);
+	p->state.cursor = 2;
+	put_exec(p, "exec:/bin/early", 4);
+	for (int i = 0; i < 10000; i++)
+		later(p, 0);
+	put_exec(p, "exec:/bin/a", 3);
+	measure(p, "/bin/a", 3, "sha256");
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->state.n_owed, 0);
+	assert_int_equal(p->passes, 2);
+	measure(p, "/bin/early", 4, "sha256");
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->state.n_owed, 0);
+	assert_int_equal(p->passes, 2 + 3);
+	measure(p, "/bin/none", 5, "sha256");
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->state.n_owed, 1);
+}
+
 static void test_one_without_a_line(void **state)
 {
 	struct place *p = *state;
@@ -400,6 +426,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_have_lines),
+		TEST(test_newest_first),
 		TEST(test_one_without_a_line),
 		TEST(test_a_line_that_comes_later),
 		TEST(test_what_a_loss_explains),

@@ -15,6 +15,7 @@
 #define STATE_VERSION 1
 #define DIGEST 20u /* of the templates in the list that nodes send */
 #define MAX_WANTED 8192u /* entries of one evidence: its bound in bytes lets no more in */
+#define WINDOW 4096u /* lines that are read at once */
 
 /* An entry that is looked for in the lines. */
 struct wanted {
@@ -323,6 +324,29 @@ static int settle(struct check *c)
 	return 0;
 }
 
+static bool all_met(const struct check *c)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (!c->wanted[i].met)
+			return false;
+	return true;
+}
+
+/* From the newest line back: what ran now was told now, and a node may have told millions of lines since it booted. */
+static int meet_lines(struct check *c)
+{
+	const uint64_t first = c->state->boot_line;
+	uint64_t to = c->in->head, from;
+	int r = 0;
+
+	while (r >= 0 && to > first && !all_met(c)) {
+		from = to - first > WINDOW ? to - WINDOW : first;
+		r = c->in->lines(c->in->ctx, from, to, meet, c);
+		to = from;
+	}
+	return r;
+}
+
 static int compare(struct check *c)
 {
 	const struct appraise_ima_in *in = c->in;
@@ -343,7 +367,7 @@ static int compare(struct check *c)
 	want_owed(c);
 	if (c->n > 0) {
 		qsort(c->wanted, c->n, sizeof(*c->wanted), by_digest);
-		r = in->lines(in->ctx, s->boot_line, in->head, meet, c);
+		r = meet_lines(c);
 	}
 	if (r >= 0)
 		r = settle(c);
