@@ -5,6 +5,7 @@
  * a fork, an exec and an exit for each program, and nothing is waited for: fdatasync does nothing here.
  * In: a directory, rounds and, to judge by it, a baseline. Out: "name value" a line, one for each round.
  */
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,11 @@
 #include <unistd.h>
 
 #include "ledger_writer.h"
+#include "ring_read.h"
 #include "sensor_bpf.h"
 
 #define RING_SIZE (8u << 20)
-#define HEADER 8u /* of the kernel's, before each record */
+#define HEADER BPF_RINGBUF_HDR_SZ
 #define KSESS 0x1234567890abcdefull
 #define FIRST_PID 100000u
 #define ANCESTORS 6u
@@ -28,8 +30,9 @@
 /* Takes the place of the agent's: records come from memory. */
 struct loader {
 	struct loader_options o;
+	struct ring_read read;
 	uint8_t *ring;
-	size_t size, at;
+	unsigned long size, at; /* written and read so far */
 	int fd; /* never readable: the bench itself asks for the records */
 	uint64_t kseq, n_execs;
 };
@@ -55,18 +58,16 @@ int loader_fd(const struct loader *l)
 	return l->fd;
 }
 
+static int on_record(void *ctx, void *data, size_t size)
+{
+	const struct loader *l = ctx;
+
+	return l->o.record(l->o.ctx, data, size);
+}
+
 int loader_consume(struct loader *l)
 {
-	int n = 0, r = 0;
-
-	while (l->at < l->size && r >= 0) {
-		const struct plumb_event *e = (const void *)(l->ring + l->at + HEADER);
-
-		r = l->o.record(l->o.ctx, e, e->size);
-		l->at += HEADER + (e->size + 7u) / 8 * 8;
-		n++;
-	}
-	return r < 0 ? r : n;
+	return ring_read_all(&l->read);
 }
 
 uint64_t loader_ksess(const struct loader *l)
@@ -113,6 +114,7 @@ static void *put(struct loader *l, uint16_t kind, uint32_t size)
 {
 	struct plumb_event *e = (void *)(l->ring + l->size + HEADER);
 
+	memcpy(l->ring + l->size, (uint32_t[]){size, 0}, HEADER);
 	memset(e, 0, size);
 	*e = (struct plumb_event){.size = size,
 				  .kind = kind,
@@ -279,6 +281,12 @@ int main(int argc, char **argv)
 	the_loader.ring = malloc(RING_SIZE);
 	the_loader.fd = eventfd(0, EFD_CLOEXEC);
 	must(the_loader.ring && the_loader.fd >= 0, "memory");
+	the_loader.read = (struct ring_read){.data = the_loader.ring,
+					     .size = RING_SIZE,
+					     .consumer = &the_loader.at,
+					     .producer = &the_loader.size,
+					     .record = on_record,
+					     .ctx = &the_loader};
 	open_all(&b, argv[1], &io, baseline);
 	fill(&the_loader, 0);
 	sensor_bpf_drain(b.sensor);

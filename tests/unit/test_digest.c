@@ -123,7 +123,7 @@ static void test_fd(void **state)
 static void test_hex(void **state)
 {
 	static const uint8_t bytes[] = {0x00, 0x9a, 0xff};
-	char hex[7], text[DIGEST_HEX_SIZE + 1] = ABC;
+	char hex[7], text[DIGEST_HEX_SIZE + 1] = ABC, room[2 * 256 + 1];
 	struct digest d, e;
 	uint8_t got[3];
 
@@ -139,6 +139,18 @@ static void test_hex(void **state)
 	assert_int_equal(digest_bytes_from_hex("009a\0f", 6, got, 3), -EBADMSG);
 	assert_int_equal(digest_bytes_from_hex(" 09aff", 6, got, 3), -EBADMSG);
 	assert_memory_equal(got, bytes, 3);
+	/* Each value of a byte at each place, whatever size is left over. */
+	for (size_t size = 0; size <= 256; size++) {
+		char all[2 * 256 + 2] = "", *at = all;
+		uint8_t data[256];
+
+		for (size_t i = 0; i < size; i++) {
+			data[i] = (uint8_t)(i + 7 * size);
+			at += snprintf(at, 3, "%02x", data[i]);
+		}
+		digest_bytes_hex(data, size, room);
+		assert_string_equal(room, all);
+	}
 	assert_int_equal(digest_from_hex(text, &d), 0);
 	assert_int_equal(digest_sha256("abc", 3, &e), 0);
 	assert_true(digest_equal(&d, &e));

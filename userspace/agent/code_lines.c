@@ -45,8 +45,7 @@ static int take_digest(struct code_lines *c, const struct plumb_event_code *e, b
 	if (S_ISREG(e->file.mode))
 		return record_line_digest(&c->o.tables, &e->task, cut ? NULL : e->path, &e->file,
 					  &e->hash, ret);
-	ret->src = "none";
-	buf_printf(&ret->found, "unmeasured no regular file");
+	record_line_unmeasured(ret, "no regular file");
 	return buf_status(&ret->found);
 }
 

@@ -376,7 +376,8 @@ static void on_sync(evutil_socket_t fd, short what, void *ctx)
 
 void commit_appended(struct commit *c, bool urgent)
 {
-	c->urgent |= urgent;
+	if (urgent) /* a store for each line would hold up run(), which reads this with its neighbours */
+		c->urgent = true;
 	run(c);
 }
 

@@ -161,7 +161,7 @@ static bool may_repeat(const struct line *l)
 /* at_once: it may not wait, nor be refused by the spool. 0: there is a line of it; 1: the spool is full, which was counted; -errno. */
 static int measure(struct ledger_writer *w, const struct line *l, bool at_once)
 {
-	struct judge_result judged = {.judgement = 0};
+	struct judge_result judged; /* not cleared: it has room for the longest value */
 	struct line copy = *l;
 	bool news, can_repeat = may_repeat(l);
 	CLEANUP(buf_done) struct buf args = {0};

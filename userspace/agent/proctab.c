@@ -13,6 +13,7 @@
 
 #include "ancestry.h"
 #include "cleanup.h"
+#include "shared_texts.h"
 
 #define PROCTAB_KTHREADD 2 /* the parent of all that the kernel runs by itself */
 #define NS 1000000000ull
@@ -21,13 +22,6 @@
 
 /* An ancestor that was found by its number alone is another one as soon as it ends. */
 enum listed { NOT_LISTED = 0, LISTED, LISTED_BY_NUMBER };
-
-/* One text for all processes that came from the same exec by fork. */
-struct proctab_text {
-	uint32_t refs;
-	struct container_path container; /* of a cgroup's path */
-	char text[];
-};
 
 /* What find() reads lies together: in a burst each process is another cache line, and should not be three. */
 struct entry {
@@ -38,8 +32,8 @@ struct entry {
 	uint8_t listed; /* LISTED: in somebody's ancestry */
 	uint32_t ppid;
 	uint64_t parent_start_ns;
-	struct proctab_text *exe; /* NULL: unknown */
-	struct proctab_text *cgroup; /* NULL: by cgroup_id */
+	struct shared_text *exe; /* NULL: unknown */
+	struct shared_text *cgroup; /* NULL: by cgroup_id */
 	uint32_t prev, next; /* in the list of its kind (alive or ended), oldest first */
 	uint32_t uid, gid;
 	uint64_t cgroup_id;
@@ -59,45 +53,11 @@ struct proctab {
 	struct list alive, ended;
 	uint32_t n_ended;
 	struct ancestry *ancestry;
+	struct shared_texts exes;
 	struct cgroups *cgroups;
 	uint64_t tick_ns; /* /proc gives start times in these */
 	uint32_t host_mnt_ns;
 };
-
-static struct proctab_text *text_new(const char *text)
-{
-	size_t size = strlen(text) + 1;
-	struct proctab_text *t = malloc(sizeof(*t) + size);
-
-	if (!t)
-		return NULL;
-	t->refs = 1;
-	t->container = (struct container_path){.id = ""};
-	memcpy(t->text, text, size);
-	return t;
-}
-
-static struct proctab_text *cgroup_new(const char *path)
-{
-	struct proctab_text *t = text_new(path);
-
-	if (t)
-		container_path_parse(path, &t->container);
-	return t;
-}
-
-static void text_drop(struct proctab_text *t)
-{
-	if (t && --t->refs == 0)
-		free(t);
-}
-
-static struct proctab_text *text_share(struct proctab_text *t)
-{
-	if (t)
-		t->refs++;
-	return t;
-}
 
 static void list_remove(struct proctab *p, struct list *l, uint32_t i)
 {
@@ -179,8 +139,8 @@ static void drop(struct proctab *p, uint32_t i)
 		*at = e->chain;
 	list_remove(p, list_of(p, e), i);
 	p->n_ended -= e->ended;
-	text_drop(e->exe);
-	text_drop(e->cgroup);
+	shared_text_drop(e->exe);
+	shared_text_drop(e->cgroup);
 	memset(e, 0, sizeof(*e));
 }
 
@@ -269,9 +229,10 @@ struct proctab *proctab_free(struct proctab *p)
 	if (!p)
 		return NULL;
 	for (uint32_t i = 0; p->entries && i < p->n; i++) {
-		text_drop(p->entries[i].exe);
-		text_drop(p->entries[i].cgroup);
+		shared_text_drop(p->entries[i].exe);
+		shared_text_drop(p->entries[i].cgroup);
 	}
+	shared_texts_done(&p->exes);
 	ancestry_free(p->ancestry);
 	free(p->entries);
 	free(p->buckets);
@@ -279,42 +240,42 @@ struct proctab *proctab_free(struct proctab *p)
 	return NULL;
 }
 
-static void set_exe(struct entry *e, const char *exe)
+static void set_exe(struct proctab *p, struct entry *e, const char *exe)
 {
-	struct proctab_text *t = exe ? text_new(exe) : NULL;
+	struct shared_text *t = shared_texts_get(&p->exes, exe);
 
-	text_drop(e->exe);
+	shared_text_drop(e->exe);
 	e->exe = t; /* out of memory: unknown */
 }
 
 /* In the same container as its parent: what runs in a mount namespace of its own was put there by a runtime, and is alone in it. */
-static struct proctab_text *cgroup_of_parent(struct proctab *p, const struct entry *e)
+static struct shared_text *cgroup_of_parent(struct proctab *p, const struct entry *e)
 {
 	const struct entry *above = find(p, e->ppid, e->parent_start_ns);
 
 	if (!above || above == e || above->mnt_ns != e->mnt_ns || e->mnt_ns == 0 ||
 	    e->mnt_ns == p->host_mnt_ns || (e->parent_start_ns == 0 && above->ended))
 		return NULL;
-	return text_share(above->cgroup);
+	return shared_text_share(above->cgroup);
 }
 
 /*
  * With cgroup v1 a container's processes sit in the root of v2, and what /proc says counts, asked once for those in another mount
  * namespace than the host's. One that has ended by then is where its parent is. NULL: not known.
  */
-static struct proctab_text *find_cgroup(struct proctab *p, const struct entry *e)
+static struct shared_text *find_cgroup(struct proctab *p, const struct entry *e)
 {
 	const char *path = p->cgroups ? cgroups_path(p->cgroups, e->cgroup_id) : NULL;
 	bool host = e->mnt_ns == p->host_mnt_ns && e->mnt_ns != 0;
 	char v1[CONTAINER_PATH_MAX];
-	struct proctab_text *t;
+	struct shared_text *t;
 
 	if (path && (strcmp(path, "/") != 0 || host || !cgroups_has_v1(p->cgroups)))
-		return cgroup_new(path);
+		return shared_text_cgroup(path);
 	if (cgroups_path_of_pid(e->pid, v1) == 0)
-		return cgroup_new(v1);
+		return shared_text_cgroup(v1);
 	t = cgroup_of_parent(p, e);
-	return t || !path || !host ? t : cgroup_new(path);
+	return t || !path || !host ? t : shared_text_cgroup(path);
 }
 
 static void set_cgroup(struct proctab *p, struct entry *e, uint64_t id, uint32_t mnt_ns)
@@ -323,7 +284,7 @@ static void set_cgroup(struct proctab *p, struct entry *e, uint64_t id, uint32_t
 		return;
 	e->cgroup_id = id;
 	e->mnt_ns = mnt_ns;
-	text_drop(e->cgroup);
+	shared_text_drop(e->cgroup);
 	e->cgroup = find_cgroup(p, e);
 }
 
@@ -344,7 +305,7 @@ void proctab_exec(struct proctab *p, const struct plumb_task *t, const char *exe
 
 	changes(p, e);
 	set_task(p, e, t);
-	set_exe(e, exe);
+	set_exe(p, e, exe);
 }
 
 void proctab_fork(struct proctab *p, const struct plumb_task *parent, uint32_t child_pid,
@@ -365,11 +326,12 @@ void proctab_fork(struct proctab *p, const struct plumb_task *parent, uint32_t c
 	child->mnt_ns = parent->mnt_ns;
 	memcpy(child->comm, parent->comm, sizeof(child->comm));
 	child->comm[sizeof(child->comm) - 1] = '\0';
-	text_drop(child->exe);
-	child->exe = known ? text_share(known->exe) : NULL;
-	text_drop(child->cgroup);
-	child->cgroup =
-		known && known->cgroup_id == parent->cgroup_id ? text_share(known->cgroup) : NULL;
+	shared_text_drop(child->exe);
+	child->exe = known ? shared_text_share(known->exe) : NULL;
+	shared_text_drop(child->cgroup);
+	child->cgroup = known && known->cgroup_id == parent->cgroup_id
+				? shared_text_share(known->cgroup)
+				: NULL;
 }
 
 void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns)
@@ -381,7 +343,7 @@ void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns)
 }
 
 /* Of one that was forked, it is looked for when somebody asks. */
-static const struct proctab_text *cgroup_of(struct proctab *p, struct entry *e)
+static const struct shared_text *cgroup_of(struct proctab *p, struct entry *e)
 {
 	if (!e->cgroup)
 		e->cgroup = find_cgroup(p, e);
@@ -461,7 +423,7 @@ bool proctab_is_kernels(const struct line_actor *a)
 void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[CGROUPS_SCOPE_SIZE])
 {
 	struct entry *e = find(p, pid, start_ns);
-	const struct proctab_text *cgroup = e ? cgroup_of(p, e) : NULL;
+	const struct shared_text *cgroup = e ? cgroup_of(p, e) : NULL;
 
 	if (cgroup && cgroup->container.id[0])
 		snprintf(ret, CGROUPS_SCOPE_SIZE, "container:%s", cgroup->container.id);
@@ -558,9 +520,9 @@ static int scan_one(struct proctab *p, int proc_fd, const char *name, uint32_t p
 	(void)sscanf(text, "mnt:[%u]", &e->mnt_ns);
 	n = readlinkat(fd, "exe", text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
-	set_exe(e, n > 0 ? text : NULL);
+	set_exe(p, e, n > 0 ? text : NULL);
 	if (!e->cgroup && cgroups_path_of_pid(pid, text) == 0)
-		e->cgroup = cgroup_new(text);
+		e->cgroup = shared_text_cgroup(text);
 	return 0;
 }
 

@@ -54,6 +54,13 @@ static int take_by_peer(const struct record_line_tables *t, const struct plumb_t
 	return r;
 }
 
+void record_line_unmeasured(struct record_line_digest *d, const char *why)
+{
+	buf_clear(&d->found);
+	buf_printf(&d->found, "unmeasured %s", why);
+	d->src = "none";
+}
+
 int record_line_digest(const struct record_line_tables *t, const struct plumb_task *task,
 		       const char *path, const struct plumb_file *file,
 		       const struct plumb_hash *hash, struct record_line_digest *ret)
@@ -62,6 +69,7 @@ int record_line_digest(const struct record_line_tables *t, const struct plumb_ta
 	struct why why = {""};
 	int r = 0, peer;
 
+	buf_clear(&ret->found);
 	ret->src = hash->src == PLUMB_HASH_IMA ? "ima" : "user";
 	if (hash->src == PLUMB_HASH_IMA)
 		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
@@ -73,11 +81,9 @@ int record_line_digest(const struct record_line_tables *t, const struct plumb_ta
 	}
 	if (r == 1)
 		ret->src = "fsverity";
-	if (r >= 0) {
+	if (r >= 0)
 		r = claims_exec_value(&digest, &ret->found);
-	} else {
-		ret->src = "none";
-		buf_printf(&ret->found, "unmeasured %s", why.text);
-	}
+	else
+		record_line_unmeasured(ret, why.text);
 	return buf_status(&ret->found) == 0 && ret->found.data ? 0 : -ENOMEM;
 }

@@ -26,13 +26,14 @@ struct record_line_tables {
 void record_line_begin(const struct record_line_tables *t, const struct plumb_event *e, const struct plumb_task *task,
 		       char scope[CGROUPS_SCOPE_SIZE], struct line *ret);
 
-/* By whom a digest was taken, and the found text; "unmeasured …" is none. */
+/* By whom a digest was taken, and the found text; "unmeasured …" is none. Zero-initialise; may be filled again and again. */
 struct record_line_digest {
 	const char *src;		/* static */
 	struct buf found;
 };
 
 void record_line_digest_done(struct record_line_digest *d);
+void record_line_unmeasured(struct record_line_digest *d, const char *why);
 /*
  * What the kernel took itself, else what the agent reads now; path NULL: its front is missing. A path in another mount namespace names
  * something else in ours: the file must be the very inode of the record. -ENOMEM.

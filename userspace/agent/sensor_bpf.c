@@ -58,6 +58,7 @@ struct sensor_bpf {
 	uint64_t
 		odd_numbers; /* since they were told: whoever edits the counts must not make a line of each record */
 	union event_record record; /* the one at work */
+	struct record_line_digest taken; /* of it; its memory is kept for the next */
 };
 
 static void tell_loss(struct sensor_bpf *s, uint64_t n, const char *what)
@@ -134,20 +135,20 @@ static void handle_exec(struct sensor_bpf *s, const union event_record *r)
 	const struct plumb_event_exec *e = &r->exec;
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
-	CLEANUP(record_line_digest_done) struct record_line_digest taken = {0};
+	struct record_line_digest *taken = &s->taken;
 	struct line l;
 
 	proctab_exec(s->o.proctab, &e->task, e->path);
 	if (s->o.exec_seen)
 		s->o.exec_seen(s->o.peer_ctx, e->task.pid, e->task.start_ns, e->event.boottime_ns);
 	see_canary(s, e);
-	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	l.type = PLUMB_TYPE_EXEC;
 	l.key = exec_key(e->path, e->path_size, cut, key);
-	l.found = (const char *)taken.found.data;
-	l.hash_src = taken.src;
+	l.found = (const char *)taken->found.data;
+	l.hash_src = taken->src;
 	l.name = strcmp(e->name, e->path) != 0 && e->name[0] ? e->name : NULL;
 	l.op = proctab_is_kernels(&l.actor) ? "usermodehelper" : NULL;
 	if (s->o.layers)
@@ -162,17 +163,17 @@ static void handle_script(struct sensor_bpf *s, const struct plumb_event_script 
 {
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[EXEC_KEY_SIZE], scope[CGROUPS_SCOPE_SIZE];
-	CLEANUP(record_line_digest_done) struct record_line_digest taken = {0};
+	struct record_line_digest *taken = &s->taken;
 	struct line l;
 
-	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+	if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	l.type = PLUMB_TYPE_EXEC;
 	l.op = "script";
 	l.key = exec_key(e->path, e->path_size, cut, key);
-	l.found = (const char *)taken.found.data;
-	l.hash_src = taken.src;
+	l.found = (const char *)taken->found.data;
+	l.hash_src = taken->src;
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
@@ -190,12 +191,12 @@ static void handle_load(struct sensor_bpf *s, const struct plumb_event_load *e)
 	};
 	bool cut = e->event.flags & PLUMB_EVENT_PATH_CUT;
 	char key[PLUMB_PATH_MAX + 32], scope[CGROUPS_SCOPE_SIZE];
-	CLEANUP(record_line_digest_done) struct record_line_digest taken = {.src = "none"};
+	struct record_line_digest *taken = &s->taken;
 	struct line l;
 
 	if (e->from_memory)
-		buf_printf(&taken.found, "unmeasured from memory");
-	else if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, &taken) < 0)
+		record_line_unmeasured(taken, "from memory");
+	else if (take(s, &e->task, cut ? NULL : e->path, &e->file, &e->hash, taken) < 0)
 		return;
 	begin_line(s, &e->event, &e->task, scope, &l);
 	snprintf(key, sizeof(key), "load:%s:%s%s", names[e->what], cut ? "..." : "",
@@ -204,8 +205,8 @@ static void handle_load(struct sensor_bpf *s, const struct plumb_event_load *e)
 	l.op = "load";
 	l.scope = "host"; /* there is one kernel, whoever asks it */
 	l.key = key;
-	l.found = (const char *)taken.found.data;
-	l.hash_src = taken.src;
+	l.found = (const char *)taken->found.data;
+	l.hash_src = taken->src;
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
@@ -533,6 +534,7 @@ struct sensor_bpf *sensor_bpf_free(struct sensor_bpf *s)
 		event_free(s->counters_event);
 	loader_free(s->loader);
 	code_lines_free(s->code);
+	record_line_digest_done(&s->taken);
 	free(s->cpus);
 	free(s->now);
 	free(s);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "ascii.h"
+
 #define NS 1000000000ull
 
 static uint64_t read_clock(clockid_t id)
@@ -45,32 +47,32 @@ uint64_t clock_boot_ns(const struct clock *c)
 	return c->boot_ns(c->ctx);
 }
 
-static void put_digits(char *at, unsigned int n, uint64_t v)
-{
-	while (n > 0) {
-		at[--n] = (char)('0' + v % 10);
-		v /= 10;
-	}
-}
-
 /* By hand: it stands in every line, and strftime() takes longer than all else of a line's envelope. */
 void clock_text(uint64_t utc_ns, char ret[CLOCK_TEXT_SIZE])
 {
-	uint64_t s = utc_ns / NS, of_day = s % 86400;
+	uint64_t s = utc_ns / NS;
+	uint32_t of_day = (uint32_t)(s % 86400), ns = (uint32_t)(utc_ns % NS);
 	/* In years that begin in March the odd day comes last; eras of 400 years all have 146,097 days. */
-	uint64_t day = s / 86400 + 719468, era = day / 146097, of_era = day % 146097;
-	uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-	uint64_t month = (5 * of_year + 2) / 153;
+	uint32_t day = (uint32_t)(s / 86400) + 719468, era = day / 146097, of_era = day % 146097;
+	uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	uint32_t month = (5 * of_year + 2) / 153;
+	uint8_t *to = (uint8_t *)ret;
 
 	memcpy(ret, "yyyy-mm-ddThh:mm:ss.nnnnnnnnnZ", CLOCK_TEXT_SIZE);
-	put_digits(ret, 4, year + era * 400 + (month >= 10));
-	put_digits(ret + 5, 2, month < 10 ? month + 3 : month - 9);
-	put_digits(ret + 8, 2, of_year - (153 * month + 2) / 5 + 1);
-	put_digits(ret + 11, 2, of_day / 3600);
-	put_digits(ret + 14, 2, of_day / 60 % 60);
-	put_digits(ret + 17, 2, of_day % 60);
-	put_digits(ret + 20, 9, utc_ns % NS);
+	year += era * 400 + (month >= 10);
+	ascii_put_two(to, year / 100);
+	ascii_put_two(to + 2, year % 100);
+	ascii_put_two(to + 5, month < 10 ? month + 3 : month - 9);
+	ascii_put_two(to + 8, of_year - (153 * month + 2) / 5 + 1);
+	ascii_put_two(to + 11, of_day / 3600);
+	ascii_put_two(to + 14, of_day / 60 % 60);
+	ascii_put_two(to + 17, of_day % 60);
+	to[20] = (uint8_t)('0' + ns / 100000000);
+	ascii_put_two(to + 21, ns / 1000000 % 100);
+	ascii_put_two(to + 23, ns / 10000 % 100);
+	ascii_put_two(to + 25, ns / 100 % 100);
+	ascii_put_two(to + 27, ns % 100);
 }
 
 int clock_from_text(const char *text, uint64_t *ret_utc_ns)

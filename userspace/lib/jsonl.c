@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ascii.h"
 #include "cleanup.h"
 #include "digest.h"
 
@@ -70,66 +71,10 @@ static void put_escaped(struct buf *b, const char *text, size_t size)
 	buf_put(b, "\"", 1);
 }
 
-#define EACH(byte) (0x0101010101010101ull * (byte))
-
-static inline uint64_t zero_bytes(uint64_t w)
-{
-	return (w - EACH(1)) & ~w & EACH(0x80);
-}
-
-/* Not 0 when one of eight characters is no ASCII, a control, or one that JSON escapes. Which one, it does not say. */
-static inline uint64_t unplain(uint64_t w)
-{
-	return (w & EACH(0x80)) | ((w - EACH(0x20)) & ~w & EACH(0x80)) | zero_bytes(w ^ EACH('"')) |
-	       zero_bytes(w ^ EACH('\\')) | zero_bytes(w ^ EACH(0x7f));
-}
-
-/* Less than eight bytes, as one word that is filled up with what is plain. */
-static inline bool copy_short(uint8_t *to, const char *text, size_t size)
-{
-	uint64_t w = EACH(' ');
-
-	if (size >= 4) {
-		uint32_t first, last;
-
-		memcpy(&first, text, 4);
-		memcpy(&last, text + size - 4, 4);
-		memcpy(to, &first, 4);
-		memcpy(to + size - 4, &last, 4);
-		w = first | (uint64_t)last << 32;
-	} else {
-		for (size_t i = 0; i < size; i++) {
-			to[i] = (uint8_t)text[i];
-			w = w << 8 | to[i];
-		}
-	}
-	return unplain(w) == 0;
-}
-
-/*
- * Copies text and says whether it stands for itself in JSON, as nearly all does: a line has some fifty pieces of text, and this is most
- * of what it takes to write one. Eight bytes at a time, the last eight overlapping those before.
- */
-static inline bool copy_plain(uint8_t *to, const char *text, size_t size)
-{
-	uint64_t w, bad = 0;
-
-	if (size < sizeof(w))
-		return copy_short(to, text, size);
-	for (size_t i = 0; i < size; i += sizeof(w)) {
-		size_t at = size - i < sizeof(w) ? size - sizeof(w) : i;
-
-		memcpy(&w, text + at, sizeof(w));
-		memcpy(to + at, &w, sizeof(w));
-		bad |= unplain(w);
-	}
-	return bad == 0;
-}
-
 static inline uint8_t *quote_plain(uint8_t *to, const char *text, size_t size, bool *plain)
 {
 	*to++ = '"';
-	*plain &= copy_plain(to, text, size);
+	*plain &= ascii_copy_plain(to, text, size);
 	to += size;
 	*to++ = '"';
 	return to;
@@ -260,31 +205,11 @@ void jsonl_path_value(struct jsonl *j, const char *name, const char *value)
 		jsonl_null(j, NULL);
 }
 
-#define DIGITS 20u /* of the largest, or of the smallest with its sign */
-
-/* Two digits at a time, from the last. */
-static inline uint8_t *put_digits(uint8_t *end, uint64_t value)
-{
-	static const char pairs[] = "0001020304050607080910111213141516171819"
-				    "2021222324252627282930313233343536373839"
-				    "4041424344454647484950515253545556575859"
-				    "6061626364656667686970717273747576777879"
-				    "8081828384858687888990919293949596979899";
-
-	for (; value >= 100; value /= 100) {
-		end -= 2;
-		memcpy(end, pairs + value % 100 * 2, 2);
-	}
-	end -= 2;
-	memcpy(end, pairs + value * 2, 2);
-	return end + (value < 10);
-}
-
 static void put_uint(struct jsonl *j, const char *key, uint64_t value, bool negative)
 {
-	uint8_t digits[DIGITS + 1], *first = put_digits(digits + sizeof(digits), value);
-	size_t size = (size_t)(digits + sizeof(digits) - first), key_size;
-	uint8_t *from = buf_room(j->buf, member_room(key, &key_size) + DIGITS), *to = from;
+	const size_t digits = ASCII_DIGITS + 1; /* and a sign */
+	size_t key_size;
+	uint8_t *from = buf_room(j->buf, member_room(key, &key_size) + digits), *to = from;
 	bool plain = true;
 
 	if (!from)
@@ -292,14 +217,14 @@ static void put_uint(struct jsonl *j, const char *key, uint64_t value, bool nega
 	to = begin_member(j, to, key, key_size, &plain);
 	if (!plain) {
 		put_key(j, key);
-		to = from = j->buf->error ? NULL : buf_room(j->buf, DIGITS);
+		to = from = j->buf->error ? NULL : buf_room(j->buf, digits);
 		if (!from)
 			return;
 	}
 	if (negative)
 		*to++ = '-';
-	memcpy(to, first, size);
-	buf_grew(j->buf, (size_t)(to - from) + size);
+	to += ascii_put_uint(to, value);
+	buf_grew(j->buf, (size_t)(to - from));
 	j->comma = true;
 }
 

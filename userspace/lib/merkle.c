@@ -2,6 +2,7 @@
 #include "merkle.h"
 
 #include <errno.h>
+#include <string.h>
 
 void merkle_init(struct merkle *m)
 {
@@ -18,11 +19,11 @@ int merkle_leaf(const void *line, size_t size, struct digest *ret)
 
 int merkle_node(const struct digest *left, const struct digest *right, struct digest *ret)
 {
-	const struct buf_view parts[] = {{(const uint8_t *)"\x01", 1},
-					 {left->bytes, DIGEST_SIZE},
-					 {right->bytes, DIGEST_SIZE}};
+	uint8_t node[1 + 2 * DIGEST_SIZE] = {0x01};
 
-	return digest_sha256_parts(parts, 3, ret);
+	memcpy(node + 1, left->bytes, DIGEST_SIZE);
+	memcpy(node + 1 + DIGEST_SIZE, right->bytes, DIGEST_SIZE);
+	return digest_sha256(node, sizeof(node), ret);
 }
 
 int merkle_join(const struct merkle *m, const struct digest *leaf, struct merkle_join *ret)
