@@ -63,6 +63,22 @@ static void test_bound(void **state)
 	buf_done(&b);
 }
 
+/* Room that is there already gives nobody more than the bound, also when that is set after the room was taken. */
+static void test_late_bound(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	buf_put(&b, "12345", 5);
+	b.max = 8;
+	buf_put(&b, "678", 3);
+	assert_int_equal(buf_status(&b), 0);
+	assert_null(buf_room(&b, 1));
+	assert_int_equal(buf_status(&b), -E2BIG);
+	assert_string_equal((char *)b.data, "12345678");
+	buf_done(&b);
+}
+
 /* What is written in place is held to the same bound, and fails the same way. */
 static void test_room(void **state)
 {
@@ -220,10 +236,11 @@ static void test_sized(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grow),  cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_room),  cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_take),  cmocka_unit_test(test_order),
-		cmocka_unit_test(test_short), cmocka_unit_test(test_sized),
+		cmocka_unit_test(test_grow),	   cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_late_bound), cmocka_unit_test(test_room),
+		cmocka_unit_test(test_cut),	   cmocka_unit_test(test_take),
+		cmocka_unit_test(test_order),	   cmocka_unit_test(test_short),
+		cmocka_unit_test(test_sized),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

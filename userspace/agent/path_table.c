@@ -120,6 +120,7 @@ int64_t path_table_put(struct path_table *t, const char *path, const void *key, 
 {
 	size_t path_size = strlen(path) + 1;
 	char *copy = malloc(path_size + key_size);
+	struct entry *e;
 	uint32_t i, *at;
 	int r = copy ? take_place(t, &i) : -ENOMEM;
 
@@ -129,14 +130,17 @@ int64_t path_table_put(struct path_table *t, const char *path, const void *key, 
 	}
 	memcpy(copy, path, path_size);
 	memcpy(copy + path_size, key, key_size);
-	t->entries[i] = (struct entry){copy, (uint32_t)path_size, (uint32_t)key_size, NONE, NONE};
+	e = &t->entries[i];
+	e->path = copy;
+	e->path_size = (uint32_t)path_size;
+	e->key_size = (uint32_t)key_size;
 	if (t->extra_size)
 		memset(t->extra + i * t->extra_size, 0, t->extra_size);
 	at = path_bucket(t, path);
-	t->entries[i].by_path = *at;
+	e->by_path = *at;
 	*at = i;
 	at = key_bucket(t, key, key_size);
-	t->entries[i].by_key = *at;
+	e->by_key = *at;
 	*at = i;
 	t->n++;
 	return i;

@@ -20,7 +20,7 @@ struct buf {
 	uint8_t *data;		/* always followed by a NUL that size does not count, once anything was put */
 	size_t size;
 	size_t room;
-	size_t max;		/* bytes; 0: 1 GiB */
+	size_t max;		/* bytes; 0: 1 GiB. Holds for what is put from then on, also when it is set late */
 	int error;		/* 0, -ENOMEM, -E2BIG, -EINVAL */
 };
 
@@ -34,7 +34,7 @@ void buf_put(struct buf *b, const void *data, size_t size);
 uint8_t *buf_more_room(struct buf *b, size_t size);	/* the same; grows it */
 static inline uint8_t *buf_room(struct buf *b, size_t size)
 {
-	if (b->error || b->room <= b->size || b->room - b->size <= size)
+	if (b->error || b->room <= b->size || b->room - b->size <= size || (b->max && b->room - 1 > b->max))
 		return buf_more_room(b, size);
 	return b->data + b->size;
 }
