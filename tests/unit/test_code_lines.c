@@ -188,6 +188,38 @@ static void test_linked(void **state)
 	interpret(b, "/bin/dash", "sh\0link", 8, S_IFCHR, NULL);
 }
 
+/* Where no kernel program sees what an interpreter opens. */
+static void test_looked_for(void **state)
+{
+	struct bench *b = *state;
+	struct plumb_event_code e = record(PLUMB_CODE_INTERPRETER, "/bin/dash");
+	char args[PLUMB_CODE_ARGS], expected[512];
+	int n;
+
+	code_lines_look_for_scripts(b->code);
+	scratch_run(b->top, "printf abc >script && mkdir dir");
+	n = snprintf(args, sizeof(args), "sh%c%s/script", 0, b->top) + 1;
+	snprintf(
+		expected, sizeof(expected),
+		"code:%s/script|script|sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410f"
+		"f61f20015ad|user",
+		b->top);
+	interpret(b, "/bin/dash", args, (size_t)n, S_IFCHR, expected);
+	n = snprintf(args, sizeof(args), "sh%c%s/dir", 0, b->top) + 1;
+	interpret(b, "/bin/dash", args, (size_t)n, S_IFCHR, NULL);
+	interpret(b, "/bin/dash", "sh\0/no/such", 12, S_IFCHR, NULL);
+	/* Its process is gone: another's file of that name may be anything. */
+	e.task.pid = 4000000;
+	e.args_size = (uint16_t)n;
+	memcpy(e.args, args, (size_t)n);
+	snprintf(expected, sizeof(expected),
+		 "code:%s/dir|script|unmeasured gone before it was read|none", b->top);
+	told(b, &e, expected);
+	e.args_size = 8;
+	memcpy(e.args, "sh\0gone", 8);
+	told(b, &e, "code:.../gone|script|unmeasured gone before it was read|none");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +227,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_programs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_linked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_looked_for, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

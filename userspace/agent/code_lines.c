@@ -2,6 +2,7 @@
 #include "code_lines.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 struct code_lines {
 	struct code_lines_options o;
 	struct measure_sink sink;
+	bool looks_for_scripts;
 };
 
 static void lost(struct code_lines *c)
@@ -102,22 +104,24 @@ static void base_name(const char *path, char ret[PLUMB_CODE_NAME])
 }
 
 /*
- * The kernel programs know a script by the name in its arguments; one that is reached by a symbolic link has another, and is looked for here.
- * A process that is gone by now leaves nothing to look through.
+ * The kernel programs know a script by the name in its arguments; one that is reached by a symbolic link has another, and is looked for here,
+ * as any is where they see no opens.
  */
-static void tell_linked(struct code_lines *c, const struct plumb_event_code *e, const char *file,
-			size_t size)
+static void tell_looked_for(struct code_lines *c, const struct plumb_event_code *e,
+			    const char *file, size_t size)
 {
-	CLEANUP(record_line_digest_done) struct record_line_digest digest = {.src = "user"};
-	char path[PLUMB_PATH_MAX], key[KEY_SIZE];
+	CLEANUP(code_link_done) struct code_link l = {0};
+	char key[KEY_SIZE];
+	int r = code_link_read(c->o.tables.hash_cache, e->task.pid, file, size,
+			       c->looks_for_scripts, &l);
 
-	if (code_link_read(c->o.tables.hash_cache, e->task.pid, file, size, path, &digest.found) !=
-	    1)
+	if (r == -ENOMEM)
+		lost(c);
+	if (r != 1)
 		return;
-	if (strncmp((const char *)digest.found.data, "unmeasured", 10) == 0)
-		digest.src = "none";
-	snprintf(key, sizeof(key), "code:%s", path);
-	tell(c, e, "script", key, (const char *)digest.found.data, digest.src);
+	snprintf(key, sizeof(key), "code:%s%s", l.cut ? ".../" : "", l.path);
+	tell(c, e, "script", key, (const char *)l.found.data,
+	     strncmp((const char *)l.found.data, "unmeasured", 10) == 0 ? "none" : "user");
 }
 
 static void take_interpreter(struct code_lines *c, const struct plumb_event_code *e)
@@ -131,7 +135,7 @@ static void take_interpreter(struct code_lines *c, const struct plumb_event_code
 	case CODE_ARGS_NOTHING:
 		break;
 	case CODE_ARGS_FILE:
-		tell_linked(c, e, file, size);
+		tell_looked_for(c, e, file, size);
 		break;
 	case CODE_ARGS_TEXT:
 		tell_program(c, e, "unnamed:arguments:", "text", "run");
@@ -151,6 +155,11 @@ static void take_binfmt(struct code_lines *c, const struct plumb_event_code *e)
 	tell(c, e, "write", key, "opened for writing", NULL);
 	if (c->o.binfmt)
 		c->o.binfmt(c->o.ctx);
+}
+
+void code_lines_look_for_scripts(struct code_lines *c)
+{
+	c->looks_for_scripts = true;
 }
 
 void code_lines_take(struct code_lines *c, const struct plumb_event_code *e)

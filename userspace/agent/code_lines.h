@@ -24,6 +24,7 @@ struct code_lines_options {
 
 int code_lines_open(const struct code_lines_options *o, const struct measure_sink *sink, struct code_lines **ret);	/* copied */
 struct code_lines *code_lines_free(struct code_lines *c);
+void code_lines_look_for_scripts(struct code_lines *c);	/* no kernel program sees what an interpreter opens: each is looked for by its name */
 void code_lines_take(struct code_lines *c, const struct plumb_event_code *e);
 
 #endif

@@ -89,26 +89,52 @@ static int where_it_leads(int fd, char ret[PLUMB_PATH_MAX])
 	return 0;
 }
 
-int code_link_read(struct hash_cache *c, uint32_t pid, const char *file, size_t size,
-		   char ret_path[PLUMB_PATH_MAX], struct buf *ret_found)
+/* Nobody can look any more: what is known of it is how it was called. */
+static int not_seen(const char *file, size_t size, const char *why, struct code_link *ret)
 {
-	CLEANUP_CLOSE int root = open_dir(pid, "root");
-	CLEANUP_CLOSE int link = -1;
+	if (size == 0 || size >= PLUMB_PATH_MAX)
+		return 0;
+	snprintf(ret->path, sizeof(ret->path), "%.*s", (int)size, file);
+	ret->cut = file[0] != '/';
+	buf_printf(&ret->found, "unmeasured %s", why);
+	return buf_status(&ret->found) < 0 ? buf_status(&ret->found) : 1;
+}
+
+static int read_at(struct hash_cache *c, int root, const char *path, bool any,
+		   struct code_link *ret)
+{
+	CLEANUP_CLOSE int link = open_in(root, path, O_PATH | O_NOFOLLOW);
 	CLEANUP_CLOSE int fd = -1;
-	char path[PLUMB_PATH_MAX];
 	struct stat st;
 	int r;
 
-	if (root < 0 || absolute(pid, root, file, size, path) < 0)
-		return 0;
-	link = open_in(root, path, O_PATH | O_NOFOLLOW);
-	if (link < 0 || fstat(link, &st) < 0 || !S_ISLNK(st.st_mode))
+	if (link < 0 || fstat(link, &st) < 0 || (!any && !S_ISLNK(st.st_mode)))
 		return 0;
 	fd = open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
-	r = where_it_leads(fd, ret_path);
+	r = where_it_leads(fd, ret->path);
 	if (r >= 0)
-		r = digest_in_words(c, fd, ret_found);
+		r = digest_in_words(c, fd, &ret->found);
 	return r < 0 ? r : 1;
+}
+
+void code_link_done(struct code_link *l)
+{
+	buf_done(&l->found);
+}
+
+int code_link_read(struct hash_cache *c, uint32_t pid, const char *file, size_t size, bool any,
+		   struct code_link *ret)
+{
+	CLEANUP_CLOSE int root = open_dir(pid, "root");
+	char path[PLUMB_PATH_MAX];
+	int r = root < 0 ? root : absolute(pid, root, file, size, path);
+
+	if (r == 0)
+		return read_at(c, root, path, any, ret);
+	if (!any)
+		return 0;
+	return not_seen(file, size, r == -EXDEV ? "below another root" : "gone before it was read",
+			ret);
 }

@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * code_link.h: is a script that an interpreter was given reached by a symbolic link, and what is it then? In: a process that lives, a path from
- * its arguments (foreign). Out: the path where it leads, its digest in words.
+ * code_link.h: a script that an interpreter was given and that the kernel programs do not tell: one that is reached by a symbolic link, or, where
+ * opens of files are not seen, any. In: a process, which may be gone, and a path from its arguments (foreign). Out: the path where it leads, its
+ * digest in words.
  */
 #ifndef PLUMB_CODE_LINK_H
 #define PLUMB_CODE_LINK_H
+
+#include <stdbool.h>
 
 #include "buf.h"
 #include "hash_cache.h"
 
 /*
- * 1: it is one; path and found are written. 0: none, or nothing can be said: the process is gone, the path leads nowhere or has been cut, or it is
- * a relative one below another root than ours. -errno.
+ * 1: path and found are written; 0: nothing is to be told: it is no link, no regular file, or there is none. A link that cannot be followed (the
+ * process is gone, or the path is a relative one below another root than ours) is none either; with any, it is told as unmeasured, by the path
+ * in the arguments, and ret_cut says whether that is a relative one. -errno.
  */
-int code_link_read(struct hash_cache *c, uint32_t pid, const char *file, size_t size, char ret_path[PLUMB_PATH_MAX], struct buf *ret_found);
+struct code_link {
+	char path[PLUMB_PATH_MAX];
+	bool cut;	/* its front is missing */
+	struct buf found;
+};
+
+void code_link_done(struct code_link *l);
+int code_link_read(struct hash_cache *c, uint32_t pid, const char *file, size_t size, bool any, struct code_link *ret);
 
 #endif

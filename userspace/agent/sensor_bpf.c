@@ -483,6 +483,8 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 	r = loader_open(&lo, &s->loader, ret_why);
 	if (r < 0)
 		return r;
+	if (!loader_is_attached(s->loader, "plumb_file_open"))
+		code_lines_look_for_scripts(s->code);
 	s->n_cpus = loader_n_cpus(s->loader);
 	s->cpus = calloc(s->n_cpus, sizeof(*s->cpus));
 	s->now = calloc(s->n_cpus, sizeof(*s->now));
