@@ -48,19 +48,21 @@ static void each_reason_is_told(void **state)
 	assert_int_equal(h.held_ms, 5000);
 	assert_true(beat(6 * S, 6 * S, 0, 0, true, &h));
 	assert_string_equal(h.how, "stopped by a signal");
-	assert_true(beat(6 * S, 6 * S, S / 100, 4 * S, false, &h));
+	assert_true(beat(16 * S, 16 * S, S / 100, 14 * S, false, &h));
 	assert_string_equal(h.how, "without a CPU");
-	assert_int_equal(h.wait_ms, 4000);
+	assert_int_equal(h.wait_ms, 14000);
 	assert_int_equal(h.cpu_ms, 10);
 }
 
-/* Our own work may take a little longer. */
-static void busy_has_a_limit_of_its_own(void **state)
+/* Our own work may take a little longer, and so may that of a busy node. */
+static void work_has_a_limit_of_its_own(void **state)
 {
 	struct pulse_hold h;
 
 	(void)state;
 	assert_false(beat(8 * S, 8 * S, 7 * S, 0, false, &h));
+	assert_false(beat(8 * S, 8 * S, 0, 6 * S, false, &h));
+	assert_true(beat(8 * S, 8 * S, 0, 2 * S, false, &h));
 	assert_true(beat(20 * S, 20 * S, 18 * S, 0, false, &h));
 	assert_string_equal(h.how, "busy");
 }
@@ -95,7 +97,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_time_is_nothing),
 		cmocka_unit_test(each_reason_is_told),
-		cmocka_unit_test(busy_has_a_limit_of_its_own),
+		cmocka_unit_test(work_has_a_limit_of_its_own),
 		cmocka_unit_test(sleep_of_the_machine_is_none),
 		cmocka_unit_test(schedstat_is_read),
 	};

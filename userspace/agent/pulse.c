@@ -38,7 +38,9 @@ bool pulse_beat(struct pulse *p, const struct pulse_reading *now, struct pulse_h
 	cpu = since(now->cpu_ns, last.cpu_ns);
 	wait = since(now->wait_ns, last.wait_ns);
 	*ret = (struct pulse_hold){reason(now, held, cpu, wait), held / MS, cpu / MS, wait / MS};
-	return strcmp(ret->how, "busy") != 0 || held > p->busy_ns;
+	/* A node whose owner gave it more work than it has CPUs is no news yet. */
+	return (strcmp(ret->how, "busy") != 0 && strcmp(ret->how, "without a CPU") != 0) ||
+	       held > p->busy_ns;
 }
 
 int pulse_schedstat(const char *text, uint64_t *ret_cpu_ns, uint64_t *ret_wait_ns)

@@ -21,7 +21,7 @@ struct pulse_reading {
 struct pulse {
 	uint64_t tick_ns;	/* a reading is due so long after the last one */
 	uint64_t limit_ns;	/* later than that by more is told */
-	uint64_t busy_ns;	/* the same when it was our own work */
+	uint64_t busy_ns;	/* the same when it was our own work, or the node's */
 	bool any;
 	struct pulse_reading last;
 };
