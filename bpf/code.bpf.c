@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * code.bpf.c: code that runs without an exec: files that are mapped executable, memory that becomes so, interpreters and what they are given.
- * In: LSM's mmap_file and file_mprotect, the scheduler's tracepoint of an exec. Out: code records. Decides nothing but what was told already:
- * a version of a file once in a mount namespace, memory once for a process image. (Memory that is mapped so: file.bpf.c.)
+ * code.bpf.c: interpreters as they begin, and what they are given: a script is run without an exec of its own.
+ * In: the scheduler's tracepoint of an exec. Out: code records, and what file.bpf.c's program looks for when such a process opens a file.
  */
 #include "code.bpf.h"
-#include "hash.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-#define CODE_VM_EXEC 4
 
 /* Names of interpreters, up to the first digit; set by the agent. Value 1: it is a shell only under such a name (busybox). */
 struct {
@@ -19,96 +15,20 @@ struct {
 	__type(value, __u32);
 } interpreters SEC(".maps");
 
-/* Is there a digest at the inode, or can there be none? Whoever opened the file for writing took it away, and then it is another version. */
-static __always_inline int code_is_same(struct inode *inode, const struct plumb_file *f)
+/*
+ * The first two letters of those names: bit (second & 31) of word first & 31, where no second or a digit is 0. Set before the load, frozen
+ * after it. Of most programs that are executed this is all that is looked at.
+ */
+const volatile __u32 plumb_interpreter_letters[32] = {0};
+
+/* A name that does not lie in the dentry has no letter here, and may be one. */
+static __always_inline int code_may_interpret(struct dentry *dentry)
 {
-	struct plumb_inode *kept;
+	unsigned char first = mark_letter(dentry, 0), second = mark_letter(dentry, 1);
 
-	if (!plumb_hash_keep || hash_is_foreign(f->fs_magic) || f->file_size > HASH_FILE_MAX)
-		return 1;
-	kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
-	return kept && kept->hashed;
-}
-
-static __always_inline int code_was_told(struct inode *inode, const struct plumb_file *f,
-					 __u32 mnt_ns)
-{
-	struct code_place place = {.ino = f->ino, .dev = f->dev, .mnt_ns = mnt_ns};
-	struct code_version *told = bpf_map_lookup_elem(&code_told, &place);
-
-	return told && told->ctime_ns == f->ctime_ns && told->file_size == f->file_size &&
-	       (!inode || code_is_same(inode, f));
-}
-
-static __always_inline int code_is_exe(const struct inode *inode, struct file *exe)
-{
-	struct plumb_file f;
-
-	code_exe_file(&f, exe);
-	return f.ino == inode->i_ino && f.dev == inode->i_sb->s_dev;
-}
-
-static __always_inline int code_map(struct file *file, __u32 prot, __u32 flags, int may_hash)
-{
-	struct code_found c = {.prot = prot,
-			       .flags = flags,
-			       .file = file,
-			       .what = PLUMB_CODE_MAP,
-			       .walk = 1,
-			       .hash = {.error = -HASH_EOPNOTSUPP}};
-	__u32 mnt_ns;
-
-	if (code_is_exe(file->f_inode, code_exe(&mnt_ns))) /* told by its exec */
-		return 0;
-	inode_file(&c.f, file->f_inode);
-	if (code_was_told(may_hash ? file->f_inode : 0, &c.f, mnt_ns))
-		return 0;
-	/* Before there is a record: the ring's reader waits for each that is begun. */
-	if (may_hash)
-		hash_file(&c.hash, file, file->f_inode, &c.f);
-	return code_tell(&c, mnt_ns, may_hash);
-}
-
-SEC("lsm.s/mmap_file")
-int BPF_PROG(plumb_code_map, struct file *file, unsigned long reqprot, unsigned long prot,
-	     unsigned long flags)
-{
-	if (!(prot & CODE_PROT_EXEC) || core_no_file(ctx, file) || !file)
-		return 0;
-	return code_map(file, prot, flags, 1);
-}
-
-/* 5.10: no digests in the kernel, and no ring in a program that may sleep. The agent reads the file. */
-SEC("lsm/mmap_file")
-int BPF_PROG(plumb_code_map__plain, struct file *file, unsigned long reqprot, unsigned long prot,
-	     unsigned long flags)
-{
-	if (!(prot & CODE_PROT_EXEC) || core_no_file(ctx, file) || !file)
-		return 0;
-	return code_map(file, prot, flags, 0);
-}
-
-/* What was mapped without PROT_EXEC and gets it now. */
-SEC("lsm/file_mprotect")
-int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
-	     unsigned long prot)
-{
-	struct code_found c = {.prot = prot, .walk = 1, .hash = {.error = -HASH_EOPNOTSUPP}};
-	struct file *exe, *file = vma->vm_file;
-	__u32 mnt_ns;
-
-	if (!(prot & CODE_PROT_EXEC) || vma->vm_flags & CODE_VM_EXEC)
-		return 0;
-	exe = code_exe(&mnt_ns);
-	if (!file || vma->anon_vma) {
-		code_find_memory(&c, file ? PLUMB_CODE_WRITTEN : PLUMB_CODE_ANONYMOUS, exe);
-	} else {
-		inode_file(&c.f, file->f_inode);
-		c.file = file;
-		if (!code_was_told(0, &c.f, mnt_ns))
-			c.what = PLUMB_CODE_MAP;
-	}
-	return code_tell(&c, mnt_ns, 0);
+	if (second >= '0' && second <= '9')
+		second = 0;
+	return !first || plumb_interpreter_letters[first & 31] >> (second & 31) & 1;
 }
 
 /* Too large for the stack. */
@@ -205,11 +125,11 @@ int BPF_PROG(plumb_code_interpreter, struct task_struct *task, int old_pid,
 	     struct linux_binprm *bprm)
 {
 	struct dentry *dentry = bprm->file->f_path.dentry;
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32, *many, *slot;
+	__u32 tgid = task->tgid, *many, *slot;
 	struct code_armed *armed;
 	__u64 size;
 
-	if (bprm->interp != bprm->filename)
+	if (!code_may_interpret(dentry) || bprm->interp != bprm->filename)
 		return 0;
 	many = code_interpreter(dentry);
 	if (!many)
@@ -218,7 +138,7 @@ int BPF_PROG(plumb_code_interpreter, struct task_struct *task, int old_pid,
 	code_disarm(tgid); /* of the program before */
 	if (!slot || bpf_map_update_elem(&code_armed, &tgid, &code_unarmed, BPF_ANY) < 0)
 		return 0;
-	__sync_fetch_and_add(slot, 1);
+	code_count(slot, 1);
 	armed = bpf_map_lookup_elem(&code_armed, &tgid);
 	if (!armed)
 		return 0;

@@ -55,20 +55,32 @@ static __always_inline __u32 *code_slot(__u32 tgid)
 	return bpf_map_lookup_elem(&code_slots, &key);
 }
 
+/* Of all slots together: where it is 0, and mostly it is, an open is asked for nothing more. Never too few either. */
+__u32 plumb_code_n_armed __weak = 0;
+
+static __always_inline void code_count(__u32 *slot, int by)
+{
+	__sync_fetch_and_add(&plumb_code_n_armed, by);
+	__sync_fetch_and_add(slot, by);
+}
+
 /* Of whoever has an entry. */
 static __always_inline void code_disarm(__u32 tgid)
 {
 	__u32 *slot = code_slot(tgid);
 
 	if (bpf_map_delete_elem(&code_armed, &tgid) == 0 && slot)
-		__sync_fetch_and_add(slot, -1);
+		code_count(slot, -1);
 }
 
 /* An interpreter that never opened what its arguments seemed to name. */
 static __always_inline void code_ended(__u32 tgid)
 {
-	__u32 *slot = code_slot(tgid);
+	__u32 *slot;
 
+	if (!plumb_code_n_armed)
+		return;
+	slot = code_slot(tgid);
 	if (slot && *slot)
 		code_disarm(tgid);
 }
@@ -294,10 +306,13 @@ static __always_inline void code_anonymous(__u32 prot, __u32 flags)
 /* Is it what an interpreter was told to run? Of almost all processes this ends at the look-up. Once for each run of one. */
 static __always_inline int code_is_script(struct file *file)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	__u32 *slot = code_slot(tgid);
 	struct code_armed *armed;
+	__u32 tgid, *slot;
 
+	if (!plumb_code_n_armed)
+		return 0;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	slot = code_slot(tgid);
 	if (!slot || !*slot)
 		return 0;
 	armed = bpf_map_lookup_elem(&code_armed, &tgid);

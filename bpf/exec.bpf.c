@@ -27,6 +27,66 @@ struct {
 	__type(value, struct exec_hash);
 } exec_hashes SEC(".maps");
 
+/*
+ * Most execs find a place here, by the last bits of their thread's number, at a tenth of what the map above costs. The place belongs to who
+ * counted it up from 0, until he counts it down; nobody else writes there, and who finds it taken goes to the map. An exec that fails keeps
+ * it, for the same thread's next one.
+ */
+struct exec_place {
+	__u64 claims;
+	__u64 thread;
+	struct exec_hash checked;
+};
+
+#define EXEC_PLACES 4096 /* a power of two */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EXEC_PLACES);
+	__type(key, __u32);
+	__type(value, struct exec_place);
+} exec_places SEC(".maps");
+
+static __always_inline struct exec_place *exec_place_of(__u64 thread)
+{
+	__u32 key = thread & (EXEC_PLACES - 1);
+
+	return bpf_map_lookup_elem(&exec_places, &key);
+}
+
+static __always_inline void exec_keep(__u64 thread, const struct exec_hash *checked)
+{
+	struct exec_place *place = exec_place_of(thread);
+
+	if (place && (place->thread == thread || maps_fetch_add(&place->claims, 1) == 0)) {
+		place->thread = thread;
+		place->checked = *checked;
+		return;
+	}
+	if (place)
+		maps_fetch_add(&place->claims, -1);
+	bpf_map_update_elem(&exec_hashes, &thread, checked, BPF_ANY);
+}
+
+static __always_inline const struct exec_hash *exec_kept(__u64 thread)
+{
+	struct exec_place *place = exec_place_of(thread);
+
+	return place && place->thread == thread ? &place->checked
+						: bpf_map_lookup_elem(&exec_hashes, &thread);
+}
+
+static __always_inline void exec_forget(__u64 thread)
+{
+	struct exec_place *place = exec_place_of(thread);
+
+	if (!place || place->thread != thread) {
+		bpf_map_delete_elem(&exec_hashes, &thread);
+		return;
+	}
+	place->thread = 0;
+	maps_fetch_add(&place->claims, -1);
+}
+
 static __always_inline void exec_fill(struct plumb_event_exec *e, struct task_struct *task,
 				      struct linux_binprm *bprm)
 {
@@ -66,7 +126,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	__u64 thread = (__u64)task->tgid << 32 | (__u32)old_pid;
-	struct exec_hash *checked = bpf_map_lookup_elem(&exec_hashes, &thread);
+	const struct exec_hash *checked = exec_kept(thread);
 	struct plumb_event_exec *e;
 
 	e = maps_begin(PLUMB_KIND_EXEC,
@@ -83,7 +143,7 @@ int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_bin
 		maps_end(e);
 	}
 	if (checked)
-		bpf_map_delete_elem(&exec_hashes, &thread);
+		exec_forget(thread);
 	return 0;
 }
 
@@ -156,7 +216,7 @@ int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
 	}
 	checked.ino = f.ino;
 	checked.dev = f.dev;
-	bpf_map_update_elem(&exec_hashes, &thread, &checked, BPF_ANY);
+	exec_keep(thread, &checked);
 	return 0;
 }
 

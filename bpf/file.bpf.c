@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * file.bpf.c: marked files as they are opened for writing, mapped, cloned into, or given other attributes; and, as the hooks are the same,
- * scripts that interpreters open, who writes to binfmt_misc, and executable memory of no file (code.bpf.h).
+ * file.bpf.c: marked files as they are opened for writing, cloned into, or given other attributes; and, as the hooks are the same,
+ * scripts that interpreters open, and who writes to binfmt_misc (code.bpf.h). (What is mapped: map.bpf.c.)
  * In: LSM's hooks, before the deed is done. Out: file records; a digest that is kept of what will be written to is forgotten.
  * The mark is the file's own: a struct file leads to no parent that storage can be had of on kernels since 6.18.
  */
@@ -13,10 +13,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define FILE_FMODE_WRITE 2
 #define FILE_MAY_WRITE 2
-#define FILE_PROT_WRITE 2
-#define FILE_MAP_TYPE 0x0f
-#define FILE_MAP_SHARED 1
-#define FILE_MAP_SHARED_VALIDATE 3
 #define FILE_FICLONE 0x40049409
 #define FILE_FICLONERANGE 0x4020940d
 #define FILE_SETFLAGS 0x40086602
@@ -81,40 +77,6 @@ int BPF_PROG(plumb_file_permission, struct file *file, int mask)
 	if (mark & PLUMB_MARK_FILE)
 		file_tell(PLUMB_FILE_WRITE, file, mark);
 	return 0;
-}
-
-static __always_inline int file_mapped(struct file *file, unsigned long prot, unsigned long flags)
-{
-	unsigned long type = flags & FILE_MAP_TYPE;
-	__u32 mark;
-
-	if (type != FILE_MAP_SHARED && type != FILE_MAP_SHARED_VALIDATE)
-		return 0;
-	/* What may not be written to yet may be after an mprotect, if the descriptor may. */
-	if (!(prot & FILE_PROT_WRITE) && !(file->f_mode & FILE_FMODE_WRITE))
-		return 0;
-	mark = mark_of_written(file->f_inode);
-	if (mark & PLUMB_MARK_FILE)
-		file_tell(PLUMB_FILE_MMAP, file, mark);
-	return 0;
-}
-
-SEC("lsm/mmap_file")
-int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot,
-	     unsigned long flags)
-{
-	if (!core_no_file(ctx, file) && file)
-		return file_mapped(file, prot, flags);
-	if (prot & CODE_PROT_EXEC)
-		code_anonymous(prot, flags);
-	return 0;
-}
-
-SEC("lsm/mmap_file")
-int BPF_PROG(plumb_mmap_file__plain, struct file *file, unsigned long reqprot, unsigned long prot,
-	     unsigned long flags)
-{
-	return core_no_file(ctx, file) || !file ? 0 : file_mapped(file, prot, flags);
 }
 
 static __always_inline void file_command(struct file *file, unsigned int cmd)

@@ -66,14 +66,21 @@ const volatile __u32 plumb_fetch_add __weak = 1;
  * kernel refuses it the loader makes it a plain atomic add (loader_kernel_make_plain()), which leaves the 1 in its register; such kernels
  * have no sleepable program that takes numbers.
  */
-static __always_inline __u64 maps_number(__u64 *attempts)
+static __always_inline __u64 maps_fetch_add(__u64 *to, __u64 by)
 {
-	register __u64 number asm("r1") = 1;
-	register __u64 *at asm("r2") = attempts;
+	register __u64 number asm("r1") = by;
+	register __u64 *at asm("r2") = to;
 
 	/* r1 = atomic_fetch_add((u64 *)(r2 + 0), r1) */
 	asm volatile(".byte 0xdb, 0x12, 0, 0, 0x01, 0, 0, 0" : "+r"(number) : "r"(at) : "memory");
-	return plumb_fetch_add ? number + 1 : *attempts;
+	return number;
+}
+
+static __always_inline __u64 maps_number(__u64 *attempts)
+{
+	__u64 before = maps_fetch_add(attempts, 1);
+
+	return plumb_fetch_add ? before + 1 : *attempts;
 }
 
 /* The number of the attempt is taken before the place in the ring, so that a drop leaves a hole in the sequence. */
@@ -122,53 +129,83 @@ static __always_inline void maps_submitted(void)
  */
 #define MAPS_QUIET_BYTES 8192
 
+/*
+ * The agent has taken all, and looks again by itself in a few milliseconds: to wake it costs an interrupt a record, and wakes nobody. It
+ * takes this back before it looks; whoever was told so by then has his place in the ring, and a place in the ring is waited for.
+ */
+__u32 plumb_reader_rests __weak = 0;
+
 static __always_inline __u64 maps_unread(const void *record)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) -
 	       ((const struct plumb_event *)record)->size;
 }
 
+static __always_inline int maps_reader_rests(void)
+{
+	return *(const volatile __u32 *)&plumb_reader_rests;
+}
+
 static __always_inline void maps_end(void *record)
 {
-	__u64 flags = maps_unread(record) < 2 * MAPS_QUIET_BYTES ? BPF_RB_FORCE_WAKEUP : 0;
+	__u64 flags = BPF_RB_NO_WAKEUP;
 
 	maps_submitted();
+	if (!maps_reader_rests())
+		flags = maps_unread(record) < 2 * MAPS_QUIET_BYTES ? BPF_RB_FORCE_WAKEUP : 0;
 	bpf_ringbuf_submit(record, flags);
 }
 
 static __always_inline void maps_end_quiet(void *record)
 {
-	__u64 flags =
-		maps_unread(record) < MAPS_QUIET_BYTES ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
+	__u64 flags = BPF_RB_NO_WAKEUP;
 
 	maps_submitted();
+	if (!maps_reader_rests() && maps_unread(record) >= MAPS_QUIET_BYTES)
+		flags = BPF_RB_FORCE_WAKEUP;
 	bpf_ringbuf_submit(record, flags);
 }
 
 /* Reading by address is allowed: not so under lockdown=confidentiality. Tried by the loader, frozen after the load. */
 const volatile __u32 plumb_may_probe __weak = 1;
 
-/* All but the name. */
+/* All but the name. Each step is taken once: a load through a pointer of the kernel is checked where it is made, and costs as ten others. */
 static __always_inline void maps_task_numbers(struct plumb_task *t, struct task_struct *task)
 {
+	struct task_struct *parent = task->real_parent;
+	struct nsproxy *spaces = task->nsproxy;
+	const struct cred *cred = task->cred;
+
 	t->pid = task->tgid;
 	t->tid = task->pid;
-	t->ppid = task->real_parent->tgid;
-	t->uid = task->cred->uid.val;
-	t->gid = task->cred->gid.val;
-	t->mnt_ns = task->nsproxy->mnt_ns->ns.inum;
-	t->pid_ns = task->nsproxy->pid_ns_for_children->ns.inum;
+	t->ppid = parent->tgid;
+	t->uid = cred->uid.val;
+	t->gid = cred->gid.val;
+	t->mnt_ns = spaces->mnt_ns->ns.inum;
+	t->pid_ns = spaces->pid_ns_for_children->ns.inum;
 	t->reserved = 0;
 	t->start_ns = task->group_leader->start_boottime;
-	t->parent_start_ns = task->real_parent->group_leader->start_boottime;
+	t->parent_start_ns = parent->group_leader->start_boottime;
 	t->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+}
+
+/* As numbers of eight bytes, by offset: a load of the array whole cannot be relocated, and the helper costs as much as all the rest. */
+static __always_inline void maps_task_comm(struct plumb_task *t, struct task_struct *task)
+{
+	const volatile char *from =
+		(const volatile char *)task + bpf_core_field_offset(struct task_struct, comm);
+	__u64 *to = (__u64 *)t->comm;
+
+	for (unsigned i = 0; i < PLUMB_COMM_SIZE / sizeof(*to); i++)
+		to[i] = ((const volatile __u64 *)from)[i];
+	t->comm[PLUMB_COMM_SIZE - 1] = 0;
 }
 
 /* task is the current one, as a pointer with a type. */
 static __always_inline void maps_task(struct plumb_task *t, struct task_struct *task)
 {
 	maps_task_numbers(t, task);
-	bpf_get_current_comm(t->comm, sizeof(t->comm));
+	maps_task_comm(t, task);
 }
 
 /* The same by address, for kernels that give the current task without a type (before 5.11). */
@@ -189,15 +226,20 @@ static __always_inline void maps_task_numbers_probed(struct plumb_task *t)
 	t->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
 
+static __always_inline void maps_current_probed(struct plumb_task *t)
+{
+	maps_task_numbers_probed(t);
+	bpf_get_current_comm(t->comm, sizeof(t->comm));
+}
+
 /* Where a hook does not hand the task down. */
 static __always_inline void maps_current(struct plumb_task *t)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id___core,
 				       BPF_FUNC_get_current_task_btf___core))
-		maps_task_numbers(t, (void *)bpf_get_current_task_btf());
+		maps_task(t, (void *)bpf_get_current_task_btf());
 	else
-		maps_task_numbers_probed(t);
-	bpf_get_current_comm(t->comm, sizeof(t->comm));
+		maps_current_probed(t);
 }
 
 #endif

@@ -107,6 +107,22 @@ static __always_inline void mark_name_inline(char *ret, struct dentry *dentry)
 		ret[i] = from[i];
 }
 
+/* One byte of a name that lies in the dentry; 0 of a longer one. */
+static __always_inline char mark_letter(struct dentry *dentry, int at)
+{
+	struct dentry___shortname *now = (void *)dentry;
+	struct dentry___iname *old = (void *)dentry;
+	const volatile char *from = (void *)dentry;
+
+	if (dentry->d_name.len >= MARK_INLINE)
+		return 0;
+	if (bpf_core_field_exists(now->d_shortname))
+		from += bpf_core_field_offset(now->d_shortname);
+	else
+		from += bpf_core_field_offset(old->d_iname);
+	return from[at];
+}
+
 /* ret is zeroed by now. */
 static __always_inline void mark_name(char *ret, __u32 size, struct dentry *dentry)
 {

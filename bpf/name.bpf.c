@@ -121,7 +121,7 @@ int BPF_PROG(plumb_inode_rename, struct inode *old_dir, struct dentry *old_dentr
 	     struct inode *new_dir, struct dentry *new_dentry)
 {
 	struct inode *inode = old_dentry->d_inode, *target = new_dentry->d_inode;
-	__u32 from = mark_of(old_dir), to = mark_of(new_dir);
+	__u32 from = mark_of(old_dir), to = new_dir == old_dir ? from : mark_of(new_dir);
 	__u32 own = mark_of(inode), taken = mark_of(target), all;
 
 	all = from | to | own | taken;

@@ -165,9 +165,7 @@ static __always_inline void surface_sysctl_task(struct plumb_task *t)
 				       BPF_FUNC_get_current_task_btf___core)) {
 		struct task_struct *task = (void *)bpf_get_current_task_btf();
 
-		maps_task_numbers(t, task);
-		for (int i = 0; i < PLUMB_COMM_SIZE; i++)
-			t->comm[i] = task->comm[i];
+		maps_task(t, task);
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
 

@@ -116,22 +116,6 @@ static __always_inline struct plumb_event_surface *surface_begin_once(__u16 what
 	return e;
 }
 
-/* One byte of a name that lies in the dentry; 0 of a longer one. */
-static __always_inline char surface_letter(struct dentry *dentry, int at)
-{
-	struct dentry___shortname *now = (void *)dentry;
-	struct dentry___iname *old = (void *)dentry;
-	const volatile char *from = (void *)dentry;
-
-	if (dentry->d_name.len >= MARK_INLINE)
-		return 0;
-	if (bpf_core_field_exists(now->d_shortname))
-		from += bpf_core_field_offset(now->d_shortname);
-	else
-		from += bpf_core_field_offset(old->d_iname);
-	return from[at];
-}
-
 static __always_inline void surface_names(struct plumb_event_surface *e, struct dentry *dentry)
 {
 	struct dentry *parent;
@@ -169,7 +153,7 @@ static __always_inline struct dentry *surface_top(struct dentry *dentry)
  */
 static __always_inline int surface_is_daily(struct dentry *dentry, unsigned long magic)
 {
-	char first = surface_letter(dentry, 0), top;
+	char first = mark_letter(dentry, 0), top;
 
 	if (magic == SURFACE_CGROUP)
 		return dentry->d_name.len != 13 || first != 'r'; /* release_agent */
@@ -177,7 +161,7 @@ static __always_inline int surface_is_daily(struct dentry *dentry, unsigned long
 		return dentry->d_name.len == 6 && first == 'u'; /* uevent */
 	if (magic != SURFACE_PROC)
 		return 0;
-	top = surface_letter(surface_top(dentry), 0);
+	top = mark_letter(surface_top(dentry), 0);
 	return top >= '0' && top <= '9' && !(dentry->d_name.len == 3 && first == 'm'); /* mem */
 }
 

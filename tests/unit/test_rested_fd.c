@@ -18,6 +18,8 @@ struct reader {
 	int fd;
 	unsigned turns, bytes, most; /* most bytes a turn */
 	enum rested_fd_turn all; /* what is said when it took all */
+	bool rests;
+	unsigned changes; /* of that */
 };
 
 static enum rested_fd_turn take(void *ctx)
@@ -80,6 +82,60 @@ static void what_comes_while_it_rests_is_taken_together(void **state)
 	assert_int_equal(write(ends[1], "c", 1), 1);
 	run_ms(base, 20);
 	assert_int_equal(r.bytes, 7);
+	rested_fd_free(f);
+	event_base_free(base);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void on_rests(void *ctx, bool yes)
+{
+	struct reader *r = ctx;
+
+	assert_true(r->rests != yes); /* each change once */
+	r->rests = yes;
+	r->changes++;
+}
+
+static enum rested_fd_turn take_awake(void *ctx)
+{
+	struct reader *r = ctx;
+
+	assert_false(r->rests);
+	return take(ctx);
+}
+
+/* Who would wake it is told when that is in vain, and never while it looks or waits. */
+static void its_rest_is_told(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct reader r = {.most = 64};
+	struct rested_fd *f = NULL;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	r.fd = ends[0];
+	assert_int_equal(rested_fd_open(base,
+					&(struct rested_fd_options){.fd = r.fd,
+								    .rest_ms = 200,
+								    .turn = take_awake,
+								    .rests = on_rests,
+								    .ctx = &r},
+					&f),
+			 0);
+	run_ms(base, 20);
+	assert_false(r.rests); /* it waits */
+	assert_int_equal(write(ends[1], "a", 1), 1);
+	run_ms(base, 50);
+	assert_int_equal(r.bytes, 1);
+	assert_true(r.rests);
+	assert_int_equal(write(ends[1], "b", 1), 1);
+	run_ms(base, 200);
+	assert_int_equal(r.bytes, 2);
+	assert_int_equal(r.changes, 3); /* it rested, looked, and rests again */
+	run_ms(base, 400);
+	assert_false(r.rests); /* nothing came: it waits */
 	rested_fd_free(f);
 	event_base_free(base);
 	close(ends[0]);
@@ -169,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_while_it_rests_is_taken_together),
+		cmocka_unit_test(its_rest_is_told),
 		cmocka_unit_test(what_is_known_rests_longer),
 		cmocka_unit_test(more_waits_is_no_rest),
 		cmocka_unit_test(a_quiet_one_has_its_turn_too),

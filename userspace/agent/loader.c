@@ -50,11 +50,6 @@ struct loader {
 	struct loader_options options;
 };
 
-static bool wanted(const struct loader_options *o, const char *name)
-{
-	return !o->only || strncmp(name, o->only, strlen(o->only)) == 0;
-}
-
 static struct loader_program *program_of(struct loader *l, const struct slot *s)
 {
 	return &l->programs[s->program];
@@ -96,7 +91,7 @@ static int list_slots(struct loader *l, struct plumb *skel)
 		const char *name = bpf_program__name(prog);
 		int r;
 
-		if (!wanted(&l->options, name))
+		if (l->options.only && strncmp(name, l->options.only, strlen(l->options.only)) != 0)
 			continue;
 		r = l->n_slots == LOADER_MAX_SLOTS ? -E2BIG : add_program(l, name);
 		if (r < 0)
@@ -115,14 +110,6 @@ static int list_slots(struct loader *l, struct plumb *skel)
 			l->slots[i].has_forms |= l->slots[k].program == l->slots[i].program &&
 						 is_old(l->slots[k].name);
 	return 0;
-}
-
-static bool used(const struct loader *l, const char *name)
-{
-	for (uint32_t i = 0; i < l->n_slots; i++)
-		if (strcmp(l->slots[i].name, name) == 0)
-			return l->slots[i].use;
-	return false;
 }
 
 /* The plain name first, else what stands in for it, in the order of the object. */
@@ -156,6 +143,13 @@ static struct slot *slot_named(struct loader *l, const char *name)
 	return NULL;
 }
 
+static bool used(struct loader *l, const char *name)
+{
+	const struct slot *s = slot_named(l, name);
+
+	return s && s->use;
+}
+
 /* only NULL: all that are in use; logs NULL: nobody reads them. */
 static void configure(struct loader *l, struct plumb *skel, const struct slot *only, char *logs)
 {
@@ -183,6 +177,8 @@ static void configure(struct loader *l, struct plumb *skel, const struct slot *o
 	skel->rodata->plumb_exec_args = l->options.exec_args;
 	skel->rodata->plumb_guard_tgid = (uint32_t)getpid();
 	skel->rodata->plumb_guard_enforce = l->options.enforce;
+	loader_kernel_letters(l->options.interpreters, l->options.n_interpreters,
+			      skel->rodata->plumb_interpreter_letters);
 	/* Whoever may not read by address (lockdown=confidentiality) is refused the exec program that does. */
 	skel->rodata->plumb_may_probe = used(l, "plumb_exec") || !slot_named(l, "plumb_exec");
 	/* Digests can be kept only where all that opens for writing, or cuts, is seen. */
@@ -454,6 +450,11 @@ int loader_fd(const struct loader *l)
 int loader_consume(struct loader *l)
 {
 	return loader_ring_consume(l->ring);
+}
+
+void loader_rests(struct loader *l, bool yes)
+{
+	__atomic_store_n(&l->skel->bss->plumb_reader_rests, yes, __ATOMIC_SEQ_CST);
 }
 
 uint64_t loader_ring_moved(const struct loader *l)

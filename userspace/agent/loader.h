@@ -48,6 +48,7 @@ struct loader *loader_free(struct loader *l);	/* detaches */
 
 int loader_fd(const struct loader *l);		/* readable when records wait; level-triggered; borrowed */
 int loader_consume(struct loader *l);		/* calls record for what waits; number of records, or -errno */
+void loader_rests(struct loader *l, bool yes);	/* true: records wake nobody, for the ring is looked at again without that */
 uint64_t loader_ring_moved(const struct loader *l);	/* how often somebody moved the reader's position in the ring; it was put back each time */
 /* Are the links that we made still there? How many are gone by now; their programs are then not attached, and say so. */
 int loader_check(struct loader *l);

@@ -169,6 +169,14 @@ void loader_kernel_why(int error, const char *log, char *ret, size_t size)
 			 error == ESRCH ? "this kernel has no such hook" : strerror(error));
 }
 
+void loader_kernel_letters(const char *const *names, uint32_t n, uint32_t ret[32])
+{
+	memset(ret, 0, 32 * sizeof(*ret));
+	for (uint32_t i = 0; i < n; i++)
+		if (names[i][0])
+			ret[names[i][0] & 31] |= 1u << (names[i][1] & 31);
+}
+
 int loader_kernel_interpreters(struct bpf_map *map, const char *const *names, uint32_t n,
 			       struct why *ret_why)
 {

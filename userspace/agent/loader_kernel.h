@@ -29,6 +29,8 @@ void loader_kernel_make_plain(struct bpf_program *prog);	/* before the load: suc
 struct bpf_link *loader_kernel_attach(struct bpf_program *prog);
 void loader_kernel_why(int error, const char *log, char *ret, size_t size);	/* why it refused one; log: the verifier's, or "" */
 
+/* The first two letters of names, which have no digits: bit (second & 31) of ret[first & 31], no second is 0 (code_may_interpret()). */
+void loader_kernel_letters(const char *const *names, uint32_t n, uint32_t ret[32]);
 /* Names of interpreters into their map; busybox is one under a shell's name alone. -E2BIG: a name is too long. */
 int loader_kernel_interpreters(struct bpf_map *map, const char *const *names, uint32_t n, struct why *ret_why);
 

@@ -7,6 +7,7 @@
 struct rested_fd {
 	struct rested_fd_options o;
 	struct event *ready, *rest; /* one of the two is pending */
+	bool rests;
 };
 
 static struct timeval time_of(uint32_t ms)
@@ -21,21 +22,33 @@ static int await(struct rested_fd *f)
 	return event_add(f->ready, f->o.quiet_ms ? &quiet : NULL);
 }
 
+static void set_rests(struct rested_fd *f, bool yes)
+{
+	if (f->rests == yes)
+		return;
+	f->rests = yes;
+	if (f->o.rests)
+		f->o.rests(f->o.ctx, yes);
+}
+
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
 {
 	struct rested_fd *f = ctx;
-	enum rested_fd_turn r = f->o.turn(f->o.ctx);
-	uint32_t ms = r == RESTED_FD_ALL     ? f->o.rest_ms
-		      : r == RESTED_FD_KNOWN ? f->o.known_rest_ms
-					     : 0;
-	struct timeval rest = time_of(ms);
+	enum rested_fd_turn r;
+	struct timeval rest;
+	uint32_t ms;
 
 	(void)fd;
 	(void)what;
+	set_rests(f, false);
+	r = f->o.turn(f->o.ctx);
+	ms = r == RESTED_FD_ALL ? f->o.rest_ms : r == RESTED_FD_KNOWN ? f->o.known_rest_ms : 0;
+	rest = time_of(ms);
 	/* Where it cannot rest it is waited for as ever: nothing is lost by that. */
 	if (ms && event_add(f->rest, &rest) == 0)
-		return;
-	(void)await(f);
+		set_rests(f, true);
+	else
+		(void)await(f);
 }
 
 int rested_fd_open(struct event_base *base, const struct rested_fd_options *o,

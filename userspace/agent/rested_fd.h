@@ -8,6 +8,7 @@
 #define PLUMB_RESTED_FD_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum rested_fd_turn {
@@ -23,6 +24,7 @@ struct rested_fd_options {
 	uint32_t known_rest_ms;	/* after RESTED_FD_KNOWN */
 	uint32_t quiet_ms;	/* a turn at the latest after so long without one; 0: no such limit */
 	enum rested_fd_turn (*turn)(void *ctx);
+	void (*rests)(void *ctx, bool yes);	/* true as a rest begins, false before the turn that ends it; NULL: nobody asks */
 	void *ctx;
 };
 

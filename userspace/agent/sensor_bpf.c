@@ -372,6 +372,13 @@ static enum rested_fd_turn on_ring(void *ctx)
 										  : RESTED_FD_KNOWN;
 }
 
+static void on_rest(void *ctx, bool yes)
+{
+	struct sensor_bpf *s = ctx;
+
+	loader_rests(s->loader, yes);
+}
+
 static void tell_counters(struct sensor_bpf *s)
 {
 	int r = loader_counters(s->loader, s->now, s->n_cpus);
@@ -474,6 +481,7 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 					 .known_rest_ms = KNOWN_REST_MS,
 					 .quiet_ms = QUIET_MS,
 					 .turn = on_ring,
+					 .rests = on_rest,
 					 .ctx = s};
 	int r;
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * map.bpf.c: what is mapped: marked files that can be written to through a mapping, files and memory that become executable.
+ * In: LSM's mmap_file and file_mprotect. Out: file and code records. Decides nothing but what was told already: a version of a file once in a
+ * mount namespace, memory once for a process image. One program at each hook: being called costs more than what most calls are looked at for.
+ */
+#include "code.bpf.h"
+#include "hash.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define MAP_PROT_WRITE 2
+#define MAP_TYPE_MASK 0x0f
+#define MAP_TYPE_SHARED 1
+#define MAP_TYPE_SHARED_VALIDATE 3
+#define MAP_FMODE_WRITE 2
+#define MAP_VM_EXEC 4
+
+/* Most mappings are neither, as the loader maps data. */
+static __always_inline int map_is_shared(unsigned long flags)
+{
+	unsigned long type = flags & MAP_TYPE_MASK;
+
+	return type == MAP_TYPE_SHARED || type == MAP_TYPE_SHARED_VALIDATE;
+}
+
+static __always_inline void map_shared(struct file *file, unsigned long prot)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	__u32 mark;
+
+	/* What may not be written to yet may be after an mprotect, if the descriptor may. */
+	if (!(prot & MAP_PROT_WRITE) && !(file->f_mode & MAP_FMODE_WRITE))
+		return;
+	mark = mark_of_written(file->f_inode);
+	if (mark & PLUMB_MARK_FILE)
+		mark_tell(PLUMB_FILE_MMAP, file->f_inode, dentry->d_parent->d_inode, dentry, mark);
+}
+
+/* Is there a digest at the inode, or can there be none? Whoever opened the file for writing took it away, and then it is another version. */
+static __always_inline int map_is_same(struct inode *inode, const struct plumb_file *f)
+{
+	struct plumb_inode *kept;
+
+	if (!plumb_hash_keep || hash_is_foreign(f->fs_magic) || f->file_size > HASH_FILE_MAX)
+		return 1;
+	kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
+	return kept && kept->hashed;
+}
+
+static __always_inline int map_was_told(struct inode *inode, const struct plumb_file *f,
+					__u32 mnt_ns)
+{
+	struct code_place place = {.ino = f->ino, .dev = f->dev, .mnt_ns = mnt_ns};
+	struct code_version *told = bpf_map_lookup_elem(&code_told, &place);
+
+	return told && told->ctime_ns == f->ctime_ns && told->file_size == f->file_size &&
+	       (!inode || map_is_same(inode, f));
+}
+
+static __always_inline int map_is_exe(const struct inode *inode, struct file *exe)
+{
+	struct plumb_file f;
+
+	code_exe_file(&f, exe);
+	return f.ino == inode->i_ino && f.dev == inode->i_sb->s_dev;
+}
+
+static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags, int may_hash)
+{
+	struct code_found c = {.prot = prot,
+			       .flags = flags,
+			       .file = file,
+			       .what = PLUMB_CODE_MAP,
+			       .walk = 1,
+			       .hash = {.error = -HASH_EOPNOTSUPP}};
+	__u32 mnt_ns;
+
+	if (map_is_exe(file->f_inode, code_exe(&mnt_ns))) /* told by its exec */
+		return;
+	inode_file(&c.f, file->f_inode);
+	if (map_was_told(may_hash ? file->f_inode : 0, &c.f, mnt_ns))
+		return;
+	/* Before there is a record: the ring's reader waits for each that is begun. */
+	if (may_hash)
+		hash_file(&c.hash, file, file->f_inode, &c.f);
+	code_tell(&c, mnt_ns, may_hash);
+}
+
+static __always_inline int map_file(void *ctx, struct file *file, unsigned long prot,
+				    unsigned long flags, int may_hash)
+{
+	int shared = map_is_shared(flags);
+
+	if (!shared && !(prot & CODE_PROT_EXEC))
+		return 0;
+	if (core_no_file(ctx, file) || !file) {
+		if (prot & CODE_PROT_EXEC)
+			code_anonymous(prot, flags);
+		return 0;
+	}
+	if (shared)
+		map_shared(file, prot);
+	if (prot & CODE_PROT_EXEC)
+		map_code(file, prot, flags, may_hash);
+	return 0;
+}
+
+SEC("lsm.s/mmap_file")
+int BPF_PROG(plumb_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	return map_file(ctx, file, prot, flags, 1);
+}
+
+/* 5.10: no digests in the kernel, and no ring in a program that may sleep. The agent reads the file. */
+SEC("lsm/mmap_file")
+int BPF_PROG(plumb_mmap_file__plain, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	return map_file(ctx, file, prot, flags, 0);
+}
+
+/* Marks are what a kernel that refuses the other part still has. */
+SEC("lsm/mmap_file")
+int BPF_PROG(plumb_mmap_file__marks, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	if (map_is_shared(flags) && !core_no_file(ctx, file) && file)
+		map_shared(file, prot);
+	return 0;
+}
+
+/* What was mapped without PROT_EXEC and gets it now. */
+SEC("lsm/file_mprotect")
+int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
+	     unsigned long prot)
+{
+	struct code_found c = {.prot = prot, .walk = 1, .hash = {.error = -HASH_EOPNOTSUPP}};
+	struct file *exe, *file;
+	__u32 mnt_ns;
+
+	if (!(prot & CODE_PROT_EXEC) || vma->vm_flags & MAP_VM_EXEC)
+		return 0;
+	file = vma->vm_file;
+	exe = code_exe(&mnt_ns);
+	if (!file || vma->anon_vma) {
+		code_find_memory(&c, file ? PLUMB_CODE_WRITTEN : PLUMB_CODE_ANONYMOUS, exe);
+	} else {
+		inode_file(&c.f, file->f_inode);
+		c.file = file;
+		if (!map_was_told(0, &c.f, mnt_ns))
+			c.what = PLUMB_CODE_MAP;
+	}
+	return code_tell(&c, mnt_ns, 0);
+}
