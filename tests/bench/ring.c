@@ -89,6 +89,19 @@ const char *loader_type_name(uint32_t type, bool attach)
 	return NULL;
 }
 
+void loader_rests(struct loader *l, bool yes)
+{
+	(void)l;
+	(void)yes;
+}
+
+bool loader_is_attached(const struct loader *l, const char *name)
+{
+	(void)l;
+	(void)name;
+	return true;
+}
+
 uint32_t loader_n_cpus(const struct loader *l)
 {
 	(void)l;
