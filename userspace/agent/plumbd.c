@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,8 @@ static int run(const struct agent_options *o)
 	if (r < 0) {
 		log_error("start=refused error=\"%s\"", why.text[0] ? why.text : strerror(-r));
 	} else {
+		/* Loading took the kernel's types and more: for as long as the node runs, that is the node's. */
+		(void)malloc_trim(0);
 		log_notice("start=ready ledger=%s origin=%s", o->ledger_dir, o->identity->origin);
 		if (!stop_wanted)
 			event_base_dispatch(base);
