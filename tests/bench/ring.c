@@ -70,12 +70,6 @@ int loader_consume(struct loader *l)
 	return ring_read_all(&l->read);
 }
 
-void loader_rests(struct loader *l, bool yes)
-{
-	(void)l;
-	(void)yes;
-}
-
 uint64_t loader_ksess(const struct loader *l)
 {
 	(void)l;
