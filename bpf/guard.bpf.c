@@ -67,11 +67,14 @@ int BPF_PROG(plumb_guard_ptrace, struct task_struct *child, unsigned int mode)
 	return guard_tell(PLUMB_GUARD_PTRACE, mode, 1);
 }
 
-/* Also when the CPUs of its cgroup are set. */
+/*
+ * Told alone: the kernel asks this hook, too, for each process of a cgroup that gets the cpuset controller or is moved below one. A refusal
+ * there would fail the service manager's or the kubelet's write for all of them.
+ */
 SEC("lsm/task_setscheduler")
 int BPF_PROG(plumb_guard_scheduler, struct task_struct *task)
 {
-	return guard_is_ours(task) ? guard_tell(PLUMB_GUARD_SCHEDULER, 0, 1) : 0;
+	return guard_is_ours(task) ? guard_tell(PLUMB_GUARD_SCHEDULER, 0, 0) : 0;
 }
 
 SEC("lsm/task_setnice")
@@ -108,17 +111,14 @@ int BPF_PROG(plumb_guard_map, struct bpf_map *map, unsigned int fmode)
 	outcome = guard_outcome(1);
 	e = guard_begin(PLUMB_GUARD_MAP, map->id, outcome);
 	if (!e)
-		return guard_verdict(outcome);
+		return guard_hidden(outcome);
 	for (int i = 0; i < (int)sizeof(map->name) - 1; i++)
 		e->name[i] = map->name[i];
 	maps_end(e);
-	return guard_verdict(outcome);
+	return guard_hidden(outcome);
 }
 
-/*
- * A descriptor of a link can detach it, or have it run another program. One of a program gives nothing but the knowledge of it, and lists
- * of programs need it: told, and not denied.
- */
+/* A descriptor of a link can detach it, or have it run another program; one of a program can have another take its place (freplace). */
 SEC("lsm/bpf")
 int BPF_PROG(plumb_guard_bpf, int cmd, union bpf_attr *attr)
 {
@@ -130,7 +130,7 @@ int BPF_PROG(plumb_guard_bpf, int cmd, union bpf_attr *attr)
 	if (guard_is_self() ||
 	    !guard_owns(link ? PLUMB_GUARD_OWN_LINK : PLUMB_GUARD_OWN_PROG, attr->map_id))
 		return 0;
-	return guard_tell(link ? PLUMB_GUARD_LINK : PLUMB_GUARD_PROG, attr->map_id, link);
+	return guard_hide(link ? PLUMB_GUARD_LINK : PLUMB_GUARD_PROG, attr->map_id);
 }
 
 SEC("tp_btf/cgroup_attach_task")

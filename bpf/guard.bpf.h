@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * guard.bpf.h: is it the agent itself that is touched, by whom, and is it denied? For all programs that meet what is the agent's.
- * In: what is done, to which object. Out: guard records; 0, or -EPERM where protection is enforced and no order is in force.
+ * In: what is done, to which object. Out: guard records; 0, or -EPERM (-ENOENT by number) where protection is enforced and no order is in force.
  * By object alone: whoever leaves the agent's process, files, maps and links alone is not hindered in anything.
  */
 #ifndef PLUMB_GUARD_BPF_H
@@ -10,6 +10,7 @@
 #include "mark.bpf.h"
 
 #define GUARD_EPERM 1
+#define GUARD_ENOENT 2
 
 /* The agent, and whether what is done to it is denied. Set before the load, frozen after it. */
 const volatile __u32 plumb_guard_tgid __weak = 0;
@@ -80,6 +81,15 @@ static __always_inline int guard_verdict(__u16 outcome)
 	return outcome == PLUMB_GUARD_DENIED ? -GUARD_EPERM : 0;
 }
 
+/*
+ * For descriptors by number: whoever lists all maps, programs or links takes ENOENT for one that has just gone and goes on with the next;
+ * any other refusal ends his list.
+ */
+static __always_inline int guard_hidden(__u16 outcome)
+{
+	return outcome == PLUMB_GUARD_DENIED ? -GUARD_ENOENT : 0;
+}
+
 /* A record that has no room is counted as dropped; what is denied is denied all the same. */
 static __always_inline int guard_tell(__u16 op, __u64 object, int deniable)
 {
@@ -89,6 +99,12 @@ static __always_inline int guard_tell(__u16 op, __u64 object, int deniable)
 	if (e)
 		maps_end(e);
 	return guard_verdict(outcome);
+}
+
+/* The same, for a number that is asked for. */
+static __always_inline int guard_hide(__u16 op, __u64 object)
+{
+	return guard_tell(op, object, 1) ? -GUARD_ENOENT : 0;
 }
 
 /* inode may be NULL: a name that comes. mark: of the inode and of the directory together. */

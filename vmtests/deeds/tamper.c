@@ -269,6 +269,129 @@ static int tamper_rlimit(char **argv)
 	return prlimit(atoi(argv[0]), RLIMIT_CORE, &none, NULL) < 0 ? -errno : 0;
 }
 
+/* PID N: it gets no descriptor from that number on */
+static int tamper_nofile(char **argv)
+{
+	const struct rlimit few = {strtoul(argv[1], NULL, 10), 4096};
+
+	return prlimit(atoi(argv[0]), RLIMIT_NOFILE, &few, NULL) < 0 ? -errno : 0;
+}
+
+/* Is `wanted` in the list that bpftool and its like make? They skip what has just gone, and end at any other refusal. */
+static int is_listed(int next, int get, uint32_t wanted)
+{
+	union bpf_attr attr = {.start_id = 0};
+	uint32_t id = 0;
+	int fd;
+
+	for (;;) {
+		memset(&attr, 0, sizeof(attr));
+		attr.start_id = id;
+		if (sys_bpf(next, &attr) < 0)
+			return -ESRCH;
+		id = attr.next_id;
+		fd = by_id(get, id, 0);
+		if (fd < 0 && fd != -ENOENT)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 && id == wanted)
+			return 0;
+	}
+}
+
+static int info_of(int fd, void *ret, uint32_t size)
+{
+	union bpf_attr attr = {.map_type = 0};
+
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = size;
+	attr.info.info = (uintptr_t)ret;
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
+}
+
+static int load_pass(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_CGROUP_SKB};
+
+	attr.insns = (uintptr_t)insns;
+	attr.insn_cnt = 2;
+	attr.license = (uintptr_t) "GPL";
+	return sys_bpf(BPF_PROG_LOAD, &attr);
+}
+
+/* A map of its own: made, listed, written through the descriptor that its number gives. */
+static int neighbour_map(void)
+{
+	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY};
+	struct bpf_map_info info = {0};
+	uint32_t key = 0, value = 7;
+	int fd, r;
+
+	attr.key_size = attr.value_size = 4;
+	attr.max_entries = 1;
+	fd = sys_bpf(BPF_MAP_CREATE, &attr);
+	r = fd < 0 ? fd : info_of(fd, &info, sizeof(info));
+	if (r >= 0)
+		r = is_listed(BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, info.id);
+	if (r >= 0)
+		r = by_id(BPF_MAP_GET_FD_BY_ID, info.id, 0);
+	if (r < 0)
+		return r;
+	memset(&attr, 0, sizeof(attr));
+	attr.map_fd = (uint32_t)r;
+	attr.key = (uintptr_t)&key;
+	attr.value = (uintptr_t)&value;
+	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
+}
+
+/* CGROUP: what another user of BPF does: a map, a program, a link to that cgroup; lists of all; and the link is taken away by its number. */
+static int tamper_neighbour(char **argv)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	union bpf_attr attr = {.map_type = 0};
+	struct bpf_prog_info prog = {0};
+	struct bpf_link_info link = {0};
+	int cgroup = open(argv[0], O_RDONLY | O_CLOEXEC), fd, r;
+
+	/* Kernels before 5.11 charge programs to it. */
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	r = cgroup < 0 ? -errno : neighbour_map();
+	fd = r < 0 ? r : load_pass();
+	r = fd < 0 ? fd : info_of(fd, &prog, sizeof(prog));
+	if (r >= 0)
+		r = is_listed(BPF_PROG_GET_NEXT_ID, BPF_PROG_GET_FD_BY_ID, prog.id);
+	if (r < 0)
+		return r;
+	attr.link_create.prog_fd = (uint32_t)fd;
+	attr.link_create.target_fd = (uint32_t)cgroup;
+	attr.link_create.attach_type = BPF_CGROUP_INET_INGRESS;
+	fd = sys_bpf(BPF_LINK_CREATE, &attr);
+	r = fd < 0 ? fd : info_of(fd, &link, sizeof(link));
+	if (r >= 0)
+		r = is_listed(BPF_LINK_GET_NEXT_ID, BPF_LINK_GET_FD_BY_ID, link.id);
+	if (r >= 0)
+		r = by_id(BPF_LINK_GET_FD_BY_ID, link.id, 0);
+	if (r < 0)
+		return r;
+	memset(&attr, 0, sizeof(attr));
+	attr.link_detach.link_fd = (uint32_t)r;
+	return sys_bpf(BPF_LINK_DETACH, &attr);
+}
+
+/* PID: a descriptor of one of its programs, which another could take the place of */
+static int tamper_program(char **argv)
+{
+	int fd = by_id(BPF_PROG_GET_FD_BY_ID, number_of(argv[0], "prog_id:", "prog_type:", "", 0),
+		       0);
+
+	return fd < 0 ? fd : 0;
+}
+
 /* FILE TEXT: opens it for writing, and writes */
 static int tamper_write(char **argv)
 {
@@ -312,17 +435,18 @@ static int tamper_clock(char **argv)
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
-		{"ring", tamper_ring, 1},     {"jam", tamper_jam, 1},
-		{"hold", tamper_hold, 1},     {"counters", tamper_counters, 1},
-		{"look", tamper_look, 1},     {"link", tamper_link, 1},
-		{"kill", tamper_kill, 2},     {"pidfd", tamper_pidfd, 2},
-		{"ptrace", tamper_ptrace, 1}, {"mem", tamper_mem, 1},
-		{"vmread", tamper_vmread, 1}, {"getfd", tamper_getfd, 1},
-		{"sched", tamper_sched, 1},   {"nice", tamper_nice, 1},
-		{"ioprio", tamper_ioprio, 1}, {"rlimit", tamper_rlimit, 1},
-		{"write", tamper_write, 2},   {"unlink", tamper_unlink, 1},
-		{"chmod", tamper_chmod, 1},   {"rename", tamper_rename, 2},
-		{"clock", tamper_clock, 1},
+		{"ring", tamper_ring, 1},	    {"jam", tamper_jam, 1},
+		{"hold", tamper_hold, 1},	    {"counters", tamper_counters, 1},
+		{"look", tamper_look, 1},	    {"link", tamper_link, 1},
+		{"kill", tamper_kill, 2},	    {"pidfd", tamper_pidfd, 2},
+		{"ptrace", tamper_ptrace, 1},	    {"mem", tamper_mem, 1},
+		{"vmread", tamper_vmread, 1},	    {"getfd", tamper_getfd, 1},
+		{"sched", tamper_sched, 1},	    {"nice", tamper_nice, 1},
+		{"ioprio", tamper_ioprio, 1},	    {"rlimit", tamper_rlimit, 1},
+		{"write", tamper_write, 2},	    {"unlink", tamper_unlink, 1},
+		{"chmod", tamper_chmod, 1},	    {"rename", tamper_rename, 2},
+		{"clock", tamper_clock, 1},	    {"nofile", tamper_nofile, 2},
+		{"neighbour", tamper_neighbour, 1}, {"program", tamper_program, 1},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
