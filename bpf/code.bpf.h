@@ -265,7 +265,10 @@ static __always_inline void code_put_image(__u16 what)
 	bpf_map_update_elem(&code_images, &image, &id, BPF_ANY);
 }
 
-static __always_inline int code_tell(struct code_found *c, __u32 mnt_ns, int may_d_path)
+/* How a path may be had: walked, or of files by the kernel where nothing may be read by address; or in no other way than walked. */
+enum code_path { CODE_PATH_IF_ALLOWED, CODE_PATH_OR_KERNEL, CODE_PATH_WALKED };
+
+static __always_inline int code_tell(struct code_found *c, __u32 mnt_ns, enum code_path how)
 {
 	struct plumb_event_code *e;
 	__u32 cut = PLUMB_EVENT_PATH_CUT;
@@ -284,9 +287,9 @@ static __always_inline int code_tell(struct code_found *c, __u32 mnt_ns, int may
 	__builtin_memcpy(&e->hash, &c->hash, sizeof(e->hash));
 	e->prot = c->prot;
 	e->map_flags = c->flags;
-	if (plumb_may_probe && c->walk)
+	if ((plumb_may_probe || how == CODE_PATH_WALKED) && c->walk)
 		e->path_size = path_of_file(c->file, e->path, &cut);
-	else if (may_d_path && c->what == PLUMB_CODE_MAP)
+	else if (how == CODE_PATH_OR_KERNEL && c->what == PLUMB_CODE_MAP)
 		e->path_size = path_by_kernel(c->file, e->path, &cut);
 	e->event.flags = cut;
 	maps_end(e);
@@ -300,7 +303,7 @@ static __always_inline void code_anonymous(__u32 prot, __u32 flags)
 	__u32 mnt_ns;
 
 	code_find_memory(&c, PLUMB_CODE_ANONYMOUS, code_exe(&mnt_ns));
-	code_tell(&c, mnt_ns, 0);
+	code_tell(&c, mnt_ns, CODE_PATH_IF_ALLOWED);
 }
 
 /* Is it what an interpreter was told to run? Of almost all processes this ends at the look-up. Once for each run of one. */

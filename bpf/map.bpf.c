@@ -84,7 +84,7 @@ static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags,
 	/* Before there is a record: the ring's reader waits for each that is begun. */
 	if (may_hash)
 		hash_file(&c.hash, file, file->f_inode, &c.f);
-	code_tell(&c, mnt_ns, may_hash);
+	code_tell(&c, mnt_ns, may_hash ? CODE_PATH_OR_KERNEL : CODE_PATH_IF_ALLOWED);
 }
 
 static __always_inline int map_file(void *ctx, struct file *file, unsigned long prot,
@@ -131,7 +131,7 @@ int BPF_PROG(plumb_mmap_file__marks, struct file *file, unsigned long reqprot, u
 	return 0;
 }
 
-/* What was mapped without PROT_EXEC and gets it now. */
+/* What was mapped without PROT_EXEC and gets it now. Where no path can be walked it is refused, and absent: the kernel writes none here. */
 SEC("lsm/file_mprotect")
 int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
 	     unsigned long prot)
@@ -152,5 +152,5 @@ int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqp
 		if (!map_was_told(0, &c.f, mnt_ns))
 			c.what = PLUMB_CODE_MAP;
 	}
-	return code_tell(&c, mnt_ns, 0);
+	return code_tell(&c, mnt_ns, CODE_PATH_WALKED);
 }
