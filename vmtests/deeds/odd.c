@@ -131,9 +131,13 @@ static int fchmodat2_nofollow(char **argv)
 
 static int set_flags(char **argv)
 {
-	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), flags = FS_NODUMP_FL;
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), flags = 0;
 
-	return fd < 0 ? -errno : done(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	/* What is not given is taken away, and without extents some files cannot be. */
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return -errno;
+	flags |= FS_NODUMP_FL;
+	return done(ioctl(fd, FS_IOC_SETFLAGS, &flags));
 }
 
 /* The same by a system call of its own. */
