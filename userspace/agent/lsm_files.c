@@ -59,6 +59,9 @@ static void on_mapped(void *ctx, uint32_t dev, uint64_t ino)
 	const char *path;
 	struct stat st;
 
+	/* What was told meanwhile has somebody who did it. */
+	on_flush(f);
+	changes_look(f->o.changes);
 	if (inode_marks_paths(watch_lsm_marks(f->watch), dev, ino, &path, 1) == 1 &&
 	    lstat(path, &st) == 0 && st.st_size < (off_t)HASH_PIECES_MIN)
 		(void)file_set_check(f->o.files, path, &deed);
