@@ -133,7 +133,7 @@ fuzz: ## fuzz every parser for SECONDS_EACH= (default 30) each with libFuzzer
 flow: all ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow
 
-vmtest: all $(DEEDS) $(SHIM) ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
+vmtest: all $(DEEDS) $(SHIM) $(O)/tests/bench/spawn $(O)/tests/bench/stir ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
 	$(Q)O=$(O) KERNELS="$(KERNELS)" tests/run vm
 
 detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this machine, a line each; KERNELS=all for all kernels
