@@ -41,7 +41,8 @@ struct bench {
 	struct watch_lsm *watch;
 	struct told lines[MAX_LINES];
 	uint32_t n, n_scans, n_anew;
-	uint64_t lost, failed, canary_ino;
+	uint64_t lost, failed, dropped, canary_ino;
+	uint32_t n_wanted;
 	bool deaf; /* no record comes */
 };
 
@@ -97,6 +98,16 @@ static uint64_t on_failed(void *ctx)
 	return ((struct bench *)ctx)->failed;
 }
 
+static uint64_t on_dropped(void *ctx)
+{
+	return ((struct bench *)ctx)->dropped;
+}
+
+static void on_wanted(void *ctx)
+{
+	((struct bench *)ctx)->n_wanted++;
+}
+
 static void on_anew(void *ctx)
 {
 	((struct bench *)ctx)->n_anew++;
@@ -142,6 +153,7 @@ static int try_open(struct bench *b)
 					    .clock = clock_system(),
 					    .mark = on_mark,
 					    .marks_failed = on_failed,
+					    .dropped = on_dropped,
 					    .flush = on_flush,
 					    .marked_anew = on_anew,
 					    .ctx = b};
@@ -498,9 +510,28 @@ static void a_canary_that_is_not_heard_is_an_error(void **state)
 	assert_null(b->watch);
 }
 
+/* Once for what was dropped, and not again for the same. */
+static void dropped_records_want_a_scan(void **state)
+{
+	const struct timeval more = {5, 300000};
+	struct bench *b = *state;
+
+	assert_int_equal(try_open(b), 0);
+	assert_true(file_set_on_want(b->files, on_wanted, b) >= 0);
+	b->dropped = 3;
+	event_base_loopexit(b->base, &more);
+	event_base_dispatch(b->base);
+	assert_int_equal(b->n_wanted, 1);
+	event_base_loopexit(b->base, &more);
+	event_base_dispatch(b->base);
+	assert_int_equal(b->n_wanted, 1);
+	(void)file_set_on_want(b->files, NULL, b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(dropped_records_want_a_scan, setup, teardown),
 		cmocka_unit_test_setup_teardown(writes_are_told_by_inode, setup, teardown),
 		cmocka_unit_test_setup_teardown(attributes_are_told_though_nothing_changed, setup,
 						teardown),

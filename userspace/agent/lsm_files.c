@@ -30,6 +30,23 @@ static uint64_t on_marks_failed(void *ctx)
 	return loader_marks_failed(loader_of(ctx));
 }
 
+#define FILES 4 /* of struct plumb_counters' kinds */
+
+/* 0 where they cannot be read: then they are not told as lost either, and the hour's scan is what is left. */
+static uint64_t on_dropped(void *ctx)
+{
+	const struct loader *l = loader_of(ctx);
+	uint32_t n = loader_n_cpus(l);
+	struct plumb_counters *c = calloc(n, sizeof(*c));
+	uint64_t sum = 0;
+
+	if (c && loader_counters(l, c, n) >= 0)
+		for (uint32_t i = 0; i < n; i++)
+			sum += c[i].dropped_by_kind[FILES];
+	free(c);
+	return sum;
+}
+
 static void on_flush(void *ctx)
 {
 	sensor_bpf_drain(((struct lsm_files *)ctx)->o.bpf);
@@ -85,6 +102,7 @@ static int start(struct lsm_files *f, struct event_base *base, const struct meas
 					      .clock = f->o.clock,
 					      .mark = on_mark,
 					      .marks_failed = on_marks_failed,
+					      .dropped = on_dropped,
 					      .flush = on_flush,
 					      .marked_anew = on_marked_anew,
 					      .ctx = f,

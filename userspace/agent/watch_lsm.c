@@ -36,6 +36,7 @@ struct watch_lsm {
 	struct inode_marks *marks;
 	struct event *remark, *timer;
 	uint64_t failures_told;
+	uint64_t dropped; /* that a scan was wanted for */
 	uint64_t canary_ino; /* 0: none is awaited */
 	bool canary_seen;
 	uint32_t mnt_ns;
@@ -301,6 +302,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct watch_lsm *w = ctx;
 	uint64_t failed = w->o.marks_failed(w->o.ctx);
+	uint64_t dropped = w->o.dropped ? w->o.dropped(w->o.ctx) : 0;
 
 	(void)fd;
 	(void)what;
@@ -308,6 +310,10 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		changes_lost(w->o.changes, "lsm", failed - w->failures_told,
 			     "the kernel had no memory for a mark");
 	w->failures_told = failed;
+	/* That they were lost is told by the counters. Where fanotify is not, nobody else says what changed. */
+	if (dropped > w->dropped)
+		file_set_want_scan(w->o.files);
+	w->dropped = dropped;
 }
 
 static void mark_came(void *ctx, const char *path)

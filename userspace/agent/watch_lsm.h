@@ -21,6 +21,7 @@ struct watch_lsm_options {
 	const struct clock *clock;	/* borrowed */
 	int (*mark)(void *ctx, int fd, uint32_t mark);	/* as loader_mark() */
 	uint64_t (*marks_failed)(void *ctx);
+	uint64_t (*dropped)(void *ctx);	/* records of files that found no room in the ring, so far; NULL: not known */
 	void (*flush)(void *ctx);	/* records that wait are taken, now: watch_lsm_take() is called from inside */
 	void (*marked_anew)(void *ctx);	/* all was marked again */
 	void *ctx;
