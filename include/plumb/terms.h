@@ -81,6 +81,9 @@ enum plumb_finding {
 	PLUMB_FINDING_CLOCK = 11,	/* "clock": the node's clock is far from the verifier's */
 	PLUMB_FINDING_BASELINE = 12,	/* "baseline": the node judges by another baseline than it was given */
 	PLUMB_FINDING_IMA = 13,		/* "ima": the kernel measured what no line tells */
+	PLUMB_FINDING_IMA_LIST = 14,	/* "ima_list": IMA's list is not what PCR 10 was extended with, or nothing proves it */
+	PLUMB_FINDING_IMA_VIOLATION = 15,	/* "ima_violation": a file was written while IMA measured it */
+	PLUMB_FINDING_IMA_SIGNATURE = 16,	/* "ima_signature": of a file that ran, and of none of the given keys, or false */
 };
 
 /* What a policy rule asks for; each contains those before it. */

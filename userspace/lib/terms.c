@@ -116,6 +116,9 @@ static const struct term findings[] = {
 	{PLUMB_FINDING_CLOCK, "clock"},
 	{PLUMB_FINDING_BASELINE, "baseline"},
 	{PLUMB_FINDING_IMA, "ima"},
+	{PLUMB_FINDING_IMA_LIST, "ima_list"},
+	{PLUMB_FINDING_IMA_VIOLATION, "ima_violation"},
+	{PLUMB_FINDING_IMA_SIGNATURE, "ima_signature"},
 	{0, NULL},
 };
 
