@@ -24,7 +24,9 @@ static void say_nonce(struct fake_verifier *v, struct fake_http_answer *a)
 				   .has_base = v->has_base,
 				   .base_pcr = v->base_pcr,
 				   .base_reset = v->base_reset,
-				   .base_restart = v->base_restart};
+				   .base_restart = v->base_restart,
+				   .asks_boot_log = v->asks_boot_log,
+				   .boot_log = v->held_boot_log};
 	struct buf b = {0};
 
 	v->n_nonce++;
@@ -103,6 +105,10 @@ static void check_quote(struct fake_verifier *v, const struct evidence *e)
 	v->base_reset = info.reset_count;
 	v->base_restart = info.restart_count;
 	v->bound_boot_log = e->boot_log;
+	if (e->boot_log_data.size > 0) {
+		v->held_boot_log = e->boot_log;
+		v->n_boot_logs++;
+	}
 }
 
 static void answer(struct fake_verifier *v, const struct evidence *e, enum plumb_result result,

@@ -57,6 +57,9 @@ struct fake_verifier {
 	bool leaving;				/* in the last accepted evidence */
 	uint64_t last_order, baseline_version;	/* in it */
 	struct digest bound_boot_log;		/* in it */
+	bool asks_boot_log;			/* and holds the log that came last */
+	struct digest held_boot_log;
+	unsigned int n_boot_logs;
 	/* other paths, before anything else; true: answered */
 	bool (*other)(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a);
 	void *ctx;

@@ -90,6 +90,39 @@ static void test_ima(void **state)
 	buf_done(&again);
 }
 
+/* The boot log itself, and the question that asks for it; evidence and answers without are written as they always were. */
+static void test_boot_log(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence e;
+	struct evidence_nonce n;
+	struct digest held;
+
+	(void)state;
+	read_data("evidence-boot.txt", &text);
+	assert_int_equal(evidence_parse(text.data, text.size, &e, &why), 0);
+	assert_int_equal(e.boot_log_data.size, 281);
+	held = e.boot_log;
+	assert_int_equal(evidence_write(&e, &again), 0);
+	assert_same(&again, &text);
+	while (e.boot_log_data.size <= WIRE_MAX_BOOT_LOG)
+		buf_put(&e.boot_log_data, text.data, text.size);
+	assert_int_equal(buf_status(&e.boot_log_data), 0);
+	assert_int_equal(evidence_write(&e, &again), -E2BIG);
+	evidence_done(&e);
+	buf_clear(&text);
+	buf_clear(&again);
+	read_data("nonce-boot.json", &text);
+	assert_int_equal(evidence_nonce_parse(text.data, text.size, &n, &why), 0);
+	assert_true(n.asks_boot_log);
+	assert_true(digest_equal(&n.boot_log, &held));
+	assert_int_equal(evidence_nonce_write(&n, &again), 0);
+	assert_same(&again, &text);
+	buf_done(&text);
+	buf_done(&again);
+}
+
 static void test_provisional(void **state)
 {
 	struct buf text = {0}, again = {0};
@@ -145,6 +178,7 @@ static void test_nonce(void **state)
 	assert_int_equal(n.base_restart, 1);
 	assert_int_equal(n.life_ms, 10000);
 	assert_int_equal(n.size, 10);
+	assert_false(n.asks_boot_log);
 	assert_int_equal(evidence_nonce_write(&n, &again), 0);
 	assert_same(&again, &text);
 	n.has_base = false;
@@ -182,7 +216,7 @@ static void test_renewed(void **state)
 	buf_done(&again);
 }
 
-enum body { EVIDENCE, PROVISIONAL, ANSWER, NONCE, RENEWED };
+enum body { EVIDENCE, PROVISIONAL, ANSWER, NONCE, RENEWED, BOOT, ASKED };
 
 static int parse(enum body body, const void *data, size_t size, struct why *why)
 {
@@ -191,7 +225,7 @@ static int parse(enum body body, const void *data, size_t size, struct why *why)
 	struct evidence e;
 	int r;
 
-	if (body == NONCE)
+	if (body == NONCE || body == ASKED)
 		return evidence_nonce_parse(data, size, &n, why);
 	if (body == ANSWER || body == RENEWED) {
 		r = evidence_answer_parse(data, size, &a, why);
@@ -205,8 +239,9 @@ static int parse(enum body body, const void *data, size_t size, struct why *why)
 	return r;
 }
 
-static const char *const files[] = {"evidence.txt", "provisional.txt", "answer.json", "nonce.json",
-				    "answer-renewed.json"};
+static const char *const files[] = {"evidence.txt",   "provisional.txt",     "answer.json",
+				    "nonce.json",     "answer-renewed.json", "evidence-boot.txt",
+				    "nonce-boot.json"};
 
 static const struct {
 	enum body body;
@@ -242,6 +277,10 @@ static const struct {
 	 "\"ima_from\" is beyond"},
 	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima_from\":41,\"ima\":\"AAA\",",
 	 "\"ima\""},
+	{PROVISIONAL, "\"baseline\"", "\"boot_log_data\":\"\",\"baseline\"", "\"boot_log_data\""},
+	{BOOT, "\"boot_log_data\":\"A", "\"boot_log_data\":\"B", "is not what \"boot_log\" is of"},
+	{BOOT, "\"boot_log_data\":\"A", "\"boot_log_data\":\"", "\"boot_log_data\""},
+	{BOOT, "\"boot_log_data\":\"A", "\"boot_log_data\":7,\"x\":\"A", "\"boot_log_data\""},
 	{EVIDENCE, "\"leaving\":false", "\"leaving\":0", "\"leaving\""},
 	{EVIDENCE, "\"judge\":1", "\"judge\":4294967296", "\"judge\""},
 	{EVIDENCE, "\"agent\":\"0.1.0", "\"agent\":\"01234567890123456789012345678901",
@@ -263,6 +302,7 @@ static const struct {
 	{NONCE, "\"reset\":4", "\"reset\":4294967296", "\"reset\""},
 	{NONCE, "\"base\":", "\"bass\":", "\"base\""},
 	{NONCE, "\"pcr\":\"", "\"pcr\":\"zz", "\"pcr\""},
+	{ASKED, "\"boot_log\":\"", "\"boot_log\":\"0", "\"boot_log\""},
 };
 
 static void test_broken(void **state)
@@ -337,11 +377,11 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_evidence),    cmocka_unit_test(test_ima),
-		cmocka_unit_test(test_provisional), cmocka_unit_test(test_answer),
-		cmocka_unit_test(test_renewed),	    cmocka_unit_test(test_nonce),
-		cmocka_unit_test(test_broken),	    cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_evidence),  cmocka_unit_test(test_ima),
+		cmocka_unit_test(test_boot_log),  cmocka_unit_test(test_provisional),
+		cmocka_unit_test(test_answer),	  cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_nonce),	  cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_cut_short), cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -339,6 +339,59 @@ static void test_takes_less(void **state)
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
 
+static void has_log(struct world *w, size_t size)
+{
+	struct identity *i = &w->f.identity;
+
+	while (i->boot_log_data.size < size)
+		buf_puts(&i->boot_log_data, "what the firmware measured, and wrote down");
+	assert_int_equal(digest_sha256(i->boot_log_data.data, i->boot_log_data.size, &i->boot_log),
+			 0);
+}
+
+/* Once, to a verifier that asks for it; one of before never hears of it. */
+static void test_boot_log(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	has_log(w, 100000);
+	report_now(w->report);
+	until(w, has_accepted, 1, "accepted");
+	assert_int_equal(w->f.verifier.n_boot_logs, 0);
+	assert_true(digest_equal(&w->f.verifier.bound_boot_log, &w->f.identity.boot_log));
+	w->f.verifier.asks_boot_log = true;
+	report_now(w->report);
+	until(w, has_accepted, 2, "accepted with the log");
+	assert_int_equal(w->f.verifier.n_boot_logs, 1);
+	report_now(w->report);
+	until(w, has_accepted, 3, "accepted without");
+	assert_int_equal(w->f.verifier.n_boot_logs, 1);
+	w->f.verifier.held_boot_log.bytes[0]++;
+	report_now(w->report);
+	until(w, has_accepted, 4, "accepted with the log again");
+	assert_int_equal(w->f.verifier.n_boot_logs, 2);
+}
+
+/* Beside many lines there is no room for it: it goes with the next evidence. */
+static void test_boot_log_beside_lines(void **state)
+{
+	struct world *w = *state;
+
+	w->o.max_bytes = 400000;
+	w->f.verifier.asks_boot_log = true;
+	start(w);
+	has_log(w, 100000);
+	add_many(w, 1500);
+	report_now(w->report);
+	until(w, has_accepted, 1, "accepted");
+	assert_int_equal(w->f.verifier.n_boot_logs, 0);
+	report_now(w->report);
+	until(w, has_accepted, 2, "accepted with the log");
+	assert_int_equal(w->f.verifier.n_boot_logs, 1);
+	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
+}
+
 static void test_not_accepted(void **state)
 {
 	static const enum plumb_result results[] = {PLUMB_RESULT_SEND_AGAIN, PLUMB_RESULT_REFUSED,
@@ -508,6 +561,8 @@ int main(void)
 		T(test_pieces),
 		T(test_pieces_by_size),
 		T(test_takes_less),
+		T(test_boot_log),
+		T(test_boot_log_beside_lines),
 		T(test_not_accepted),
 		T(test_refused_and_shorter),
 		T(test_short_life),

@@ -87,6 +87,22 @@ int evidence_maker_reach(const struct evidence_maker *m, uint64_t from, uint64_t
 	return read_lines(m, from, to, &lines, ret_to);
 }
 
+/* Whole, beside the lines, or with the next evidence: a proxy may take no more, and a log is there as long as the boot is. */
+static bool sends_boot_log(const struct evidence_maker *m, const struct evidence_maker_bound *b,
+			   size_t lines)
+{
+	const struct buf *log = &m->identity->boot_log_data;
+
+	if (!b->nonce.asks_boot_log || log->size == 0 ||
+	    digest_equal(&b->nonce.boot_log, &m->identity->boot_log))
+		return false;
+	if (lines + log->size / 3 * 4 < m->max_bytes)
+		return true;
+	log_warning("boot_log=unsent bytes=%zu next=\"it goes with evidence that has fewer lines\"",
+		    log->size);
+	return false;
+}
+
 static void fill(const struct evidence_maker *m, const struct evidence_maker_bound *b,
 		 const struct checkpoint *head, uint64_t from, struct evidence *e)
 {
@@ -158,6 +174,9 @@ int evidence_maker_evidence(const struct evidence_maker *m, const struct evidenc
 	e.ima_cursor = b->ima_cursor;
 	e.ima_from = b->ima_from;
 	buf_put(&e.ima, b->ima.data, b->ima.size);
+	if (sends_boot_log(m, b, lines.size))
+		buf_put(&e.boot_log_data, m->identity->boot_log_data.data,
+			m->identity->boot_log_data.size);
 	buf_put(&e.attest, job->attest.data, job->attest.size);
 	buf_put(&e.sig, job->sig.data, job->sig.size);
 	r = anchor_cut_read(m->io, m->ledger_dir, &b->nonce, m->cut, &e.anchors);
@@ -172,6 +191,8 @@ int evidence_maker_evidence(const struct evidence_maker *m, const struct evidenc
 		r = buf_status(&e.sig);
 	if (r >= 0)
 		r = buf_status(&e.ima);
+	if (r >= 0)
+		r = buf_status(&e.boot_log_data);
 	if (r >= 0)
 		r = evidence_write(&e, ret);
 	evidence_done(&e);

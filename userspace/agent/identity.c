@@ -12,11 +12,12 @@
 #include "cleanup.h"
 #include "ledger_read.h"
 #include "log.h"
+#include "plumb/wire.h"
 #include "quote.h"
 
 #define MAX_BLOBS 65536
 #define MAX_RECORD 65536
-#define MAX_BOOT_LOG (16u << 20)
+#define MAX_BOOT_LOG WIRE_MAX_BOOT_LOG
 
 static struct buf_view view(const struct buf *b)
 {
@@ -119,19 +120,20 @@ static int read_now(const struct identity_options *o, struct identity *i, struct
 /* It does not grow after the boot. One that cannot be read is none: the quote then says so. */
 static int read_boot_log(const struct identity_options *o, struct identity *i)
 {
-	CLEANUP(buf_done) struct buf b = {0};
+	struct buf *b = &i->boot_log_data;
 	int r;
 
 	if (!o->boot_log)
 		return 0;
-	r = fsio_read_file(o->io, o->boot_log, MAX_BOOT_LOG, &b);
+	r = fsio_read_file(o->io, o->boot_log, MAX_BOOT_LOG, b);
 	if (r < 0) {
 		log_notice("boot_log=none path=%s error=\"%s\" next=\"quotes are bound to no boot "
 			   "log\"",
 			   o->boot_log, strerror(-r));
+		buf_done(b);
 		return 0;
 	}
-	return b.size ? digest_sha256(b.data, b.size, &i->boot_log) : 0;
+	return b->size ? digest_sha256(b->data, b->size, &i->boot_log) : 0;
 }
 
 static int name_by_tpm(const struct identity_options *o, struct identity *i, struct why *ret_why)
@@ -428,6 +430,7 @@ int identity_open(const struct identity_options *o, struct tpm *tpm, struct iden
 void identity_done(struct identity *i)
 {
 	record_done(&i->record);
+	buf_done(&i->boot_log_data);
 	i->event_key = sign_key_free(i->event_key);
 	if (i->lock_fd >= 0)
 		close(i->lock_fd);

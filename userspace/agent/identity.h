@@ -8,6 +8,7 @@
 #define PLUMB_IDENTITY_H
 
 #include <stdbool.h>
+#include "buf.h"
 #include "clock.h"
 #include "epoch.h"
 #include "fsio.h"
@@ -25,6 +26,7 @@ struct identity {
 	struct sign_key *event_key;	/* public; NULL without a TPM */
 	struct epoch_seen now;		/* the TPM as it was found */
 	struct digest boot_log;		/* SHA-256 of the firmware's log as the kernel keeps it; zero: none */
+	struct buf boot_log_data;	/* the log itself; owned */
 	bool enrolled;			/* record is a verifier's */
 	int lock_fd;			/* the ledger's directory, locked against a second agent; -1: none */
 };

@@ -60,6 +60,8 @@ static const struct conf_option options[] = {
 	OPTION(ima_measures, CONF_STR, "auto", 0, 0,
 	       "what IMA's policy measures: programs (and what the kernel loads), other; auto: by "
 	       "the policy, if it can be read"),
+	OPTION(boot_log, CONF_STR, "auto", 0, 0,
+	       "the firmware's log of this TPM: a file; auto: the kernel's, of the kernel's TPM"),
 	OPTION(interpreters, CONF_LIST, NULL, 0, 0,
 	       "programs whose scripts are told, by name without a version; none: sh, bash, "
 	       "python, perl and the like"),

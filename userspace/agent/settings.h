@@ -34,6 +34,7 @@ struct settings {
 	uint64_t strict_wait;
 	char *strict_timeout;
 	char *ima_measures;
+	char *boot_log;
 	struct conf_list strict_paths;
 	struct conf_list interpreters;
 	char *verifier, *join_token_file, *verifier_ca, *label;

@@ -70,6 +70,8 @@ static int open_tpm(const struct settings *s, struct startup *st, struct why *re
 /* The kernel's copy is of the kernel's first TPM, which an emulated one is not. */
 static const char *boot_log_of(const struct settings *s)
 {
+	if (strcmp(s->boot_log, "auto") != 0)
+		return s->boot_log;
 	return strcmp(s->tpm, "auto") == 0 || strncmp(s->tpm, "device:", 7) == 0 ? BOOT_LOG : NULL;
 }
 

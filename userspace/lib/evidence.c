@@ -9,8 +9,9 @@
 #include "clock.h"
 #include "jsonl.h"
 
-/* Anchors and IMA's entries travel in base64 inside the header line. */
-#define MAX_HEADER (WIRE_MAX_ANCHORS / 3 * 4 + WIRE_MAX_IMA / 3 * 4 + 64u * 1024)
+/* Anchors, IMA's entries and a boot log travel in base64 inside the header line. */
+#define MAX_HEADER \
+	(WIRE_MAX_ANCHORS / 3 * 4 + WIRE_MAX_IMA / 3 * 4 + WIRE_MAX_BOOT_LOG / 3 * 4 + 64u * 1024)
 #define MAX_ORDER (16u * 1024)
 
 void evidence_done(struct evidence *e)
@@ -19,6 +20,7 @@ void evidence_done(struct evidence *e)
 	buf_done(&e->sig);
 	buf_done(&e->anchors);
 	buf_done(&e->ima);
+	buf_done(&e->boot_log_data);
 	*e = (struct evidence){.from = 0};
 }
 
@@ -40,6 +42,8 @@ static void put_quote(struct jsonl *j, const struct evidence *e)
 	jsonl_base64(j, "sig", e->sig.data, e->sig.size);
 	jsonl_base64(j, "anchors", e->anchors.data, e->anchors.size);
 	jsonl_hex(j, "boot_log", e->boot_log.bytes, DIGEST_SIZE);
+	if (e->boot_log_data.size > 0)
+		jsonl_base64(j, "boot_log_data", e->boot_log_data.data, e->boot_log_data.size);
 	jsonl_uint(j, "ima_cursor", e->ima_cursor);
 	if (e->ima.size == 0)
 		return;
@@ -57,7 +61,8 @@ int evidence_write(const struct evidence *e, struct buf *ret)
 	if (r < 0)
 		return r;
 	if (e->n_notes > EVIDENCE_MAX_NOTES || e->n_lines > WIRE_MAX_EVIDENCE_LINES ||
-	    e->anchors.size > WIRE_MAX_ANCHORS || e->ima.size > WIRE_MAX_IMA)
+	    e->anchors.size > WIRE_MAX_ANCHORS || e->ima.size > WIRE_MAX_IMA ||
+	    e->boot_log_data.size > WIRE_MAX_BOOT_LOG)
 		return -E2BIG;
 	clock_text(e->sent_ns, sent);
 	jsonl_begin(&j, ret);
@@ -181,6 +186,22 @@ static int get_ima(const json_t *o, struct evidence *e, struct why *ret_why)
 	return r;
 }
 
+/* Only where the verifier has none, or another: the quote says which one it must be. */
+static int get_boot_log(const json_t *o, struct evidence *e, struct why *ret_why)
+{
+	struct digest d;
+	int r = jsonl_get_hex(o, "boot_log", e->boot_log.bytes, DIGEST_SIZE, ret_why);
+
+	if (r < 0 || !json_object_get(o, "boot_log_data"))
+		return r;
+	r = get_bytes(o, "boot_log_data", WIRE_MAX_BOOT_LOG, &e->boot_log_data, ret_why);
+	if (r >= 0)
+		r = digest_sha256(e->boot_log_data.data, e->boot_log_data.size, &d);
+	if (r >= 0 && !digest_equal(&d, &e->boot_log))
+		r = why_set(ret_why, -EBADMSG, "\"boot_log_data\" is not what \"boot_log\" is of");
+	return r;
+}
+
 static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 {
 	uint64_t pcr = 0;
@@ -197,7 +218,7 @@ static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 	if (r >= 0)
 		r = get_bytes(o, "anchors", WIRE_MAX_ANCHORS, &e->anchors, ret_why);
 	if (r >= 0)
-		r = jsonl_get_hex(o, "boot_log", e->boot_log.bytes, DIGEST_SIZE, ret_why);
+		r = get_boot_log(o, e, ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "ima_cursor", INT64_MAX, &e->ima_cursor, ret_why);
 	if (r >= 0)
@@ -214,8 +235,9 @@ static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 /* What only evidence with a quote has would be believed by a careless reader of a provisional. */
 static int refuse_quote(const json_t *o, struct why *ret_why)
 {
-	static const char *const keys[] = {"nonce",   "pcr_index", "pcrs",	 "attest",   "sig",
-					   "anchors", "boot_log",  "ima_cursor", "ima_from", "ima"};
+	static const char *const keys[] = {"nonce",	 "pcr_index", "pcrs",	  "attest",
+					   "sig",	 "anchors",   "boot_log", "boot_log_data",
+					   "ima_cursor", "ima_from",  "ima"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (json_object_get(o, keys[i]))
@@ -501,6 +523,8 @@ int evidence_nonce_write(const struct evidence_nonce *n, struct buf *ret)
 	} else {
 		jsonl_null(&j, "base");
 	}
+	if (n->asks_boot_log)
+		jsonl_hex(&j, "boot_log", n->boot_log.bytes, DIGEST_SIZE);
 	jsonl_end(&j);
 	return buf_status(ret);
 }
@@ -524,6 +548,14 @@ static int get_base(const json_t *o, struct evidence_nonce *n, struct why *ret_w
 	return r;
 }
 
+static int get_asked(const json_t *o, struct evidence_nonce *n, struct why *ret_why)
+{
+	n->asks_boot_log = json_object_get(o, "boot_log") != NULL;
+	return n->asks_boot_log
+		       ? jsonl_get_hex(o, "boot_log", n->boot_log.bytes, DIGEST_SIZE, ret_why)
+		       : 0;
+}
+
 int evidence_nonce_parse(const void *body, size_t size, struct evidence_nonce *ret,
 			 struct why *ret_why)
 {
@@ -541,6 +573,8 @@ int evidence_nonce_parse(const void *body, size_t size, struct evidence_nonce *r
 		r = jsonl_get_uint(o, "size", INT64_MAX, &found.size, ret_why);
 	if (r >= 0)
 		r = get_base(o, &found, ret_why);
+	if (r >= 0)
+		r = get_asked(o, &found, ret_why);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 	*ret = found;

@@ -37,6 +37,7 @@ struct evidence {
 	struct buf attest, sig;			/* owned */
 	struct buf anchors;			/* owned: raw records since the quote base that the verifier named */
 	struct digest boot_log;			/* zero: none */
+	struct buf boot_log_data;		/* owned: the log itself, whose digest boot_log is; empty: the verifier has it, or did not ask */
 	uint64_t ima_cursor;			/* entries of IMA's list, those here included */
 	uint64_t ima_from;			/* number of the first that is here */
 	struct buf ima;				/* owned: entries as the kernel has them; empty: none are new, or there is no list */
@@ -78,6 +79,8 @@ struct evidence_nonce {
 	bool has_base;				/* a quote was accepted before */
 	struct digest base_pcr;			/* runtime PCR in it: send anchors from there */
 	uint32_t base_reset, base_restart;
+	bool asks_boot_log;			/* it takes boot logs; a verifier of before has no such member */
+	struct digest boot_log;			/* of the one that it has of this node; zero: none */
 };
 int evidence_nonce_write(const struct evidence_nonce *n, struct buf *ret);
 int evidence_nonce_parse(const void *body, size_t size, struct evidence_nonce *ret, struct why *ret_why);
