@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/x509.h>
 
 #include <errno.h>
 
@@ -98,6 +99,30 @@ static void round_trip(enum sign_kind kind)
 	buf_done(&sig);
 }
 
+/* Two kinds are written by hand: they are what OpenSSL writes. */
+static void test_spki_is_openssls(void **state)
+{
+	static const enum sign_kind kinds[] = {SIGN_ED25519, SIGN_P256};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * 16; i++) {
+		struct sign_key *k = NULL;
+		unsigned char *der = NULL;
+		struct buf ours = {0};
+		int size;
+
+		assert_int_equal(sign_key_generate(kinds[i % 2], &k), 0);
+		size = i2d_PUBKEY(sign_key_evp(k), &der);
+		assert_true(size > 0);
+		assert_int_equal(sign_key_spki(k, &ours), 0);
+		assert_int_equal(ours.size, size);
+		assert_memory_equal(ours.data, der, ours.size);
+		OPENSSL_free(der);
+		buf_done(&ours);
+		sign_key_free(k);
+	}
+}
+
 static void test_round_trips(void **state)
 {
 	(void)state;
@@ -159,9 +184,8 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_ed25519),
-		cmocka_unit_test(test_round_trips),
-		cmocka_unit_test(test_raw_p256),
+		cmocka_unit_test(test_known_ed25519),	 cmocka_unit_test(test_round_trips),
+		cmocka_unit_test(test_spki_is_openssls), cmocka_unit_test(test_raw_p256),
 		cmocka_unit_test(test_refused),
 	};
 

@@ -17,7 +17,7 @@
 #include "ledger_replay.h"
 #include "ledger_tiles.h"
 #include "ledger_vouch.h"
-#include "line.h"
+#include "line_scan.h"
 
 #define MAX_FILE (256u * 1024 * 1024)
 #define MAX_RECORD (64u * 1024)
@@ -44,6 +44,7 @@ struct check {
 	struct ledger_vouch *vouch; /* NULL: no record */
 	struct ledger_pruned pruned;
 	struct ledger_tiles_cache tiles;
+	struct line_scan scan;
 };
 
 static void __attribute__((format(printf, 4, 5)))
@@ -252,7 +253,7 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 		return r;
 	c->report->n_lines++;
 	check_tile(c, s->name, seq, &leaf);
-	r = line_parse(text, size, &o, &l, &why);
+	r = line_scan_or_parse(&c->scan, text, size, &o, &l, &why);
 	if (r < 0)
 		problem(c, true, seq, "%s: line %" PRIu64 ": %s", s->name, seq, why.text);
 	else if (l.seq != seq)

@@ -7,7 +7,9 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int short_of(struct why *ret_why, const char *field)
@@ -146,17 +148,64 @@ static EVP_PKEY *rsa_key(const struct tpm_public *p)
 	return pkey;
 }
 
-/* OpenSSL checks that the point lies on the curve. */
-static EVP_PKEY *ecc_key(const struct tpm_public *p)
+/*
+ * To make a key of a point takes half as long as to verify a signature by it, and a verifier has the same two points of a node in each
+ * piece of its evidence. So each thread keeps keys by their points; whoever comes to the same slot takes it.
+ */
+#define MEMO_SLOTS 4096u
+#define MAX_POINT (1 + 2 * 48)
+
+struct memo {
+	struct memo_slot {
+		EVP_PKEY *key; /* NULL: empty */
+		uint8_t point[MAX_POINT]; /* zeros behind a shorter one: its size is its curve's */
+	} slots[MEMO_SLOTS];
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t kept;
+static int kept_error;
+
+static void free_memo(void *memo)
 {
-	size_t width = p->curve == TPM_PUBLIC_P256 ? 32 : 48;
+	struct memo *m = memo;
+
+	for (uint32_t i = 0; i < MEMO_SLOTS; i++)
+		EVP_PKEY_free(m->slots[i].key);
+	free(m);
+}
+
+static void make_kept(void)
+{
+	kept_error = pthread_key_create(&kept, free_memo);
+}
+
+/* NULL: nothing can be kept; then each key is made anew. */
+static struct memo_slot *slot_of(const uint8_t point[MAX_POINT])
+{
+	struct memo *m;
+	uint32_t at;
+
+	if (pthread_once(&once, make_kept) != 0 || kept_error)
+		return NULL;
+	m = pthread_getspecific(kept);
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m || pthread_setspecific(kept, m) != 0) {
+			free(m);
+			return NULL;
+		}
+	}
+	memcpy(&at, point + 1, sizeof(at));
+	return &m->slots[at % MEMO_SLOTS];
+}
+
+/* OpenSSL checks that the point lies on the curve. */
+static EVP_PKEY *make_ecc_key(const uint8_t *point, size_t width)
+{
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	uint8_t point[1 + 2 * 48] = {4};
 	EVP_PKEY *pkey = NULL;
 
-	/* A TPM may leave out leading zeros. */
-	memcpy(point + 1 + width - p->x.size, p->x.data, p->x.size);
-	memcpy(point + 1 + 2 * width - p->y.size, p->y.data, p->y.size);
 	if (bld &&
 	    OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
 					    width == 32 ? "P-256" : "P-384", 0) == 1 &&
@@ -164,6 +213,30 @@ static EVP_PKEY *ecc_key(const struct tpm_public *p)
 		    1)
 		pkey = from_params("EC", bld);
 	OSSL_PARAM_BLD_free(bld);
+	return pkey;
+}
+
+static EVP_PKEY *ecc_key(const struct tpm_public *p)
+{
+	size_t width = p->curve == TPM_PUBLIC_P256 ? 32 : 48;
+	uint8_t point[MAX_POINT] = {4};
+	struct memo_slot *slot;
+	EVP_PKEY *pkey;
+
+	/* A TPM may leave out leading zeros. */
+	memcpy(point + 1 + width - p->x.size, p->x.data, p->x.size);
+	memcpy(point + 1 + 2 * width - p->y.size, p->y.data, p->y.size);
+	slot = slot_of(point);
+	/* A point of P-384 that ends in 32 zeros is not taken for one of P-256: the key itself says its curve. */
+	if (slot && slot->key && memcmp(slot->point, point, sizeof(point)) == 0 &&
+	    EVP_PKEY_get_bits(slot->key) == (int)width * 8 && EVP_PKEY_up_ref(slot->key) == 1)
+		return slot->key;
+	pkey = make_ecc_key(point, width);
+	if (slot && pkey && EVP_PKEY_up_ref(pkey) == 1) {
+		EVP_PKEY_free(slot->key);
+		slot->key = pkey;
+		memcpy(slot->point, point, sizeof(point));
+	}
 	return pkey;
 }
 

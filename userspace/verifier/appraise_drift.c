@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "judge.h"
+#include "line_scan.h"
 
 #define STATE_VERSION 1
 
@@ -18,6 +19,7 @@ struct pass {
 	struct why *why;
 	bool said_baseline; /* once an evidence */
 	struct judge_result judged;
+	struct line_scan scan;
 };
 
 void appraise_drift_state_done(struct appraise_drift_state *s)
@@ -278,7 +280,7 @@ static int one(struct pass *p, uint64_t seq, const char *text, size_t size)
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct why why = {""};
 	struct line l;
-	int r = line_parse(text, size, &o, &l, &why);
+	int r = line_scan_or_parse(&p->scan, text, size, &o, &l, &why);
 
 	if (r == -EBADMSG || r == -ENOENT || r == -E2BIG)
 		return why_set(p->why, -EBADMSG, "line %" PRIu64 ": %.200s", seq, why.text);
