@@ -53,6 +53,7 @@ FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst %.c,$(O)/%,$(filter-out tests/bench/spawn.c,$(wildcard tests/bench/*.c))) $(O)/tests/bench/spawn
 DEEDS := $(patsubst %.c,$(O)/%,$(wildcard vmtests/deeds/*.c))
 SHIM := $(O)/tests/bench/shim/libtss2-tcti-slow.so
+FAULT := $(O)/tests/crash/libtss2-tcti-swtpm-fault.so
 BPF := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKEL := $(if $(BPF),$(O)/bpf/plumb.skel.h)
 
@@ -108,12 +109,17 @@ $(SHIM): tests/bench/shim/tcti_slow.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -shared -fPIC -o $@ $< $(shell pkg-config --libs tss2-tctildr)
 
+# Loaded before libc into the program that is shipped; without sanitizers, which come after it.
+$(FAULT): tests/crash/fault.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -shared -fPIC -o $@ $< $(shell pkg-config --libs tss2-tctildr)
+
 # They run in a guest that has nothing else, and are what is looked at, not what looks: static, without sanitizers.
 $(DEEDS): $(O)/%: %.c vmtests/deeds/deed.h
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) -static -o $@ $<
 
-tests: all $(UNIT) $(FUZZ) $(BENCH) $(SHIM) $(DEEDS) ## build programs and tests
+tests: all $(UNIT) $(FUZZ) $(BENCH) $(SHIM) $(FAULT) $(DEEDS) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
 	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint unit threads fuzz flow vm
@@ -130,7 +136,7 @@ unit: $(UNIT) ## unit tests only
 fuzz: ## fuzz every parser for SECONDS_EACH= (default 30) each with libFuzzer
 	$(Q)O=build/fuzz tests/fuzz/run $(or $(SECONDS_EACH),30)
 
-flow: all ## whole programs on the running kernel
+flow: all $(FAULT) ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow
 
 vmtest: all $(DEEDS) $(SHIM) $(O)/tests/bench/spawn $(O)/tests/bench/stir ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
@@ -144,6 +150,9 @@ bursts: all $(BENCH) ## 20,000 execs and 1,000,000 file events, here and in a VM
 
 bench: all $(BENCH) $(SHIM) ## measure, A B A B in one run; writes build/bench.json (root)
 	$(Q)O=$(O) tests/bench/run
+
+crash: all $(FAULT) ## kill -9 and power cuts at N= random points (default 5000) of real agents and a verifier; SEED= N=1: one again (root)
+	$(Q)O=$(O) N=$(or $(N),5000) JOBS=$(or $(JOBS),4) SEED="$(SEED)" tests/crash/run
 
 soak: all ## a quiet day under all shipped policies, armed: 0 quarantines; MINUTES=30 (root)
 	$(Q)O=$(O) MINUTES=$(or $(MINUTES),30) tests/soak
@@ -163,5 +172,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint unit fuzz flow vmtest detect bursts bench soak demo install clean
+.PHONY: all help deps tests threads check lint unit fuzz flow vmtest detect bursts bench crash soak demo install clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)

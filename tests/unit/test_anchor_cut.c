@@ -138,6 +138,27 @@ static void test_cut(void **state)
 	expect(w, true, 3, 1, -1);
 }
 
+/* Killed between an extend's record and the extend: the start tells the register as it was, and the done comes after that. */
+static void test_pending(void **state)
+{
+	const struct ledger_anchor extend = {.kind = LEDGER_ANCHOR_EXTEND,
+					     .extend = {.size = 9, .root = value(9)}};
+	const struct ledger_anchor done = {.kind = LEDGER_ANCHOR_DONE, .done = {value(6)}};
+	struct world *w = *state;
+
+	add(w, &extend); /* 9 */
+	expect(w, true, 2, 1, 8);
+	add_epoch(w, 2, 1); /* 10 */
+	expect(w, true, 2, 1, 8);
+	add_epoch(w, 2, 1); /* 11: killed once more */
+	add(w, &done); /* 12 */
+	expect(w, true, 2, 1, 8);
+	expect(w, true, 2, 6, 12);
+	/* Nothing is pending any more. */
+	add_epoch(w, 2, 6); /* 13 */
+	expect(w, true, 2, 6, 13);
+}
+
 static void test_broken(void **state)
 {
 	const struct world *w = *state;
@@ -166,6 +187,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_cut, make, end),
+		cmocka_unit_test_setup_teardown(test_pending, make, end),
 		cmocka_unit_test_setup_teardown(test_broken, make, end),
 	};
 

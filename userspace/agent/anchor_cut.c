@@ -13,6 +13,7 @@ struct search {
 	const struct evidence_nonce *base;
 	struct anchor_cut here; /* the register as it is while reading */
 	struct anchor_cut found; /* at 0: not found */
+	uint64_t extend_at; /* where an extend without its done begins; 0: none */
 };
 
 static bool is_base(const struct evidence_nonce *base, const struct anchor_cut *p)
@@ -24,8 +25,13 @@ static bool is_base(const struct evidence_nonce *base, const struct anchor_cut *
 static int take(void *ctx, const struct ledger_anchor *a, uint64_t end)
 {
 	struct search *s = ctx;
+	uint64_t begin = s->here.at ? s->here.at : LEDGER_ANCHORS_START;
 
+	s->here.at = end;
 	switch (a->kind) {
+	case LEDGER_ANCHOR_EXTEND:
+		s->extend_at = begin;
+		return 0; /* leaves the register as it was */
 	case LEDGER_ANCHOR_EPOCH:
 		s->here.reset = a->epoch.reset_count;
 		s->here.restart = a->epoch.restart_count;
@@ -33,16 +39,18 @@ static int take(void *ctx, const struct ledger_anchor *a, uint64_t end)
 		break;
 	case LEDGER_ANCHOR_DONE:
 		s->here.value = a->done.pcr;
+		s->extend_at = 0;
 		break;
 	case LEDGER_ANCHOR_FOREIGN:
 		s->here.value = a->foreign.found;
 		break;
-	default: /* leaves the register as it was */
-		return 0;
 	}
-	s->here.at = end;
-	if (is_base(s->base, &s->here))
-		s->found = s->here;
+	if (!is_base(s->base, &s->here))
+		return 0;
+	s->found = s->here;
+	/* A restart found the register as the base has it: the done to come is of an extend that was begun before. */
+	if (s->extend_at)
+		s->found.at = s->extend_at;
 	return 0;
 }
 
@@ -55,6 +63,7 @@ static int find(const struct fsio *io, int fd, struct search *s, const struct an
 	int r;
 
 	s->here = *from;
+	s->extend_at = 0;
 	s->found = (struct anchor_cut){.at = 0};
 	if (from->at && is_base(s->base, from))
 		s->found = *from;

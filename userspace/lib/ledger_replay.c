@@ -166,7 +166,8 @@ int ledger_replay(const void *data, size_t size, const char *origin, ledger_repl
 		p.at = reader.at;
 		r = ledger_dir_anchor_read(&reader, &a, &why);
 		if (r < 0) {
-			p.tell(p.ctx, true, why.text);
+			/* At the very end it is what a crash leaves: no more is claimed, so nothing is proved and nothing is bad. */
+			p.tell(p.ctx, r != -ENODATA, why.text);
 			r = 0;
 		} else if (r > 0) {
 			r = take(&p, &a);
