@@ -84,6 +84,9 @@ enum plumb_finding {
 	PLUMB_FINDING_IMA_LIST = 14,	/* "ima_list": IMA's list is not what PCR 10 was extended with, or nothing proves it */
 	PLUMB_FINDING_IMA_VIOLATION = 15,	/* "ima_violation": a file was written while IMA measured it */
 	PLUMB_FINDING_IMA_SIGNATURE = 16,	/* "ima_signature": of a file that ran, and of none of the given keys, or false */
+	PLUMB_FINDING_BOOT_LOG = 17,	/* "boot_log": the firmware measured, and there is no log that says what: how it booted cannot be attested */
+	PLUMB_FINDING_BOOT_MISMATCH = 18,	/* "boot_mismatch": the boot log does not come to the quoted registers */
+	PLUMB_FINDING_BOOT_EVENT = 19,	/* "boot_event": an event of the boot log is not what it says it is */
 };
 
 /* What a policy rule asks for; each contains those before it. */

@@ -12,7 +12,7 @@
 #include "node.h"
 
 #define PCR 15u
-#define MASK (0xffu | 1u << PCR)
+#define MASK (0x43ffu | 1u << PCR)
 
 static void must(int r, const char *what)
 {
@@ -320,6 +320,7 @@ int node_fixture_nonce(struct node_fixture *n)
 		return r;
 	must(evidence_nonce_parse(answer.data, answer.size, &given, &why), why.text);
 	memcpy(n->nonce, given.nonce, sizeof(n->nonce));
+	n->held = given.boot_log;
 	return r;
 }
 
@@ -334,6 +335,7 @@ static void quote(struct node_fixture *n, struct evidence *e)
 				  .baseline_version = e->baseline_version,
 				  .last_order = e->last_order,
 				  .ima_cursor = e->ima_cursor,
+				  .boot_log = e->boot_log,
 				  .client_key = n->who.key_id};
 	struct digest d;
 	size_t size;
@@ -341,6 +343,15 @@ static void quote(struct node_fixture *n, struct evidence *e)
 	must(checkpoint_text(&e->checkpoint, text, &size), "checkpoint");
 	must(quote_qualifying_data(&b, &d), "qualifying data");
 	must(t->ops->quote(t->ctx, MASK, &d, &e->attest, &e->sig, &e->pcrs), "quote");
+}
+
+static void put_boot_log(struct node_fixture *n, struct evidence *e)
+{
+	if (n->boot_log.size == 0)
+		return;
+	must(digest_sha256(n->boot_log.data, n->boot_log.size, &e->boot_log), "boot log");
+	if (!n->boot_log_kept && !digest_equal(&n->held, &e->boot_log))
+		buf_put(&e->boot_log_data, n->boot_log.data, n->boot_log.size);
 }
 
 static void sign(struct node_fixture *n, struct evidence *e)
@@ -392,6 +403,7 @@ void node_fixture_body(struct node_fixture *n, uint64_t from, bool provisional, 
 		e->ima_from = n->ima_from;
 		e->ima_cursor = n->ima_cursor;
 		buf_put(&e->ima, n->ima.data, n->ima.size);
+		put_boot_log(n, e);
 		quote(n, e);
 		buf_put(&e->anchors, n->anchors.data + n->anchors_kept,
 			n->anchors.size - n->anchors_kept);

@@ -29,6 +29,9 @@ struct node_fixture {
 	bool leaving;
 	struct buf_view ima;	/* entries of IMA's list that go with the next evidence; borrowed */
 	uint64_t ima_from, ima_cursor;
+	struct buf_view boot_log;	/* the firmware's log; borrowed. It goes with evidence when the verifier asks for it */
+	bool boot_log_kept;		/* but is never sent */
+	struct digest held;		/* of the one that the verifier has, by the last nonce */
 	/* of the last answer */
 	int status;
 	struct evidence_answer answer;

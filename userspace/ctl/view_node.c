@@ -328,6 +328,31 @@ static void put_member(FILE *f, size_t columns, const char *key, const json_t *v
 	fprintf(f, "%s\n", strcmp(key, "state") == 0 ? print_off(f) : "");
 }
 
+/* What it came to, then what it tells, a line each. */
+static void put_measured(FILE *f, size_t columns, const json_t *m)
+{
+	const char *finding = client_text(m, "finding"), *key;
+	CLEANUP(buf_done) struct buf line = {0};
+	json_t *value;
+
+	buf_printf(&line, "%s%s%s",
+		   finding[0] ? finding : "a log that comes to the quoted registers",
+		   finding[0] ? ": " : "", client_text(m, "found"));
+	print_column(f, "measured", MEMBER_WIDTH, PRINT_CUT_END);
+	print_value(f, buf_status(&line) < 0 ? "" : (char *)line.data,
+		    columns ? columns - MEMBER_WIDTH - 1 : 0, PRINT_CUT_END);
+	fputc('\n', f);
+	json_object_foreach (json_object_get(m, "claims"), key, value) {
+		buf_clear(&line);
+		buf_printf(&line, "%s = %s", key,
+			   json_is_string(value) ? json_string_value(value) : "");
+		print_column(f, "", MEMBER_WIDTH, PRINT_CUT_END);
+		print_value(f, buf_status(&line) < 0 ? "" : (char *)line.data,
+			    columns ? columns - MEMBER_WIDTH - 1 : 0, PRINT_CUT_END);
+		fputc('\n', f);
+	}
+}
+
 void view_node_all(FILE *f, size_t columns, const json_t *node)
 {
 	size_t n = json_array_size(json_object_get(node, "cases"));
@@ -340,6 +365,10 @@ void view_node_all(FILE *f, size_t columns, const json_t *node)
 		/* A verdict is for machines, and as long as a screen. */
 		if (strcmp(key, "cases") == 0 || strcmp(key, "verdict") == 0)
 			continue;
+		if (strcmp(key, "measured") == 0) {
+			put_measured(f, columns, value);
+			continue;
+		}
 		if (strcmp(key, "baseline") == 0 && json_is_object(value)) {
 			if (asprintf(&text, "version %" PRIu64 ", sha256:%s",
 				     client_number(value, "version"),

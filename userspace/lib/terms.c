@@ -119,6 +119,9 @@ static const struct term findings[] = {
 	{PLUMB_FINDING_IMA_LIST, "ima_list"},
 	{PLUMB_FINDING_IMA_VIOLATION, "ima_violation"},
 	{PLUMB_FINDING_IMA_SIGNATURE, "ima_signature"},
+	{PLUMB_FINDING_BOOT_LOG, "boot_log"},
+	{PLUMB_FINDING_BOOT_MISMATCH, "boot_mismatch"},
+	{PLUMB_FINDING_BOOT_EVENT, "boot_event"},
 	{0, NULL},
 };
 

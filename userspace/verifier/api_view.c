@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_desk.h"
 #include "cleanup.h"
 #include "jsonl.h"
 #include "node.h"
@@ -198,6 +199,8 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 
 	jsonl_begin(&j, ret);
 	r = put_node(&j, v, n);
+	if (r >= 0)
+		r = boot_desk_view(v, n, &j);
 	jsonl_array(&j, "cases");
 	if (r >= 0)
 		r = s->ops->case_each(s->ctx, n->id, true, on_case, &l);

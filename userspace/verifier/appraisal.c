@@ -9,6 +9,7 @@
 
 #include "appraise_ima.h"
 #include "appraise_ledger.h"
+#include "boot_desk.h"
 #include "cleanup.h"
 #include "jsonl.h"
 #include "ledger_dir.h"
@@ -375,11 +376,25 @@ static int compare_ima(struct run *a, struct why *ret_why)
 	return own(r < 0 ? r : ops->blob_put(a->store->ctx, "ima", name, b.data, b.size));
 }
 
+static int appraise_boot_log(struct run *a, struct boot_desk_result *ret)
+{
+	const struct boot_desk_in in = {.v = a->v,
+					.row = a->row,
+					.evidence = a->in->evidence,
+					.baseline = a->baseline,
+					.cases = &a->cases};
+	int r = boot_desk_appraise(&in, ret);
+
+	a->findings |= r < 0 ? 0 : ret->findings;
+	return r < 0 ? r : cases_flood(&a->cases);
+}
+
 static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 {
 	const struct evidence *e = a->in->evidence;
 	struct store_node *row = a->row;
 	struct cases_accepted accepted;
+	struct boot_desk_result boot = {.findings = 0};
 	int r = derive_drift(a, ret_why);
 
 	if (r < 0)
@@ -400,17 +415,20 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 	r = compare_ima(a, ret_why);
 	if (r < 0)
 		return r;
+	r = appraise_boot_log(a, &boot);
+	if (r < 0)
+		return own(r);
 	row->findings |= a->findings | (is_judged(a) ? 0 : UNJUDGED);
 	row->last_evidence_ns = a->cases.now_ns;
 	row->deadline_ns = a->cases.now_ns + a->v->silent_after_ms * 1000000;
 	row->evidence_digest = a->in->body;
 	memcpy(row->last_nonce, e->nonce, sizeof(row->last_nonce));
 	memcpy(row->boot_id, a->boot, sizeof(row->boot_id));
-	/* Boot logs are not read yet, so no reboot is known to be a good one. */
 	accepted =
 		(struct cases_accepted){.size = row->base_size,
 					.findings = a->findings | a->ledger.findings | standing(a),
-					.reset = row->base_reset};
+					.reset = row->base_reset,
+					.boot_is_good = boot.good};
 	r = cases_accepted(&a->cases, &accepted);
 	if (r >= 0 && accepted.findings & BIT(PLUMB_FINDING_BASELINE))
 		r = order_desk_again(a->v, row, e->last_order);

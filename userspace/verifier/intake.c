@@ -9,6 +9,7 @@
 
 #include "appraisal.h"
 #include "appraise_quote.h"
+#include "boot_desk.h"
 #include "cleanup.h"
 #include "deadlines.h"
 #include "ledger_dir.h"
@@ -106,7 +107,7 @@ static int sender(const struct intake *in, const struct cert_identity *who, stru
 
 int intake_nonce(struct intake *in, const struct cert_identity *who, struct buf *ret)
 {
-	struct evidence_nonce n = {.life_ms = WIRE_NONCE_LIFE_MS};
+	struct evidence_nonce n = {.life_ms = WIRE_NONCE_LIFE_MS, .asks_boot_log = true};
 	struct store_node row = {.incarnation = 0};
 	int r = sender(in, who, &row, ret);
 
@@ -117,7 +118,10 @@ int intake_nonce(struct intake *in, const struct cert_identity *who, struct buf 
 	n.base_pcr = row.base_pcr;
 	n.base_reset = row.base_reset;
 	n.base_restart = row.base_restart;
+	r = boot_desk_held(in->v, &row, &n.boot_log);
 	store_node_done(&row);
+	if (r < 0)
+		return r;
 	r = nonces_give(in->nonces, who->name, n.nonce);
 	if (r >= 0)
 		r = evidence_nonce_write(&n, ret);

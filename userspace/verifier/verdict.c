@@ -13,9 +13,11 @@
 #define CONTRAINDICATED 96
 #define BIT(finding) (1u << (finding))
 /* Findings that are a state, which each evidence says anew: when it no longer does, they are over. The others are deeds. */
-#define STATES                                                        \
-	(BIT(PLUMB_FINDING_SILENT) | BIT(PLUMB_FINDING_UNCONFIRMED) | \
-	 BIT(PLUMB_FINDING_BASELINE) | BIT(PLUMB_FINDING_CLOCK) | BIT(PLUMB_FINDING_JUDGE_SKEW))
+#define STATES                                                                                    \
+	(BIT(PLUMB_FINDING_SILENT) | BIT(PLUMB_FINDING_UNCONFIRMED) |                             \
+	 BIT(PLUMB_FINDING_BASELINE) | BIT(PLUMB_FINDING_CLOCK) | BIT(PLUMB_FINDING_JUDGE_SKEW) | \
+	 BIT(PLUMB_FINDING_BOOT_LOG) | BIT(PLUMB_FINDING_BOOT_MISMATCH) |                         \
+	 BIT(PLUMB_FINDING_BOOT_EVENT))
 
 static const char *const claim_names[] = {
 	"instance-identity", "configuration",  "executables",	 "file-system",
@@ -46,6 +48,10 @@ static const struct meaning {
 	/* Where the policy measures what is read, logs that are written meanwhile are daily bread. */
 	[PLUMB_FINDING_IMA_VIOLATION] = {PLUMB_SEVERITY_LOW, VERDICT_EXECUTABLES, 0},
 	[PLUMB_FINDING_IMA_SIGNATURE] = {PLUMB_SEVERITY_HIGH, VERDICT_EXECUTABLES, 33},
+	/* Many machines keep no log. Nothing good is said of how they booted, and what it is worth more is the policy's to say. */
+	[PLUMB_FINDING_BOOT_LOG] = {PLUMB_SEVERITY_LOW, VERDICT_EXECUTABLES, 0},
+	[PLUMB_FINDING_BOOT_MISMATCH] = {PLUMB_SEVERITY_HIGH, VERDICT_EXECUTABLES, 33},
+	[PLUMB_FINDING_BOOT_EVENT] = {PLUMB_SEVERITY_MEDIUM, VERDICT_EXECUTABLES, 0},
 };
 
 const char *verdict_claim_name(enum verdict_claim c)
