@@ -12,7 +12,7 @@
 #include "node.h"
 
 #define PCR 15u
-#define MASK (0x43ffu | 1u << PCR)
+#define MASK (0x47ffu | 1u << PCR)
 
 static void must(int r, const char *what)
 {
@@ -402,6 +402,8 @@ void node_fixture_body(struct node_fixture *n, uint64_t from, bool provisional, 
 	if (!provisional) {
 		e->ima_from = n->ima_from;
 		e->ima_cursor = n->ima_cursor;
+		e->ima_end = n->ima_end;
+		e->has_ima_end = n->has_ima_end;
 		buf_put(&e->ima, n->ima.data, n->ima.size);
 		put_boot_log(n, e);
 		quote(n, e);

@@ -28,7 +28,8 @@ struct node_fixture {
 	uint32_t judge_version;
 	bool leaving;
 	struct buf_view ima;	/* entries of IMA's list that go with the next evidence; borrowed */
-	uint64_t ima_from, ima_cursor;
+	uint64_t ima_from, ima_cursor, ima_end;
+	bool has_ima_end;	/* of an agent that reads the list on after the quote; else ima_end is nothing */
 	struct buf_view boot_log;	/* the firmware's log; borrowed. It goes with evidence when the verifier asks for it */
 	bool boot_log_kept;		/* but is never sent */
 	struct digest held;		/* of the one that the verifier has, by the last nonce */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "fsio.h"
+#include "ima_maker.h"
 #include "node_fixture.h"
 #include "order_desk.h"
 
@@ -101,22 +102,40 @@ static void test_skew(void **state)
 	assert_false(has(p, "finding:judge_skew"));
 }
 
-/* Two entries of a real list: boot_aggregate, which is nobody's program, and kmod. */
+static void give_list(struct place *p, const struct ima_maker *m, uint32_t from, uint32_t to)
+{
+	p->n.ima = ima_maker_from(m, from, to);
+	p->n.ima_from = from;
+	p->n.ima_cursor = p->n.ima_end = to;
+	p->n.has_ima_end = true;
+}
+
+/* boot_aggregate, which is nobody's program, and one that no line tells; then one that the agent keeps to itself. */
 static void test_ima(void **state)
 {
 	struct place *p = *state;
-	struct buf list = {0};
+	struct ima_maker *m = malloc(sizeof(*m));
+	struct quote_pcrs *pcrs = fake_tpm_pcrs(p->n.tpm);
+	struct evidence_nonce nonce;
+	struct why why = {""};
 	struct store_case *c;
 
-	assert_int_equal(
-		fsio_read_file(fsio_system(), "tests/data/ima/ibmtss_sha1.log", 1 << 20, &list), 0);
+	assert_non_null(m);
+	ima_maker_open(m);
+	ima_maker_aggregate(m, pcrs);
+	ima_maker_file(m, "/usr/bin/kmod", 0x5a, NULL);
+	pcrs->values[10] = m->pcr[2];
 	node_fixture_record(&p->n, "start",
 			    "\"phase\":\"ready\",\"ima\":0,\"ima_measures\":\"programs\"");
-	p->n.ima = (struct buf_view){list.data, 211};
-	p->n.ima_cursor = 2;
+	give_list(p, m, 0, 2);
 	accepted(p, "trusted");
-	p->n.ima = (struct buf_view){NULL, 0};
+	give_list(p, m, 2, 2);
 	assert_false(has(p, "finding:ima"));
+	assert_int_equal(node_fixture_nonce(&p->n), 200);
+	assert_int_equal(evidence_nonce_parse(p->n.text, strlen(p->n.text), &nonce, &why), 0);
+	assert_true(nonce.has_ima);
+	assert_int_equal(nonce.ima_from, 2);
+	assert_string_equal(nonce.ima_boot, p->n.boot);
 	verifier_fixture_pass(&p->v, 11000);
 	node_fixture_file(&p->n, "/etc/a", "reg one");
 	accepted(p, "degraded");
@@ -124,13 +143,21 @@ static void test_ima(void **state)
 	assert_int_equal(c->count, 1);
 	assert_non_null(strstr(c->found, "/usr/bin/kmod sha256:5a"));
 	assert_non_null(strstr(c->found, " is in IMA's list and in no line"));
+	assert_false(has(p, "finding:ima_list"));
 	/* Bytes that are no entries change nothing. */
-	p->n.ima = (struct buf_view){list.data, 107};
-	p->n.ima_from = 2;
-	p->n.ima_cursor = 3;
+	give_list(p, m, 0, 2);
+	p->n.ima.size--;
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_REFUSED);
 	assert_non_null(strstr(p->n.answer.reason, "IMA list: cut short"));
-	buf_done(&list);
+	ima_maker_file(m, "/usr/bin/evil", 0x66, NULL);
+	pcrs->values[10] = m->pcr[3];
+	give_list(p, m, 2, 2);
+	accepted(p, "degraded");
+	c = node_fixture_case(&p->n, "finding:ima_list");
+	assert_int_equal(c->count, 1);
+	assert_non_null(strstr(c->found, "none of entries 2 to 2 leads to the PCR 10"));
+	ima_maker_done(m);
+	free(m);
 }
 
 static void test_reboot(void **state)

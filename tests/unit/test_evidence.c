@@ -80,6 +80,21 @@ static void test_ima(void **state)
 	assert_true(e.ima.size > 100);
 	assert_int_equal(evidence_write(&e, &again), 0);
 	assert_same(&again, &text);
+	/* The same of an agent that reads the list on after the quote: the quote is bound to one entry less. */
+	assert_false(e.has_ima_end);
+	assert_int_equal(e.ima_end, 42);
+	e.has_ima_end = true;
+	e.ima_cursor = 41;
+	buf_clear(&again);
+	assert_int_equal(evidence_write(&e, &again), 0);
+	buf_clear(&text);
+	read_data("evidence-ima-end.txt", &text);
+	assert_same(&again, &text);
+	evidence_done(&e);
+	assert_int_equal(evidence_parse(text.data, text.size, &e, &why), 0);
+	assert_true(e.has_ima_end);
+	assert_int_equal(e.ima_end, 42);
+	assert_int_equal(e.ima_cursor, 41);
 	while (e.ima.size <= WIRE_MAX_IMA)
 		buf_puts(&e.ima,
 			 "sixty-four bytes of what the kernel would never put into its list");
@@ -187,6 +202,16 @@ static void test_nonce(void **state)
 	assert_non_null(strstr((char *)again.data, "\"base\":null"));
 	assert_int_equal(evidence_nonce_parse(again.data, again.size, &n, &why), 0);
 	assert_false(n.has_base);
+	assert_false(n.has_ima);
+	buf_clear(&text);
+	read_data("nonce-ima.json", &text);
+	assert_int_equal(evidence_nonce_parse(text.data, text.size, &n, &why), 0);
+	assert_true(n.has_ima);
+	assert_string_equal(n.ima_boot, "5eb63bbb-e01e-4ed0-93cb-22bb8f5acdc3");
+	assert_int_equal(n.ima_from, 362);
+	buf_clear(&again);
+	assert_int_equal(evidence_nonce_write(&n, &again), 0);
+	assert_same(&again, &text);
 	buf_done(&text);
 	buf_done(&again);
 }
@@ -274,7 +299,13 @@ static const struct {
 	{EVIDENCE, "\"ima_cursor\":42,", "", "\"ima_cursor\""},
 	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima\":\"AAAA\",", "\"ima_from\""},
 	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima_from\":43,\"ima\":\"AAAA\",",
-	 "\"ima_from\" is beyond"},
+	 "do not rise"},
+	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima_end\":43,", "do not rise"},
+	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima_end\":-1,", "\"ima_end\""},
+	{PROVISIONAL, "\"baseline\"", "\"ima_end\":0,\"baseline\"", "\"ima_end\""},
+	{NONCE, "}}", "},\"ima\":7}", "\"ima\""},
+	{NONCE, "}}", "},\"ima\":{\"boot\":\"\"}}", "\"from\""},
+	{NONCE, "}}", "},\"ima\":{\"boot\":7,\"from\":0}}", "\"boot\""},
 	{EVIDENCE, "\"ima_cursor\":42,", "\"ima_cursor\":42,\"ima_from\":41,\"ima\":\"AAA\",",
 	 "\"ima\""},
 	{PROVISIONAL, "\"baseline\"", "\"boot_log_data\":\"\",\"baseline\"", "\"boot_log_data\""},

@@ -53,6 +53,24 @@ static void a_list_is_read_on(void **state)
 	ima_list_taken(l, 400);
 	assert_int_equal(ima_list_next(l, 4096, &v, &from, &n, &why), 0);
 	assert_int_equal(from, 362);
+	/* Anywhere else, back and forth; beyond its end it ends there. */
+	for (uint64_t want = 361; want > 0; want /= 2) {
+		assert_int_equal(ima_list_seek(l, want, &why), 0);
+		assert_int_equal(ima_list_next(l, 4096, &v, &from, &n, &why), 0);
+		assert_int_equal(from, want);
+		assert_true(n > 0 && v.data[0] == 10);
+		assert_int_equal(ima_list_seek(l, 362 - want, &why), 0);
+		assert_int_equal(ima_list_next(l, 4096, &v, &from, &n, &why), 0);
+		assert_int_equal(from, 362 - want);
+	}
+	assert_int_equal(ima_list_seek(l, 0, &why), 0);
+	assert_int_equal(ima_list_next(l, 1 << 20, &v, &from, &n, &why), 0);
+	assert_int_equal(from, 0);
+	assert_int_equal(n, 362);
+	assert_int_equal(ima_list_seek(l, 400, &why), 0);
+	assert_int_equal(ima_list_next(l, 1 << 20, &v, &from, &n, &why), 0);
+	assert_int_equal(from, 362);
+	assert_int_equal(n, 0);
 	scratch_run(dir, "printf '\\377\\377\\377\\377xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' "
 			 ">>binary_runtime_measurements");
 	assert_int_equal(ima_list_next(l, 4096, &v, &from, &n, &why), -EBADMSG);

@@ -39,7 +39,7 @@ static void check_template_digest(const struct imalog_entry *e)
 	if (e->violation)
 		return;
 	if (e->template == IMALOG_IMA) {
-		memcpy(padded, e->digest.data, 20);
+		memcpy(padded, e->file.bytes.data, 20);
 		memcpy(padded + 20, e->name, e->name_size);
 		over = (struct buf_view){padded, sizeof(padded)};
 	}
@@ -50,7 +50,7 @@ static void check_template_digest(const struct imalog_entry *e)
 	assert_memory_equal(got, e->template_digest.data, e->template_digest.size);
 }
 
-static uint32_t read_all(struct list *l, uint32_t of[4], struct imalog_entry *ret_last, int *ret)
+static uint32_t read_all(struct list *l, uint32_t of[5], struct imalog_entry *ret_last, int *ret)
 {
 	struct buf_reader r = buf_reader_of(l->bytes.data, l->bytes.size);
 	struct why why = {""};
@@ -71,15 +71,15 @@ static void real_lists_are_read(void **state)
 	static const struct {
 		const char *name;
 		size_t digest_size;
-		uint32_t n, of[4];
+		uint32_t n, of[5];
 		int ret;
 	} lists[] = {
-		{"ibmtss_sha1.log", 20, 362, {0, 0, 0, 362}, 0},
-		{"ibmtss_sha256.log", 32, 362, {0, 0, 0, 362}, 0},
-		{"ibmtss_imatest.log", 20, 17, {0, 0, 0, 0}, 0},
+		{"ibmtss_sha1.log", 20, 362, {0, 0, 0, 362, 0}, 0},
+		{"ibmtss_sha256.log", 32, 362, {0, 0, 0, 362, 0}, 0},
+		{"ibmtss_imatest.log", 20, 17, {0, 1, 1, 3, 12}, 0},
 		/* One byte is behind the last entry: told, and all before it is good. */
-		{"tpm2-tss_sml-ima-ng-sha1.bin", 20, 6, {0, 0, 6, 0}, -EBADMSG},
-		{"tpm2-tss_sml-ima-sha1.bin", 20, 12, {0, 12, 0, 0}, -EBADMSG},
+		{"tpm2-tss_sml-ima-ng-sha1.bin", 20, 6, {0, 0, 6, 0, 0}, -EBADMSG},
+		{"tpm2-tss_sml-ima-sha1.bin", 20, 12, {0, 12, 0, 0, 0}, -EBADMSG},
 		{"tpm2-tss_sml-ima-ng-sha1-invalidated.bin", 20, 0, {0}, -EBADMSG},
 	};
 
@@ -87,17 +87,13 @@ static void real_lists_are_read(void **state)
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		struct imalog_entry last;
 		struct list l;
-		uint32_t of[4] = {0};
+		uint32_t of[5] = {0};
 		int r;
 
 		load(&l, lists[i].name, lists[i].digest_size);
 		assert_int_equal(read_all(&l, of, &last, &r), lists[i].n);
 		assert_int_equal(r, lists[i].ret);
-		if (strcmp(lists[i].name, "ibmtss_imatest.log") != 0)
-			assert_memory_equal(of, lists[i].of, sizeof(of));
-		else
-			assert_true(of[IMALOG_IMA] && of[IMALOG_NG] && of[IMALOG_SIG] &&
-				    of[IMALOG_OTHER]);
+		assert_memory_equal(of, lists[i].of, sizeof(of));
 		buf_done(&l.bytes);
 	}
 }
@@ -116,13 +112,72 @@ static void an_entry_is_taken_apart(void **state)
 	assert_int_equal(e.pcr, 10);
 	assert_int_equal(e.template, IMALOG_SIG);
 	assert_string_equal(e.name, "boot_aggregate");
-	assert_string_equal(e.algorithm, "sha256");
+	assert_string_equal(e.file.algorithm, "sha256");
 	assert_true(imalog_is_sha256(&e));
-	assert_int_equal(e.digest.data[0], 0x8c);
+	assert_int_equal(e.file.bytes.data[0], 0x8c);
 	assert_int_equal(e.signature.size, 0);
 	assert_false(e.violation);
 	assert_int_equal(imalog_next(&r, 20, &e, &why), 1);
 	assert_string_equal(e.name, "/usr/bin/kmod");
+	buf_done(&l.bytes);
+}
+
+/* One of nearly every template, as they stand in the list. */
+static void every_template_is_taken_apart(void **state)
+{
+	static const struct {
+		const char *template_name, *algorithm, *name;
+		size_t signature, buffer, modsig;
+		bool verity;
+		const char *unsigned_algorithm;
+	} all[] = {
+		{"d-ng|sig", "sha1", NULL, 0, 0, 0, false, ""},
+		{"n-ng|d-ng", "sha1", "boot_aggregate", 0, 0, 0, false, ""},
+		{"n-ng|sig|d-ng", "sha1", "boot_aggregate", 0, 0, 0, false, ""},
+		{"n-ng|sig", "", "boot_aggregate", 0, 0, 0, false, ""},
+		{"n", "", "boot_aggregate", 0, 0, 0, false, ""},
+		{"sig", "", NULL, 0, 0, 0, false, ""},
+		{"ima", "sha1", "boot_aggregate", 0, 0, 0, false, ""},
+		{"ima-ng", "sha1", "boot_aggregate", 0, 0, 0, false, ""},
+		{"ima-sig", "sha1", "boot_aggregate", 0, 0, 0, false, ""},
+		{"ima-modsig", "sha256",
+		 "/usr/lib/modules/5.4.0-rc7+/kernel/drivers/gpu/drm/"
+		 "drm_panel_orientation_quirks.ko",
+		 0, 0, 0, false, ""},
+		{"ima-sig", "sha256", "/usr/lib/systemd/systemd", 265, 0, 0, false, ""},
+		{"ima-sig", "sha256", "/usr/lib/systemd/systemd", 80, 0, 0, false, ""},
+		{"ima-sigv2", "sha256", "/tmp/lower/lower/lower-file.txt", 0, 0, 0, false, ""},
+		{"ima-buf", "sha256", ".builtin_trusted_keys", 0, 1324, 0, false, ""},
+		{"evm-sig", "sha256", "/tmp/lower/lower/foo-evmsig-4.txt", 0, 0, 0, false, ""},
+		{"ima-ngv2", "sha256", "boot_aggregate", 0, 0, 0, false, ""},
+		{"ima-modsig", "sha256", "/boot/vmlinuz-6.1.6-200.fc37.x86_64", 0, 0, 397, false,
+		 "sha256"},
+	};
+	struct list l;
+	struct buf_reader r;
+	struct imalog_entry e;
+	struct why why = {""};
+
+	(void)state;
+	load(&l, "ibmtss_imatest.log", 20);
+	r = buf_reader_of(l.bytes.data, l.bytes.size);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		assert_int_equal(imalog_next(&r, 20, &e, &why), 1);
+		assert_int_equal(e.template_name.size, strlen(all[i].template_name));
+		assert_memory_equal(e.template_name.data, all[i].template_name,
+				    e.template_name.size);
+		assert_string_equal(e.file.algorithm, all[i].algorithm);
+		assert_int_equal(e.name != NULL, all[i].name != NULL);
+		assert_int_equal(e.name_size, all[i].name ? strlen(all[i].name) : 0);
+		if (e.name)
+			assert_memory_equal(e.name, all[i].name, e.name_size);
+		assert_int_equal(e.signature.size, all[i].signature);
+		assert_int_equal(e.buffer.size, all[i].buffer);
+		assert_int_equal(e.modsig.size, all[i].modsig);
+		assert_int_equal(e.verity, all[i].verity);
+		assert_string_equal(e.unsigned_file.algorithm, all[i].unsigned_algorithm);
+	}
+	assert_int_equal(imalog_next(&r, 20, &e, &why), 0);
 	buf_done(&l.bytes);
 }
 
@@ -228,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_lists_are_read),
 		cmocka_unit_test(an_entry_is_taken_apart),
+		cmocka_unit_test(every_template_is_taken_apart),
 		cmocka_unit_test(whole_entries_are_told_from_a_piece),
 		cmocka_unit_test(broken_twins_are_refused),
 	};

@@ -9,24 +9,55 @@
 #include "log.h"
 #include "plumb/wire.h"
 
-/* Without the list the evidence goes all the same: the verifier sees where its numbers stand still. */
-static void bind_ima(const struct evidence_maker *m, struct evidence_maker_bound *b)
+/* Entries from the first that the verifier wants. Without the list the evidence goes all the same: the verifier sees where its numbers stand still. */
+static void read_ima(const struct evidence_maker *m, struct evidence_maker_bound *b)
 {
 	struct why why = {""};
-	uint64_t n = 0;
-	int r;
+	uint64_t from = 0, n = 0;
+	struct buf_view v;
+	int r = ima_list_next(m->ima, WIRE_MAX_IMA, &v, &from, &n, &why);
 
 	b->ima = (struct buf_view){NULL, 0};
+	b->ima_from = b->ima_end = b->ima_cursor;
 	b->ima_more = false;
-	if (!m->ima)
-		return;
-	r = ima_list_next(m->ima, WIRE_MAX_IMA, &b->ima, &b->ima_from, &n, &why);
 	if (r < 0) {
 		log_warning("ima=unread error=\"%s\" next=\"evidence goes without it\"", why.text);
 		return;
 	}
-	b->ima_cursor = b->ima_from + n;
-	b->ima_more = b->ima.size > WIRE_MAX_IMA / 2;
+	b->ima = v;
+	b->ima_from = from;
+	b->ima_end = from + n;
+	b->ima_more = v.size > WIRE_MAX_IMA / 2;
+}
+
+static bool is_this_boot(const struct evidence_maker *m, const char *boot)
+{
+	uint8_t id[16];
+	char hex[33];
+	size_t n = 0;
+
+	for (size_t i = 0; boot[i] && n < 32; i++)
+		if (boot[i] != '-')
+			hex[n++] = boot[i];
+	return n == 32 && digest_bytes_from_hex(hex, 32, id, sizeof(id)) >= 0 &&
+	       memcmp(id, m->identity->now.boot_id, sizeof(id)) == 0;
+}
+
+static void bind_ima(const struct evidence_maker *m, struct evidence_maker_bound *b)
+{
+	const struct evidence_nonce *n = &b->nonce;
+	struct why why = {""};
+
+	if (!m->ima)
+		return;
+	if (n->has_ima) {
+		b->ima_cursor = is_this_boot(m, n->ima_boot) ? n->ima_from : 0;
+		if (ima_list_seek(m->ima, b->ima_cursor, &why) < 0)
+			log_warning("ima=unread error=\"%s\" next=\"evidence goes without it\"",
+				    why.text);
+	}
+	read_ima(m, b);
+	b->ima_cursor = b->ima_end;
 }
 
 int evidence_maker_bind(const struct evidence_maker *m, struct evidence_maker_bound *b)
@@ -154,7 +185,7 @@ int evidence_maker_provisional(const struct evidence_maker *m, const struct evid
 	return evidence_write(&e, ret);
 }
 
-int evidence_maker_evidence(const struct evidence_maker *m, const struct evidence_maker_bound *b,
+int evidence_maker_evidence(const struct evidence_maker *m, struct evidence_maker_bound *b,
 			    const struct tpm_job *job, bool leaving, struct buf *ret,
 			    struct why *ret_why)
 {
@@ -171,8 +202,13 @@ int evidence_maker_evidence(const struct evidence_maker *m, const struct evidenc
 	e.pcrs = job->pcrs;
 	e.boot_log = m->identity->boot_log;
 	e.leaving = leaving;
+	/* What the quoted register has, the list has by now. */
+	if (m->ima && b->nonce.has_ima)
+		read_ima(m, b);
 	e.ima_cursor = b->ima_cursor;
 	e.ima_from = b->ima_from;
+	e.ima_end = b->ima_end;
+	e.has_ima_end = b->nonce.has_ima;
 	buf_put(&e.ima, b->ima.data, b->ima.size);
 	if (sends_boot_log(m, b, lines.size))
 		buf_put(&e.boot_log_data, m->identity->boot_log_data.data,

@@ -37,6 +37,7 @@ struct evidence_maker_bound {
 	uint64_t last_order, baseline_version;
 	uint64_t ima_from, ima_cursor;	/* entries of IMA's list that go with it: [from, cursor) */
 	struct buf_view ima;		/* borrowed until the next binding */
+	uint64_t ima_end;		/* those read after the quote included */
 	bool ima_more;			/* others wait for the next */
 	struct digest qualifying;
 };
@@ -47,8 +48,8 @@ int evidence_maker_bind(const struct evidence_maker *m, struct evidence_maker_bo
 int evidence_maker_check(const struct evidence_maker *m, const struct evidence_maker_bound *b, const struct tpm_job *job, struct why *ret_why);
 /* Where one body of lines from `from` on ends, `to` at most. */
 int evidence_maker_reach(const struct evidence_maker *m, uint64_t from, uint64_t to, uint64_t *ret_to);
-/* -E2BIG: it does not fit one body: the lines of a provisional, or the anchors since the last accepted quote (why). */
-int evidence_maker_evidence(const struct evidence_maker *m, const struct evidence_maker_bound *b, const struct tpm_job *job, bool leaving,
+/* -E2BIG: it does not fit one body: the lines of a provisional, or the anchors since the last accepted quote (why). IMA's list is read on. */
+int evidence_maker_evidence(const struct evidence_maker *m, struct evidence_maker_bound *b, const struct tpm_job *job, bool leaving,
 			    struct buf *ret, struct why *ret_why);
 /* Lines [from, head->size). note: signature line of the event key; NULL: none, and it binds nobody. b: its standing alone is read. */
 int evidence_maker_provisional(const struct evidence_maker *m, const struct evidence_maker_bound *b, const struct checkpoint *head,

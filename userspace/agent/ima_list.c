@@ -170,6 +170,29 @@ int ima_list_next(struct ima_list *l, size_t max, struct buf_view *ret, uint64_t
 	return 0;
 }
 
+int ima_list_seek(struct ima_list *l, uint64_t from, struct why *ret_why)
+{
+	uint64_t before;
+	int r = 0;
+
+	if (from < l->from) {
+		if (lseek(l->fd, 0, SEEK_SET) != 0)
+			return why_set(ret_why, -EIO, "IMA's list: it cannot be read anew");
+		buf_clear(&l->kept);
+		l->from = 0;
+	}
+	do {
+		before = l->from;
+		ima_list_taken(l, from);
+		if (l->from < from)
+			r = read_some(l->fd, IMA_LIST_KEPT, &l->kept);
+		if (r < 0)
+			return why_set(ret_why, r, "IMA's list: %s", strerror(-r));
+		ima_list_taken(l, from);
+	} while (l->from < from && l->from > before);
+	return 0;
+}
+
 void ima_list_taken(struct ima_list *l, uint64_t to)
 {
 	struct buf_reader r = buf_reader_of(l->kept.data, l->kept.size);

@@ -30,5 +30,7 @@ enum ima_list_covers ima_list_covers(const struct ima_list *l);
 /* Whole entries from the first that was not taken yet, max bytes at most; borrowed until the next call. 0, or -errno with nothing given. */
 int ima_list_next(struct ima_list *l, size_t max, struct buf_view *ret, uint64_t *ret_from, uint64_t *ret_n, struct why *ret_why);
 void ima_list_taken(struct ima_list *l, uint64_t to);	/* entries below that are not given again */
+/* Entry `from` is given next, were it given before or not yet; beyond the end: the end. 0 or -errno. */
+int ima_list_seek(struct ima_list *l, uint64_t from, struct why *ret_why);
 
 #endif

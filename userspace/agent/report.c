@@ -43,6 +43,8 @@ struct report {
 	bool knows_size;
 	uint64_t size; /* lines that the verifier has stored */
 	uint64_t nonce_until_ns; /* boot time */
+	uint64_t
+		ima_sent_from; /* of the last evidence that had no room for all; UINT64_MAX: it had */
 	struct evidence_maker_bound at_hand; /* what the quote or the signature at hand is over */
 };
 
@@ -435,6 +437,16 @@ static void attempt(struct report *r)
 		r->phase = PHASE_NONCE;
 }
 
+/* What one evidence had no room for follows at once, as long as the verifier gets on with it. */
+static bool ima_goes_on(struct report *r)
+{
+	const struct evidence_maker_bound *b = &r->at_hand;
+	bool more = b->ima_more && b->ima_from != r->ima_sent_from;
+
+	r->ima_sent_from = b->ima_more ? b->ima_from : UINT64_MAX;
+	return more;
+}
+
 static void accepted(struct report *r, const struct evidence_answer *a)
 {
 	const struct checkpoint *head = &r->at_hand.head;
@@ -443,9 +455,9 @@ static void accepted(struct report *r, const struct evidence_answer *a)
 	take_size(r, a->size);
 	kept = keep_cosignature(r, a, head);
 	/* What came meanwhile, and is wanted, goes next; else the schedule. */
-	if (r->maker.ima)
-		ima_list_taken(r->maker.ima, r->at_hand.ima_cursor);
-	r->wanted = r->want_size > head->size || r->at_hand.ima_more;
+	if (r->maker.ima && !r->at_hand.nonce.has_ima)
+		ima_list_taken(r->maker.ima, r->at_hand.ima_end);
+	r->wanted = r->want_size > head->size || ima_goes_on(r);
 	settled(r);
 	if (a->certificate.size > 0 && r->o.renewed)
 		r->o.renewed(r->o.ctx, &a->certificate);
@@ -536,6 +548,7 @@ int report_open(struct event_base *base, const struct report_options *o, struct 
 	if (!r)
 		return -ENOMEM;
 	r->o = *o;
+	r->ima_sent_from = UINT64_MAX;
 	r->maker = (struct evidence_maker){
 		.writer = o->writer,
 		.identity = o->identity,

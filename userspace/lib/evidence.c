@@ -45,6 +45,8 @@ static void put_quote(struct jsonl *j, const struct evidence *e)
 	if (e->boot_log_data.size > 0)
 		jsonl_base64(j, "boot_log_data", e->boot_log_data.data, e->boot_log_data.size);
 	jsonl_uint(j, "ima_cursor", e->ima_cursor);
+	if (e->has_ima_end)
+		jsonl_uint(j, "ima_end", e->ima_end);
 	if (e->ima.size == 0)
 		return;
 	jsonl_uint(j, "ima_from", e->ima_from);
@@ -111,20 +113,6 @@ static int get_version(const json_t *o, struct why *ret_why)
 	return v == WIRE_VERSION ? 0 : why_set(ret_why, -EBADMSG, "\"v\" is not %d", WIRE_VERSION);
 }
 
-static int get_nonce(const json_t *o, uint8_t ret[WIRE_NONCE_SIZE], struct why *ret_why)
-{
-	CLEANUP(buf_done) struct buf b = {0};
-	int r = jsonl_get_base64(o, "nonce", WIRE_NONCE_SIZE, &b, ret_why);
-
-	if (r < 0)
-		return r;
-	if (b.size != WIRE_NONCE_SIZE)
-		return why_set(ret_why, -EBADMSG, "\"nonce\" has %zu bytes instead of %u", b.size,
-			       WIRE_NONCE_SIZE);
-	memcpy(ret, b.data, WIRE_NONCE_SIZE);
-	return 0;
-}
-
 static int get_bytes(const json_t *o, const char *key, size_t max, struct buf *ret,
 		     struct why *ret_why)
 {
@@ -171,18 +159,24 @@ static int get_pcrs(const json_t *o, struct quote_pcrs *ret, struct why *ret_why
 	return 0;
 }
 
-/* Only where IMA measured something since the last evidence. */
+/* Entries only where IMA measured something since the last evidence. */
 static int get_ima(const json_t *o, struct evidence *e, struct why *ret_why)
 {
-	int r;
+	int r = 0;
 
-	if (!json_object_get(o, "ima"))
-		return 0;
-	r = jsonl_get_uint(o, "ima_from", INT64_MAX, &e->ima_from, ret_why);
-	if (r >= 0)
-		r = get_bytes(o, "ima", WIRE_MAX_IMA, &e->ima, ret_why);
-	if (r >= 0 && e->ima_from > e->ima_cursor)
-		r = why_set(ret_why, -EBADMSG, "\"ima_from\" is beyond \"ima_cursor\"");
+	e->ima_from = e->ima_end = e->ima_cursor;
+	e->has_ima_end = json_object_get(o, "ima_end") != NULL;
+	if (e->has_ima_end)
+		r = jsonl_get_uint(o, "ima_end", INT64_MAX, &e->ima_end, ret_why);
+	if (r >= 0 && json_object_get(o, "ima")) {
+		r = jsonl_get_uint(o, "ima_from", INT64_MAX, &e->ima_from, ret_why);
+		if (r >= 0)
+			r = get_bytes(o, "ima", WIRE_MAX_IMA, &e->ima, ret_why);
+	}
+	if (r >= 0 && (e->ima_from > e->ima_cursor || e->ima_cursor > e->ima_end ||
+		       (e->ima.size == 0 && e->ima_from != e->ima_end)))
+		r = why_set(ret_why, -EBADMSG,
+			    "\"ima_from\", \"ima_cursor\" and \"ima_end\" do not rise");
 	return r;
 }
 
@@ -205,7 +199,7 @@ static int get_boot_log(const json_t *o, struct evidence *e, struct why *ret_why
 static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 {
 	uint64_t pcr = 0;
-	int r = get_nonce(o, e->nonce, ret_why);
+	int r = evidence_nonce_bytes(o, e->nonce, ret_why);
 
 	if (r >= 0)
 		r = jsonl_get_uint(o, "pcr_index", QUOTE_N_PCRS - 1, &pcr, ret_why);
@@ -237,7 +231,7 @@ static int refuse_quote(const json_t *o, struct why *ret_why)
 {
 	static const char *const keys[] = {"nonce",	 "pcr_index", "pcrs",	  "attest",
 					   "sig",	 "anchors",   "boot_log", "boot_log_data",
-					   "ima_cursor", "ima_from",  "ima"};
+					   "ima_cursor", "ima_end",   "ima_from", "ima"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (json_object_get(o, keys[i]))
@@ -501,82 +495,6 @@ int evidence_answer_parse(const void *body, size_t size, struct evidence_answer 
 		evidence_answer_done(&found);
 		return r == -ENOENT ? -EBADMSG : r;
 	}
-	*ret = found;
-	return 0;
-}
-
-int evidence_nonce_write(const struct evidence_nonce *n, struct buf *ret)
-{
-	struct jsonl j;
-
-	jsonl_begin(&j, ret);
-	jsonl_uint(&j, "v", WIRE_VERSION);
-	jsonl_base64(&j, "nonce", n->nonce, WIRE_NONCE_SIZE);
-	jsonl_uint(&j, "life_ms", n->life_ms);
-	jsonl_uint(&j, "size", n->size);
-	if (n->has_base) {
-		jsonl_object(&j, "base");
-		jsonl_hex(&j, "pcr", n->base_pcr.bytes, DIGEST_SIZE);
-		jsonl_uint(&j, "reset", n->base_reset);
-		jsonl_uint(&j, "restart", n->base_restart);
-		jsonl_close(&j);
-	} else {
-		jsonl_null(&j, "base");
-	}
-	if (n->asks_boot_log)
-		jsonl_hex(&j, "boot_log", n->boot_log.bytes, DIGEST_SIZE);
-	jsonl_end(&j);
-	return buf_status(ret);
-}
-
-static int get_base(const json_t *o, struct evidence_nonce *n, struct why *ret_why)
-{
-	json_t *base = json_object_get(o, "base");
-	int r;
-
-	if (json_is_null(base))
-		return 0;
-	r = jsonl_get_object(o, "base", &base, ret_why);
-	if (r >= 0)
-		r = jsonl_get_hex(base, "pcr", n->base_pcr.bytes, DIGEST_SIZE, ret_why);
-	if (r >= 0)
-		r = get_u32(base, "reset", &n->base_reset, ret_why);
-	if (r >= 0)
-		r = get_u32(base, "restart", &n->base_restart, ret_why);
-	if (r >= 0)
-		n->has_base = true;
-	return r;
-}
-
-static int get_asked(const json_t *o, struct evidence_nonce *n, struct why *ret_why)
-{
-	n->asks_boot_log = json_object_get(o, "boot_log") != NULL;
-	return n->asks_boot_log
-		       ? jsonl_get_hex(o, "boot_log", n->boot_log.bytes, DIGEST_SIZE, ret_why)
-		       : 0;
-}
-
-int evidence_nonce_parse(const void *body, size_t size, struct evidence_nonce *ret,
-			 struct why *ret_why)
-{
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	struct evidence_nonce found = {.size = 0};
-	int r = jsonl_parse(body, size, WIRE_MAX_JSON_BODY, &o, ret_why);
-
-	if (r >= 0)
-		r = get_version(o, ret_why);
-	if (r >= 0)
-		r = get_nonce(o, found.nonce, ret_why);
-	if (r >= 0)
-		r = jsonl_get_uint(o, "life_ms", INT64_MAX, &found.life_ms, ret_why);
-	if (r >= 0)
-		r = jsonl_get_uint(o, "size", INT64_MAX, &found.size, ret_why);
-	if (r >= 0)
-		r = get_base(o, &found, ret_why);
-	if (r >= 0)
-		r = get_asked(o, &found, ret_why);
-	if (r < 0)
-		return r == -ENOENT ? -EBADMSG : r;
 	*ret = found;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "buf.h"
 #include "checkpoint.h"
 #include "digest.h"
+#include "evidence_nonce.h"
 #include "quote.h"
 #include "why.h"
 
@@ -38,8 +39,10 @@ struct evidence {
 	struct buf anchors;			/* owned: raw records since the quote base that the verifier named */
 	struct digest boot_log;			/* zero: none */
 	struct buf boot_log_data;		/* owned: the log itself, whose digest boot_log is; empty: the verifier has it, or did not ask */
-	uint64_t ima_cursor;			/* entries of IMA's list, those here included */
+	uint64_t ima_cursor;			/* entries of IMA's list before the quote, as far as they were read; the quote is bound to it */
 	uint64_t ima_from;			/* number of the first that is here */
+	uint64_t ima_end;			/* of the one after the last that is here: after the quote there may be more than before it */
+	bool has_ima_end;			/* of an older release it has not: ima_end is ima_cursor then */
 	struct buf ima;				/* owned: entries as the kernel has them; empty: none are new, or there is no list */
 	uint64_t baseline_version;
 	uint64_t last_order;
@@ -70,19 +73,5 @@ struct evidence_answer {
 void evidence_answer_done(struct evidence_answer *a);
 int evidence_answer_write(const struct evidence_answer *a, struct buf *ret);
 int evidence_answer_parse(const void *body, size_t size, struct evidence_answer *ret, struct why *ret_why);
-
-/* Answer to WIRE_ROUTE_NONCE. */
-struct evidence_nonce {
-	uint8_t nonce[WIRE_NONCE_SIZE];
-	uint64_t life_ms;
-	uint64_t size;				/* head stored: send lines from here */
-	bool has_base;				/* a quote was accepted before */
-	struct digest base_pcr;			/* runtime PCR in it: send anchors from there */
-	uint32_t base_reset, base_restart;
-	bool asks_boot_log;			/* it takes boot logs; a verifier of before has no such member */
-	struct digest boot_log;			/* of the one that it has of this node; zero: none */
-};
-int evidence_nonce_write(const struct evidence_nonce *n, struct buf *ret);
-int evidence_nonce_parse(const void *body, size_t size, struct evidence_nonce *ret, struct why *ret_why);
 
 #endif

@@ -63,26 +63,44 @@ static size_t size_of(const char *algorithm)
 }
 
 /* "sha256:", NUL, digest. Of an algorithm that is not known here any size is taken. */
-static int split_digest(const struct buf_view *field, struct imalog_entry *e, struct why *ret_why)
+static int split_digest(const struct buf_view *field, struct imalog_digest *ret,
+			struct why *ret_why)
 {
 	const uint8_t *nul = memchr(field->data, '\0', field->size);
 	size_t n = nul ? (size_t)(nul - field->data) : 0;
 
-	if (n < 2 || n > sizeof(e->algorithm) || field->data[n - 1] != ':')
+	if (n < 2 || n > sizeof(ret->algorithm) || field->data[n - 1] != ':')
 		return why_set(ret_why, -EBADMSG, "IMA list: a digest without its algorithm");
 	for (size_t i = 0; i + 1 < n; i++)
 		if (!isalnum(field->data[i]) && field->data[i] != '-')
 			return why_set(ret_why, -EBADMSG,
 				       "IMA list: byte %zu of an algorithm is 0x%02x", i,
 				       field->data[i]);
-	memcpy(e->algorithm, field->data, n - 1);
-	e->algorithm[n - 1] = '\0';
-	e->digest = (struct buf_view){nul + 1, field->size - n - 1};
-	if (e->digest.size == 0 ||
-	    (size_of(e->algorithm) && e->digest.size != size_of(e->algorithm)))
+	memcpy(ret->algorithm, field->data, n - 1);
+	ret->algorithm[n - 1] = '\0';
+	ret->bytes = (struct buf_view){nul + 1, field->size - n - 1};
+	if (ret->bytes.size == 0 ||
+	    (size_of(ret->algorithm) && ret->bytes.size != size_of(ret->algorithm)))
 		return why_set(ret_why, -EBADMSG, "IMA list: a %s digest of %zu bytes",
-			       e->algorithm, e->digest.size);
+			       ret->algorithm, ret->bytes.size);
 	return 0;
+}
+
+/* "ima:" or "verity:" and then as above: what the digest is of, the file or its fs-verity root. */
+static int split_typed_digest(const struct buf_view *field, struct imalog_entry *e,
+			      struct why *ret_why)
+{
+	static const char ima[] = "ima:", verity[] = "verity:";
+	struct buf_view rest = *field;
+
+	e->verity = field->size > sizeof(verity) - 1 &&
+		    memcmp(field->data, verity, sizeof(verity) - 1) == 0;
+	if (!e->verity &&
+	    (field->size < sizeof(ima) - 1 || memcmp(field->data, ima, sizeof(ima) - 1) != 0))
+		return why_set(ret_why, -EBADMSG, "IMA list: a digest of neither ima nor verity");
+	rest.data += e->verity ? sizeof(verity) - 1 : sizeof(ima) - 1;
+	rest.size -= e->verity ? sizeof(verity) - 1 : sizeof(ima) - 1;
+	return split_digest(&rest, &e->file, ret_why);
 }
 
 static int split_name(const struct buf_view *field, struct imalog_entry *e, struct why *ret_why)
@@ -95,24 +113,159 @@ static int split_name(const struct buf_view *field, struct imalog_entry *e, stru
 	return 0;
 }
 
-/* d-ng, n-ng and, with ima-sig, sig: each after its size, and nothing else. */
-static int split_ng(struct imalog_entry *e, struct why *ret_why)
+enum field {
+	FIELD_D,
+	FIELD_D_NG,
+	FIELD_D_NGV2,
+	FIELD_N,
+	FIELD_SIG,
+	FIELD_BUF,
+	FIELD_D_MODSIG,
+	FIELD_MODSIG,
+	FIELD_OTHER, /* known, and of no use here */
+};
+
+/* The kernel's security/integrity/ima/ima_template.c has these; max: what one may reasonably have. */
+static const struct {
+	const char *name;
+	enum field field;
+	uint32_t max;
+} fields[] = {
+	{"d-ng", FIELD_D_NG, IMALOG_MAX_ALGORITHM + 1 + IMALOG_MAX_DIGEST},
+	{"n-ng", FIELD_N, IMALOG_MAX_NAME},
+	{"sig", FIELD_SIG, IMALOG_MAX_DATA},
+	{"d", FIELD_D, OLD_DIGEST},
+	{"n", FIELD_N, MAX_OLD_NAME + 1},
+	{"d-ngv2", FIELD_D_NGV2, IMALOG_MAX_ALGORITHM + 9 + IMALOG_MAX_DIGEST},
+	{"buf", FIELD_BUF, IMALOG_MAX_DATA},
+	{"d-modsig", FIELD_D_MODSIG, IMALOG_MAX_ALGORITHM + 1 + IMALOG_MAX_DIGEST},
+	{"modsig", FIELD_MODSIG, IMALOG_MAX_DATA},
+	{"evmsig", FIELD_OTHER, IMALOG_MAX_DATA},
+	{"xattrnames", FIELD_OTHER, IMALOG_MAX_DATA},
+	{"xattrlengths", FIELD_OTHER, IMALOG_MAX_DATA},
+	{"xattrvalues", FIELD_OTHER, IMALOG_MAX_DATA},
+	{"iuid", FIELD_OTHER, 4},
+	{"igid", FIELD_OTHER, 4},
+	{"imode", FIELD_OTHER, 2},
+};
+
+static int split_field(size_t which, const struct buf_view *v, struct imalog_entry *e,
+		       struct why *ret_why)
+{
+	switch (fields[which].field) {
+	case FIELD_D:
+		if (v->size != OLD_DIGEST)
+			return why_set(ret_why, -EBADMSG, "IMA list: an old digest of %zu bytes",
+				       v->size);
+		memcpy(e->file.algorithm, "sha1", sizeof("sha1"));
+		e->file.bytes = *v;
+		return 0;
+	case FIELD_D_NG:
+		return split_digest(v, &e->file, ret_why);
+	case FIELD_D_NGV2:
+		return split_typed_digest(v, e, ret_why);
+	case FIELD_N:
+		return split_name(v, e, ret_why);
+	case FIELD_SIG:
+		e->signature = *v;
+		return 0;
+	case FIELD_BUF:
+		e->buffer = *v;
+		return 0;
+	case FIELD_D_MODSIG: /* of a file without such a signature it is empty */
+		return v->size ? split_digest(v, &e->unsigned_file, ret_why) : 0;
+	case FIELD_MODSIG:
+		e->modsig = *v;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Which field the list of a template begins with; -ENOENT: one that is not known. */
+static int first_field(const char *list, size_t size, size_t *ret_size)
+{
+	const char *bar = memchr(list, '|', size);
+	size_t n = bar ? (size_t)(bar - list) : size;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (strlen(fields[i].name) == n && memcmp(fields[i].name, list, n) == 0) {
+			*ret_size = n;
+			return (int)i;
+		}
+	return -ENOENT;
+}
+
+static bool is_list(const char *list, size_t size)
+{
+	size_t n = 0;
+
+	while (first_field(list, size, &n) >= 0) {
+		if (n == size)
+			return true;
+		list += n + 1;
+		size -= n + 1;
+	}
+	return false;
+}
+
+static const struct {
+	const char *name, *list;
+	enum imalog_template template;
+} templates[] = {
+	{"ima-ng", "d-ng|n-ng", IMALOG_NG},
+	{"ima-sig", "d-ng|n-ng|sig", IMALOG_SIG},
+	{"ima-ngv2", "d-ngv2|n-ng", IMALOG_FIELDS},
+	{"ima-sigv2", "d-ngv2|n-ng|sig", IMALOG_FIELDS},
+	{"ima-buf", "d-ng|n-ng|buf", IMALOG_FIELDS},
+	{"ima-modsig", "d-ng|n-ng|sig|d-modsig|modsig", IMALOG_FIELDS},
+	{"evm-sig", "d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues|iuid|igid|imode",
+	 IMALOG_FIELDS},
+};
+
+/* Its fields; one that was made for this machine bears their list as its name. NULL: not known. */
+static const char *list_of(struct imalog_entry *e, size_t *ret_size)
+{
+	const char *name = (const char *)e->template_name.data;
+
+	for (size_t i = 0; i < ARRAY_SIZE(templates); i++)
+		if (is_name(&e->template_name, templates[i].name)) {
+			e->template = templates[i].template;
+			*ret_size = strlen(templates[i].list);
+			return templates[i].list;
+		}
+	if (!is_list(name, e->template_name.size))
+		return NULL;
+	e->template = IMALOG_FIELDS;
+	*ret_size = e->template_name.size;
+	return name;
+}
+
+/* Each after its size, and nothing else. */
+static int split_data(struct imalog_entry *e, struct why *ret_why)
 {
 	struct buf_reader r = buf_reader_of(e->data.data, e->data.size);
-	struct buf_view digest, name;
-	int n = take_sized(&r, IMALOG_MAX_ALGORITHM + 1 + IMALOG_MAX_DIGEST, "a digest", &digest,
-			   ret_why);
+	size_t left = 0, n = 0;
+	const char *list = list_of(e, &left);
+	struct buf_view v;
+	int s = 0;
 
-	if (n >= 0)
-		n = take_sized(&r, IMALOG_MAX_NAME, "a name", &name, ret_why);
-	if (n >= 0 && e->template == IMALOG_SIG)
-		n = take_sized(&r, IMALOG_MAX_DATA, "a signature", &e->signature, ret_why);
-	if (n == -EAGAIN || (n >= 0 && buf_left(&r) > 0))
+	while (list && left > 0 && s >= 0) {
+		int which = first_field(list, left, &n);
+
+		if (which < 0)
+			return -EBADMSG;
+		s = take_sized(&r, fields[which].max, fields[which].name, &v, ret_why);
+		if (s >= 0)
+			s = split_field((size_t)which, &v, e, ret_why);
+		n = n < left ? n + 1 : n;
+		list += n;
+		left -= n;
+	}
+	if (s == -EAGAIN || (s >= 0 && list && buf_left(&r) > 0))
 		return why_set(ret_why, -EBADMSG,
 			       "IMA list: the parts of an entry are not as long as it says");
-	if (n >= 0)
-		n = split_digest(&digest, e, ret_why);
-	return n < 0 ? n : split_name(&name, e, ret_why);
+	return s;
 }
 
 /* The oldest has no size of the whole: 20 bytes and a name without NUL. */
@@ -120,7 +273,7 @@ static int take_old(struct buf_reader *r, struct imalog_entry *e, struct why *re
 {
 	size_t from = r->at;
 	struct buf_view name;
-	int n = take(r, OLD_DIGEST, &e->digest);
+	int n = take(r, OLD_DIGEST, &e->file.bytes);
 
 	if (n >= 0)
 		n = take_sized(r, MAX_OLD_NAME, "a name", &name, ret_why);
@@ -128,7 +281,7 @@ static int take_old(struct buf_reader *r, struct imalog_entry *e, struct why *re
 		return n;
 	if (memchr(name.data, '\0', name.size))
 		return why_set(ret_why, -EBADMSG, "IMA list: a name with a NUL in it");
-	memcpy(e->algorithm, "sha1", sizeof("sha1"));
+	memcpy(e->file.algorithm, "sha1", sizeof("sha1"));
 	e->name = (const char *)name.data;
 	e->name_size = name.size;
 	e->data = (struct buf_view){r->data + from, r->at - from};
@@ -155,11 +308,7 @@ static int take_entry(struct buf_reader *r, size_t digest_size, struct imalog_en
 		return take_old(r, e, ret_why);
 	}
 	n = take_sized(r, IMALOG_MAX_DATA, "data", &e->data, ret_why);
-	if (is_name(&e->template_name, "ima-ng"))
-		e->template = IMALOG_NG;
-	else if (is_name(&e->template_name, "ima-sig"))
-		e->template = IMALOG_SIG;
-	return n < 0 || e->template == IMALOG_OTHER ? n : split_ng(e, ret_why);
+	return n < 0 ? n : split_data(e, ret_why);
 }
 
 /* 1, 0, -EAGAIN: cut short; nothing was taken then. */
@@ -214,5 +363,5 @@ int imalog_whole(const void *data, size_t size, size_t digest_size, size_t max, 
 
 bool imalog_is_sha256(const struct imalog_entry *e)
 {
-	return strcmp(e->algorithm, "sha256") == 0 && e->digest.size == 32;
+	return strcmp(e->file.algorithm, "sha256") == 0 && e->file.bytes.size == 32;
 }

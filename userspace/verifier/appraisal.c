@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appraise_ima.h"
+#include "appraisal_ima.h"
 #include "appraise_ledger.h"
 #include "boot_desk.h"
 #include "cleanup.h"
@@ -333,47 +333,18 @@ static uint32_t standing(const struct run *a)
 	return findings;
 }
 
-static int on_ima(void *ctx, const char *text)
-{
-	struct run *a = ctx;
-
-	a->findings |= BIT(PLUMB_FINDING_IMA);
-	return cases_finding(&a->cases, PLUMB_FINDING_IMA, a->in->evidence->checkpoint.size,
-			     "a line for each program that IMA measured", text);
-}
-
 /* After the lines are stored. -EBADMSG: the entries are none. */
-static int compare_ima(struct run *a, struct why *ret_why)
+static int appraise_list(struct run *a, struct why *ret_why)
 {
-	CLEANUP(buf_done) struct buf b = {0};
-	CLEANUP(appraise_ima_state_done) struct appraise_ima_state s = {.cursor = 0};
-	const struct evidence *e = a->in->evidence;
-	const struct store_ops *ops = a->store->ops;
-	const struct appraise_ima_in in = {.head = e->checkpoint.size,
-					   .from = e->ima.size ? e->ima_from : e->ima_cursor,
-					   .cursor = e->ima_cursor,
-					   .entries = {e->ima.data, e->ima.size},
-					   .lines = stored_lines,
-					   .found = on_ima,
-					   .ctx = a};
-	char name[96];
-	int r;
+	const struct appraisal_ima_in in = {.v = a->v,
+					    .cases = &a->cases,
+					    .evidence = a->in->evidence,
+					    .reset = a->in->quote->reset_count,
+					    .boot = a->boot,
+					    .lines = stored_lines,
+					    .ctx = a};
 
-	name_of(a->row, name);
-	r = ops->blob_get(a->store->ctx, "ima", name, &b);
-	/* A node that never had a list has nothing to compare. */
-	if (r == -ENOENT && e->ima_cursor == 0)
-		return 0;
-	if (r >= 0)
-		r = appraise_ima_state_parse(b.data, b.size, &s);
-	if (r < 0 && r != -ENOENT)
-		return own(r);
-	r = appraise_ima(&in, &s, ret_why);
-	if (r < 0)
-		return r;
-	buf_clear(&b);
-	r = appraise_ima_state_write(&s, &b);
-	return own(r < 0 ? r : ops->blob_put(a->store->ctx, "ima", name, b.data, b.size));
+	return appraisal_ima(&in, &a->findings, ret_why);
 }
 
 static int appraise_boot_log(struct run *a, struct boot_desk_result *ret)
@@ -412,7 +383,7 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 		r = keep_notes(a);
 	if (r < 0)
 		return own(r);
-	r = compare_ima(a, ret_why);
+	r = appraise_list(a, ret_why);
 	if (r < 0)
 		return r;
 	r = appraise_boot_log(a, &boot);

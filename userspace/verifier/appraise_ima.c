@@ -181,7 +181,8 @@ static bool is_compared(const struct appraise_ima_state *s, const struct imalog_
 			uint64_t number)
 {
 	return s->programs && number >= s->skip_to && number >= s->cursor && !e->violation &&
-	       imalog_is_sha256(e) && strcmp(e->name, "boot_aggregate") != 0;
+	       !e->verity && e->buffer.size == 0 && imalog_is_sha256(e) &&
+	       strcmp(e->name, "boot_aggregate") != 0;
 }
 
 static int want_entries(struct check *c)
@@ -202,7 +203,7 @@ static int want_entries(struct check *c)
 		if (c->n == MAX_WANTED)
 			return why_set(c->why, -EBADMSG, "IMA list: more than %u entries",
 				       MAX_WANTED);
-		memcpy(w->digest.bytes, e.digest.data, DIGEST_SIZE);
+		memcpy(w->digest.bytes, e.file.bytes.data, DIGEST_SIZE);
 		*w = (struct wanted){w->digest, c->state->newest_ns, e.name, e.name_size, false};
 		c->n++;
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "appraisal.h"
+#include "appraisal_ima.h"
 #include "appraise_quote.h"
 #include "boot_desk.h"
 #include "cleanup.h"
@@ -119,6 +120,9 @@ int intake_nonce(struct intake *in, const struct cert_identity *who, struct buf 
 	n.base_reset = row.base_reset;
 	n.base_restart = row.base_restart;
 	r = boot_desk_held(in->v, &row, &n.boot_log);
+	if (r >= 0)
+		r = appraisal_ima_wanted(in->v, row.id, row.incarnation, n.ima_boot, &n.ima_from);
+	n.has_ima = true;
 	store_node_done(&row);
 	if (r < 0)
 		return r;

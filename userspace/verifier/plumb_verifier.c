@@ -199,6 +199,14 @@ static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct
 	return enrol_open(&e, &o->enrol);
 }
 
+static int open_ima_keys(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	int r = ima_sig_open(fsio_system(), (const char *const *)s->ima_keys.items,
+			     s->ima_keys.n_items, &o->v.ima_sig, ret_why);
+
+	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
+}
+
 static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
 {
 	struct intake_options i = {.v = &o->v,
@@ -212,6 +220,8 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 				    .max_per_address = (uint32_t)s->max_per_address};
 	int r = documents_open(&o->v, &o->documents, ret_why);
 
+	if (r >= 0 && s->ima_keys.n_items > 0)
+		r = open_ima_keys(s, o, ret_why);
 	if (r >= 0)
 		r = open_contain(s, o, ret_why);
 	i.documents = o->documents;
@@ -244,6 +254,7 @@ static void close_rooms(struct rooms *o)
 	intake_free(o->intake);
 	contain_free(o->contain);
 	documents_free(o->documents);
+	ima_sig_free(o->v.ima_sig);
 	if (o->vlog && vlog_sync(o->vlog) < 0)
 		log_error("log=unwritten next=\"what was not synced is lost\"");
 	vlog_free(o->vlog);

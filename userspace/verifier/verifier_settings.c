@@ -42,6 +42,9 @@ static const struct conf_option options[] = {
 	       "life of a node's certificate; accepted evidence renews it after a third"),
 	OPTION(boot_pcrs, CONF_STR, "0-7,10", 0, 0,
 	       "PCRs that a quote must have besides the ledger's"),
+	OPTION(ima_keys, CONF_LIST, NULL, 0, 0,
+	       "files of certificates or public keys that sign files for IMA; none: signatures in "
+	       "its list are not looked at"),
 	OPTION(pcr_index, CONF_UINT, "15", 11, 15, "PCR that new nodes anchor their ledger in"),
 	OPTION(max_connections, CONF_UINT, "2048", 16, 100000, "connections at once, in all"),
 	OPTION(max_per_address, CONF_UINT, "64", 1, 100000,

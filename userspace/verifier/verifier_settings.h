@@ -13,7 +13,7 @@
 
 struct verifier_settings {
 	char *data_dir, *listen, *log_name, *developer;
-	struct conf_list hosts, ek_anchors, webhooks;
+	struct conf_list hosts, ek_anchors, webhooks, ima_keys;
 	char *emulated_anchors, *webhook_ca, *kube_server, *kube_token_file, *kube_ca, *boot_pcrs;
 	uint64_t silent_after, unconfirmed_after, leaving_limit, node_cert_life, pcr_index, max_connections, max_per_address;
 	bool verbose;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appraisal_ima.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "appraise_pcr10.h"
+#include "cleanup.h"
+
+#define TABLE_LINES "ima"
+#define TABLE_PCR10 "ima_pcr10"
+
+DEFINE_CLEANUP(struct ima_fold *, ima_fold_free);
+
+struct run {
+	const struct appraisal_ima_in *in;
+	uint32_t findings;
+};
+
+static const char *expected(enum plumb_finding f)
+{
+	switch (f) {
+	case PLUMB_FINDING_IMA:
+		return "a line for each program that IMA measured";
+	case PLUMB_FINDING_IMA_VIOLATION:
+		return "nothing is written while IMA measures it";
+	case PLUMB_FINDING_IMA_SIGNATURE:
+		return "signatures of the given keys";
+	default:
+		return "the list that PCR 10 was extended with";
+	}
+}
+
+static int on_pcr10(void *ctx, enum plumb_finding f, const char *text)
+{
+	struct run *a = ctx;
+
+	a->findings |= 1u << f;
+	return cases_finding(a->in->cases, f, a->in->evidence->checkpoint.size, expected(f), text);
+}
+
+static int on_lines(void *ctx, const char *text)
+{
+	return on_pcr10(ctx, PLUMB_FINDING_IMA, text);
+}
+
+static int lines_of(void *ctx, uint64_t from, uint64_t to, appraise_ima_line_fn fn, void *fn_ctx)
+{
+	struct run *a = ctx;
+
+	return a->in->lines(a->in->ctx, from, to, fn, fn_ctx);
+}
+
+/* What is broken on our side is not the evidence's fault. */
+static int own(int r)
+{
+	return r == -EBADMSG ? -EIO : r;
+}
+
+/* -ENOENT: nothing was left by earlier evidence. */
+static int load(const struct verifier *v, const char *table, const char *node, uint64_t incarnation,
+		struct buf *ret)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s/%" PRIu64, node, incarnation);
+	return v->store->ops->blob_get(v->store->ctx, table, name, ret);
+}
+
+static int save(const struct run *a, const char *table, const struct buf *b)
+{
+	const struct store_node *n = a->in->cases->node;
+	const struct store *s = a->in->v->store;
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s/%" PRIu64, n->id, n->incarnation);
+	return s->ops->blob_put(s->ctx, table, name, b->data, b->size);
+}
+
+static int replay(struct run *a, struct why *ret_why)
+{
+	CLEANUP(ima_fold_free_p) struct ima_fold *fold = NULL;
+	CLEANUP(buf_done) struct buf b = {0};
+	const struct store_node *n = a->in->cases->node;
+	const struct evidence *e = a->in->evidence;
+	struct appraise_pcr10_state s = {.n = 0};
+	struct appraise_pcr10_in in = {.sig = a->in->v->ima_sig,
+				       .boot = a->in->boot,
+				       .reset = a->in->reset,
+				       .pcrs = &e->pcrs,
+				       .from = e->ima_from,
+				       .end = e->ima_end,
+				       .after_quote = e->has_ima_end,
+				       .entries = {e->ima.data, e->ima.size},
+				       .now_ns = a->in->cases->now_ns,
+				       .found = on_pcr10,
+				       .ctx = a};
+	int r = load(a->in->v, TABLE_PCR10, n->id, n->incarnation, &b);
+
+	if (r >= 0)
+		r = appraise_pcr10_state_parse(b.data, b.size, &s);
+	if (r == -ENOENT)
+		r = 0;
+	if (r >= 0)
+		r = ima_fold_open(&fold);
+	if (r < 0)
+		return own(r);
+	in.fold = fold;
+	r = appraise_pcr10(&in, &s, ret_why);
+	/* A node that never had a list has nothing to keep. */
+	if (r < 0 || (b.size == 0 && s.n == 0 && s.flags == 0))
+		return r;
+	buf_clear(&b);
+	r = appraise_pcr10_state_write(&s, &b);
+	return own(r < 0 ? r : save(a, TABLE_PCR10, &b));
+}
+
+static int compare(struct run *a, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	CLEANUP(appraise_ima_state_done) struct appraise_ima_state s = {.cursor = 0};
+	const struct store_node *n = a->in->cases->node;
+	const struct evidence *e = a->in->evidence;
+	const struct appraise_ima_in in = {.head = e->checkpoint.size,
+					   .from = e->ima_from,
+					   .cursor = e->ima_end,
+					   .entries = {e->ima.data, e->ima.size},
+					   .lines = lines_of,
+					   .found = on_lines,
+					   .ctx = a};
+	int r = load(a->in->v, TABLE_LINES, n->id, n->incarnation, &b);
+
+	/* A node that never had a list has nothing to compare. */
+	if (r == -ENOENT && e->ima_end == 0)
+		return 0;
+	if (r >= 0)
+		r = appraise_ima_state_parse(b.data, b.size, &s);
+	if (r < 0 && r != -ENOENT)
+		return own(r);
+	r = appraise_ima(&in, &s, ret_why);
+	if (r < 0)
+		return r;
+	buf_clear(&b);
+	r = appraise_ima_state_write(&s, &b);
+	return own(r < 0 ? r : save(a, TABLE_LINES, &b));
+}
+
+int appraisal_ima(const struct appraisal_ima_in *in, uint32_t *findings, struct why *ret_why)
+{
+	struct run a = {.in = in};
+	int r = replay(&a, ret_why);
+
+	if (r >= 0)
+		r = compare(&a, ret_why);
+	*findings |= a.findings;
+	return r;
+}
+
+int appraisal_ima_wanted(const struct verifier *v, const char *node, uint64_t incarnation,
+			 char ret_boot[37], uint64_t *ret_from)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct appraise_pcr10_state s = {.n = 0};
+	int r = load(v, TABLE_PCR10, node, incarnation, &b);
+
+	if (r >= 0)
+		r = appraise_pcr10_state_parse(b.data, b.size, &s);
+	if (r < 0 && r != -ENOENT)
+		return own(r);
+	memcpy(ret_boot, s.boot, sizeof(s.boot));
+	*ret_from = appraise_pcr10_wanted(&s, clock_utc_ns(v->clock));
+	return 0;
+}
