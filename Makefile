@@ -133,8 +133,8 @@ lint: ## floors, headers alone, formatting, static analysis, shell
 unit: $(UNIT) ## unit tests only
 	$(Q)O=$(O) tests/run unit
 
-fuzz: ## fuzz every parser for SECONDS_EACH= (default 30) each with libFuzzer
-	$(Q)O=build/fuzz tests/fuzz/run $(or $(SECONDS_EACH),30)
+fuzz: ## fuzz every parser for TIME= seconds (30) each with libFuzzer
+	$(Q)O=build/fuzz tests/fuzz/run $(or $(TIME),$(SECONDS_EACH),30)
 
 flow: all $(FAULT) ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow

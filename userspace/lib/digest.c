@@ -221,16 +221,29 @@ static const char url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 static void encode(struct buf *b, const uint8_t *p, size_t size, const char *alphabet, bool pad)
 {
-	for (size_t i = 0; i < size; i += 3) {
-		size_t n = size - i < 3 ? size - i : 3;
-		uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-			     (n > 2 ? p[i + 2] : 0);
-		char four[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63],
-				n > 1 ? alphabet[v >> 6 & 63] : '=',
-				n > 2 ? alphabet[v & 63] : '='};
+	size_t n = 0;
+	uint8_t *to;
 
-		buf_put(b, four, pad ? 4 : n + 1);
+	if (size > SIZE_MAX / 2) {
+		b->error = b->error ? b->error : -E2BIG;
+		return;
 	}
+	to = buf_room(b, pad ? (size + 2) / 3 * 4 : size / 3 * 4 + (size % 3 ? size % 3 + 1 : 0));
+	if (!to)
+		return;
+	for (size_t i = 0; i < size; i += 3) {
+		size_t left = size - i;
+		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (left > 2 ? p[i + 2] : 0);
+
+		to[n++] = (uint8_t)alphabet[v >> 18];
+		to[n++] = (uint8_t)alphabet[v >> 12 & 63];
+		if (left > 1 || pad)
+			to[n++] = (uint8_t)(left > 1 ? alphabet[v >> 6 & 63] : '=');
+		if (left > 2 || pad)
+			to[n++] = (uint8_t)(left > 2 ? alphabet[v & 63] : '=');
+	}
+	buf_grew(b, n);
 }
 
 void digest_base64(struct buf *b, const void *data, size_t size)
@@ -243,40 +256,54 @@ void digest_base64_url(struct buf *b, const void *data, size_t size)
 	encode(b, data, size, url, false);
 }
 
-static int decode(const char *text, size_t size, const char *alphabet, struct buf *b)
+/* -1: none of the alphabet, whose last two characters are `last`. */
+static int value_of(char c, const char *last)
 {
-	size_t tail = size % 4, start = b->size;
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == last[0] ? 62 : c == last[1] ? 63 : -1;
+}
+
+/* What was written behind its end is none of it. */
+static int none_of_it(struct buf *b)
+{
+	buf_grew(b, 0);
+	return -EBADMSG;
+}
+
+static int decode(const char *text, size_t size, const char *last, struct buf *b)
+{
+	size_t tail = size % 4, n = 0;
+	uint8_t *to;
 
 	if (tail == 1)
 		return -EBADMSG;
+	to = buf_room(b, size / 4 * 3 + (tail ? tail - 1 : 0));
+	if (!to)
+		return buf_status(b);
 	for (size_t i = 0; i < size; i += 4) {
-		size_t n = size - i < 4 ? size - i : 4;
+		size_t left = size - i < 4 ? size - i : 4;
 		uint32_t v = 0;
-		uint8_t three[3];
 
 		for (size_t k = 0; k < 4; k++) {
-			const char *at =
-				k < n && text[i + k] ? strchr(alphabet, text[i + k]) : NULL;
+			int value = k < left ? value_of(text[i + k], last) : 0;
 
-			if (k < n && !at) {
-				buf_cut(b, start);
-				return -EBADMSG;
-			}
-			v = v << 6 | (at ? (uint32_t)(at - alphabet) : 0);
+			if (value < 0)
+				return none_of_it(b);
+			v = v << 6 | (uint32_t)value;
 		}
-		three[0] = (uint8_t)(v >> 16);
-		three[1] = (uint8_t)(v >> 8);
-		three[2] = (uint8_t)v;
 		/* Bits that no byte holds must be zero: one text for one value. */
-		if ((n == 2 && (v & 0xffff)) || (n == 3 && (v & 0xff))) {
-			buf_cut(b, start);
-			return -EBADMSG;
-		}
-		buf_put(b, three, n - 1);
+		if ((left == 2 && (v & 0xffff)) || (left == 3 && (v & 0xff)))
+			return none_of_it(b);
+		for (size_t k = 1; k < left; k++)
+			to[n++] = (uint8_t)(v >> (24 - 8 * k));
 	}
-	if (buf_status(b) < 0)
-		buf_cut(b, start);
-	return buf_status(b);
+	buf_grew(b, n);
+	return 0;
 }
 
 int digest_from_base64(const char *text, size_t size, struct buf *b)
@@ -287,10 +314,10 @@ int digest_from_base64(const char *text, size_t size, struct buf *b)
 		return -EBADMSG;
 	while (pad < 2 && pad < size && text[size - 1 - pad] == '=')
 		pad++;
-	return decode(text, size - pad, standard, b);
+	return decode(text, size - pad, "+/", b);
 }
 
 int digest_from_base64_url(const char *text, size_t size, struct buf *b)
 {
-	return decode(text, size, url, b);
+	return decode(text, size, "-_", b);
 }
