@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -136,7 +137,7 @@ static void test_files(void **state)
 	struct baseline *base = made(b, &o);
 	char text[256];
 
-	assert_int_equal(baseline_info(base)->count, 9);
+	assert_int_equal(baseline_info(base)->count, 10);
 	snprintf(text, sizeof(text), "reg 0600 %u:%u 0 sha256:" EMPTY, getuid(), getgid());
 	assert_string_equal(expected(base, "file:%s/empty", b->etc), text);
 	assert_non_null(strstr(expected(base, "file:%s/caf\xe9", b->etc), EMPTY));
@@ -151,6 +152,34 @@ static void test_files(void **state)
 	assert_true(baseline_is_closed(base, text));
 	assert_false(baseline_is_closed(base, "file:/nonexistent/there/x"));
 	assert_false(baseline_is_closed(base, "exec:x"));
+	baseline_free(base);
+}
+
+/* What a file has beside: those below the named path that have any; there it is closed, and of the named one it is said in any case. */
+static void test_attributes(void **state)
+{
+	static const unsigned char raw_net[] = {1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0,
+						0, 0, 0, 0, 0, 0,    0, 0, 0, 0};
+	const struct bench *b = *state;
+	char empty[128], link[128];
+	const char *const files[] = {b->etc, link};
+	struct capture_options o = {.files = files, .n_files = 2};
+	struct baseline *base;
+
+	snprintf(empty, sizeof(empty), "%s/empty", b->etc);
+	snprintf(link, sizeof(link), "%s/l", b->bin);
+	if (setxattr(empty, "security.capability", raw_net, sizeof(raw_net), 0) < 0)
+		skip(); /* it takes root, and a file system that has them */
+	base = made(b, &o);
+	assert_string_equal(expected(base, "attr:%s", empty),
+			    "capability=0000000000002000,effective");
+	assert_string_equal(expected(base, "attr:%s", b->etc), "absent");
+	assert_string_equal(expected(base, "attr:%s", link), "absent");
+	assert_string_equal(expected(base, "attr:%s/deep/er/x", b->etc), "(none)");
+	snprintf(empty, sizeof(empty), "attr:%s/deep/er/x", b->etc);
+	assert_true(baseline_is_closed(base, empty));
+	snprintf(empty, sizeof(empty), "attr:%s/l", b->bin);
+	assert_false(baseline_is_closed(base, empty));
 	baseline_free(base);
 }
 
@@ -310,7 +339,7 @@ static void test_progress(void **state)
 		.files = files, .n_files = 1, .n_threads = 1, .progress = {count, &last}};
 
 	baseline_free(made(b, &o));
-	assert_int_equal(last, 8);
+	assert_int_equal(last, 9);
 }
 
 static void refused(const struct bench *b, struct capture_options *o, int error, const char *word)
@@ -428,10 +457,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_expected), TEST(test_files),	      TEST(test_exec),	  TEST(test_load),
-		TEST(test_claims),   TEST(test_threads),      TEST(test_code),	  TEST(test_claims),
-		TEST(test_threads),  TEST(test_progress),     TEST(test_refused), TEST(test_races),
-		TEST(test_sign),     TEST(test_sign_example),
+		TEST(test_expected), TEST(test_attributes), TEST(test_files),
+		TEST(test_exec),     TEST(test_load),	    TEST(test_claims),
+		TEST(test_threads),  TEST(test_code),	    TEST(test_claims),
+		TEST(test_threads),  TEST(test_progress),   TEST(test_refused),
+		TEST(test_races),    TEST(test_sign),	    TEST(test_sign_example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

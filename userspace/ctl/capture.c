@@ -235,6 +235,17 @@ static void put_once(const struct making *m, struct jsonl *j, const char *prefix
 		jsonl_str(j, NULL, prefix);
 }
 
+static int put_below(const struct making *m, struct jsonl *j, const char *kind, const char *path)
+{
+	CLEANUP(buf_done) struct buf prefix = {0};
+
+	buf_printf(&prefix, "%s%s%s", kind, path, strcmp(path, "/") == 0 ? "" : "/");
+	if (buf_status(&prefix) < 0)
+		return -ENOMEM;
+	put_once(m, j, (char *)prefix.data);
+	return 0;
+}
+
 static void put_scopes(const struct making *m, struct jsonl *j)
 {
 	jsonl_array(j, "scopes");
@@ -295,15 +306,13 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 	if (o->n_load)
 		put_once(m, &j, "load:");
 	for (uint32_t i = 0; i < o->n_files; i++) {
-		CLEANUP(buf_done) struct buf prefix = {0};
-
 		if (!m->directories[i])
 			continue;
-		buf_printf(&prefix, "file:%s%s", o->files[i],
-			   strcmp(o->files[i], "/") == 0 ? "" : "/");
-		if (buf_status(&prefix) < 0)
+		if (put_below(m, &j, "file:", o->files[i]) < 0)
 			return -ENOMEM;
-		put_once(m, &j, (char *)prefix.data);
+		/* The agent tells attributes of this node's files alone. */
+		if (!o->image && put_below(m, &j, "attr:", o->files[i]) < 0)
+			return -ENOMEM;
 	}
 	if (o->modules)
 		put_once(m, &j, "module:");

@@ -12,6 +12,8 @@
 
 #include "buf.h"
 #include "capture_root.h"
+#include "claims.h"
+#include "claims_attrs.h"
 #include "cleanup.h"
 
 /* Directories that are still to be read are a list of paths, so that depth costs no stack and width no memory. */
@@ -22,6 +24,7 @@ struct walk {
 	enum capture_set_kind kind;
 	struct buf todo; /* path NUL path NUL … */
 	dev_t device;
+	bool named; /* it is the path that was asked for itself */
 	struct why *why;
 };
 
@@ -44,6 +47,30 @@ static int read_link(const struct walk *w, const char *path, char ret[PATH_MAX])
 	return 0;
 }
 
+/*
+ * What a watched file has beside content, mode and owner: a key of its own, as the agent tells it, where there is any. The named path has
+ * one in any case: below it the closed prefix says that there is to be none, and it closes nothing about itself.
+ */
+static int take_attrs(struct walk *w, const char *path, bool named)
+{
+	CLEANUP(buf_done) struct buf text = {0}, key = {0}, value = {0};
+	int r = claims_attrs(-1, path, &text);
+
+	if (r == -ENOENT || r == -ENOTDIR || (r >= 0 && text.size == 0 && !named))
+		return 0;
+	if (r >= 0)
+		r = text.size > 0 ? claims_text_value((const char *)text.data, text.size, &value)
+				  : claims_absent(&value);
+	if (r >= 0)
+		r = buf_status(&value);
+	buf_printf(&key, "attr:%s", path);
+	if (r >= 0)
+		r = buf_status(&key);
+	return r < 0 ? r
+		     : capture_set_add_text(w->set, (const char *)key.data,
+					    (const char *)value.data);
+}
+
 static int take(struct walk *w, const char *path, const struct stat *st)
 {
 	char target[PATH_MAX] = "";
@@ -54,6 +81,8 @@ static int take(struct walk *w, const char *path, const struct stat *st)
 	if (w->kind == CAPTURE_SET_FILE ||
 	    (S_ISREG(st->st_mode) && (w->kind != CAPTURE_SET_EXEC || (st->st_mode & 0111))))
 		r = capture_set_add_path(w->set, w->kind, path, st, target);
+	if (r >= 0 && w->kind == CAPTURE_SET_FILE && w->root == CAPTURE_ROOT_HOST)
+		r = take_attrs(w, path, w->named);
 	if (r >= 0 && S_ISDIR(st->st_mode) && st->st_dev == w->device) {
 		buf_put(&w->todo, path, strlen(path) + 1);
 		r = buf_status(&w->todo);
@@ -107,7 +136,9 @@ static int walk(struct walk *w, const char *top, const struct stat *st)
 	int r;
 
 	w->device = st->st_dev;
+	w->named = true;
 	r = take(w, top, st);
+	w->named = false;
 
 	for (size_t at = 0; at < w->todo.size && r >= 0;) {
 		/* The list moves while it grows. */

@@ -15,7 +15,7 @@ int capture_walk_exec(struct capture_set *set, int root, const char *path, struc
 int capture_walk_code(struct capture_set *set, int root, const char *path, struct why *ret_why);
 /* What the kernel may take for itself: every regular file, on the same file system of this host. Links in path itself are followed. */
 int capture_walk_load(struct capture_set *set, const char *path, struct why *ret_why);
-/* As the agent watches it: absolute and plain; links are links; what is not there must stay absent. ret_directory: its prefix is to be closed. */
+/* As the agent watches it, on this host with its attributes: absolute and plain; links are links; what is not there must stay absent. ret_directory: its prefix is to be closed. */
 int capture_walk_file(struct capture_set *set, int root, const char *path, bool *ret_directory, struct why *ret_why);
 /* Absolute, without //, . and ..: 0, or -EINVAL with why. */
 int capture_walk_plain(const char *path, struct why *ret_why);
