@@ -278,7 +278,19 @@ static void test_claims(void **state)
 	assert_true(baseline_is_closed(base, "surface:block:sda under / by /usr/bin/dd"));
 	assert_true(baseline_is_closed(base, "surface:ptrace:/usr/sbin/sshd by /usr/bin/gdb"));
 	assert_false(baseline_is_closed(base, "surface:userns:new by /usr/bin/podman"));
+	assert_false(baseline_is_closed(base, "measured:app:9"));
 	baseline_free(base);
+	/* What a boot tells, and no more programs than that; what it does not tell is not expected. */
+	o.boot_log = "tests/data/bootlog/ibmtss_hp1.log";
+	base = made(b, &o);
+	assert_string_equal(expected(base, "measured:secure_boot"), "on");
+	assert_string_equal(expected(base, "measured:oddities"), "none");
+	assert_string_equal(expected(base, "measured:cmdline"), "(none)");
+	assert_true(baseline_is_closed(base, "measured:app:9"));
+	assert_true(baseline_is_closed(base, "measured:authority:db:00"));
+	assert_false(baseline_is_closed(base, "measured:cmdline"));
+	baseline_free(base);
+	o.boot_log = NULL;
 	/* A kernel that has no modules at all is expected to stay so; a list that is hidden is no list. */
 	scratch_run(".", "rm -r %s/modules %s/module", proc, sys);
 	base = made(b, &o);

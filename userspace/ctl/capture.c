@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "baseline.h"
+#include "capture_boot.h"
 #include "capture_file.h"
 #include "capture_image.h"
 #include "capture_root.h"
@@ -328,6 +329,8 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 	}
 	if (o->surface)
 		put_surface(m, &j);
+	for (size_t i = 0; o->boot_log && capture_boot_closed[i]; i++)
+		put_once(m, &j, capture_boot_closed[i]);
 	jsonl_close(&j);
 	jsonl_end(&j);
 	return buf_status(ret);
@@ -441,6 +444,8 @@ static int fill_set(struct making *m, int root, struct why *ret_why)
 						ret_why);
 	if (r >= 0)
 		r = take_claims(m->set, o, ret_why);
+	if (r >= 0 && o->boot_log)
+		r = capture_boot(m->set, fsio_system(), o->boot_log, ret_why);
 	return r < 0 ? r : capture_set_hash(m->set, o->n_threads, &o->progress, ret_why);
 }
 

@@ -31,6 +31,7 @@ struct capture_options {
 	bool claims;			/* what claims_boot, _cpu, _host, _kernel, _modules and _runtime find; no other mounts over watched paths */
 	bool modules;			/* those that are loaded, and no others */
 	bool bpf;			/* programs and links that are loaded, and no others */
+	const char *boot_log;		/* what this log of the firmware's tells of the boot, and no more programs and authorities; NULL: nothing of it */
 	bool surface;			/* nobody reaches for the kernel, another's memory or a disk that is in use */
 	/* What is to be listed for a claim instead of what was found; NULL: as found with `claims`, else not at all. Is NULL: as found. */
 	const char *(*expect)(void *ctx, const char *key, const char *found);

@@ -10,6 +10,7 @@
 
 #include "baseline.h"
 #include "capture.h"
+#include "capture_boot.h"
 #include "capture_sign.h"
 #include "cleanup.h"
 #include "clock.h"
@@ -23,7 +24,7 @@
 #define BAR 40 /* characters */
 
 struct arguments {
-	const char *name, *output, *key, *image, *root, *digest, *add, *expect;
+	const char *name, *output, *key, *image, *root, *digest, *add, *expect, *boot_log;
 	uint64_t version;
 	const char *exec[MAX_PATHS], *load[MAX_PATHS], *code[MAX_PATHS], *files[MAX_PATHS];
 	uint32_t n_exec, n_load, n_code, n_files;
@@ -38,7 +39,7 @@ static void help(FILE *f)
 		"                        [--code=DIR…] [--load=DIR…] [--claims] [--expect=FILE] "
 		"[--modules] "
 		"[--bpf] "
-		"[--surface] [--add=FILE] -o FILE\n"
+		"[--surface] [--boot-log[=FILE]] [--add=FILE] -o FILE\n"
 		"       plumbctl baseline capture --image=DIR|TAR [--digest=sha256:HEX] "
 		"[--exec=DIR…]\n"
 		"                        [--code=DIR…] [--file=PATH…] [--name=NAME] [--version=N] "
@@ -65,6 +66,9 @@ static void help(FILE *f)
 		"           --bpf      BPF programs and links that are loaded; others may not be\n"
 		"           --surface  nothing: who then reaches for the kernel, memory or disks "
 		"directly is drift\n"
+		"           --boot-log what the firmware's log tells of this boot: Secure Boot, "
+		"loaders, "
+		"kernel, command line\n"
 		"           --image    of an image instead: OCI layout or docker save, as a "
 		"directory or tar, or a\n"
 		"                      root file system; paths are those in it, programs all that "
@@ -147,13 +151,14 @@ static const char *missing(const struct arguments *a)
 		return "--digest wants --image, and sha256: and 64 digits";
 	if (a->image && a->n_load)
 		return "there is one kernel: what it may take is not an image's";
-	if (a->image && (a->claims || a->expect || a->modules || a->bpf || a->surface))
+	if (a->image &&
+	    (a->claims || a->expect || a->modules || a->bpf || a->surface || a->boot_log))
 		return "an image has no claims, modules and BPF programs of its own";
 	if (!a->image && !a->n_exec && !a->n_load && !a->n_code && !a->n_files && !a->claims &&
-	    !a->expect && !a->modules && !a->bpf && !a->surface)
+	    !a->expect && !a->modules && !a->bpf && !a->surface && !a->boot_log)
 		return "capture wants at least one of --exec, --code, --load, --file, --claims, "
 		       "--expect, "
-		       "--modules, --bpf, --surface, --image";
+		       "--modules, --bpf, --surface, --boot-log, --image";
 	return NULL;
 }
 
@@ -251,6 +256,7 @@ static int capture(const struct arguments *a, char **paths)
 		.modules = a->modules,
 		.bpf = a->bpf,
 		.surface = a->surface,
+		.boot_log = a->boot_log,
 		.progress = {progress, &last},
 	};
 	struct expected *e = NULL;
@@ -498,6 +504,8 @@ static int take(struct arguments *a, int o)
 		a->bpf = true;
 	else if (o == 's')
 		a->surface = true;
+	else if (o == 'B')
+		a->boot_log = optarg ? optarg : CAPTURE_BOOT_LOG;
 	else if (o == 'j')
 		a->json = true;
 	else if (o == 'v') {
@@ -514,16 +522,27 @@ static int take(struct arguments *a, int o)
 int cmd_baseline(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"name", required_argument, NULL, 'n'},	  {"version", required_argument, NULL, 'v'},
-		{"exec", required_argument, NULL, 'e'},	  {"load", required_argument, NULL, 'l'},
-		{"file", required_argument, NULL, 'f'},	  {"image", required_argument, NULL, 'i'},
-		{"root", required_argument, NULL, 'r'},	  {"digest", required_argument, NULL, 'd'},
-		{"add", required_argument, NULL, 'a'},	  {"key", required_argument, NULL, 'k'},
-		{"output", required_argument, NULL, 'o'}, {"claims", no_argument, NULL, 'c'},
-		{"modules", no_argument, NULL, 'm'},	  {"expect", required_argument, NULL, 'x'},
-		{"code", required_argument, NULL, 'C'},	  {"bpf", no_argument, NULL, 'b'},
-		{"json", no_argument, NULL, 'j'},	  {"surface", no_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"name", required_argument, NULL, 'n'},
+		{"version", required_argument, NULL, 'v'},
+		{"exec", required_argument, NULL, 'e'},
+		{"load", required_argument, NULL, 'l'},
+		{"file", required_argument, NULL, 'f'},
+		{"image", required_argument, NULL, 'i'},
+		{"root", required_argument, NULL, 'r'},
+		{"digest", required_argument, NULL, 'd'},
+		{"add", required_argument, NULL, 'a'},
+		{"key", required_argument, NULL, 'k'},
+		{"output", required_argument, NULL, 'o'},
+		{"claims", no_argument, NULL, 'c'},
+		{"modules", no_argument, NULL, 'm'},
+		{"expect", required_argument, NULL, 'x'},
+		{"code", required_argument, NULL, 'C'},
+		{"bpf", no_argument, NULL, 'b'},
+		{"json", no_argument, NULL, 'j'},
+		{"surface", no_argument, NULL, 's'},
+		{"boot-log", optional_argument, NULL, 'B'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	static const struct {
 		const char *name;
