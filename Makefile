@@ -165,7 +165,9 @@ install: all ## into DESTDIR/PREFIX
 	install -m 755 $(O)/plumbd $(O)/plumb-verifier $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(O)/plumbctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/share/plumbline/tpm-vendors/clouds $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 deploy/tpm-vendors/[!c]* $(DESTDIR)$(PREFIX)/share/plumbline/tpm-vendors/
+	install -m 644 deploy/tpm-vendors/clouds/* $(DESTDIR)$(PREFIX)/share/plumbline/tpm-vendors/clouds/
 	for u in deploy/systemd/*.service; do \
 		sed 's#/usr/local/#$(PREFIX)/#' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/} || exit; done
 

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* The vendors' whole bundle makes one run slow; the chain is OpenSSL's work anyway. */
-	static const char *const files[] = {"tests/data/ekcert/google-ek-cas.pem"};
+	static const char *const files[] = {"deploy/tpm-vendors/clouds/google.pem"};
 	static struct ekcert_anchors *anchors;
 	struct buf_reader in = buf_reader_of(data, size);
 	struct ekcert_info info;

@@ -20,6 +20,8 @@
 #include "ekcert.h"
 
 #define DATA "tests/data/ekcert/"
+#define VENDORS "deploy/tpm-vendors" /* as they are shipped */
+#define GOOGLE VENDORS "/clouds/google.pem"
 #define NOW 1735689600u /* 2025-01-01 */
 
 static struct ekcert_anchors *vendors, *google;
@@ -41,8 +43,8 @@ static struct ekcert_anchors *open_anchors(const char *first, const char *second
 static int setup(void **state)
 {
 	(void)state;
-	vendors = open_anchors(DATA "vendor-roots.pem", DATA "vendor-intermediates.pem", NULL);
-	google = open_anchors(DATA "google-ek-cas.pem", NULL, NULL);
+	vendors = open_anchors(VENDORS, NULL, NULL);
+	google = open_anchors(GOOGLE, NULL, NULL);
 	return vendors && google ? 0 : -1;
 }
 
@@ -213,8 +215,8 @@ static void test_time(void **state)
 /* A software TPM's CA counts only when somebody has allowed it by name, and then it shows. */
 static void test_emulated(void **state)
 {
-	struct ekcert_anchors *a = open_anchors(
-		DATA "vendor-roots.pem", DATA "vendor-intermediates.pem", DATA "google-ek-cas.pem");
+	struct ekcert_anchors *a =
+		open_anchors(VENDORS "/roots.pem", VENDORS "/intermediates.pem", GOOGLE);
 	struct ekcert_anchors *none = open_anchors(NULL, NULL, NULL);
 
 	(void)state;
@@ -323,14 +325,34 @@ static void add_extension(X509 *cert, CONF *conf, int nid, const char *value)
 	X509_EXTENSION_free(e);
 }
 
+static void add_strange(X509 *cert)
+{
+	ASN1_OBJECT *oid = OBJ_txt2obj("1.3.6.1.4.1.99999.7", 1);
+	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+	X509_EXTENSION *e;
+
+	assert_int_equal(ASN1_OCTET_STRING_set(value, (const uint8_t *)"\x05", 2), 1);
+	e = X509_EXTENSION_create_by_OBJ(NULL, oid, 1, value);
+	assert_int_equal(X509_add_ext(cert, e, -1), 1);
+	X509_EXTENSION_free(e);
+	ASN1_OCTET_STRING_free(value);
+	ASN1_OBJECT_free(oid);
+}
+
 struct mint {
 	const char *constraints, *usage, *extended, *san;
 	const char *refusal; /* NULL: accepted */
+	const char *names; /* a CA's name constraints */
+	bool strange; /* a critical extension that nobody knows */
+	bool weak; /* signed over SHA-1 */
+	time_t from, until; /* 0: as usual */
 };
 
 /* OpenSSL takes what stands before the first dot for a counter. */
 static const char names[] =
 	"[full]\n1.2.23.133.2.1=id:4D494E54\n2.2.23.133.2.2=m\n3.2.23.133.2.3=id:1\n"
+	"[other]\n1.2.23.133.2.1=id:4F544852\n"
+	"[ours]\n1.2.23.133.2.1=id:4D494E54\n"
 	"[no_model]\n1.2.23.133.2.1=id:4D494E54\n3.2.23.133.2.3=id:1\n"
 	"[long]\n1.2.23.133.2.1=id:4D494E54\n2.2.23.133.2.2="
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
@@ -346,20 +368,25 @@ static X509 *mint(EVP_PKEY *key, const char *subject, EVP_PKEY *by, const char *
 	long line;
 
 	assert_int_equal(NCONF_load_bio(conf, bio, &line), 1);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)subject, -1, -1, 0);
+	if (subject[0])
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)subject, -1,
+					   -1, 0);
 	X509_NAME_add_entry_by_txt(from, "CN", MBSTRING_ASC, (const uint8_t *)issuer, -1, -1, 0);
 	X509_set_version(cert, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), 7);
 	X509_set_subject_name(cert, name);
 	X509_set_issuer_name(cert, from);
-	ASN1_TIME_set(X509_getm_notBefore(cert), 1600000000);
-	ASN1_TIME_set(X509_getm_notAfter(cert), 2000000000);
+	ASN1_TIME_set(X509_getm_notBefore(cert), m->from ? m->from : 1600000000);
+	ASN1_TIME_set(X509_getm_notAfter(cert), m->until ? m->until : 2000000000);
 	X509_set_pubkey(cert, key);
 	add_extension(cert, conf, NID_basic_constraints, m->constraints);
 	add_extension(cert, conf, NID_key_usage, m->usage);
 	add_extension(cert, conf, NID_ext_key_usage, m->extended);
 	add_extension(cert, conf, NID_subject_alt_name, m->san);
-	assert_true(X509_sign(cert, by, EVP_sha256()) > 0);
+	add_extension(cert, conf, NID_name_constraints, m->names);
+	if (m->strange)
+		add_strange(cert);
+	assert_true(X509_sign(cert, by, m->weak ? EVP_sha1() : EVP_sha256()) > 0);
 	X509_NAME_free(name);
 	X509_NAME_free(from);
 	NCONF_free(conf);
@@ -368,26 +395,34 @@ static X509 *mint(EVP_PKEY *key, const char *subject, EVP_PKEY *by, const char *
 }
 
 static const struct mint minted[] = {
-	{"critical,CA:FALSE", "critical,keyAgreement", "2.23.133.8.1", "dirName:full", NULL},
+	{"critical,CA:FALSE", "critical,keyAgreement", "2.23.133.8.1", "dirName:full",
+	 .refusal = NULL},
 	/* Some old ones have no extended key usage. */
-	{"critical,CA:FALSE", "critical,keyAgreement", NULL, "critical,dirName:full", NULL},
-	{NULL, "critical,keyAgreement", "2.23.133.8.1,serverAuth", "dirName:full", NULL},
-	{"critical,CA:FALSE", "critical,keyAgreement", "serverAuth", "dirName:full", "extended"},
-	{"critical,CA:FALSE", NULL, "2.23.133.8.1", "dirName:full", "has no key usage"},
-	{"critical,CA:FALSE", "keyEncipherment", "2.23.133.8.1", "dirName:full", "keyAgreement"},
+	{"critical,CA:FALSE", "critical,keyAgreement", NULL, "critical,dirName:full",
+	 .refusal = NULL},
+	{NULL, "critical,keyAgreement", "2.23.133.8.1,serverAuth", "dirName:full", .refusal = NULL},
+	{"critical,CA:FALSE", "critical,keyAgreement", "serverAuth", "dirName:full",
+	 .refusal = "extended"},
+	{"critical,CA:FALSE", NULL, "2.23.133.8.1", "dirName:full", .refusal = "has no key usage"},
+	{"critical,CA:FALSE", "keyEncipherment", "2.23.133.8.1", "dirName:full",
+	 .refusal = "keyAgreement"},
 	{"critical,CA:FALSE", "keyAgreement,digitalSignature", "2.23.133.8.1", "dirName:full",
-	 "may sign"},
-	{"critical,CA:TRUE", "keyAgreement", "2.23.133.8.1", "dirName:full", "is a CA's"},
-	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", NULL, "does not name"},
-	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", "DNS:example.org", "does not name"},
-	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", "dirName:no_model", "does not name"},
-	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", "dirName:long", "does not name"},
+	 .refusal = "may sign"},
+	{"critical,CA:TRUE", "keyAgreement", "2.23.133.8.1", "dirName:full",
+	 .refusal = "is a CA's"},
+	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", NULL, .refusal = "does not name"},
+	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", "DNS:example.org",
+	 .refusal = "does not name"},
+	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", "dirName:no_model",
+	 .refusal = "does not name"},
+	{"critical,CA:FALSE", "keyAgreement", "2.23.133.8.1", "dirName:long",
+	 .refusal = "does not name"},
 };
 
 static void test_rules(void **state)
 {
 	static const struct mint ca = {"critical,CA:TRUE", "critical,keyCertSign", NULL, NULL,
-				       NULL};
+				       .refusal = NULL};
 	char path[] = "/tmp/plumb-ekcert-XXXXXX";
 	EVP_PKEY *ca_key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	EVP_PKEY *ek = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
@@ -425,6 +460,166 @@ static void test_rules(void **state)
 	unlink(path);
 }
 
+/* A CA as `ca` says, whose certificate lies in a file. */
+static struct ekcert_anchors *maker_of(EVP_PKEY *key, const struct mint *ca)
+{
+	char path[] = "/tmp/plumb-ekcert-XXXXXX";
+	X509 *root = mint(key, "maker", key, "maker", ca);
+	FILE *f = fdopen(mkstemp(path), "w");
+	struct ekcert_anchors *a;
+
+	assert_non_null(f);
+	assert_int_equal(PEM_write_X509(f, root), 1);
+	fclose(f);
+	a = open_anchors(path, NULL, NULL);
+	assert_non_null(a);
+	X509_free(root);
+	unlink(path);
+	return a;
+}
+
+static int check_minted(const struct ekcert_anchors *a, EVP_PKEY *ek, EVP_PKEY *by,
+			const struct mint *m)
+{
+	struct buf public = public_of(ek);
+	X509 *leaf = mint(ek, "", by, "maker", m);
+	unsigned char *der = NULL;
+	int size = i2d_X509(leaf, &der), r;
+
+	why.text[0] = 0;
+	r = ekcert_check(a, der, (size_t)size, public.data, public.size, NOW, &info, &why);
+	OPENSSL_free(der);
+	X509_free(leaf);
+	buf_done(&public);
+	return r;
+}
+
+#define LEAF "critical,CA:FALSE", "critical,keyAgreement", "2.23.133.8.1", "dirName:full"
+#define CA "critical,CA:TRUE", "critical,keyCertSign", NULL, NULL
+
+/* What the chain says beyond signatures: extensions that must be known, names that a CA may vouch for, digests that hold. */
+static void test_chain_rules(void **state)
+{
+	static const struct {
+		struct mint ca, leaf;
+		const char *refusal;
+	} cases[] = {
+		{{CA, .refusal = NULL}, {LEAF, .refusal = NULL}, NULL},
+		{{CA, .refusal = NULL}, {LEAF, .strange = true}, "unhandled critical extension"},
+		{{CA, .refusal = NULL}, {LEAF, .weak = true}, "too weak"},
+		{{CA, .names = "critical,permitted;dirName:ours"}, {LEAF, .refusal = NULL}, NULL},
+		{{CA, .names = "critical,permitted;dirName:other"},
+		 {LEAF, .refusal = NULL},
+		 "permitted subtree"},
+		{{CA, .names = "critical,excluded;dirName:ours"},
+		 {LEAF, .refusal = NULL},
+		 "excluded subtree"},
+	};
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	EVP_PKEY *ek = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ekcert_anchors *a = maker_of(key, &cases[i].ca);
+		int r = check_minted(a, ek, key, &cases[i].leaf);
+
+		if (r != (cases[i].refusal ? -EKEYREJECTED : 0) ||
+		    (cases[i].refusal && !strstr(why.text, cases[i].refusal)))
+			fail_msg("case %zu: %d, %s", i, r, why.text);
+		ekcert_anchors_free(a);
+	}
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(ek);
+}
+
+/* Over: refused, unless somebody says that it does not matter; what never was good then is refused all the same. */
+static void test_expired(void **state)
+{
+	static const struct mint ca = {CA, .refusal = NULL}, ended_ca = {CA, .until = 1650000000},
+				 late_ca = {CA, .from = 1660000000, .until = 1700000000};
+	static const struct mint good = {LEAF, .refusal = NULL}, over = {LEAF, .until = 1700000000},
+				 future = {LEAF, .from = 1900000000},
+				 ever = {LEAF, .until = 253402300799};
+	static const struct {
+		const struct mint *ca, *leaf;
+		bool good, allowed;
+		const char *refusal;
+	} cases[] = {
+		{&ca, &good, true, true, NULL},
+		{&ca, &over, false, true, "expired"},
+		{&ended_ca, &good, false, true, "expired"},
+		{&late_ca, &good, false, false, "expired"},
+		{&ca, &future, false, false, "not yet valid"},
+		{&ca, &ever, true, true, NULL},
+	};
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	EVP_PKEY *ek = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ekcert_anchors *a = maker_of(key, cases[i].ca);
+
+		if ((check_minted(a, ek, key, cases[i].leaf) == 0) != cases[i].good ||
+		    (cases[i].good && info.expired) ||
+		    (!cases[i].good && !strstr(why.text, cases[i].refusal)))
+			fail_msg("case %zu: %s", i, why.text);
+		ekcert_anchors_allow_expired(a, true);
+		if ((check_minted(a, ek, key, cases[i].leaf) == 0) != cases[i].allowed ||
+		    (cases[i].allowed && info.expired == cases[i].good))
+			fail_msg("case %zu, allowed: %s", i, why.text);
+		ekcert_anchors_free(a);
+	}
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(ek);
+}
+
+/* What is shipped is whole, and has no software TPM's maker in it. */
+static void test_shipped(void **state)
+{
+	static const char *const files[] = {VENDORS "/roots.pem", VENDORS "/intermediates.pem",
+					    GOOGLE};
+	static const unsigned int wanted[] = {26, 143, 5};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		FILE *f = fopen(files[i], "r");
+		unsigned int n = 0;
+		X509 *cert;
+
+		assert_non_null(f);
+		while ((cert = PEM_read_X509(f, NULL, NULL, NULL))) {
+			char name[512];
+
+			assert_true(X509_check_ca(cert) != 0);
+			X509_NAME_oneline(X509_get_subject_name(cert), name, sizeof(name));
+			assert_null(strstr(name, "swtpm"));
+			X509_free(cert);
+			n++;
+		}
+		fclose(f);
+		assert_int_equal(n, wanted[i]);
+	}
+}
+
+static void test_directory(void **state)
+{
+	char dir[] = "/tmp/plumb-ekcert-XXXXXX", path[64];
+	const char *files[] = {dir};
+	struct ekcert_anchors *a = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(ekcert_anchors_open(fsio_system(), files, 1, NULL, &a, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "holds no *.pem"));
+	snprintf(path, sizeof(path), "%s/b.pem", dir);
+	assert_int_equal(fsio_replace_file(fsio_system(), path, "hello\n", 6, 0600), 0);
+	assert_int_equal(ekcert_anchors_open(fsio_system(), files, 1, NULL, &a, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "/b.pem: holds no certificate"));
+	assert_null(a);
+	unlink(path);
+	rmdir(dir);
+}
+
 static void bad_bundle(const char *text, const char *wanted)
 {
 	char path[] = "/tmp/plumb-ekcert-XXXXXX";
@@ -453,7 +648,7 @@ static void test_bundles(void **state)
 	bad_bundle("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
 		   "certificate 1 is malformed");
 	/* Five good ones and a sixth that is cut off. */
-	assert_int_equal(fsio_read_file(fsio_system(), DATA "google-ek-cas.pem", 1 << 20, &pem), 0);
+	assert_int_equal(fsio_read_file(fsio_system(), GOOGLE, 1 << 20, &pem), 0);
 	buf_cut(&pem, pem.size - 100);
 	bad_bundle((char *)pem.data, "malformed");
 	assert_int_equal(ekcert_anchors_open(fsio_system(), missing, 1, NULL, &a, &why), -ENOENT);
@@ -466,10 +661,12 @@ static void test_bundles(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),  cmocka_unit_test(test_no_ek),
-		cmocka_unit_test(test_time),  cmocka_unit_test(test_emulated),
-		cmocka_unit_test(test_twins), cmocka_unit_test(test_root_as_leaf),
-		cmocka_unit_test(test_rules), cmocka_unit_test(test_bundles),
+		cmocka_unit_test(test_good),	    cmocka_unit_test(test_no_ek),
+		cmocka_unit_test(test_time),	    cmocka_unit_test(test_emulated),
+		cmocka_unit_test(test_twins),	    cmocka_unit_test(test_root_as_leaf),
+		cmocka_unit_test(test_rules),	    cmocka_unit_test(test_bundles),
+		cmocka_unit_test(test_chain_rules), cmocka_unit_test(test_expired),
+		cmocka_unit_test(test_shipped),	    cmocka_unit_test(test_directory),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -386,7 +386,7 @@ static void activate(struct tpm *t, uint16_t want_type)
 static void check_certificate(struct tpm *t)
 {
 	struct ekcert_anchors *with = NULL, *without = NULL;
-	const char *vendors[] = {"tests/data/ekcert/vendor-roots.pem"};
+	const char *vendors[] = {"deploy/tpm-vendors"};
 	struct buf ek = {0}, cert = {0};
 	struct ekcert_info info;
 	struct why why = {""};

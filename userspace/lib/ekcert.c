@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ekcert.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "cleanup.h"
 #include "tpm_public.h"
@@ -17,9 +22,12 @@
 #define MAX_BUNDLE (4u * 1024 * 1024)
 #define MAX_ANCHORS 4096
 #define MAX_CERT 8192
+#define AUTH_LEVEL \
+	1 /* OpenSSL's: no MD5 or SHA-1 signatures, no RSA below 1024 bits; an anchor's own signature is not asked */
 
 struct ekcert_anchors {
 	X509_STORE *vendors, *emulated; /* emulated: NULL: none accepted */
+	bool allow_expired;
 };
 
 DEFINE_CLEANUP(X509 *, X509_free);
@@ -77,6 +85,43 @@ static int add_file(const struct fsio *io, const char *path, X509_STORE *store, 
 	return r;
 }
 
+static int is_bundle(const struct dirent *e)
+{
+	size_t size = strlen(e->d_name);
+
+	return e->d_name[0] != '.' && size > 4 && strcmp(e->d_name + size - 4, ".pem") == 0;
+}
+
+/* All its bundles, in order of their names; what is no .pem is none, and a directory without any is a mistake. */
+static int add_directory(const struct fsio *io, const char *path, X509_STORE *store,
+			 struct why *ret_why)
+{
+	char file[PATH_MAX];
+	struct dirent **all = NULL;
+	int n = scandir(path, &all, is_bundle, alphasort), r = 0;
+
+	if (n < 0)
+		return why_set(ret_why, -errno, "%s: cannot be read: %s", path, strerror(errno));
+	for (int i = 0; i < n; i++) {
+		if (r >= 0 && snprintf(file, sizeof(file), "%s/%s", path, all[i]->d_name) >=
+				      (int)sizeof(file))
+			r = -ENAMETOOLONG;
+		if (r >= 0)
+			r = add_file(io, file, store, ret_why);
+		free(all[i]);
+	}
+	free(all);
+	return n > 0 ? r : why_set(ret_why, -EBADMSG, "%s: holds no *.pem", path);
+}
+
+static int add_path(const struct fsio *io, const char *path, X509_STORE *store, struct why *ret_why)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? add_directory(io, path, store, ret_why)
+							   : add_file(io, path, store, ret_why);
+}
+
 static int fill_anchors(struct ekcert_anchors *a, const struct fsio *io,
 			const char *const *vendor_files, uint32_t n_files,
 			const char *emulated_file, struct why *ret_why)
@@ -88,7 +133,7 @@ static int fill_anchors(struct ekcert_anchors *a, const struct fsio *io,
 	if (!a->vendors || (emulated_file && !a->emulated))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n_files && r >= 0; i++)
-		r = add_file(io, vendor_files[i], a->vendors, ret_why);
+		r = add_path(io, vendor_files[i], a->vendors, ret_why);
 	if (r >= 0 && emulated_file)
 		r = add_file(io, emulated_file, a->emulated, ret_why);
 	return r;
@@ -121,6 +166,11 @@ struct ekcert_anchors *ekcert_anchors_free(struct ekcert_anchors *a)
 	return NULL;
 }
 
+void ekcert_anchors_allow_expired(struct ekcert_anchors *a, bool allow)
+{
+	a->allow_expired = allow;
+}
+
 /* By its key: the same root is about in more than one encoding. */
 static bool in_store(X509_STORE *store, X509 *cert)
 {
@@ -140,7 +190,7 @@ static bool in_store(X509_STORE *store, X509 *cert)
  * Partial chain: every certificate of a bundle is an anchor, since some vendors publish no root of their own (their chain ends at
  * one that a web CA has signed). No purpose: OpenSSL knows none for EKs; the rules below stand for it.
  */
-static int chain(X509_STORE *store, X509 *cert, uint64_t now_s, int *ret_error)
+static int chain_at(X509_STORE *store, X509 *cert, time_t at, int *ret_error)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509_VERIFY_PARAM *param;
@@ -149,7 +199,8 @@ static int chain(X509_STORE *store, X509 *cert, uint64_t now_s, int *ret_error)
 	if (ctx && X509_STORE_CTX_init(ctx, store, cert, NULL) == 1) {
 		param = X509_STORE_CTX_get0_param(ctx);
 		X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
-		X509_VERIFY_PARAM_set_time(param, (time_t)now_s);
+		X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+		X509_VERIFY_PARAM_set_time(param, at);
 		r = X509_verify_cert(ctx) == 1 ? 0 : -EKEYREJECTED;
 		*ret_error = X509_STORE_CTX_get_error(ctx);
 	}
@@ -158,23 +209,43 @@ static int chain(X509_STORE *store, X509 *cert, uint64_t now_s, int *ret_error)
 	return r;
 }
 
+/* When it was issued; 0: that cannot be read. */
+static time_t issued(const X509 *cert)
+{
+	struct tm tm = {0};
+
+	return ASN1_TIME_to_tm(X509_get0_notBefore(cert), &tm) == 1 ? timegm(&tm) : 0;
+}
+
+/* 1: good, though its time or that of one above it is over. */
+static int chain(const struct ekcert_anchors *a, X509_STORE *store, X509 *cert, uint64_t now_s,
+		 int *ret_error)
+{
+	time_t from = issued(cert);
+	int ignored, r = chain_at(store, cert, (time_t)now_s, ret_error);
+
+	if (r != -EKEYREJECTED || *ret_error != X509_V_ERR_CERT_HAS_EXPIRED || !a->allow_expired)
+		return r;
+	if (from <= 0 || from > (time_t)now_s)
+		return r;
+	return chain_at(store, cert, from, &ignored) == 0 ? 1 : r;
+}
+
 static int check_chain(const struct ekcert_anchors *a, X509 *cert, uint64_t now_s,
-		       bool *ret_emulated, struct why *ret_why)
+		       struct ekcert_info *ret, struct why *ret_why)
 {
 	int error = X509_V_OK, other = X509_V_OK, r;
 
 	if (in_store(a->vendors, cert) || in_store(a->emulated, cert))
 		return why_set(ret_why, -EKEYREJECTED,
 			       "EK certificate: is itself one of the anchors");
-	r = chain(a->vendors, cert, now_s, &error);
-	if (r != -EKEYREJECTED) {
-		*ret_emulated = false;
-		return r;
-	}
-	if (a->emulated && chain(a->emulated, cert, now_s, &other) == 0) {
-		*ret_emulated = true;
-		return 0;
-	}
+	r = chain(a, a->vendors, cert, now_s, &error);
+	ret->emulated = r == -EKEYREJECTED && a->emulated;
+	if (ret->emulated)
+		r = chain(a, a->emulated, cert, now_s, &other);
+	ret->expired = r > 0;
+	if (r != -EKEYREJECTED)
+		return r < 0 ? r : 0;
 	/* The emulated file's reason tells more when the chain got further there. */
 	if (a->emulated && error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
 		error = other;
@@ -354,7 +425,7 @@ int ekcert_check(const struct ekcert_anchors *a, const void *der, size_t size,
 
 	if (r < 0)
 		return r;
-	r = check_chain(a, cert, now_s, &info.emulated, ret_why);
+	r = check_chain(a, cert, now_s, &info, ret_why);
 	if (r < 0)
 		return r;
 	r = check_key(cert, ek_public, ek_size, ret_why);

@@ -15,15 +15,22 @@
 
 struct ekcert_anchors;
 
-/* PEM bundles: roots and intermediates of vendors; emulated: a separate file for software TPMs, NULL: none accepted. */
+/*
+ * PEM bundles, or directories whose *.pem are such: roots and intermediates of vendors; emulated: a separate file for software TPMs, NULL:
+ * none accepted.
+ */
 int ekcert_anchors_open(const struct fsio *io, const char *const *vendor_files, uint32_t n_files, const char *emulated_file,
 			struct ekcert_anchors **ret, struct why *ret_why);
 struct ekcert_anchors *ekcert_anchors_free(struct ekcert_anchors *a);
+
+/* A chip outlives its certificate: one whose time is over is taken if its chain was good on the day that it was issued. */
+void ekcert_anchors_allow_expired(struct ekcert_anchors *a, bool allow);
 
 struct ekcert_info {
 	char manufacturer[64], model[64], version[64];	/* from the SAN */
 	struct digest fingerprint;			/* of the DER */
 	bool emulated;					/* its anchor came from the emulated file */
+	bool expired;					/* its time, or its maker's, is over, and that is allowed */
 };
 
 /* The acceptance list of docs/design.md; -EKEYREJECTED with the reason. */

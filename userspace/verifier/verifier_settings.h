@@ -16,7 +16,7 @@ struct verifier_settings {
 	struct conf_list hosts, ek_anchors, webhooks, ima_keys;
 	char *emulated_anchors, *webhook_ca, *kube_server, *kube_token_file, *kube_ca, *boot_pcrs;
 	uint64_t silent_after, unconfirmed_after, leaving_limit, node_cert_life, pcr_index, max_connections, max_per_address;
-	bool verbose;
+	bool verbose, expired_eks;
 	uint32_t boot_pcr_mask;		/* of boot_pcrs */
 };
 
