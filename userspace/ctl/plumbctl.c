@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "cmd_baseline.h"
 #include "cmd_drift.h"
+#include "cmd_ek.h"
 #include "cmd_events.h"
 #include "cmd_ledger.h"
 #include "cmd_node.h"
@@ -32,6 +33,7 @@ static const struct command {
 	{"policy", cmd_policy,
 	 "check | test | compile | sign | push | show | preview | arm | disarm the rules"},
 	{"ledger", cmd_ledger, "show | verify | export | fetch a ledger"},
+	{"ek", cmd_ek, "import | list | remove endorsement keys that no maker vouches for"},
 	{"token", cmd_events_token, "create a join token for a node"},
 };
 

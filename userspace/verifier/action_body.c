@@ -19,6 +19,8 @@ static const char *const names[] = {
 	[ACTION_DISARM] = "disarm",
 	[ACTION_CHALLENGE] = "challenge",
 	[ACTION_SCAN] = "scan",
+	[ACTION_EK_IMPORT] = "ek_import",
+	[ACTION_EK_REMOVE] = "ek_remove",
 };
 
 const char *action_body_name(enum action_kind k)

@@ -10,6 +10,8 @@
 #include "action_body.h"
 #include "cleanup.h"
 #include "dsse.h"
+#include "ek_list.h"
+#include "enrol_body.h"
 #include "kube_patch.h"
 #include "log.h"
 #include "order_desk.h"
@@ -376,6 +378,59 @@ static int arm(struct act *act)
 	return action_desk_rejudge(&act->a->o, cause, &act->op, act->body.reason);
 }
 
+static int check_ek(struct act *act)
+{
+	struct digest d;
+	char hex[DIGEST_HEX_SIZE] = "";
+
+	if (digest_from_hex(act->body.node, &d) >= 0)
+		digest_hex(&d, hex);
+	return strcmp(hex, act->body.node) == 0
+		       ? 0
+		       : why_set(&act->why, 400, "node is no SHA-256 of an EK's public area");
+}
+
+/* The approver's word stands where a maker's certificate would. */
+static int import_ek(struct act *act)
+{
+	struct ek_list_entry e = {.at_ns = clock_utc_ns(act->a->o.v->clock)}, before;
+	const char *label = act->body.value;
+	int r = check_ek(act);
+
+	if (r != 0)
+		return r;
+	if (label[0] && !enrol_body_is_label(label))
+		return why_set(&act->why, 400, "value is no label of a node");
+	r = ek_list_get(store_of(act->a), act->body.node, &before);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	memcpy(e.ek, act->body.node, sizeof(e.ek));
+	snprintf(e.label, sizeof(e.label), "%.253s", label);
+	snprintf(e.by, sizeof(e.by), "%s", act->op.name);
+	snprintf(act->text, sizeof(act->text),
+		 "EK %.64s is taken without a maker's certificate, %s%.100s%s", e.ek,
+		 label[0] ? "as " : "with any label", label,
+		 r == -ENOENT ? "" : "; it was on the list before");
+	snprintf(act->undo, sizeof(act->undo), "plumbctl ek remove %.64s --reason=…", e.ek);
+	return ek_list_put(store_of(act->a), &e);
+}
+
+static int remove_ek(struct act *act)
+{
+	int r = check_ek(act);
+
+	if (r == 0)
+		r = ek_list_remove(store_of(act->a), act->body.node);
+	if (r == -ENOENT)
+		return why_set(&act->why, 404, "EK %.64s is not on the list", act->body.node);
+	snprintf(act->text, sizeof(act->text),
+		 "EK %.64s is not taken any more; a node that was enrolled with it stays",
+		 act->body.node);
+	snprintf(act->undo, sizeof(act->undo), "plumbctl ek import %.64s --reason=…",
+		 act->body.node);
+	return r;
+}
+
 static const struct kind {
 	enum plumb_role role;
 	bool of_node;
@@ -391,6 +446,8 @@ static const struct kind {
 	[ACTION_DISARM] = {PLUMB_ROLE_APPROVER, false, arm},
 	[ACTION_CHALLENGE] = {PLUMB_ROLE_RESPONDER, true, challenge},
 	[ACTION_SCAN] = {PLUMB_ROLE_RESPONDER, true, scan},
+	[ACTION_EK_IMPORT] = {PLUMB_ROLE_APPROVER, false, import_ek},
+	[ACTION_EK_REMOVE] = {PLUMB_ROLE_APPROVER, false, remove_ek},
 };
 
 /* By what was signed: the envelope around it can be written in many ways. */

@@ -7,6 +7,7 @@
 
 #include "api_view.h"
 #include "cleanup.h"
+#include "ek_list.h"
 #include "handed_in.h"
 #include "jsonl.h"
 #include "jwt.h"
@@ -158,6 +159,11 @@ static int do_baselines(struct call *c)
 	return done(api_view_baselines(c->a->desk.v, c->a->desk.documents, &c->reply->body));
 }
 
+static int do_eks(struct call *c)
+{
+	return done(ek_list_write(c->a->desk.v->store, &c->reply->body));
+}
+
 static int do_policies(struct call *c)
 {
 	return done(api_view_policy(c->a->desk.v, c->a->desk.documents, &c->reply->body));
@@ -233,6 +239,7 @@ static const struct route {
 	{"GET", WIRE_ROUTE_POLICIES, OPERATORS, 1, do_policies},
 	{"POST", WIRE_ROUTE_POLICY_PREVIEW, OPERATORS, 4u << 20, do_preview},
 	{"POST", WIRE_ROUTE_TOKENS, OPERATORS, 4096, do_token},
+	{"GET", WIRE_ROUTE_EKS, OPERATORS, 1, do_eks},
 	{"GET", WIRE_ROUTE_LEDGER, OPERATORS, 1, do_ledger},
 	{"GET", WIRE_ROUTE_JWKS, ANYBODY, 1, do_jwks},
 	{"GET", WIRE_ROUTE_HEALTH, ANYBODY, 1, do_health},

@@ -13,6 +13,7 @@
 
 #include "cert.h"
 #include "cleanup.h"
+#include "ek_list.h"
 #include "enrol_admit.h"
 #include "jsonl.h"
 #include "log.h"
@@ -61,12 +62,36 @@ static struct buf_view view(const struct buf *b)
 	return (struct buf_view){b->data, b->size};
 }
 
+/* Its maker's certificate, or the word of an approver, whose list then says which label it has. */
+static int check_ek(const struct enrol *e, struct enrol_session *s, struct why *ret_why)
+{
+	const struct enrol_body *b = &s->body;
+	struct ek_list_entry named;
+	struct ekcert_info info;
+	int r = ek_list_get(e->o.v->store, s->node, &named);
+
+	if (r >= 0 && named.label[0] && strcmp(named.label, b->label) != 0)
+		return why_set(ret_why, -EKEYREJECTED, "its EK was imported for label %.100s",
+			       named.label);
+	if (r >= 0)
+		snprintf(s->named_by, sizeof(s->named_by), "%s", named.by);
+	if (r != -ENOENT)
+		return r == -EBADMSG ? -EIO : r;
+	if (b->ek_cert.size == 0)
+		return why_set(ret_why, -EKEYREJECTED,
+			       "EK certificate: there is none, this TPM's maker put none into it; "
+			       "an approver may name the EK: plumbctl ek import %s",
+			       s->node);
+	return ekcert_check(e->o.anchors, b->ek_cert.data, b->ek_cert.size, b->ek_public.data,
+			    b->ek_public.size, clock_utc_ns(e->o.v->clock) / 1000000000, &info,
+			    ret_why);
+}
+
 /* All that can be said of the keys without asking the TPM. */
 static int check_keys(const struct enrol *e, struct enrol_session *s, struct why *ret_why)
 {
 	const struct enrol_body *b = &s->body;
 	const struct buf_view ak = view(&b->ak_public), event = view(&b->event_public);
-	struct ekcert_info info;
 	struct digest d;
 	int r = quote_check_ek(b->ek_public.data, b->ek_public.size, ret_why);
 
@@ -75,12 +100,7 @@ static int check_keys(const struct enrol *e, struct enrol_session *s, struct why
 	if (r < 0)
 		return r;
 	digest_hex(&d, s->node);
-	if (b->ek_cert.size == 0)
-		return why_set(ret_why, -EKEYREJECTED,
-			       "EK certificate: there is none; this TPM's maker put none into it");
-	r = ekcert_check(e->o.anchors, b->ek_cert.data, b->ek_cert.size, b->ek_public.data,
-			 b->ek_public.size, clock_utc_ns(e->o.v->clock) / 1000000000, &info,
-			 ret_why);
+	r = check_ek(e, s, ret_why);
 	if (r >= 0)
 		r = quote_check_ak(b->ak_public.data, b->ak_public.size, ret_why);
 	if (r >= 0)
@@ -184,7 +204,7 @@ int enrol_begin(struct enrol *e, const void *body, size_t size, struct buf *ret)
 		buf_clear(ret);
 		return reply_error(ret, 403,
 				   "see that the TPM's maker is among ek_anchors (emulated TPMs: "
-				   "emulated_anchors)",
+				   "emulated_anchors; none: plumbctl ek import)",
 				   "enrolment: %s", why.text);
 	}
 	if (r < 0)

@@ -156,15 +156,16 @@ static int give_baseline(const struct enrol_admit *a, struct store_node *n)
 }
 
 /* A known EK: what it is contained for stays, its evidence begins anew. People hear of it either way. */
-static int enter(const struct enrol_admit *a, struct store_node *n, const struct node_state *before,
-		 enum plumb_life life, const char *how)
+static int enter(const struct enrol_admit *a, const struct enrol_session *s, struct store_node *n,
+		 const struct node_state *before, enum plumb_life life, const char *how)
 {
 	const struct transition t = {.v = a->v, .contain = a->contain};
-	char text[128];
+	char text[256];
 	const struct transition_cause c = {.text = text};
 
 	n->life = life;
-	snprintf(text, sizeof(text), "%s, incarnation %" PRIu64, how, n->incarnation);
+	snprintf(text, sizeof(text), "%s, incarnation %" PRIu64 "%s%.100s", how, n->incarnation,
+		 s->named_by[0] ? ", its EK named by " : "", s->named_by);
 	return transition_enrolled(&t, n, before, &c);
 }
 
@@ -186,7 +187,7 @@ static int admit_pending(const struct enrol_admit *a, const struct enrol_session
 		return 202;
 	r = make_row(a, s, n);
 	if (r >= 0)
-		r = enter(a, n, known ? &before : NULL, PLUMB_LIFE_PROVISIONING,
+		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_PROVISIONING,
 			  known ? "it asks to be enrolled anew" : "it asks to be enrolled");
 	return r < 0 ? r : 202;
 }
@@ -199,7 +200,7 @@ static int admit_token(const struct enrol_admit *a, const struct enrol_session *
 	int r = make_row(a, s, n);
 
 	if (r >= 0)
-		r = enter(a, n, known ? &before : NULL, PLUMB_LIFE_ENROLLED,
+		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_ENROLLED,
 			  known ? "enrolled anew with a join token" : "enrolled with a join token");
 	if (r >= 0)
 		r = give_baseline(a, n);

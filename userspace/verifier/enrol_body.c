@@ -24,7 +24,7 @@ void enrol_body_done(struct enrol_body *b)
 }
 
 /* It stands in certificates' neighbours, in tables and in commands: no spaces, no control bytes. */
-static bool is_label(const char *text)
+bool enrol_body_is_label(const char *text)
 {
 	return text[0] &&
 	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
@@ -42,7 +42,7 @@ static int parse_texts(const json_t *o, struct enrol_body *ret, struct why *ret_
 		r = jsonl_get_text(o, "token", ret->token, sizeof(ret->token), ret_why);
 	if (r >= 0)
 		r = jsonl_get_text(o, "label", ret->label, sizeof(ret->label), ret_why);
-	if (r >= 0 && !is_label(ret->label))
+	if (r >= 0 && !enrol_body_is_label(ret->label))
 		return why_set(ret_why, -EBADMSG,
 			       "\"label\" is not made of letters, digits, . _ -");
 	if (r >= 0)

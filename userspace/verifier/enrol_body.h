@@ -5,6 +5,7 @@
 #ifndef PLUMB_ENROL_BODY_H
 #define PLUMB_ENROL_BODY_H
 
+#include <stdbool.h>
 #include "buf.h"
 #include "digest.h"
 #include "why.h"
@@ -19,6 +20,7 @@ struct enrol_body {
 	char agent[32];
 };
 void enrol_body_done(struct enrol_body *b);
+bool enrol_body_is_label(const char *text);	/* letters, digits, . _ - */
 int enrol_body_parse(const void *data, size_t size, struct enrol_body *ret, struct why *ret_why);
 int enrol_body_parse_proof(const void *data, size_t size, char ret_session[ENROL_BODY_SESSION_HEX + 1], struct digest *ret_proof,
 			   struct why *ret_why);

@@ -19,6 +19,7 @@ struct enrol_session {
 	char node[65];
 	struct enrol_body body;
 	struct digest secret, client_key, proof;
+	char named_by[128];		/* the approver who named this EK; "": its maker vouches */
 	struct quote_info counts;	/* of the TPM2_Certify */
 	char *csr_key_pem;		/* the client's public key */
 	bool proven, answered;		/* answered: the identity was sent */

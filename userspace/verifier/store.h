@@ -135,6 +135,9 @@ struct store_ops {
 	int (*blob_put)(void *ctx, const char *kind, const char *name, const void *data, size_t size);	/* baselines, policies, anchors, notes; replaces */
 	int (*blob_get)(void *ctx, const char *kind, const char *name, struct buf *ret);
 	int (*blob_append)(void *ctx, const char *kind, const char *name, const void *data, size_t size);
+	int (*blob_remove)(void *ctx, const char *kind, const char *name);	/* -ENOENT */
+	/* Of those that were put and not appended to, in order of their names. */
+	int (*blob_each)(void *ctx, const char *kind, int (*fn)(void *fn_ctx, const char *name, const void *data, size_t size), void *fn_ctx);
 
 	int (*case_put)(void *ctx, struct store_case *c);
 	int (*case_find)(void *ctx, const char *node, const char *rule, const char *scope, const char *key,

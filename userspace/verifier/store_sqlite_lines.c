@@ -7,6 +7,8 @@
 #include "cleanup.h"
 #include "store_sqlite_db.h"
 
+#define MAX_NAME 256
+
 /* The number after the last line stored. 0: there is none, 1: *ret is set. */
 static int stored_end(struct store_sqlite_db *d, const char *node, uint64_t incarnation,
 		      uint64_t *ret)
@@ -185,6 +187,44 @@ int store_sqlite_lines_blob_get(void *ctx, const char *kind, const char *name, s
 		buf_cut(ret, before);
 	else if (!any)
 		r = -ENOENT;
+	return r;
+}
+
+int store_sqlite_lines_blob_remove(void *ctx, const char *kind, const char *name)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q =
+		store_sqlite_db_change(ctx, "DELETE FROM blob WHERE kind=? AND name=?");
+	int r;
+
+	store_sqlite_db_text(&q, kind);
+	store_sqlite_db_text(&q, name);
+	r = store_sqlite_db_run(&q);
+	return r < 0 ? r : r > 0 ? 0 : -ENOENT;
+}
+
+int store_sqlite_lines_blob_each(void *ctx, const char *kind,
+				 int (*fn)(void *fn_ctx, const char *name, const void *data,
+					   size_t size),
+				 void *fn_ctx)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q = store_sqlite_db_read(
+		ctx, "SELECT name,data FROM blob WHERE kind=? AND part=0 ORDER BY name");
+	char name[MAX_NAME];
+	struct buf_view v;
+	int r;
+
+	store_sqlite_db_text(&q, kind);
+	while ((r = store_sqlite_db_step(&q)) > 0) {
+		r = store_sqlite_db_get_text(&q, name, sizeof(name));
+		if (r >= 0)
+			r = store_sqlite_db_get_view(&q, &v);
+		if (r >= 0)
+			r = fn(fn_ctx, name, v.data, v.size);
+		if (r != 0)
+			return r;
+	}
 	return r;
 }
 
