@@ -239,63 +239,6 @@ static void test_ek_certificate(void **state)
 	EVP_PKEY_free(stranger);
 }
 
-static int act(const struct api_fixture_person *p, const char *action, const char *ek,
-	       const char *label)
-{
-	return api_fixture_act(&f, p, action, ek, "its maker put none into it", label);
-}
-
-static bool list_says(const char *text)
-{
-	assert_int_equal(api_fixture_call(&f, "GET", "/v1/eks", &f.viewer.who, NULL, 0), 200);
-	return strstr(api_fixture_text(&f), text);
-}
-
-/* No certificate, or none that we know of: an approver's word for this EK, and for no other. */
-static void test_imported_ek(void **state)
-{
-	struct store_node n;
-	char wrong[65];
-
-	(void)state;
-	memcpy(wrong, m.id, sizeof(wrong));
-	wrong[0] = wrong[0] == '0' ? '1' : '0';
-	buf_clear(&m.ek_cert);
-	api_fixture_token(&f, "one", 3600, m.token);
-	api_fixture_begin(&f, &m);
-	refused(403, "plumbctl ek import");
-	says(m.id);
-	assert_int_equal(act(&f.responder, "ek_import", m.id, "one"), 403);
-	says("approver");
-	assert_int_equal(act(&f.approver, "ek_import", "one", "one"), 400);
-	assert_int_equal(act(&f.approver, "ek_import", m.id, "a b"), 400);
-	assert_true(list_says("{\"eks\":[]}"));
-	assert_int_equal(act(&f.approver, "ek_import", wrong, ""), 200);
-	api_fixture_begin(&f, &m);
-	refused(403, "there is none");
-	assert_int_equal(act(&f.approver, "ek_import", m.id, "two"), 200);
-	assert_true(list_says("\"label\":\"two\",\"by\":\"alice\""));
-	api_fixture_begin(&f, &m);
-	refused(403, "for label two");
-	assert_int_equal(act(&f.approver, "ek_import", m.id, "one"), 200);
-	says("on the list before");
-	assert_int_equal(api_fixture_begin(&f, &m), 200);
-	assert_int_equal(api_fixture_activate(&f, &m, false), 403);
-	assert_int_equal(api_fixture_begin(&f, &m), 200);
-	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
-	n = row(&m);
-	assert_int_equal(n.life, PLUMB_LIFE_ENROLLED);
-	store_node_done(&n);
-	assert_int_equal(api_fixture_log_has(&f, "its EK named by alice"), 1);
-	assert_int_equal(api_fixture_log_has(&f, "\"action\":\"ek_import\""), 6);
-	assert_int_equal(act(&f.approver, "ek_remove", m.id, ""), 200);
-	assert_int_equal(act(&f.approver, "ek_remove", m.id, ""), 404);
-	assert_false(list_says(m.id));
-	assert_true(list_says(wrong));
-	api_fixture_begin(&f, &m);
-	refused(403, "there is none");
-}
-
 /* TPM2B_PUBLIC of a signing key: attributes at bytes 6 to 9. */
 static void test_keys(void **state)
 {
@@ -593,16 +536,25 @@ static void test_proof_bodies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_token),	  EACH(test_token_once),
-		EACH(test_lost_answer),	  EACH(test_token_label),
-		EACH(test_token_time),	  EACH(test_wrong_tpm),
-		EACH(test_borrowed_ek),	  EACH(test_ek_certificate),
-		EACH(test_imported_ek),	  EACH(test_keys),
-		EACH(test_certify),	  EACH(test_csr),
-		EACH(test_labels),	  EACH(test_approval),
-		EACH(test_pending_again), EACH(test_known_ek),
-		EACH(test_retired),	  EACH(test_label_taken),
-		EACH(test_squatter),	  EACH(test_sessions_of_one_ek),
+		EACH(test_token),
+		EACH(test_token_once),
+		EACH(test_lost_answer),
+		EACH(test_token_label),
+		EACH(test_token_time),
+		EACH(test_wrong_tpm),
+		EACH(test_borrowed_ek),
+		EACH(test_ek_certificate),
+		EACH(test_keys),
+		EACH(test_certify),
+		EACH(test_csr),
+		EACH(test_labels),
+		EACH(test_approval),
+		EACH(test_pending_again),
+		EACH(test_known_ek),
+		EACH(test_retired),
+		EACH(test_label_taken),
+		EACH(test_squatter),
+		EACH(test_sessions_of_one_ek),
 		EACH(test_proof_bodies),
 	};
 

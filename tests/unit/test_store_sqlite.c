@@ -278,42 +278,6 @@ static void test_lines(void **state)
 	assert_string_equal(lines_of(p, 7, 9), "absent");
 }
 
-static int on_blob(void *ctx, const char *name, const void *data, size_t size)
-{
-	char *text = ctx;
-
-	sprintf(text + strlen(text), "%s=%.*s;", name, (int)size, (const char *)data);
-	return strcmp(name, "stop") == 0 ? 7 : 0;
-}
-
-static void test_blob_each(void **state)
-{
-	struct place *p = *state;
-	char text[256] = "";
-
-	assert_int_equal(DO(p, blob_each, "list", on_blob, text), 0);
-	assert_string_equal(text, "");
-	assert_int_equal(DO(p, begin), 0);
-	assert_int_equal(DO(p, blob_put, "list", "bb", "two", 3), 0);
-	assert_int_equal(DO(p, blob_put, "list", "aa", "one", 3), 0);
-	assert_int_equal(DO(p, blob_put, "list", "cc", "old", 3), 0);
-	assert_int_equal(DO(p, blob_put, "list", "cc", "new", 3), 0);
-	assert_int_equal(DO(p, blob_put, "other", "dd", "no", 2), 0);
-	assert_int_equal(DO(p, blob_remove, "list", "dd"), -ENOENT);
-	assert_int_equal(DO(p, commit), 0);
-	assert_int_equal(DO(p, blob_each, "list", on_blob, text), 0);
-	assert_string_equal(text, "aa=one;bb=two;cc=new;");
-	assert_int_equal(DO(p, blob_remove, "list", "aa"), -EPROTO);
-	assert_int_equal(DO(p, begin), 0);
-	assert_int_equal(DO(p, blob_remove, "list", "bb"), 0);
-	assert_int_equal(DO(p, blob_put, "list", "stop", "x", 1), 0);
-	assert_int_equal(DO(p, blob_put, "list", "zz", "y", 1), 0);
-	assert_int_equal(DO(p, commit), 0);
-	text[0] = 0;
-	assert_int_equal(DO(p, blob_each, "list", on_blob, text), 7);
-	assert_string_equal(text, "aa=one;cc=new;stop=x;");
-}
-
 static void test_blobs_and_settings(void **state)
 {
 	struct place *p = *state;
@@ -618,11 +582,10 @@ static void test_foreign_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_node_comes_back), TEST(test_stale_row), TEST(test_transactions),
-		TEST(test_each_node),	    TEST(test_lines),	  TEST(test_blobs_and_settings),
-		TEST(test_blob_each),	    TEST(test_cases),	  TEST(test_tokens_once),
-		TEST(test_operators),	    TEST(test_orders),	  TEST(test_outbox_order),
-		TEST(test_foreign_files),
+		TEST(test_node_comes_back), TEST(test_stale_row),    TEST(test_transactions),
+		TEST(test_each_node),	    TEST(test_lines),	     TEST(test_blobs_and_settings),
+		TEST(test_cases),	    TEST(test_tokens_once),  TEST(test_operators),
+		TEST(test_orders),	    TEST(test_outbox_order), TEST(test_foreign_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
