@@ -15,9 +15,9 @@
 #include "deadlines.h"
 #include "ledger_dir.h"
 #include "log.h"
+#include "node_records.h"
 #include "nonces.h"
 #include "order_desk.h"
-#include "record.h"
 #include "reply.h"
 
 #define TRIES 3
@@ -29,6 +29,7 @@ struct intake {
 	struct documents *documents;
 	struct transition t;
 	struct nonces *nonces;
+	struct node_records *records;
 	const char *ca_cert_pem;
 	const struct sign_key *ca_key;
 	uint64_t node_cert_life_s;
@@ -60,6 +61,8 @@ int intake_open(const struct intake_options *o, struct intake **ret)
 	in->t = (struct transition){.v = o->v, .contain = o->contain};
 	r = nonces_open(o->v->clock, &in->nonces);
 	if (r >= 0)
+		r = node_records_open(&in->records);
+	if (r >= 0)
 		r = deadlines_open(&in->t, in->documents, &in->deadlines);
 	if (r < 0) {
 		intake_free(in);
@@ -74,6 +77,7 @@ struct intake *intake_free(struct intake *in)
 	if (!in)
 		return NULL;
 	nonces_free(in->nonces);
+	node_records_free(in->records);
 	deadlines_free(in->deadlines);
 	free(in);
 	return NULL;
@@ -152,33 +156,29 @@ static void passage_done(struct passage *p)
 
 static int check_quote(const struct intake *in, struct passage *p, struct buf *answer)
 {
-	struct record record = {.incarnation = 0};
 	struct appraise_quote_in q = {.evidence = &p->e,
-				      .record = &record,
 				      .nonce = p->e.nonce,
 				      .client_key = p->who->key_id,
 				      .pcr_mask = in->v->boot_pcr_mask};
 	bool good = false;
-	int r = record_parse(p->row.record.data, p->row.record.size, &record, &p->why);
+	int r = node_records_get(in->records, p->row.record.data, p->row.record.size, &q.record,
+				 &p->why);
 
 	if (r >= 0 && !p->e.provisional) {
 		/* Good once, whatever comes of it. */
 		r = nonces_take(in->nonces, p->who->name, p->e.nonce);
-		if (r == -ENOENT || r == -ETIMEDOUT) {
-			record_done(&record);
+		if (r == -ENOENT || r == -ETIMEDOUT)
 			return reply_error(answer, 409, "ask for a nonce and send anew",
 					   r == -ENOENT
 						   ? "the nonce is not the one that was given out"
 						   : "the nonce is too old");
-		}
 		if (r >= 0)
 			r = appraise_quote(&q, &good, &p->quote, &p->why);
 		if (r >= 0 && !good)
 			p->result = PLUMB_RESULT_REFUSED;
 	}
 	if (r >= 0)
-		r = appraise_quote_event_signed(&p->e, &record, &p->event_signed, &p->why);
-	record_done(&record);
+		r = appraise_quote_event_signed(&p->e, q.record, &p->event_signed, &p->why);
 	return r < 0 ? r : 0;
 }
 
