@@ -28,7 +28,6 @@ static uint32_t fold(const struct buf *list, size_t digest_size, struct digest *
 		     uint32_t *ret_violations)
 {
 	struct buf_reader r = buf_reader_of(list->data, list->size);
-	struct ima_fold *f = NULL;
 	struct imalog_entry e;
 	struct ima_folded d;
 	struct why why;
@@ -36,15 +35,13 @@ static uint32_t fold(const struct buf *list, size_t digest_size, struct digest *
 
 	memset(pcr, 0, sizeof(*pcr));
 	*ret_violations = 0;
-	assert_int_equal(ima_fold_open(&f), 0);
 	while (imalog_next(&r, digest_size, &e, &why) > 0) {
-		assert_int_equal(ima_fold_entry(f, &e, pcr, &d), 0);
+		ima_fold_entry(&e, pcr, &d);
 		assert_true(d.counted);
 		assert_int_equal(d.genuine, !e.violation);
 		*ret_violations += e.violation;
 		n++;
 	}
-	ima_fold_free(f);
 	return n;
 }
 
@@ -88,15 +85,12 @@ static void real_lists_are_replayed(void **state)
 static bool fold_one(const struct buf *list, struct digest *pcr, struct ima_folded *ret)
 {
 	struct buf_reader r = buf_reader_of(list->data, list->size);
-	struct ima_fold *f = NULL;
 	struct imalog_entry e;
 	struct why why;
 
 	memset(pcr, 0, sizeof(*pcr));
-	assert_int_equal(ima_fold_open(&f), 0);
 	assert_int_equal(imalog_next(&r, 20, &e, &why), 1);
-	assert_int_equal(ima_fold_entry(f, &e, pcr, ret), 0);
-	ima_fold_free(f);
+	ima_fold_entry(&e, pcr, ret);
 	return ret->genuine;
 }
 

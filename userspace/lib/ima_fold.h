@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ima_fold.h: what the entries of IMA's list leave in PCR 10 of the SHA-256 bank, entry by entry, as the kernel extends it (5.8 and later: each
- * bank with its own digest of the template's data; a violation with ff..ff). In: entries of imalog. Out: the PCR's value, digests. Not
- * thread-safe, one object a thread.
+ * bank with its own digest of the template's data; a violation with ff..ff). In: entries of imalog. Out: the PCR's value, digests. Pure.
  */
 #ifndef PLUMB_IMA_FOLD_H
 #define PLUMB_IMA_FOLD_H
@@ -13,18 +12,13 @@
 
 #define IMA_FOLD_PCR 10u	/* CONFIG_IMA_MEASURE_PCR_IDX is what it is everywhere */
 
-struct ima_fold;
-
-int ima_fold_open(struct ima_fold **ret);
-struct ima_fold *ima_fold_free(struct ima_fold *f);
-
 struct ima_folded {
 	bool genuine;			/* the template digest is that of the data; of a violation it is neither */
 	bool counted;			/* it is of IMA_FOLD_PCR, and *pcr has it now */
 	struct digest data;		/* SHA-256 of the template's data */
 };
-/* 0; < 0: OpenSSL failed. pcr: before, then after. */
-int ima_fold_entry(struct ima_fold *f, const struct imalog_entry *e, struct digest *pcr, struct ima_folded *ret);
+/* pcr: before, then after. */
+void ima_fold_entry(const struct imalog_entry *e, struct digest *pcr, struct ima_folded *ret);
 /* What boot_aggregate of SHA-256 is: over PCR 0 to 9. */
 int ima_fold_aggregate(const struct quote_pcrs *pcrs, struct digest *ret);
 

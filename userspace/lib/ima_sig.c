@@ -67,7 +67,7 @@ static int add_key(struct ima_sig *s, EVP_PKEY *key, X509 *cert, const char *pat
 		   struct why *ret_why)
 {
 	const ASN1_OCTET_STRING *skid = cert ? X509_get0_subject_key_id(cert) : NULL;
-	uint32_t id;
+	uint32_t id = 0;
 	int r = 0;
 
 	if (!key || (!EVP_PKEY_is_a(key, "RSA") && !EVP_PKEY_is_a(key, "EC")))

@@ -53,8 +53,8 @@ static size_t size_of(const char *algorithm)
 	static const struct {
 		const char *name;
 		size_t size;
-	} known[] = {{"md5", 16},    {"sha1", 20},   {"sha224", 28}, {"rmd160", 20}, {"sm3", 32},
-		     {"sha256", 32}, {"sha384", 48}, {"sha512", 64}, {"sm3-256", 32}};
+	} known[] = {{"sha256", 32}, {"sha1", 20},   {"sha224", 28}, {"rmd160", 20}, {"sm3", 32},
+		     {"md5", 16},    {"sha384", 48}, {"sha512", 64}, {"sm3-256", 32}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (strcmp(known[i].name, algorithm) == 0)

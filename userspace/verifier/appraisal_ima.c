@@ -12,12 +12,28 @@
 #define TABLE_LINES "ima"
 #define TABLE_PCR10 "ima_pcr10"
 
-DEFINE_CLEANUP(struct ima_fold *, ima_fold_free);
+#define FIRST PLUMB_FINDING_IMA
+#define KINDS (PLUMB_FINDING_IMA_SIGNATURE - FIRST + 1)
+#define MAX_TEXT 700u
 
+/* What was found of one kind is one finding: a case takes one a line of the ledger. */
 struct run {
 	const struct appraisal_ima_in *in;
-	uint32_t findings;
+	struct buf texts[KINDS];
+	uint32_t more[KINDS]; /* that had no room */
 };
+
+static void run_done(struct run *a)
+{
+	for (int i = 0; i < KINDS; i++)
+		buf_done(&a->texts[i]);
+}
+
+/* What is broken on our side is not the evidence's fault. */
+static int own(int r)
+{
+	return r == -EBADMSG ? -EIO : r;
+}
 
 static const char *expected(enum plumb_finding f)
 {
@@ -36,9 +52,35 @@ static const char *expected(enum plumb_finding f)
 static int on_pcr10(void *ctx, enum plumb_finding f, const char *text)
 {
 	struct run *a = ctx;
+	struct buf *b = &a->texts[f - FIRST];
 
-	a->findings |= 1u << f;
-	return cases_finding(a->in->cases, f, a->in->evidence->checkpoint.size, expected(f), text);
+	if (b->size + strlen(text) > MAX_TEXT) {
+		a->more[f - FIRST]++;
+		return 0;
+	}
+	buf_printf(b, "%s%s", b->size ? "; " : "", text);
+	return buf_status(b);
+}
+
+static int tell(struct run *a, uint32_t *findings)
+{
+	int r = 0;
+
+	for (int i = 0; i < KINDS && r >= 0; i++) {
+		struct buf *b = &a->texts[i];
+		enum plumb_finding f = (enum plumb_finding)(FIRST + i);
+
+		if (b->size == 0)
+			continue;
+		if (a->more[i] > 0)
+			buf_printf(b, "; and %u more", a->more[i]);
+		r = buf_status(b);
+		if (r >= 0)
+			r = cases_finding(a->in->cases, f, a->in->evidence->checkpoint.size,
+					  expected(f), (char *)b->data);
+		*findings |= 1u << f;
+	}
+	return r;
 }
 
 static int on_lines(void *ctx, const char *text)
@@ -51,12 +93,6 @@ static int lines_of(void *ctx, uint64_t from, uint64_t to, appraise_ima_line_fn 
 	struct run *a = ctx;
 
 	return a->in->lines(a->in->ctx, from, to, fn, fn_ctx);
-}
-
-/* What is broken on our side is not the evidence's fault. */
-static int own(int r)
-{
-	return r == -EBADMSG ? -EIO : r;
 }
 
 /* -ENOENT: nothing was left by earlier evidence. */
@@ -81,33 +117,29 @@ static int save(const struct run *a, const char *table, const struct buf *b)
 
 static int replay(struct run *a, struct why *ret_why)
 {
-	CLEANUP(ima_fold_free_p) struct ima_fold *fold = NULL;
 	CLEANUP(buf_done) struct buf b = {0};
 	const struct store_node *n = a->in->cases->node;
 	const struct evidence *e = a->in->evidence;
 	struct appraise_pcr10_state s = {.n = 0};
-	struct appraise_pcr10_in in = {.sig = a->in->v->ima_sig,
-				       .boot = a->in->boot,
-				       .reset = a->in->reset,
-				       .pcrs = &e->pcrs,
-				       .from = e->ima_from,
-				       .end = e->ima_end,
-				       .after_quote = e->has_ima_end,
-				       .entries = {e->ima.data, e->ima.size},
-				       .now_ns = a->in->cases->now_ns,
-				       .found = on_pcr10,
-				       .ctx = a};
+	const struct appraise_pcr10_in in = {.sig = a->in->v->ima_sig,
+					     .boot = a->in->boot,
+					     .reset = a->in->reset,
+					     .pcrs = &e->pcrs,
+					     .from = e->ima_from,
+					     .end = e->ima_end,
+					     .after_quote = e->has_ima_end,
+					     .entries = {e->ima.data, e->ima.size},
+					     .now_ns = a->in->cases->now_ns,
+					     .found = on_pcr10,
+					     .ctx = a};
 	int r = load(a->in->v, TABLE_PCR10, n->id, n->incarnation, &b);
 
 	if (r >= 0)
 		r = appraise_pcr10_state_parse(b.data, b.size, &s);
 	if (r == -ENOENT)
 		r = 0;
-	if (r >= 0)
-		r = ima_fold_open(&fold);
 	if (r < 0)
 		return own(r);
-	in.fold = fold;
 	r = appraise_pcr10(&in, &s, ret_why);
 	/* A node that never had a list has nothing to keep. */
 	if (r < 0 || (b.size == 0 && s.n == 0 && s.flags == 0))
@@ -149,13 +181,12 @@ static int compare(struct run *a, struct why *ret_why)
 
 int appraisal_ima(const struct appraisal_ima_in *in, uint32_t *findings, struct why *ret_why)
 {
-	struct run a = {.in = in};
+	CLEANUP(run_done) struct run a = {.in = in};
 	int r = replay(&a, ret_why);
 
 	if (r >= 0)
 		r = compare(&a, ret_why);
-	*findings |= a.findings;
-	return r;
+	return r < 0 ? r : own(tell(&a, findings));
 }
 
 int appraisal_ima_wanted(const struct verifier *v, const char *node, uint64_t incarnation,

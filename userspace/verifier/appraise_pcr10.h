@@ -41,7 +41,6 @@ int appraise_pcr10_state_parse(const void *data, size_t size, struct appraise_pc
 uint64_t appraise_pcr10_wanted(const struct appraise_pcr10_state *s, uint64_t now_ns);
 
 struct appraise_pcr10_in {		/* all borrowed */
-	struct ima_fold *fold;
 	struct ima_sig *sig;		/* NULL: nothing is said of signatures */
 	const char *boot;		/* of the newest line */
 	uint32_t reset;			/* the TPM's count */
