@@ -32,8 +32,7 @@ static int sys_bpf(int cmd, union bpf_attr *attr)
 }
 
 /* The n-th number that stands behind `name` in the fdinfo of a descriptor of pid that has `has` as well; 0: there is none. */
-static uint32_t number_of(const char *pid, const char *name, const char *has, const char *also,
-			  int n)
+static uint32_t number_of(const char *pid, const char *name, const char *has, int n)
 {
 	char path[300], text[4096];
 	struct dirent *e;
@@ -55,7 +54,7 @@ static uint32_t number_of(const char *pid, const char *name, const char *has, co
 		fclose(f);
 		text[size] = '\0';
 		at = strstr(text, name);
-		if (at && strstr(text, has) && strstr(text, also) && n-- == 0)
+		if (at && strstr(text, has) && n-- == 0)
 			id = (uint32_t)strtoul(at + strlen(name), NULL, 10);
 	}
 	if (d)
@@ -71,54 +70,103 @@ static int by_id(int cmd, uint32_t id, uint32_t flags)
 	return id == 0 ? -ESRCH : sys_bpf(cmd, &attr);
 }
 
-static int ring_of(const char *pid)
+/* The first of pid's that has `has` in its fdinfo. */
+static int first_of(const char *pid, int cmd, const char *name, const char *has, uint32_t flags)
 {
-	return by_id(BPF_MAP_GET_FD_BY_ID, number_of(pid, "map_id:", RINGBUF, "", 0), 0);
+	return by_id(cmd, number_of(pid, name, has, 0), flags);
+}
+
+static int ring_of(const char *pid, uint32_t flags)
+{
+	return first_of(pid, BPF_MAP_GET_FD_BY_ID, "map_id:", RINGBUF, flags);
+}
+
+static int done(int r)
+{
+	return r < 0 ? r : 0;
 }
 
 /* PID: only a descriptor of its ring. */
 static int tamper_ring(char **argv)
 {
-	int fd = ring_of(argv[0]);
+	return done(ring_of(argv[0], 0));
+}
 
-	return fd < 0 ? fd : 0;
+/* PID: only looks, as who lists maps does. */
+static int tamper_look(char **argv)
+{
+	return done(ring_of(argv[0], BPF_F_RDONLY));
+}
+
+/* The page of the ring that says how far its reader is. */
+static int consumer_of(const char *pid, uint64_t **ret)
+{
+	int fd = ring_of(pid, 0);
+
+	if (fd < 0)
+		return fd;
+	*ret = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return *ret == MAP_FAILED ? -errno : 0;
+}
+
+static void jam(uint64_t *consumer)
+{
+	__atomic_store_n(consumer, 1ull << 60, __ATOMIC_SEQ_CST);
 }
 
 /* PID: pushes the reader's position ahead, so that the kernel finds no room and the reader nothing. */
 static int tamper_jam(char **argv)
 {
-	int fd = ring_of(argv[0]);
 	uint64_t *consumer;
+	int r = consumer_of(argv[0], &consumer);
 
-	if (fd < 0)
-		return fd;
-	consumer = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			0);
-	if (consumer == MAP_FAILED)
-		return -errno;
-	__atomic_store_n(consumer, 1ull << 60, __ATOMIC_SEQ_CST);
-	return 0;
+	if (r >= 0)
+		jam(consumer);
+	return r;
 }
 
 /* PID: the same, again and again for ten seconds, faster than anybody can put it back. */
 static int tamper_hold(char **argv)
 {
-	int fd = ring_of(argv[0]);
 	time_t until = time(NULL) + 10;
 	uint64_t *consumer;
+	int r = consumer_of(argv[0], &consumer);
 
-	if (fd < 0)
-		return fd;
-	consumer = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			0);
-	if (consumer == MAP_FAILED)
-		return -errno;
-	while (time(NULL) < until)
+	while (r >= 0 && time(NULL) < until)
 		for (int i = 0; i < 100; i++) {
-			__atomic_store_n(consumer, 1ull << 60, __ATOMIC_SEQ_CST);
+			jam(consumer);
 			sched_yield();
 		}
-	return 0;
+	return r;
+}
+
+static int info_of(int fd, void *ret, uint32_t size)
+{
+	union bpf_attr attr = {.map_type = 0};
+
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = size;
+	attr.info.info = (uintptr_t)ret;
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
+}
+
+static int write_first(int map, const void *value)
+{
+	union bpf_attr attr = {.map_type = 0};
+	uint32_t key = 0;
+
+	attr.map_fd = (uint32_t)map;
+	attr.key = (uintptr_t)&key;
+	attr.value = (uintptr_t)value;
+	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
+}
+
+static int detach(int link)
+{
+	union bpf_attr attr = {.map_type = 0};
+
+	attr.link_detach.link_fd = (uint32_t)link;
+	return link < 0 ? link : sys_bpf(BPF_LINK_DETACH, &attr);
 }
 
 /* A descriptor of the map of that kind and name. */
@@ -126,17 +174,13 @@ static int map_named(const char *pid, const char *kind, const char *name, struct
 {
 	uint32_t id;
 
-	for (int n = 0; (id = number_of(pid, "map_id:", kind, "", n)) != 0; n++) {
-		union bpf_attr attr = {.map_type = 0};
+	for (int n = 0; (id = number_of(pid, "map_id:", kind, n)) != 0; n++) {
 		int fd = by_id(BPF_MAP_GET_FD_BY_ID, id, BPF_F_RDONLY), r;
 
 		if (fd < 0)
 			return fd;
 		memset(ret, 0, sizeof(*ret));
-		attr.info.bpf_fd = (uint32_t)fd;
-		attr.info.info_len = sizeof(*ret);
-		attr.info.info = (uintptr_t)ret;
-		r = sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
+		r = info_of(fd, ret, sizeof(*ret));
 		close(fd);
 		if (r >= 0 && strcmp(ret->name, name) == 0)
 			return by_id(BPF_MAP_GET_FD_BY_ID, id, 0);
@@ -147,42 +191,25 @@ static int map_named(const char *pid, const char *kind, const char *name, struct
 /* PID: nothing was ever counted. */
 static int tamper_counters(char **argv)
 {
-	static uint8_t zeros[1 << 20];
-	union bpf_attr attr = {.map_type = 0};
+	static const uint8_t zeros[1 << 20];
 	struct bpf_map_info info;
-	uint32_t key = 0;
 	int fd = map_named(argv[0], PERCPU_ARRAY, "counters", &info);
 
 	if (fd < 0)
 		return fd;
-	if (info.value_size > sizeof(zeros) / MAX_CPUS)
-		return -E2BIG;
-	attr.map_fd = (uint32_t)fd;
-	attr.key = (uintptr_t)&key;
-	attr.value = (uintptr_t)zeros;
-	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
-}
-
-/* PID: only looks, as who lists maps does. */
-static int tamper_look(char **argv)
-{
-	int fd = by_id(BPF_MAP_GET_FD_BY_ID, number_of(argv[0], "map_id:", RINGBUF, "", 0),
-		       BPF_F_RDONLY);
-
-	return fd < 0 ? fd : 0;
+	return info.value_size > sizeof(zeros) / MAX_CPUS ? -E2BIG : write_first(fd, zeros);
 }
 
 /* PID: a descriptor of one of its links, and off with it. */
 static int tamper_link(char **argv)
 {
-	union bpf_attr attr = {.map_type = 0};
-	int fd = by_id(BPF_LINK_GET_FD_BY_ID, number_of(argv[0], "link_id:", "link_type:", "", 0),
-		       0);
+	return detach(first_of(argv[0], BPF_LINK_GET_FD_BY_ID, "link_id:", "link_type:", 0));
+}
 
-	if (fd < 0)
-		return fd;
-	attr.link_detach.link_fd = (uint32_t)fd;
-	return sys_bpf(BPF_LINK_DETACH, &attr);
+/* PID: a descriptor of one of its programs, which another could take the place of */
+static int tamper_program(char **argv)
+{
+	return done(first_of(argv[0], BPF_PROG_GET_FD_BY_ID, "prog_id:", "prog_type:", 0));
 }
 
 /* PID SIGNAL */
@@ -300,16 +327,6 @@ static int is_listed(int next, int get, uint32_t wanted)
 	}
 }
 
-static int info_of(int fd, void *ret, uint32_t size)
-{
-	union bpf_attr attr = {.map_type = 0};
-
-	attr.info.bpf_fd = (uint32_t)fd;
-	attr.info.info_len = size;
-	attr.info.info = (uintptr_t)ret;
-	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
-}
-
 static int load_pass(void)
 {
 	const struct bpf_insn insns[] = {
@@ -329,7 +346,7 @@ static int neighbour_map(void)
 {
 	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY};
 	struct bpf_map_info info = {0};
-	uint32_t key = 0, value = 7;
+	const uint32_t value = 7;
 	int fd, r;
 
 	attr.key_size = attr.value_size = 4;
@@ -340,13 +357,7 @@ static int neighbour_map(void)
 		r = is_listed(BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, info.id);
 	if (r >= 0)
 		r = by_id(BPF_MAP_GET_FD_BY_ID, info.id, 0);
-	if (r < 0)
-		return r;
-	memset(&attr, 0, sizeof(attr));
-	attr.map_fd = (uint32_t)r;
-	attr.key = (uintptr_t)&key;
-	attr.value = (uintptr_t)&value;
-	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
+	return r < 0 ? r : write_first(r, &value);
 }
 
 /* CGROUP: what another user of BPF does: a map, a program, a link to that cgroup; lists of all; and the link is taken away by its number. */
@@ -376,20 +387,7 @@ static int tamper_neighbour(char **argv)
 		r = is_listed(BPF_LINK_GET_NEXT_ID, BPF_LINK_GET_FD_BY_ID, link.id);
 	if (r >= 0)
 		r = by_id(BPF_LINK_GET_FD_BY_ID, link.id, 0);
-	if (r < 0)
-		return r;
-	memset(&attr, 0, sizeof(attr));
-	attr.link_detach.link_fd = (uint32_t)r;
-	return sys_bpf(BPF_LINK_DETACH, &attr);
-}
-
-/* PID: a descriptor of one of its programs, which another could take the place of */
-static int tamper_program(char **argv)
-{
-	int fd = by_id(BPF_PROG_GET_FD_BY_ID, number_of(argv[0], "prog_id:", "prog_type:", "", 0),
-		       0);
-
-	return fd < 0 ? fd : 0;
+	return detach(r);
 }
 
 /* FILE TEXT: opens it for writing, and writes */
