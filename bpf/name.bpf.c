@@ -8,11 +8,14 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* Directories whose names are told. */
+#define NAME_TOLD (PLUMB_MARK_DIR | PLUMB_MARK_NAMES)
+
 static __always_inline int name_comes(__u16 op, struct inode *dir, struct dentry *dentry)
 {
 	__u32 mark = mark_of(dir);
 
-	if (mark & PLUMB_MARK_DIR)
+	if (mark & NAME_TOLD)
 		mark_tell(op, 0, dir, dentry, mark);
 	return mark & PLUMB_MARK_GUARD_DIR ? guard_inode(op, 0, dir, dentry, mark) : 0;
 }
@@ -49,11 +52,11 @@ int BPF_PROG(plumb_inode_link, struct dentry *old_dentry, struct inode *dir,
 	struct inode *inode = old_dentry->d_inode;
 	__u32 in = mark_of(dir), own = mark_of(inode);
 
-	if (!((in & (PLUMB_MARK_DIR | PLUMB_MARK_GUARD_DIR)) | (own & PLUMB_MARK_FILE)))
+	if (!((in & (NAME_TOLD | PLUMB_MARK_GUARD_DIR)) | (own & PLUMB_MARK_FILE)))
 		return 0;
 	if (inode)
 		mark_add(inode, mark_below(in, inode));
-	if ((in & PLUMB_MARK_DIR) | (own & PLUMB_MARK_FILE))
+	if ((in & NAME_TOLD) | (own & PLUMB_MARK_FILE))
 		mark_tell(PLUMB_FILE_LINK, inode, dir, new_dentry, in | own);
 	return in & PLUMB_MARK_GUARD_DIR
 		       ? guard_inode(PLUMB_FILE_LINK, inode, dir, new_dentry, in | own)
@@ -65,7 +68,7 @@ static __always_inline int name_goes(__u16 op, struct inode *dir, struct dentry 
 	struct inode *inode = dentry->d_inode;
 	__u32 in = mark_of(dir), own = mark_of(inode);
 
-	if ((in & PLUMB_MARK_DIR) | (own & PLUMB_MARK_WATCHED))
+	if ((in & NAME_TOLD) | (own & PLUMB_MARK_WATCHED))
 		mark_tell(op, inode, dir, dentry, in | own);
 	return (in & PLUMB_MARK_GUARD_DIR) | (own & PLUMB_MARK_GUARD)
 		       ? guard_inode(op, inode, dir, dentry, in | own)
@@ -129,7 +132,7 @@ int BPF_PROG(plumb_inode_rename, struct inode *old_dir, struct dentry *old_dentr
 		return 0;
 	/* The directories it comes from and goes to, and whoever is moved or written over. */
 	mark_add(inode, mark_below(to, inode) | taken);
-	if (((from | to) & PLUMB_MARK_DIR) | ((own | taken) & PLUMB_MARK_WATCHED))
+	if (((from | to) & NAME_TOLD) | ((own | taken) & PLUMB_MARK_WATCHED))
 		name_moves(inode, old_dir, old_dentry, new_dir, new_dentry, all);
 	if (((from | to) & PLUMB_MARK_GUARD_DIR) | ((own | taken) & PLUMB_MARK_GUARD))
 		return name_guard_move(inode, old_dir, old_dentry, taken ? target : 0, new_dir,

@@ -195,6 +195,7 @@ struct plumb_event_load {
 #define PLUMB_MARK_DIR		2u	/* also: names that come and go in it; what is looked up in it gets PLUMB_MARK_FILE */
 #define PLUMB_MARK_TREE		4u	/* with DIR: directories below it get DIR and TREE, too */
 #define PLUMB_MARK_ANCESTOR	8u	/* told: that it is moved or removed, and mounts over it */
+#define PLUMB_MARK_NAMES	16u	/* told: names that come and go in it; nothing is handed on. A single watched file lies there, or is to */
 #define PLUMB_MARK_WATCHED	255u	/* any of them: somebody's watched file or directory, or one above it */
 /* The agent's own, told as PLUMB_KIND_GUARD unless it does it itself. */
 #define PLUMB_MARK_GUARD	256u	/* its program, settings, state, ledger */

@@ -422,6 +422,10 @@ static void a_name_that_could_not_be_read_wants_a_scan(void **state)
 	e = record(PLUMB_FILE_CREATE, NULL, b->dir, "");
 	take(b, &e);
 	assert_int_equal(b->n_scans, 1);
+	/* Of a directory in which one file is watched: all others' names are as long. */
+	e.mark = PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES;
+	take(b, &e);
+	assert_int_equal(b->n_scans, 1);
 }
 
 static void unknown_inodes_are_nothing(void **state)
