@@ -169,17 +169,37 @@ static void each_kind_has_its_mark(void **state)
 	inode_marks_all(b->marks);
 	assert_int_equal(mark_of(b, "/"), PLUMB_MARK_ANCESTOR);
 	assert_int_equal(mark_of(b, "/tmp"), PLUMB_MARK_ANCESTOR);
-	assert_int_equal(mark_of(b, b->top), PLUMB_MARK_ANCESTOR);
+	/* A watched file lies in it, and may come anew. */
+	assert_int_equal(mark_of(b, b->top), PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES);
 	assert_int_equal(mark_of(b, b->dir), PLUMB_MARK_DIR | PLUMB_MARK_TREE);
 	assert_int_equal(mark_of(b, in_dir(b, "sub")), PLUMB_MARK_DIR | PLUMB_MARK_TREE);
 	assert_int_equal(mark_of(b, in_dir(b, "first")), PLUMB_MARK_FILE);
 	assert_int_equal(mark_of(b, in_dir(b, "sub/second")), PLUMB_MARK_FILE);
 	assert_int_equal(mark_of(b, single), PLUMB_MARK_FILE);
-	assert_int_equal(b->set[0].mark, PLUMB_MARK_ANCESTOR); /* from the top down */
-	/* Two directories, and the file that lies in no watched one. */
-	assert_int_equal(inode_marks_n_held(b->marks), 3);
+	assert_true(b->set[0].mark & PLUMB_MARK_ANCESTOR); /* from the top down */
+	/* Two directories, and the file that lies in no watched one, with its directory. */
+	assert_int_equal(inode_marks_n_held(b->marks), 4);
 	assert_int_equal(inode_marks_n_not_held(b->marks), 0);
 	assert_int_equal(inode_marks_n_unmarked(b->marks), 0);
+}
+
+/* A path that is not there yet: the directory that it is to come to tells names, those above do not. */
+static void a_file_that_is_to_come_has_its_directory(void **state)
+{
+	struct bench *b = *state;
+	char single[96];
+
+	snprintf(single, sizeof(single), "%s/single", b->top);
+	assert_int_equal(unlink(single), 0);
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks);
+	assert_int_equal(mark_of(b, b->top), PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES);
+	assert_int_equal(mark_of(b, "/tmp"), PLUMB_MARK_ANCESTOR);
+	/* A directory of that name tells its own names. */
+	assert_int_equal(mkdir(single, 0755), 0);
+	b->n = 0;
+	inode_marks_all(b->marks);
+	assert_int_equal(mark_of(b, b->top), PLUMB_MARK_ANCESTOR);
 }
 
 static void hard_links_are_all_found(void **state)
@@ -272,17 +292,19 @@ static void a_tree_is_dropped_whole(void **state)
 	before = inode_marks_n(b->marks);
 	inode_marks_drop_below(b->marks, in_dir(b, "sub"));
 	assert_int_equal(inode_marks_n(b->marks), before - 2);
-	assert_int_equal(inode_marks_n_held(b->marks), 2);
+	assert_int_equal(inode_marks_n_held(b->marks), 3);
 	/* Places are used again. */
 	inode_marks_all(b->marks);
 	assert_int_equal(inode_marks_n(b->marks), before);
-	assert_int_equal(inode_marks_n_held(b->marks), 3);
+	assert_int_equal(inode_marks_n_held(b->marks), 4);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_kind_has_its_mark, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_is_to_come_has_its_directory, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(hard_links_are_all_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_takes_a_name_takes_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_system_that_says_another_device_is_found,

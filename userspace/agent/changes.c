@@ -14,6 +14,9 @@
 #define WENT (CHANGES_DELETE | CHANGES_MOVED_FROM)
 #define MAY_CREATE 0x100u /* said before it is known whether the name is there */
 #define CAME (CHANGES_CREATE | CHANGES_MOVED_TO)
+#define MAY_COME \
+	0x400u /* to a layer of an overlay: it may be new, a copy of what was below, or hide that */
+#define HOW (CHANGES_ON_DIR | CHANGES_BEFORE | MAY_COME) /* no deed of its own */
 
 struct pending {
 	char *path;
@@ -293,7 +296,7 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
 /* Who opened the file, as LSM named him, is who writes to it now. */
 static void name_actor(struct changes *c, struct pending *p)
 {
-	const uint32_t deed = p->what & ~(uint32_t)(CHANGES_ON_DIR | CHANGES_BEFORE);
+	const uint32_t deed = p->what & ~(uint32_t)HOW;
 
 	for (uint32_t i = c->n_hints; i > 0 && p->start_ns == 0; i--) {
 		struct hint *h = &c->hints[i - 1];
@@ -307,15 +310,26 @@ static void name_actor(struct changes *c, struct pending *p)
 	}
 }
 
+/* What a deed on a layer is, the overlay shows. */
+static uint32_t came_to_layer(const struct pending *p, bool was_there)
+{
+	struct stat st;
+
+	if (lstat(p->path, &st) < 0)
+		return CHANGES_DELETE;
+	return was_there && !(p->what & WENT) ? CHANGES_WRITE : CHANGES_CREATE;
+}
+
 /* The kernel asks before it knows whether the name is there: to create may be to open. */
 static void create_or_open(const struct changes *c, struct pending *p)
 {
 	const char *value = file_set_value(c->o.files, p->path);
 	bool there = value && strcmp(value, "absent") != 0;
 
-	if (!(p->what & MAY_CREATE) || (p->what & CHANGES_CREATE))
-		return;
-	p->what |= there && !(p->what & WENT) ? CHANGES_WRITE : CHANGES_CREATE;
+	if (p->what & MAY_COME)
+		p->what |= came_to_layer(p, there);
+	else if ((p->what & MAY_CREATE) && !(p->what & CHANGES_CREATE))
+		p->what |= there && !(p->what & WENT) ? CHANGES_WRITE : CHANGES_CREATE;
 }
 
 static bool may_have_told(const struct pending *earlier, const struct pending *p)
@@ -389,7 +403,7 @@ static bool same_end(const char *a, const char *b)
 /* What was told after the deed has its exact process by what LSM said before it, whichever is read first. */
 static bool refines(const struct pending *p, const struct changes_note *n, uint32_t what)
 {
-	const uint32_t deed = what & ~(uint32_t)(CHANGES_ON_DIR | CHANGES_BEFORE);
+	const uint32_t deed = what & ~(uint32_t)HOW;
 
 	return n->start_ns && !p->start_ns && (deed & ~p->what) == 0;
 }
@@ -429,8 +443,11 @@ void changes_note(struct changes *c, const struct changes_note *n)
 	struct pending *p;
 	uint32_t what = n->what;
 
-	if (what & CHANGES_BEFORE && what & CHANGES_CREATE && !(what & CHANGES_ON_DIR))
+	if (what & CHANGES_LAYER && what & CAME && !(what & CHANGES_ON_DIR))
+		what = (what & ~(uint32_t)CAME) | MAY_COME;
+	else if (what & CHANGES_BEFORE && what & CHANGES_CREATE && !(what & CHANGES_ON_DIR))
 		what ^= CHANGES_CREATE | MAY_CREATE;
+	what &= ~(uint32_t)CHANGES_LAYER;
 	if (!file_set_touches(c->o.files, n->path) || merge(c, n, what))
 		return;
 	if (c->n_pending == CHANGES_MAX) { /* not looked at here: the caller holds borrowed paths */

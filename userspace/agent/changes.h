@@ -28,6 +28,7 @@ enum changes_what {
 	CHANGES_MOVED_TO = 32u,
 	CHANGES_ON_DIR = 64u,	/* path is a directory */
 	CHANGES_BEFORE = 128u,	/* is about to be done, and may fail: told only when something is other than it was; but for attr */
+	CHANGES_LAYER = 512u,	/* of an overlay's layer: what comes there may be a copy of what was below */
 };
 
 struct changes_note {

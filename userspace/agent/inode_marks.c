@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "overlay_below.h"
 #include "path_table.h"
 #include "plumb/event.h"
 
 #define NONE PATH_TABLE_NONE
 #define DEVICES_MAX 64 /* that are told apart; files of more are found by the inode alone, too */
+#define TABLES (1 + OVERLAY_BELOW_LAYERS)
 
 /* Of each path, beside its inode's number, by which alone it is found: see inode_marks_paths(). */
 struct marked {
@@ -30,18 +32,50 @@ struct inode_marks {
 	struct inode_marks_options o;
 	int inotify; /* nobody reads it: see hold() */
 	uint32_t n_held, n_not_held, n_unmarked;
-	struct path_table *paths;
+	/* What stands at a path; then, where that is an overlay, what the layers have there: those are NULL until there is one. */
+	struct path_table *tables[TABLES];
+	struct overlay_below *below;
 	uint32_t devices[DEVICES_MAX], n_devices;
 };
 
-static struct marked *at(const struct inode_marks *m, uint32_t i)
+/* A place in a table. */
+struct spot {
+	struct path_table *table; /* NULL: none */
+	uint32_t i;
+};
+
+static struct marked *at(struct spot s)
 {
-	return path_table_extra(m->paths, i);
+	return path_table_extra(s.table, s.i);
 }
 
-static uint32_t first_of(const struct inode_marks *m, uint64_t ino)
+/* The first from table k on. */
+static struct spot found_from(const struct inode_marks *m, uint32_t k, uint64_t ino)
 {
-	return path_table_first(m->paths, &ino, sizeof(ino));
+	for (; k < TABLES && m->tables[k]; k++) {
+		uint32_t i = path_table_first(m->tables[k], &ino, sizeof(ino));
+
+		if (i != NONE)
+			return (struct spot){m->tables[k], i};
+	}
+	return (struct spot){NULL, NONE};
+}
+
+static struct spot first_of(const struct inode_marks *m, uint64_t ino)
+{
+	return found_from(m, 0, ino);
+}
+
+static struct spot next_of(const struct inode_marks *m, uint64_t ino, struct spot s)
+{
+	uint32_t k = 0;
+
+	s.i = path_table_next(s.table, s.i);
+	if (s.i != NONE)
+		return s;
+	while (m->tables[k] != s.table)
+		k++;
+	return found_from(m, k + 1, ino);
 }
 
 /* Two paths of one inode have one watch. */
@@ -53,18 +87,16 @@ static void let_go(struct inode_marks *m, struct marked *e)
 		return;
 	e->wd = -1;
 	m->n_held--;
-	for (uint32_t i = first_of(m, e->ino); i != NONE; i = path_table_next(m->paths, i))
-		if (at(m, i)->wd == wd)
+	for (struct spot s = first_of(m, e->ino); s.table; s = next_of(m, e->ino, s))
+		if (at(s)->wd == wd)
 			return;
 	(void)inotify_rm_watch(m->inotify, wd); /* it went with the inode, or with its mount */
 }
 
-static void drop(void *ctx, uint32_t i)
+static void drop(struct inode_marks *m, struct spot s)
 {
-	struct inode_marks *m = ctx;
-
-	let_go(m, at(m, i));
-	path_table_drop(m->paths, i);
+	let_go(m, at(s));
+	path_table_drop(s.table, s.i);
 }
 
 static void note_device(struct inode_marks *m, uint32_t dev)
@@ -84,10 +116,27 @@ static bool knows_device(const struct inode_marks *m, uint32_t dev)
 	return false;
 }
 
+/* Is a watched path in it that is no directory, or not there yet? Its coming is told by the directory alone. */
+static bool has_single(const struct inode_marks *m, const char *dir)
+{
+	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+	struct stat st;
+
+	for (uint32_t i = 0; i < file_set_n_roots(m->o.files); i++) {
+		const char *root = file_set_root_at(m->o.files, i);
+
+		if (strncmp(root, dir, n) == 0 && root[n] == '/' && !strchr(root + n + 1, '/') &&
+		    (lstat(root, &st) < 0 || !S_ISDIR(st.st_mode)))
+			return true;
+	}
+	return false;
+}
+
 static uint32_t mark_for(const struct inode_marks *m, const char *path, mode_t mode)
 {
 	if (!file_set_covers(m->o.files, path))
-		return PLUMB_MARK_ANCESTOR;
+		return has_single(m, path) ? PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES
+					   : PLUMB_MARK_ANCESTOR;
 	return S_ISDIR(mode) ? PLUMB_MARK_DIR | PLUMB_MARK_TREE : PLUMB_MARK_FILE;
 }
 
@@ -96,19 +145,19 @@ static uint32_t mark_with_others(const struct inode_marks *m, const struct marke
 {
 	uint32_t mark = of->mark;
 
-	for (uint32_t i = first_of(m, of->ino); i != NONE; i = path_table_next(m->paths, i))
-		if (at(m, i)->dev == of->dev)
-			mark |= at(m, i)->mark;
+	for (struct spot s = first_of(m, of->ino); s.table; s = next_of(m, of->ino, s))
+		if (at(s)->dev == of->dev)
+			mark |= at(s)->mark;
 	return mark;
 }
 
-/* A directory that is watched; a file in one is found again through it. */
+/* A directory whose names are told; a file in a watched one is found again through it. */
 static bool must_be_held(const struct inode_marks *m, const struct marked *e, const char *path)
 {
 	char above[PATH_MAX];
 	char *slash;
 
-	if (e->mark & PLUMB_MARK_DIR)
+	if (e->mark & (PLUMB_MARK_DIR | PLUMB_MARK_NAMES))
 		return true;
 	snprintf(above, sizeof(above), "%s", path);
 	slash = strrchr(above, '/');
@@ -138,50 +187,87 @@ static void hold(struct inode_marks *m, struct marked *e, const char *path, int 
 			    path, m->n_held);
 }
 
-static int add(struct inode_marks *m, const char *path, int fd, const struct stat *st)
+static void drop_path(struct inode_marks *m, uint32_t from, const char *path)
 {
-	const uint64_t ino = st->st_ino;
-	uint32_t i = path_table_find(m->paths, path);
+	for (uint32_t k = from; k < TABLES && m->tables[k]; k++) {
+		struct spot s = {m->tables[k], path_table_find(m->tables[k], path)};
+
+		if (s.i != NONE)
+			drop(m, s);
+	}
+}
+
+/* path has no place in table k. */
+static int add(struct inode_marks *m, uint32_t k, const char *path, int fd)
+{
+	struct spot s = {m->tables[k], NONE};
 	struct marked *e;
+	struct stat st;
+	uint64_t ino;
 	int64_t put;
 	int r;
 
-	if (i != NONE)
-		drop(m, i);
-	put = path_table_put(m->paths, path, &ino, sizeof(ino));
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	ino = st.st_ino;
+	put = path_table_put(s.table, path, &ino, sizeof(ino));
 	if (put < 0)
 		return (int)put;
-	e = at(m, (uint32_t)put);
+	s.i = (uint32_t)put;
+	e = at(s);
 	*e = (struct marked){
 		.ino = ino,
-		.dev = major(st->st_dev) << 20 | minor(st->st_dev),
-		.mark = mark_for(m, path, st->st_mode),
+		.dev = major(st.st_dev) << 20 | minor(st.st_dev),
+		.mark = mark_for(m, path, st.st_mode),
 		.wd = -1,
 	};
 	r = m->o.mark(m->o.ctx, fd, mark_with_others(m, e));
 	note_device(m, e->dev);
 	if (r < 0) {
-		drop(m, (uint32_t)put);
+		drop(m, s);
 		return r;
 	}
 	hold(m, e, path, fd);
 	return 0;
 }
 
-int inode_marks_add(struct inode_marks *m, const char *path)
+/* A file that went meanwhile has told so to its directory's mark. */
+static int tell_unmarked(struct inode_marks *m, const char *path, int r)
 {
-	int r, fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	r = fd < 0 || fstat(fd, &st) < 0 ? -errno : add(m, path, fd, &st);
-	if (fd >= 0)
-		close(fd);
-	/* A file that went meanwhile has told so to its directory's mark. */
 	if (r < 0 && r != -ENOENT && r != -ENOTDIR && m->n_unmarked++ == 0)
 		log_warning("sensor=lsm unmarked=\"%s\" error=%s next=\"only fanotify and the "
 			    "rescan see it\"",
 			    path, strerrorname_np(-r));
 	return r;
+}
+
+struct layered {
+	struct inode_marks *m;
+	const char *path;
+};
+
+static void on_layer(void *ctx, int fd, uint32_t layer)
+{
+	const struct layered *l = ctx;
+	struct path_table **t = &l->m->tables[1 + layer];
+	int r = *t ? 0 : path_table_open(l->m->o.max, sizeof(struct marked), t);
+
+	(void)tell_unmarked(l->m, l->path, r < 0 ? r : add(l->m, 1 + layer, l->path, fd));
+}
+
+int inode_marks_add(struct inode_marks *m, const char *path)
+{
+	struct layered l = {m, path};
+	int r, fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return tell_unmarked(m, path, -errno);
+	drop_path(m, 0, path);
+	r = add(m, 0, path, fd);
+	close(fd);
+	/* Whoever writes past the overlay writes to these. */
+	(void)overlay_below_each(m->below, path, on_layer, &l);
+	return tell_unmarked(m, path, r);
 }
 
 static void mark_ancestors(struct inode_marks *m, const char *root)
@@ -199,6 +285,12 @@ static void mark_ancestors(struct inode_marks *m, const char *root)
 
 void inode_marks_all(struct inode_marks *m)
 {
+	int r = overlay_below_read(m->below);
+
+	if (r < 0)
+		log_warning("sensor=lsm mountinfo=unreadable error=\"%s\" next=\"what is written "
+			    "past an overlay is found by the rescan\"",
+			    strerror(-r));
 	for (uint32_t i = 0; i < file_set_n_roots(m->o.files); i++)
 		mark_ancestors(m, file_set_root_at(m->o.files, i));
 	for (uint32_t i = 0; i < file_set_n(m->o.files); i++)
@@ -207,15 +299,36 @@ void inode_marks_all(struct inode_marks *m)
 
 void inode_marks_drop(struct inode_marks *m, const char *path)
 {
-	uint32_t i = path_table_find(m->paths, path);
+	drop_path(m, 0, path);
+}
 
-	if (i != NONE)
-		drop(m, i);
+struct dropping {
+	struct inode_marks *m;
+	struct path_table *table;
+};
+
+static void drop_one(void *ctx, uint32_t i)
+{
+	const struct dropping *d = ctx;
+
+	drop(d->m, (struct spot){d->table, i});
 }
 
 void inode_marks_drop_below(struct inode_marks *m, const char *path)
 {
-	path_table_each_below(m->paths, path, drop, m);
+	for (uint32_t k = 0; k < TABLES && m->tables[k]; k++) {
+		struct dropping d = {m, m->tables[k]};
+
+		path_table_each_below(d.table, path, drop_one, &d);
+	}
+}
+
+bool inode_marks_is_layer(const struct inode_marks *m, uint32_t dev, uint64_t ino)
+{
+	for (struct spot s = found_from(m, 1, ino); s.table; s = next_of(m, ino, s))
+		if (at(s)->dev == dev || !knows_device(m, dev))
+			return true;
+	return false;
 }
 
 uint32_t inode_marks_paths(const struct inode_marks *m, uint32_t dev, uint64_t ino,
@@ -224,16 +337,16 @@ uint32_t inode_marks_paths(const struct inode_marks *m, uint32_t dev, uint64_t i
 	bool any = !knows_device(m, dev);
 	uint32_t n = 0;
 
-	for (uint32_t i = first_of(m, ino); i != NONE && n < max; i = path_table_next(m->paths, i))
-		if (any || at(m, i)->dev == dev)
-			ret[n++] = path_table_path(m->paths, i);
+	for (struct spot s = first_of(m, ino); s.table && n < max; s = next_of(m, ino, s))
+		if (any || at(s)->dev == dev)
+			ret[n++] = path_table_path(s.table, s.i);
 	return n;
 }
 
 bool inode_marks_is_marked(const struct inode_marks *m, uint32_t dev, uint64_t ino)
 {
-	for (uint32_t i = first_of(m, ino); i != NONE; i = path_table_next(m->paths, i))
-		if (at(m, i)->dev == dev && !(at(m, i)->mark & PLUMB_MARK_ANCESTOR))
+	for (struct spot s = first_of(m, ino); s.table; s = next_of(m, ino, s))
+		if (at(s)->dev == dev && !(at(s)->mark & PLUMB_MARK_ANCESTOR))
 			return true;
 	return false;
 }
@@ -248,7 +361,8 @@ int inode_marks_open(const struct inode_marks_options *o, struct inode_marks **r
 	m->o.max = o->max ? o->max : INODE_MARKS_MAX;
 	m->o.max_held = o->max_held ? o->max_held : UINT32_MAX;
 	m->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (path_table_open(m->o.max, sizeof(struct marked), &m->paths) < 0) {
+	if (path_table_open(m->o.max, sizeof(struct marked), &m->tables[0]) < 0 ||
+	    overlay_below_open(o->mountinfo, &m->below) < 0) {
 		inode_marks_free(m);
 		return -ENOMEM;
 	}
@@ -262,14 +376,20 @@ struct inode_marks *inode_marks_free(struct inode_marks *m)
 		return NULL;
 	if (m->inotify >= 0)
 		close(m->inotify);
-	path_table_free(m->paths);
+	for (uint32_t k = 0; k < TABLES; k++)
+		path_table_free(m->tables[k]);
+	overlay_below_free(m->below);
 	free(m);
 	return NULL;
 }
 
 uint32_t inode_marks_n(const struct inode_marks *m)
 {
-	return path_table_n(m->paths);
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < TABLES && m->tables[k]; k++)
+		n += path_table_n(m->tables[k]);
+	return n;
 }
 
 uint32_t inode_marks_n_held(const struct inode_marks *m)

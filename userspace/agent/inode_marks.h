@@ -4,7 +4,8 @@
  * In: the watched files; (device, inode) from records. Out: marks by way of loader, paths. Watched directories, and watched files that lie
  * in none, are held in memory (by inotify, which does not keep a file system from being unmounted, as a descriptor would); what lies in
  * a held directory is marked again by the kernel program when it is looked up. At most `max` paths, `max_held` of them held and as many as
- * fs.inotify.max_user_watches lets: what is beyond is not marked, or not held, and counted.
+ * fs.inotify.max_user_watches lets: what is beyond is not marked, or not held, and counted. Of a path on an overlay what its layers have
+ * there is marked, too, and has the same path: overlay_below.h.
  */
 #ifndef PLUMB_INODE_MARKS_H
 #define PLUMB_INODE_MARKS_H
@@ -20,8 +21,9 @@ struct inode_marks_options {
 	const struct file_set *files;	/* borrowed */
 	int (*mark)(void *ctx, int fd, uint32_t mark);	/* PLUMB_MARK_*; 0 or -errno */
 	void *ctx;
-	uint32_t max;		/* 0: INODE_MARKS_MAX */
+	uint32_t max;		/* of paths; 0: INODE_MARKS_MAX */
 	uint32_t max_held;	/* 0: no bound of ours */
+	const char *mountinfo;	/* NULL: this process's own */
 };
 
 int inode_marks_open(const struct inode_marks_options *o, struct inode_marks **ret);
@@ -37,6 +39,7 @@ void inode_marks_drop_below(struct inode_marks *m, const char *path);	/* path, t
  * files say another device than it has itself (btrfs) is found by the inode alone. Borrowed until the next add or drop.
  */
 uint32_t inode_marks_paths(const struct inode_marks *m, uint32_t dev, uint64_t ino, const char **ret, uint32_t max);
+bool inode_marks_is_layer(const struct inode_marks *m, uint32_t dev, uint64_t ino);	/* of an overlay that one of the paths lies on */
 uint32_t inode_marks_n(const struct inode_marks *m);
 uint32_t inode_marks_n_held(const struct inode_marks *m);
 uint32_t inode_marks_n_not_held(const struct inode_marks *m);	/* that were to be: their marks may die with the inode */

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
@@ -28,7 +28,9 @@ struct fid {
 struct marks {
 	int fd;
 	uint32_t max;
-	struct path_table *paths; /* each with its fid */
+	struct path_table *tables
+		[1 +
+		 MARKS_LAYERS]; /* paths with their fids; NULL: nothing was marked below an overlay yet */
 };
 
 static size_t fid_size(const struct fid *f)
@@ -39,7 +41,7 @@ static size_t fid_size(const struct fid *f)
 int marks_open(int fanotify_fd, uint32_t max, struct marks **ret)
 {
 	struct marks *m = calloc(1, sizeof(*m));
-	int r = m ? path_table_open(max, 0, &m->paths) : -ENOMEM;
+	int r = m ? path_table_open(max, 0, &m->tables[0]) : -ENOMEM;
 
 	if (r < 0) {
 		free(m);
@@ -55,21 +57,19 @@ struct marks *marks_free(struct marks *m)
 {
 	if (!m)
 		return NULL;
-	path_table_free(m->paths);
+	for (uint32_t k = 0; k <= MARKS_LAYERS; k++)
+		path_table_free(m->tables[k]);
 	free(m);
 	return NULL;
 }
 
-static int fid_of(const char *path, struct fid *ret)
+static int fid_of(int fd, struct fid *ret)
 {
 	_Alignas(struct file_handle) uint8_t room[sizeof(struct file_handle) + HANDLE_MAX] = {0};
 	struct file_handle *h = (struct file_handle *)room;
-	CLEANUP_CLOSE int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct statfs fs;
 	int mount;
 
-	if (fd < 0)
-		return -errno;
 	h->handle_bytes = HANDLE_MAX;
 	if (name_to_handle_at(fd, "", h, &mount, AT_EMPTY_PATH | HANDLE_FID_FLAG) < 0) {
 		if (errno != EINVAL)
@@ -88,64 +88,110 @@ static int fid_of(const char *path, struct fid *ret)
 	return 0;
 }
 
+static int put(struct path_table *t, const char *path, int fd)
+{
+	uint32_t i = path_table_find(t, path);
+	struct fid f = {0};
+	int64_t at;
+	int r = fid_of(fd, &f);
+
+	if (r < 0)
+		return r;
+	if (i != PATH_TABLE_NONE)
+		path_table_drop(t, i);
+	at = path_table_put(t, path, &f, fid_size(&f));
+	return at < 0 ? (int)at : 0;
+}
+
 int marks_add(struct marks *m, const char *path, uint64_t mask)
 {
-	uint32_t i = path_table_find(m->paths, path);
-	struct fid f = {0};
-	int64_t put;
-	int r;
+	CLEANUP_CLOSE int fd = -1;
 
-	if (i == PATH_TABLE_NONE && marks_n(m) == m->max)
+	if (path_table_find(m->tables[0], path) == PATH_TABLE_NONE && marks_n(m) >= m->max)
 		return -ENOSPC;
 	if (fanotify_mark(m->fd, FAN_MARK_ADD | FAN_MARK_DONT_FOLLOW, mask, AT_FDCWD, path) < 0)
 		return -errno;
 	/* Should another file take the name right now, its directory's event has it marked anew: directories are marked first. */
-	r = fid_of(path, &f);
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : put(m->tables[0], path, fd);
+}
+
+int marks_add_layer(struct marks *m, const char *path, int fd, uint32_t layer, uint64_t mask)
+{
+	struct path_table **t = &m->tables[1 + layer];
+	char proc[64];
+	int r;
+
+	if (layer >= MARKS_LAYERS)
+		return -EINVAL;
+	r = *t ? 0 : path_table_open(m->max, 0, t);
 	if (r < 0)
 		return r;
-	if (i != PATH_TABLE_NONE)
-		path_table_drop(m->paths, i);
-	put = path_table_put(m->paths, path, &f, fid_size(&f));
-	return put < 0 ? (int)put : 0;
+	if (path_table_find(*t, path) == PATH_TABLE_NONE && marks_n(m) >= m->max)
+		return -ENOSPC;
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	if (fanotify_mark(m->fd, FAN_MARK_ADD, mask, AT_FDCWD, proc) < 0)
+		return -errno;
+	return put(*t, path, fd);
+}
+
+static uint32_t paths_in(struct path_table *t, const struct fid *f, const char **ret, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = path_table_first(t, f, fid_size(f)); i != PATH_TABLE_NONE && n < max;
+	     i = path_table_next(t, i))
+		ret[n++] = path_table_path(t, i);
+	return n;
 }
 
 uint32_t marks_paths(const struct marks *m, const struct marks_fid *fid, const char **ret,
-		     uint32_t max)
+		     uint32_t max, bool *ret_layer)
 {
 	struct fid f = {.type = fid->type, .size = (uint32_t)fid->size};
 	uint32_t n = 0;
-	size_t size;
 
+	*ret_layer = false;
 	if (fid->fsid_size != sizeof(f.fsid) || fid->size > sizeof(f.handle))
 		return 0;
 	memcpy(f.fsid, fid->fsid, sizeof(f.fsid));
 	memcpy(f.handle, fid->handle, fid->size);
-	size = fid_size(&f);
-	for (uint32_t i = path_table_first(m->paths, &f, size); i != PATH_TABLE_NONE && n < max;
-	     i = path_table_next(m->paths, i))
-		ret[n++] = path_table_path(m->paths, i);
+	for (uint32_t k = 0; k <= MARKS_LAYERS; k++) {
+		if (!m->tables[k])
+			continue;
+		n += paths_in(m->tables[k], &f, ret + n, max - n);
+		*ret_layer |= k > 0 && n > 0;
+	}
 	return n;
 }
 
 static void drop(void *ctx, uint32_t i)
 {
-	path_table_drop(((struct marks *)ctx)->paths, i);
+	path_table_drop(ctx, i);
 }
 
 void marks_drop(struct marks *m, const char *path)
 {
-	uint32_t i = path_table_find(m->paths, path);
+	for (uint32_t k = 0; k <= MARKS_LAYERS; k++) {
+		uint32_t i = m->tables[k] ? path_table_find(m->tables[k], path) : PATH_TABLE_NONE;
 
-	if (i != PATH_TABLE_NONE)
-		drop(m, i);
+		if (i != PATH_TABLE_NONE)
+			path_table_drop(m->tables[k], i);
+	}
 }
 
 void marks_drop_below(struct marks *m, const char *path)
 {
-	path_table_each_below(m->paths, path, drop, m);
+	for (uint32_t k = 0; k <= MARKS_LAYERS; k++)
+		if (m->tables[k])
+			path_table_each_below(m->tables[k], path, drop, m->tables[k]);
 }
 
 uint32_t marks_n(const struct marks *m)
 {
-	return path_table_n(m->paths);
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k <= MARKS_LAYERS; k++)
+		n += m->tables[k] ? path_table_n(m->tables[k]) : 0;
+	return n;
 }

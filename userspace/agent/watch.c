@@ -14,6 +14,9 @@
 #include "cleanup.h"
 #include "log.h"
 #include "marks.h"
+#include "overlay_below.h"
+
+_Static_assert(MARKS_LAYERS == OVERLAY_BELOW_LAYERS, "the layers that are given are told apart");
 
 #define READ_SIZE 65536
 #define READS_A_TURN 16
@@ -26,6 +29,7 @@
 struct watch {
 	struct watch_options o;
 	struct marks *marks;
+	struct overlay_below *below;
 	int fd;
 	bool renames; /* the kernel tells both ends of a move in one event (5.17) */
 	struct event *event, *remark;
@@ -44,11 +48,33 @@ static void tell_loss(struct watch *w, const char *what)
 	changes_lost(w->o.changes, "fanotify", 1, what);
 }
 
+/* A file that went meanwhile has told so to its directory's mark. */
+static void tell_unmarked(struct watch *w, const char *path, int r)
+{
+	if (r < 0 && r != -ENOENT && w->n_unmarked++ == 0)
+		log_warning("sensor=fanotify unmarked=\"%s\" error=%s next=\"only the rescan sees "
+			    "it\"",
+			    path, strerrorname_np(-r));
+}
+
+struct layered {
+	struct watch *w;
+	const char *path;
+	uint64_t mask;
+};
+
+static void mark_layer(void *ctx, int fd, uint32_t layer)
+{
+	const struct layered *l = ctx;
+
+	tell_unmarked(l->w, l->path, marks_add_layer(l->w->marks, l->path, fd, layer, l->mask));
+}
+
 static void mark(struct watch *w, const char *path, bool names_only)
 {
 	uint64_t mask = names_only ? NAMES_MASK : FILE_MASK;
+	struct layered l = {.w = w, .path = path};
 	struct stat st;
-	int r;
 
 	if (lstat(path, &st) < 0)
 		return;
@@ -56,14 +82,10 @@ static void mark(struct watch *w, const char *path, bool names_only)
 		mask = DIR_MASK;
 	if (S_ISDIR(st.st_mode) && w->renames)
 		mask |= FAN_RENAME;
-	r = marks_add(w->marks, path, mask);
-	/* A file that went meanwhile has told so to its directory's mark. */
-	if (r < 0 && r != -ENOENT) {
-		if (w->n_unmarked++ == 0)
-			log_warning("sensor=fanotify unmarked=\"%s\" error=%s next=\"only the "
-				    "rescan sees it\"",
-				    path, strerrorname_np(-r));
-	}
+	l.mask = mask;
+	tell_unmarked(w, path, marks_add(w->marks, path, mask));
+	/* Whoever writes past the overlay writes to these; before 6.6 they are all that can be marked. */
+	(void)overlay_below_each(w->below, path, mark_layer, &l);
 }
 
 static void mark_came(void *ctx, const char *path)
@@ -97,6 +119,13 @@ static void mark_ancestors(struct watch *w, const char *root)
 /* From the top down: a directory is marked before what lies in it, so that nothing is exchanged unseen. */
 static void mark_all(struct watch *w)
 {
+	int r = overlay_below_read(w->below);
+
+	if (r < 0)
+		log_warning(
+			"sensor=fanotify mountinfo=unreadable error=\"%s\" next=\"what is written "
+			"past an overlay is found by the rescan\"",
+			strerror(-r));
 	for (uint32_t i = 0; i < file_set_n_roots(w->o.files); i++)
 		mark_ancestors(w, file_set_root_at(w->o.files, i));
 	for (uint32_t i = 0; i < file_set_n(w->o.files); i++)
@@ -124,13 +153,15 @@ static uint32_t what_of(uint64_t mask)
 	return what;
 }
 
-static void note(struct watch *w, const char *path, const char *other, uint64_t mask, int32_t pid)
+/* layer: said of an overlay's layer. */
+static void note(struct watch *w, const char *path, const char *other, uint64_t mask, int32_t pid,
+		 bool layer)
 {
 	const struct changes_note n = {
 		.src = "fanotify",
 		.path = path,
 		.other = other,
-		.what = what_of(mask),
+		.what = what_of(mask) | (layer ? CHANGES_LAYER : 0),
 		.pid = (uint32_t)pid,
 	};
 
@@ -191,11 +222,12 @@ static bool take_info(const uint8_t *p, size_t left, struct named *ret)
 
 /* "." is the directory itself. */
 static bool path_of(struct watch *w, const struct marks_fid *dir, const char *name,
-		    char ret[PATH_MAX])
+		    char ret[PATH_MAX], bool *ret_layer)
 {
 	const char *path;
 
-	if (!dir->fsid || marks_paths(w->marks, dir, &path, 1) == 0)
+	*ret_layer = false;
+	if (!dir->fsid || marks_paths(w->marks, dir, &path, 1, ret_layer) == 0)
 		return false;
 	if (!name || strcmp(name, ".") == 0)
 		return snprintf(ret, PATH_MAX, "%s", path) < PATH_MAX;
@@ -205,13 +237,14 @@ static bool path_of(struct watch *w, const struct marks_fid *dir, const char *na
 static void note_rename(struct watch *w, const struct named *n, uint64_t on_dir, int32_t pid)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	bool have_from = path_of(w, &n->old_dir, n->old_name, from);
-	bool have_to = path_of(w, &n->new_dir, n->new_name, to);
+	bool from_layer, to_layer;
+	bool have_from = path_of(w, &n->old_dir, n->old_name, from, &from_layer);
+	bool have_to = path_of(w, &n->new_dir, n->new_name, to, &to_layer);
 
 	if (have_from)
-		note(w, from, have_to ? to : NULL, FAN_MOVED_FROM | on_dir, pid);
+		note(w, from, have_to ? to : NULL, FAN_MOVED_FROM | on_dir, pid, from_layer);
 	if (have_to)
-		note(w, to, have_from ? from : NULL, FAN_MOVED_TO | on_dir, pid);
+		note(w, to, have_from ? from : NULL, FAN_MOVED_TO | on_dir, pid, to_layer);
 }
 
 /* The name it was done by, and all names of the inode: a hard link's content changes with its twin's. */
@@ -220,15 +253,17 @@ static void note_named(struct watch *w, const struct named *n, uint64_t mask, in
 	const uint64_t content = mask & (FILE_MASK | FAN_ONDIR);
 	const char *paths[LINKS_MAX];
 	char path[PATH_MAX];
-	bool have = path_of(w, &n->dir, n->name, path);
-	uint32_t n_paths = n->self.fsid ? marks_paths(w->marks, &n->self, paths, LINKS_MAX) : 0;
+	bool in_layer, of_layer = false;
+	bool have = path_of(w, &n->dir, n->name, path, &in_layer);
+	uint32_t n_paths =
+		n->self.fsid ? marks_paths(w->marks, &n->self, paths, LINKS_MAX, &of_layer) : 0;
 
 	for (uint32_t i = 0; i < n_paths && (content & FILE_MASK); i++) {
 		if (!have || strcmp(paths[i], path) != 0)
-			note(w, paths[i], NULL, content, pid);
+			note(w, paths[i], NULL, content, pid, of_layer);
 	}
 	if (have)
-		note(w, path, NULL, mask, pid);
+		note(w, path, NULL, mask, pid, in_layer);
 }
 
 static void take_event(struct watch *w, const struct fanotify_event_metadata *e, const uint8_t *at)
@@ -342,6 +377,8 @@ static int start(struct watch *w, struct event_base *base, struct why *ret_why)
 			       strerror(errno));
 	w->renames = knows_renames(w->fd);
 	r = marks_open(w->fd, w->o.max ? w->o.max : WATCH_MAX, &w->marks);
+	if (r >= 0)
+		r = overlay_below_open(w->o.mountinfo, &w->below);
 	if (r < 0)
 		return r;
 	mark_all(w);
@@ -387,6 +424,7 @@ struct watch *watch_free(struct watch *w)
 	if (w->fd >= 0)
 		close(w->fd);
 	marks_free(w->marks);
+	overlay_below_free(w->below);
 	free(w);
 	return NULL;
 }

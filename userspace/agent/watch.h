@@ -19,6 +19,7 @@ struct watch_options {
 	struct file_set *files;		/* borrowed */
 	struct changes *changes;	/* borrowed */
 	uint32_t max;			/* marks; 0: WATCH_MAX */
+	const char *mountinfo;		/* NULL: this process's own */
 };
 
 /* -EPERM, -ENOSYS, -ENOTSUP: no fanotify of this kind here. */

@@ -44,6 +44,12 @@ struct watch_lsm {
 	uint32_t n_mounters;
 };
 
+/* Of a directory: CHANGES_LAYER or nothing. */
+static uint32_t layer_of(const struct watch_lsm *w, uint32_t dev, uint64_t ino)
+{
+	return inode_marks_is_layer(w->marks, dev, ino) ? CHANGES_LAYER : 0;
+}
+
 /* Names that one record names. */
 struct named {
 	char path[PATH_MAX], other[PATH_MAX]; /* "" unknown */
@@ -131,12 +137,20 @@ static void take_rename(struct watch_lsm *w, const struct plumb_event_file *e)
 	bool to = name_path(w, e->other_dir_dev, e->other_dir_ino, e->other_name, n.other);
 
 	if (from)
-		note(w, e, n.path, n.other, CHANGES_MOVED_FROM | on_dir);
+		note(w, e, n.path, n.other,
+		     CHANGES_MOVED_FROM | on_dir | layer_of(w, e->dir_dev, e->dir_ino));
 	if (to)
-		note(w, e, n.other, n.path, CHANGES_MOVED_TO | on_dir);
+		note(w, e, n.other, n.path,
+		     CHANGES_MOVED_TO | on_dir | layer_of(w, e->other_dir_dev, e->other_dir_ino));
 	/* A watched file's directory that is not marked as such, or a name that could not be read. */
 	if (!from && !to)
 		file_set_want_scan(w->o.files);
+}
+
+/* A directory above what is watched, and no more. */
+static bool hardly_watched(uint32_t mark)
+{
+	return !(mark & ~(PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES));
 }
 
 static void take_file(struct watch_lsm *w, const struct plumb_event_file *e)
@@ -155,12 +169,13 @@ static void take_file(struct watch_lsm *w, const struct plumb_event_file *e)
 	}
 	have = name_path(w, e->dir_dev, e->dir_ino, e->name, n.path);
 	/* A name was not to be read (lockdown), so which one of the directory's it is is not known. */
-	if (!have && e->name[0] == '\0' && e->dir_ino != 0 && (what & ~(uint32_t)CHANGES_WRITE))
+	if (!have && e->name[0] == '\0' && e->dir_ino != 0 && (what & ~(uint32_t)CHANGES_WRITE) &&
+	    !(e->mark & PLUMB_MARK_NAMES && hardly_watched(e->mark)))
 		file_set_want_scan(w->o.files);
 	if (what & (CHANGES_WRITE | CHANGES_ATTR))
 		note_inode(w, e, have ? n.path : "", what);
 	else if (have)
-		note(w, e, n.path, NULL, what);
+		note(w, e, n.path, NULL, what | layer_of(w, e->dir_dev, e->dir_ino));
 	/* Another name of it, perhaps elsewhere: it can be written to by that one. */
 	if (e->op == PLUMB_FILE_LINK)
 		note_inode(w, e, "", CHANGES_ATTR);
@@ -185,7 +200,7 @@ static void remember_mounter(struct watch_lsm *w, const struct plumb_event_mount
 static bool hides_nothing(const struct plumb_event_mount *e, const char *path)
 {
 	if (e->op == PLUMB_MOUNT_UMOUNT)
-		return e->mark == PLUMB_MARK_ANCESTOR;
+		return hardly_watched(e->mark);
 	if (e->op != PLUMB_MOUNT_MOUNT)
 		return false;
 	return (e->flags & (MS_REMOUNT | PROPAGATION)) ||
