@@ -141,7 +141,7 @@ static void cgroups_up_to_the_root(void **state)
 	char root[256];
 
 	snprintf(root, sizeof(root), "%s", in(b, "cg"));
-	assert_int_equal(guard_marks_cgroup(b->m, root, "/a/b"), 0);
+	assert_int_equal(guard_marks_cgroup(b->m, root, "/a/b", true), 0);
 	assert_int_equal(b->n, 5);
 	assert_int_equal(mark_of(b, "cg/a/b/cgroup.freeze"), PLUMB_MARK_GUARD_CGROUP);
 	assert_int_equal(mark_of(b, "cg/a/b/memory.max"), PLUMB_MARK_GUARD_LIMIT);
@@ -152,8 +152,29 @@ static void cgroups_up_to_the_root(void **state)
 	assert_int_equal(b->n_cgroups, 2);
 	assert_int_equal(stat(in(b, "cg/a"), &st), 0);
 	assert_int_equal(b->cgroups[1], st.st_ino);
-	assert_int_equal(guard_marks_cgroup(b->m, root, "/"), 0);
+	assert_int_equal(guard_marks_cgroup(b->m, root, "/", true), 0);
 	assert_int_equal(b->n_cgroups, 2);
+}
+
+/* What is marked again is held once; a number of v1's is none of v2's. */
+static void hierarchies_of_v1_and_again(void **state)
+{
+	struct bench *b = *state;
+	char root[256];
+
+	make(b, "cg/a/freezer.state");
+	make(b, "cg/a/b/cpu.cfs_quota_us");
+	make(b, "cg/freezer.state");
+	snprintf(root, sizeof(root), "%s", in(b, "cg"));
+	for (int i = 0; i < GUARD_MARKS_MAX; i++) {
+		b->n = 0;
+		assert_int_equal(guard_marks_cgroup(b->m, root, "/a/b", false), 0);
+	}
+	assert_int_equal(b->n, 7);
+	assert_int_equal(mark_of(b, "cg/a/freezer.state"), PLUMB_MARK_GUARD_CGROUP);
+	assert_int_equal(mark_of(b, "cg/a/b/cpu.cfs_quota_us"), PLUMB_MARK_GUARD_LIMIT);
+	assert_int_equal(mark_of(b, "cg/freezer.state"), 0);
+	assert_int_equal(b->n_cgroups, 0);
 }
 
 static void what_fails_is_told(void **state)
@@ -171,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_tree_is_marked_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(cgroups_up_to_the_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(hierarchies_of_v1_and_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_told, setup, teardown),
 	};
 

@@ -11,8 +11,12 @@
 #include <unistd.h>
 
 #include "canary.h"
+#include "cgroups_v1.h"
+#include "cleanup.h"
+#include "fsio.h"
 #include "guard_words.h"
 #include "log.h"
+#include "mounts.h"
 
 #define SAME_MAX 32 /* deeds that are remembered; of more, one is told and forgotten */
 #define KEY_SIZE (PATH_MAX + 32)
@@ -179,13 +183,49 @@ void guard_take(struct guard *g, const union event_record *r)
 	tell(g, e);
 }
 
-static int mark_cgroup(struct guard *g)
+static int mark_v2(struct guard *g)
 {
 	char path[CONTAINER_PATH_MAX];
-	const char *root = g->o.bpf && g->o.cgroups ? cgroups_root(g->o.cgroups) : NULL;
+	const char *root = g->o.cgroups ? cgroups_root(g->o.cgroups) : NULL;
 	int r = root ? cgroups_v2_path((uint32_t)getpid(), path) : -ENOENT;
 
-	return r < 0 ? r : guard_marks_cgroup(g->marks, root, path);
+	return r < 0 ? r : guard_marks_cgroup(g->marks, root, path, true);
+}
+
+struct marking_v1 {
+	struct guard_marks *marks;
+	int r;
+};
+
+static void on_v1(void *ctx, const char *root, const char *path)
+{
+	struct marking_v1 *v = ctx;
+	int r = guard_marks_cgroup(v->marks, root, path, false);
+
+	v->r = r < 0 ? r : v->r;
+}
+
+/* Any may be mounted while v2 does not use its controller: what is mounted when the agent starts, or when it is moved into one. */
+static int mark_v1(struct guard *g)
+{
+	CLEANUP(buf_done) struct buf places = {0}, mounts = {0};
+	struct marking_v1 v = {g->marks, 0};
+	int r = fsio_read_file(fsio_system(), "/proc/self/cgroup", CONTAINER_PATH_FILE_MAX,
+			       &places);
+
+	if (r >= 0)
+		r = fsio_read_file(fsio_system(), "/proc/self/mountinfo", MOUNTS_MAX_SIZE, &mounts);
+	if (r >= 0)
+		r = cgroups_v1_each((const char *)places.data, places.size,
+				    (const char *)mounts.data, mounts.size, on_v1, &v);
+	return r < 0 ? r : v.r;
+}
+
+static int mark_cgroup(struct guard *g)
+{
+	int two = g->o.bpf ? mark_v2(g) : -ENOENT, one = g->lsm ? mark_v1(g) : 0;
+
+	return one < 0 ? one : two;
 }
 
 static void on_moved(evutil_socket_t fd, short what, void *ctx)

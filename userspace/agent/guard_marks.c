@@ -34,11 +34,15 @@ static uint32_t kernel_dev(dev_t dev)
 	return major(dev) << 20 | minor(dev);
 }
 
-/* Takes fd. */
+/* Takes fd. What is held stays so: it may be marked again, as when the agent is moved to and fro between cgroups. */
 static int hold(struct guard_marks *m, int fd, const struct stat *st, const char *path)
 {
 	struct held *h = &m->held[m->n];
 
+	if (guard_marks_path(m, kernel_dev(st->st_dev), st->st_ino)) {
+		close(fd);
+		return 0;
+	}
 	if (m->n < GUARD_MARKS_MAX) {
 		*h = (struct held){fd, kernel_dev(st->st_dev), st->st_ino, strdup(path)};
 		if (h->path) {
@@ -114,13 +118,26 @@ static int mark_controls(struct guard_marks *m, const char *dir)
 		{"cgroup.kill", PLUMB_MARK_GUARD_CGROUP},
 		{"cpu.max", PLUMB_MARK_GUARD_LIMIT},
 		{"cpu.weight", PLUMB_MARK_GUARD_LIMIT},
+		{"cpu.idle", PLUMB_MARK_GUARD_LIMIT},
+		{"cpuset.cpus", PLUMB_MARK_GUARD_LIMIT},
 		{"memory.max", PLUMB_MARK_GUARD_LIMIT},
 		{"memory.high", PLUMB_MARK_GUARD_LIMIT},
 		{"io.max", PLUMB_MARK_GUARD_LIMIT},
 		{"pids.max", PLUMB_MARK_GUARD_LIMIT},
+		/* Of v1. */
+		{"freezer.state", PLUMB_MARK_GUARD_CGROUP},
+		{"cpu.cfs_quota_us", PLUMB_MARK_GUARD_LIMIT},
+		{"cpu.cfs_period_us", PLUMB_MARK_GUARD_LIMIT},
+		{"cpu.shares", PLUMB_MARK_GUARD_LIMIT},
+		{"memory.limit_in_bytes", PLUMB_MARK_GUARD_LIMIT},
+		{"memory.memsw.limit_in_bytes", PLUMB_MARK_GUARD_LIMIT},
+		{"blkio.throttle.read_bps_device", PLUMB_MARK_GUARD_LIMIT},
+		{"blkio.throttle.write_bps_device", PLUMB_MARK_GUARD_LIMIT},
+		{"blkio.throttle.read_iops_device", PLUMB_MARK_GUARD_LIMIT},
+		{"blkio.throttle.write_iops_device", PLUMB_MARK_GUARD_LIMIT},
+		{"devices.deny", PLUMB_MARK_GUARD_LIMIT},
 	};
-	struct stat st;
-	int r = stat(dir, &st) < 0 ? -errno : m->o.cgroup(m->o.ctx, st.st_ino);
+	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(files); i++) {
 		char path[PATH_MAX];
@@ -134,16 +151,20 @@ static int mark_controls(struct guard_marks *m, const char *dir)
 	return r;
 }
 
-int guard_marks_cgroup(struct guard_marks *m, const char *root, const char *path)
+int guard_marks_cgroup(struct guard_marks *m, const char *root, const char *path, bool v2)
 {
 	char dir[PATH_MAX];
 	size_t top = strlen(root);
+	struct stat st;
 	int r = 0;
 
 	if (snprintf(dir, sizeof(dir), "%s%s", root, path) >= (int)sizeof(dir))
 		return -ENAMETOOLONG;
 	while (r >= 0 && strlen(dir) > top + 1) {
-		r = mark_controls(m, dir);
+		if (v2)
+			r = stat(dir, &st) < 0 ? -errno : m->o.cgroup(m->o.ctx, st.st_ino);
+		if (r >= 0)
+			r = mark_controls(m, dir);
 		*strrchr(dir, '/') = '\0';
 	}
 	return r;
