@@ -318,6 +318,31 @@ static void to_create_what_is_there_is_to_open_it(void **state)
 	assert_string_equal(b->lines[0].op, "write");
 }
 
+/* A copy is made before the file is written; what hides it is made when it is deleted; and one may be put there. */
+static void what_comes_to_a_layer_is_what_it_does(void **state)
+{
+	struct bench *b = *state;
+	char path[128];
+
+	write_file(b->file, "two");
+	note(b, "fanotify", b->file, CHANGES_CREATE | CHANGES_LAYER, 7);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 1);
+	assert_string_equal(b->lines[0].op, "write");
+	assert_int_equal(unlink(b->file), 0);
+	note(b, "lsm", b->file, CHANGES_DELETE | CHANGES_BEFORE, 8);
+	note(b, "lsm", b->file, CHANGES_MOVED_TO | CHANGES_LAYER | CHANGES_BEFORE, 8);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 2);
+	assert_string_equal(b->lines[1].op, "delete");
+	snprintf(path, sizeof(path), "%s/new", b->dir);
+	write_file(path, "new");
+	note(b, "fanotify", path, CHANGES_CREATE | CHANGES_LAYER, 9);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 3);
+	assert_string_equal(b->lines[2].op, "create");
+}
+
 static void came_and_went_move_marks(void **state)
 {
 	struct bench *b = *state;
@@ -399,6 +424,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_opener_is_the_writer, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_told_is_not_told_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(to_create_what_is_there_is_to_open_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_comes_to_a_layer_is_what_it_does, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(came_and_went_move_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_are_lost_and_said, setup, teardown),
