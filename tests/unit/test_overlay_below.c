@@ -77,11 +77,12 @@ static int setup(void **state)
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 0;
-	scratch_run("/",
-		    "cd %s && mkdir -p l1/d l2/d/deep u w m && echo 1 >l1/d/one && "
-		    "echo 2 >l2/d/two && echo 2 >l2/d/one && echo 3 >l2/d/deep/three && "
-		    "echo 4 >l2/d/gone && ln -s two l2/d/link",
-		    b->top);
+	scratch_run(
+		"/",
+		"cd %s && mkdir -p l1/d l2/d/deep u w m && echo 1 >l1/d/one && "
+		"echo 2 >l2/d/two && echo 2 >l2/d/one && echo 3 >l2/d/deep/three && "
+		"echo 4 >l2/d/gone && ln -s two l2/d/link && echo 5 >l1/d/mid && mkdir l2/d/mid",
+		b->top);
 	snprintf(options, sizeof(options), "lowerdir=%s/l1:%s/l2,upperdir=%s/u,workdir=%s/w",
 		 b->top, b->top, b->top, b->top);
 	snprintf(path, sizeof(path), "%s/m", b->top);
@@ -132,7 +133,9 @@ static void what_is_written_is_copied_up(void **state)
 	struct bench *b = *state;
 
 	has_overlay(b);
-	scratch_run("/", "cd %s/m/d && echo more >>two && echo new >new && rm gone && mkdir gone",
+	scratch_run("/",
+		    "cd %s/m/d && echo more >>two && echo new >new && rm gone mid && "
+		    "mkdir gone mid",
 		    b->top);
 	assert_string_equal(layers(b, "d"), "u l1 l2");
 	assert_string_equal(layers(b, "d/two"), "u");
@@ -140,6 +143,7 @@ static void what_is_written_is_copied_up(void **state)
 	assert_string_equal(layers(b, "d/new"), "u");
 	/* What was a file below is hidden by the directory. */
 	assert_string_equal(layers(b, "d/gone"), "u");
+	assert_string_equal(layers(b, "d/mid"), "u");
 }
 
 /* A link in a layer that was not there when it was mounted leads nowhere. */

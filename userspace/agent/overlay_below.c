@@ -18,11 +18,13 @@
 
 #include "cleanup.h"
 #include "fsio.h"
+#include "mounts.h"
 #include "overlay_layer.h"
 
 struct overlay_below {
 	char *source;
-	struct buf mountinfo; /* empty: there is no overlay */
+	struct buf mountinfo;
+	struct buf points; /* of overlays: path NUL path NUL …; empty: there are none */
 };
 
 int overlay_below_open(const char *mountinfo, struct overlay_below **ret)
@@ -45,28 +47,62 @@ struct overlay_below *overlay_below_free(struct overlay_below *b)
 	if (!b)
 		return NULL;
 	buf_done(&b->mountinfo);
+	buf_done(&b->points);
 	free(b->source);
 	free(b);
 	return NULL;
 }
 
+static int take_points(const struct buf *text, struct buf *ret)
+{
+	CLEANUP_FREE struct mounts_entry *m = malloc(sizeof(*m));
+	const char *at = text->size ? (const char *)text->data : "", *end = at + text->size;
+	struct why why;
+	int r = m ? 0 : -ENOMEM;
+
+	while (at < end && r >= 0) {
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+		size_t n = (size_t)((lf ? lf : end) - at);
+
+		r = mounts_parse(at, n, m, &why);
+		if (r >= 0 && strcmp(m->fstype, "overlay") == 0)
+			buf_put(ret, m->point, strlen(m->point) + 1);
+		at += n + 1;
+	}
+	return r < 0 ? r : buf_status(ret);
+}
+
 int overlay_below_read(struct overlay_below *b)
 {
-	struct buf text = {0};
-	int r = fsio_read_file(fsio_system(), b->source, OVERLAY_LAYER_MOUNTINFO_MAX, &text);
-	bool any;
+	struct buf text = {0}, points = {0};
+	int r = fsio_read_file(fsio_system(), b->source, MOUNTS_MAX_SIZE, &text);
 
+	if (r >= 0)
+		r = take_points(&text, &points);
 	if (r < 0) {
 		buf_done(&text);
+		buf_done(&points);
 		return r;
 	}
-	any = text.size > 0 && memmem(text.data, text.size, " - overlay ", 11);
 	buf_done(&b->mountinfo);
-	if (any)
-		b->mountinfo = text;
-	else
-		buf_done(&text);
-	return any;
+	buf_done(&b->points);
+	b->mountinfo = text;
+	b->points = points;
+	return points.size > 0;
+}
+
+/* A node has a hundred overlays, of its containers, and files by the thousand that lie on none of them. */
+static bool may_lie_on_one(const struct overlay_below *b, const char *path)
+{
+	for (size_t at = 0; at < b->points.size;) {
+		const char *point = (const char *)b->points.data + at;
+		size_t size = strlen(point), n = size > 1 ? size : 0;
+
+		if (strncmp(path, point, n) == 0 && (path[n] == '/' || path[n] == '\0'))
+			return true;
+		at += size + 1;
+	}
+	return false;
 }
 
 static int open_in(int dir, const char *path, uint64_t flags, uint64_t resolve)
@@ -148,13 +184,15 @@ uint32_t overlay_below_each(struct overlay_below *b, const char *path,
 	uint32_t dev;
 	bool more;
 
-	if (b->mountinfo.size == 0)
+	if (!may_lie_on_one(b, path))
 		return 0;
 	dev = overlay_of(path, full, &l.type);
 	p = dev ? malloc(sizeof(*p)) : NULL;
 	if (!p || overlay_layer_find((const char *)b->mountinfo.data, b->mountinfo.size, dev, full,
 				     p) < 0)
 		return 0;
+	if (S_ISDIR(l.type) && p->inside[0])
+		p->inside[strlen(p->inside) - 1] = '\0';
 	l.place = p;
 	more = !p->upper[0] || look(&l, p->upper);
 	for (size_t at = 0; at < p->lowers.size && more;) {
