@@ -341,6 +341,10 @@ static void what_comes_to_a_layer_is_what_it_does(void **state)
 	changes_look(b->changes);
 	assert_int_equal(b->n, 3);
 	assert_string_equal(b->lines[2].op, "create");
+	/* The overlay shows it later. */
+	write_file(path, "shown");
+	await_line(b, 3);
+	assert_string_equal(b->lines[3].key + strlen("file:"), path);
 }
 
 static void came_and_went_move_marks(void **state)

@@ -367,7 +367,8 @@ void changes_look(struct changes *c)
 			p->changed_ns = clock_boot_ns(c->o.clock);
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (c->pending[i].what & CHANGES_BEFORE)
+		/* What was put into a layer the overlay may show only when the kernel has forgotten what it covers. */
+		if (c->pending[i].what & (CHANGES_BEFORE | MAY_COME))
 			keep_hint(c, &c->pending[i], c->pending[i].changed_ns != 0);
 		else
 			pending_done(&c->pending[i]);
