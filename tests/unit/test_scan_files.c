@@ -27,7 +27,8 @@ struct bench {
 	struct file_set *files;
 	struct scan_files *scan;
 	struct measure_sink sink;
-	unsigned int n_changes, n_done, n_measured;
+	unsigned int n_changes, n_done, n_measured, n_told;
+	const char *told; /* what was told before the scan has come to it; NULL: nothing */
 	char last[256];
 };
 
@@ -37,6 +38,10 @@ static void on_line(void *ctx, const struct line *l)
 
 	if (l->type != PLUMB_TYPE_FILE)
 		return;
+	if (strcmp(l->src, "lsm") == 0) {
+		b->n_told++;
+		return;
+	}
 	assert_string_equal(l->op, "rescan");
 	b->n_changes++;
 	snprintf(b->last, sizeof(b->last), "%s", l->key);
@@ -101,6 +106,15 @@ static void on_measured(void *ctx)
 		assert_non_null(file_set_value(b->files, file_set_path_at(b->files, i)));
 }
 
+static void on_told(void *ctx)
+{
+	const struct file_set_deed deed = {.src = "lsm", .op = "write", .only_change = true};
+	struct bench *b = ctx;
+
+	if (b->told)
+		(void)file_set_check(b->files, b->told, &deed);
+}
+
 static void open_scan(struct bench *b, uint32_t interval_ms, uint32_t bytes_s)
 {
 	const struct scan_files_options o = {.files = b->files,
@@ -110,6 +124,7 @@ static void open_scan(struct bench *b, uint32_t interval_ms, uint32_t bytes_s)
 					     .bytes_s = bytes_s,
 					     .done = on_done,
 					     .measured = on_measured,
+					     .told = on_told,
 					     .ctx = b,
 					     .first_now = true};
 	struct why why = {""};
@@ -172,6 +187,20 @@ static void test_schedule(void **state)
 	assert_int_equal(file_set_n_bytes(b->files), 2 * first);
 	assert_int_equal(b->n_done, 0); /* nobody asked */
 	assert_int_equal(b->n_measured, 1); /* of the first alone */
+}
+
+/* Whoever changed a file has told so: the scan hears it first, and finds nothing. */
+static void test_hears_first(void **state)
+{
+	struct bench *b = *state;
+
+	open_scan(b, 3600000, 0);
+	b->told = b->file;
+	scratch_run(b->top, "echo more >>f00");
+	scan_files_now(b->scan);
+	passes(b, 2);
+	assert_int_equal(b->n_told, 1);
+	assert_int_equal(b->n_changes, 0);
 }
 
 /*
@@ -278,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_stores_without_a_trace),
 		T(test_schedule),
+		T(test_hears_first),
 		T(test_gives_way),
 		T(test_large),
 		T(test_large_that_changes),

@@ -149,6 +149,8 @@ static void on_slice(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	if (s->o.told)
+		s->o.told(s->o.ctx);
 	if (slice(s, clock_boot_ns(s->o.clock) + s->o.slice_ms * 1000000ull)) {
 		end(s);
 		return;

@@ -76,6 +76,29 @@ static void start_raw(struct sensors_files *s, struct event_base *base)
 		(void)file_set_on_want(s->o.files, on_want, s);
 }
 
+static void on_scanned(void *ctx)
+{
+	struct sensors_files *s = ctx;
+
+	s->o.scanned(s->o.ctx);
+}
+
+static void on_measured(void *ctx)
+{
+	struct sensors_files *s = ctx;
+
+	s->o.measured(s->o.ctx);
+}
+
+/* A scan knows nobody: what it finds first is told without who did it. */
+static void on_told(void *ctx)
+{
+	struct sensors_files *s = ctx;
+
+	on_flush(s);
+	changes_look(s->changes);
+}
+
 /* Marks first, then the first measurement: nothing may change between the two unseen. */
 static int start(struct sensors_files *s, struct event_base *base, const struct measure_sink *sink)
 {
@@ -95,9 +118,10 @@ static int start(struct sensors_files *s, struct event_base *base, const struct 
 	const struct scan_files_options scan = {.files = s->o.files,
 						.clock = s->o.clock,
 						.interval_ms = s->o.rescan_ms,
-						.done = s->o.scanned,
-						.measured = s->o.measured,
-						.ctx = s->o.ctx};
+						.done = s->o.scanned ? on_scanned : NULL,
+						.measured = s->o.measured ? on_measured : NULL,
+						.told = on_told,
+						.ctx = s};
 	struct why why = {""};
 	int seen, r = changes_open(base, &changes, sink, &s->changes);
 
