@@ -43,6 +43,7 @@ struct variable {
 
 struct bootlog_check {
 	struct digest known[N_WELL_KNOWN];
+	struct digest error; /* a separator that reports one; a boot order may look like it */
 	uint32_t separated; /* registers that had their separator */
 	int rank; /* of the last of PCR 7's five variables */
 	struct variable variables[MAX_VARIABLES];
@@ -59,6 +60,8 @@ int bootlog_check_open(struct bootlog_check **ret)
 
 	for (size_t i = 0; i < N_WELL_KNOWN && r >= 0; i++)
 		r = digest_sha256(well_known[i].bytes, well_known[i].size, &c->known[i]);
+	if (r >= 0)
+		r = digest_sha256("\1\0\0\0", 4, &c->error);
 	if (r < 0)
 		bootlog_check_free(c);
 	else
@@ -118,6 +121,8 @@ static void check_separator(struct bootlog_check *c, const struct bootlog_event 
 		odd(c, e, digest, "a second separator");
 	c->separated |= BIT(e->pcr);
 	if (memcmp(digest, c->known[1].bytes, DIGEST_SIZE) == 0)
+		odd(c, e, digest, "a separator of ones: an error, or firmware of before UEFI");
+	else if (memcmp(digest, c->error.bytes, DIGEST_SIZE) == 0)
 		odd(c, e, digest, "the firmware reports an error");
 	else if (memcmp(digest, c->known[0].bytes, DIGEST_SIZE) != 0)
 		odd(c, e, digest, "not a separator's value");
