@@ -204,6 +204,26 @@ static void headers_are_strict(void **state)
 	refused_with(&b, 81 + 22 + 34 + 3, 1, "at most 1048576 are allowed");
 }
 
+/* A byte behind the vendor's part is nobody's. */
+static void the_header_ends_where_it_says(void **state)
+{
+	CLEANUP(buf_done) struct buf b = {0}, longer = {0};
+	struct why why = {""};
+	uint32_t n;
+
+	(void)state;
+	load("tpm2-tools_event-bootorder.bin", &b);
+	buf_put(&longer, b.data, 69);
+	buf_put_u8(&longer, 0);
+	buf_put(&longer, b.data + 69, b.size - 69);
+	longer.data[28]++;
+	assert_int_equal(read_all(longer.data, longer.size, 0, &n, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "the vendor's part is not of the size it says"));
+	longer.data[68] = 1;
+	assert_int_equal(read_all(longer.data, longer.size, 0, &n, &why), 0);
+	assert_int_equal(n, 103);
+}
+
 static void bounds_are_told(void **state)
 {
 	static uint8_t big[BOOTLOG_MAX + 1];
@@ -341,6 +361,7 @@ int main(void)
 		cmocka_unit_test(what_is_none_is_refused_by_name),
 		cmocka_unit_test(a_cut_log_is_told),
 		cmocka_unit_test(headers_are_strict),
+		cmocka_unit_test(the_header_ends_where_it_says),
 		cmocka_unit_test(bounds_are_told),
 		cmocka_unit_test(padding_is_an_option),
 		cmocka_unit_test(localities_are_strict),
