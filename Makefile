@@ -52,6 +52,7 @@ UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst %.c,$(O)/%,$(filter-out tests/bench/spawn.c,$(wildcard tests/bench/*.c))) $(O)/tests/bench/spawn
 DEEDS := $(patsubst %.c,$(O)/%,$(wildcard vmtests/deeds/*.c))
+FORGE := $(O)/tests/forge/forge
 SHIM := $(O)/tests/bench/shim/libtss2-tcti-slow.so
 FAULT := $(O)/tests/crash/libtss2-tcti-swtpm-fault.so
 BPF := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
@@ -100,6 +101,9 @@ $(FUZZ): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/corpus_main.o $(
 $(filter-out %/spawn,$(BENCH)): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(FAKES) $(ARCHIVES)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lcmocka
 
+$(FORGE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/forge/*.c)) $(ARCHIVES) $(O)/libfakes.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS) -lcmocka
+
 # What it takes to start is what is measured: nothing is to be loaded with it.
 $(O)/tests/bench/spawn: tests/bench/spawn.c
 	@mkdir -p $(@D)
@@ -119,7 +123,7 @@ $(DEEDS): $(O)/%: %.c vmtests/deeds/deed.h
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) -static -o $@ $<
 
-tests: all $(UNIT) $(FUZZ) $(BENCH) $(SHIM) $(FAULT) $(DEEDS) ## build programs and tests
+tests: all $(UNIT) $(FUZZ) $(BENCH) $(FORGE) $(SHIM) $(FAULT) $(DEEDS) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
 	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint unit threads fuzz flow vm
@@ -136,7 +140,10 @@ unit: $(UNIT) ## unit tests only
 fuzz: ## fuzz every parser for TIME= seconds (30) each with libFuzzer
 	$(Q)O=build/fuzz tests/fuzz/run $(or $(TIME),$(SECONDS_EACH),30)
 
-flow: all $(FAULT) ## whole programs on the running kernel
+forge: all $(FORGE) ## a client that lies in every way we know against a verifier that runs, a line a lie
+	$(Q)O=$(O) FORGE_LINES="max_connections: 12000" tests/forge/run
+
+flow: all $(FAULT) $(FORGE) ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow
 
 vmtest: all $(DEEDS) $(SHIM) $(O)/tests/bench/spawn $(O)/tests/bench/stir ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
@@ -174,5 +181,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint unit fuzz flow vmtest detect bursts bench crash soak demo install clean
+.PHONY: all help deps tests threads check lint unit fuzz forge flow vmtest detect bursts bench crash soak demo install clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)

@@ -30,6 +30,8 @@ struct check {
 	uint32_t at_mark;
 	bool mark_differs;
 	uint64_t differing; /* size of the mark that differs */
+	const char *sent; /* the line that comes next where known ones were sent again */
+	uint64_t n_same;
 };
 
 static int give(struct check *c, enum plumb_result result)
@@ -181,6 +183,40 @@ static int conflict(struct check *c)
 		    size, c->stored);
 }
 
+static int on_confirmed(void *ctx, uint64_t seq, const char *line, size_t size)
+{
+	struct check *c = ctx;
+	const char *end = (const char *)c->in->evidence->lines.data + c->in->evidence->lines.size;
+	const char *lf = c->sent < end ? memchr(c->sent, '\n', (size_t)(end - c->sent)) : NULL;
+
+	if (!lf)
+		return -EINVAL;
+	if (seq == c->in->evidence->from + c->n_same && (size_t)(lf - c->sent) == size &&
+	    memcmp(c->sent, line, size) == 0)
+		c->n_same++;
+	c->sent = lf + 1;
+	return 0;
+}
+
+/* What was confirmed is not taken from the evidence, so it would not matter what is sent for it; but whoever sends something else lies. */
+static int check_confirmed(struct check *c)
+{
+	const struct evidence *e = c->in->evidence;
+	uint64_t base = c->row->base_size;
+	int r;
+
+	if (e->from >= base)
+		return 1;
+	c->sent = (const char *)e->lines.data;
+	r = c->in->lines(c->in->ctx, e->from, base, on_confirmed, c);
+	if (r < 0)
+		return r;
+	if (e->from + c->n_same == base)
+		return 1;
+	return GIVE(c, PLUMB_RESULT_REFUSED, "line %" PRIu64 " is not the one that was confirmed",
+		    e->from + c->n_same);
+}
+
 /* 1: the evidence's head grows out of what is stored. 0: the result is given. */
 static int compare(struct check *c)
 {
@@ -211,7 +247,8 @@ static int compare(struct check *c)
 			    " was extended and is not of the ledger that came with it",
 			    c->mark_differs ? c->differing : c->replay.marks[c->at_mark].size);
 	if (head->size >= c->stored)
-		return digest_equal(&c->theirs_at_stored, &stored_root) ? 1 : conflict(c);
+		return digest_equal(&c->theirs_at_stored, &stored_root) ? check_confirmed(c)
+									: conflict(c);
 	if (!digest_equal(&c->ours_at_head, &head->root))
 		return conflict(c);
 	return GIVE(c, PLUMB_RESULT_SEND_AGAIN,
@@ -249,13 +286,14 @@ static int check_provisional(struct check *c, struct store_node *row)
 	return 0;
 }
 
-static bool is_older(const struct store_node *row, const struct quote_info *q)
+/* By what the quote is older than the last one; NULL: it is not. */
+static const char *older_by(const struct store_node *row, const struct quote_info *q)
 {
 	if (q->reset_count != row->base_reset)
-		return q->reset_count < row->base_reset;
+		return q->reset_count < row->base_reset ? "reset count" : NULL;
 	if (q->restart_count != row->base_restart)
-		return q->restart_count < row->base_restart;
-	return row->has_base && q->clock_ms < row->base_clock_ms;
+		return q->restart_count < row->base_restart ? "restart count" : NULL;
+	return row->has_base && q->clock_ms < row->base_clock_ms ? "clock" : NULL;
 }
 
 static int compare_marks(const void *a, const void *b)
@@ -340,11 +378,12 @@ static void accept(struct check *c, struct store_node *row)
 
 static int check_evidence(struct check *c, struct store_node *row)
 {
+	const char *older = older_by(row, c->in->quote);
 	int r;
 
-	if (is_older(row, c->in->quote))
+	if (older)
 		return GIVE(c, PLUMB_RESULT_SEND_AGAIN,
-			    "the quote is older than the last that was accepted");
+			    "the quote is older than the last that was accepted, by its %s", older);
 	r = check_register(c);
 	if (r > 0)
 		r = compare(c);
