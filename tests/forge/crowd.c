@@ -48,11 +48,13 @@ static void disperse(struct crowd *w)
 static uint32_t alive(struct crowd *w)
 {
 	uint32_t n = 0;
-	char byte;
+	char bytes[4096];
+	ssize_t r;
 
 	for (uint32_t i = 0; i < w->n; i++) {
-		ssize_t r = recv(w->c[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
+		do {
+			r = recv(w->c[i].fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		} while (r > 0);
 		n += r > 0 || (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
 	}
 	return n;
@@ -154,7 +156,7 @@ static void half(struct forge *f, uint32_t n, size_t size)
 		if (forge_wire_send(c, head, sizeof(head) - 1))
 			forge_wire_send(c, body, size);
 	}
-	judge(&w, "crowd: half-sent enrolments", before, 300l * 1024);
+	judge(&w, "crowd: half-sent enrolments", before, 380l << 10);
 	disperse(&w);
 	free(body);
 }
@@ -254,5 +256,5 @@ void crowd_run(struct forge *f)
 	      f->small ? 2 : 8, WIRE_MAX_EVIDENCE_BODY, 200l << 10);
 	if (!f->small)
 		large(f, "crowd: an operator's bodies of 128 MiB", &f->victor, WIRE_ROUTE_BASELINES,
-		      16, WIRE_MAX_BASELINE_BODY, 700l << 10);
+		      16, WIRE_MAX_BASELINE_BODY, 400l << 10);
 }

@@ -217,7 +217,7 @@ static const struct forge_lie lies[] = {
 	{"a boot log that is not the one quoted", "400", "\"boot_log_data\" is not what",
 	 .body = log_not_its_digest},
 	{"entries of IMA's list that are none", "refused", "IMA list", .evidence = ima_junk},
-	{"entries beyond the cursor", "400", "\"ima_from\" is beyond", .body = ima_beyond},
+	{"entries beyond the cursor", "400", "\"ima_from\"", .body = ima_beyond},
 	{"more of IMA's list than may come", "400", "\"ima\"", .body = ima_large},
 };
 FORGE_TABLE(lies_body, "body", lies);

@@ -217,9 +217,9 @@ static void long_path(struct forge *f, struct forge_node *n, struct forge_told *
 	say_text(f, &f->alice, text, t);
 }
 
-static void folded_header(struct forge *f, struct forge_node *n, struct forge_told *t)
+static void no_colon(struct forge *f, struct forge_node *n, struct forge_told *t)
 {
-	say_text(f, &n->m.person, "GET /healthz HTTP/1.1\r\n:\r\n\r\n", t);
+	say_text(f, &n->m.person, "GET /healthz HTTP/1.1\r\nno colon here\r\n\r\n", t);
 }
 
 static void no_http(struct forge *f, struct forge_node *n, struct forge_told *t)
@@ -350,22 +350,22 @@ static const struct forge_lie lies[] = {
 	{"a nonce's request of 5,000 bytes", "413", "more than 4096 bytes", .tell = large_nonce},
 	{"a body where none goes", "413", "more than 1 bytes", .tell = large_get},
 	{"an action of 256 KiB and a byte", "413", "more than 262144 bytes", .tell = large_action},
-	{"a length beyond 64 bits", "400", "", .tell = length_beyond_all},
+	{"a length beyond 64 bits", "413", "", .tell = length_beyond_all},
 	{"a length below zero", "400", "", .tell = length_below_zero},
 	{"a length that is no number", "400", "", .tell = length_no_number},
 	{"a length of four gigabytes", "413", "", .tell = length_of_gigabytes},
 	{"a length that is too small", "400", "no header line", .tell = length_too_small},
 	{"a length that is too large", "nothing", "", .tell = length_too_large},
-	{"no length", "411", "", .tell = no_length},
-	{"a chunk of 2^64 bytes", "400", "", .tell = chunk_of_16_digits},
-	{"a chunk below zero", "400", "", .tell = chunk_below_zero},
-	{"a chunk whose size is no number", "400", "", .tell = chunk_no_number},
+	{"no length", "400", "no header line", .tell = no_length},
+	{"a chunk of 2^64 bytes", "413", "", .tell = chunk_of_16_digits},
+	{"a chunk below zero", "413", "", .tell = chunk_below_zero},
+	{"a chunk whose size is no number", "413", "", .tell = chunk_no_number},
 	{"chunks without end", "413", "", .tell = chunks_forever},
 	{"a length and chunks", "400", "", .tell = length_and_chunks},
 	{"20,000 headers", "400", "", .tell = header_bomb},
 	{"a header of a megabyte", "400", "", .tell = header_line},
 	{"a path of 12 KB", "404", "there is no such route", .tell = long_path},
-	{"a header without a name", "400", "", .tell = folded_header},
+	{"a header without a colon", "400", "", .tell = no_colon},
 	{"no HTTP", "400", "", .tell = no_http},
 	{"bytes of any kind", "400", "", .tell = binary},
 	{"a method that changes things", "405", "not with this method", .tell = other_method},

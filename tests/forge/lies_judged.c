@@ -65,7 +65,7 @@ static void counters(struct forge_at *at)
 {
 	forge_node_record(at->n, "counters",
 			  "\"session\":\"0123456789abcdef\",\"on_cpu\":0,\"attempts\":10,"
-			  "\"submitted\":10,\"dropped\":0,\"received\":3");
+			  "\"submitted\":10,\"dropped\":0,\"received\":13");
 }
 
 /* IMA's list: entries that were never sent. */
@@ -76,11 +76,11 @@ static void ima_begins_late(struct forge_at *at)
 				    "aaaaaaaaaaaaaaaaaaaa"
 				    "\x06\0\0\0"
 				    "ima-ng"
-				    "\x36\0\0\0"
+				    "\x37\0\0\0"
 				    "\x28\0\0\0"
 				    "sha256:\0"
 				    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-				    "\x06\0\0\0"
+				    "\x07\0\0\0"
 				    "/bin/x";
 
 	at->e->ima_from = 40;

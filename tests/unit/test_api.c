@@ -219,6 +219,37 @@ static void test_certificates_are_not_believed(void **state)
 	assert_int_equal(api_fixture_call(&f, "GET", "/v1/nodes", &twin, "", 0), 403);
 }
 
+/* Whoever says what he sends must mean what the route takes; an agent that says nothing is let by. */
+static void test_types(void **state)
+{
+	static const struct {
+		const char *type;
+		int status;
+	} types[] = {{NULL, 400},
+		     {WIRE_TYPE_EVIDENCE, 400},
+		     {WIRE_TYPE_EVIDENCE "; charset=utf-8", 400},
+		     {"Application/vnd.plumb.evidence", 400},
+		     {WIRE_TYPE_EVIDENCE "s", 415},
+		     {WIRE_TYPE_JSON, 415},
+		     {"", 415}};
+	static const char *const routes[] = {WIRE_ROUTE_EVIDENCE, WIRE_ROUTE_DRIFT};
+
+	(void)state;
+	for (size_t i = 0; i < 14; i++) {
+		struct api_request q = {.method = "POST",
+					.path = routes[i % 2],
+					.query = "",
+					.type = types[i / 2].type,
+					.who = &node.person.who,
+					.body = "x",
+					.size = 1};
+
+		buf_done(&f.reply.body);
+		api_handle(&f.api, &q, &f.reply);
+		assert_int_equal(f.reply.status, types[i / 2].status);
+	}
+}
+
 static void test_following(void **state)
 {
 	(void)state;
@@ -240,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_certificates_are_not_believed),
+		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_following),
 	};
 

@@ -36,6 +36,7 @@ struct world {
 	int64_t from; /* of the next evidence; -1: what the verifier has not */
 	struct buf *spoilt; /* anchors to send in place of the node's */
 	bool bad_origin, bad_root, bad_pcr_index;
+	int64_t bad_line; /* in the text that is sent, and not in the tree; -1: none */
 };
 
 static int stored_lines(void *ctx, uint64_t from, uint64_t to, appraise_ledger_line_fn fn,
@@ -61,6 +62,13 @@ static void spoil(struct world *w, struct evidence *e)
 		e->checkpoint.root.bytes[5] ^= 1;
 	if (w->bad_pcr_index)
 		e->pcr_index = 14;
+	if (w->bad_line >= 0) {
+		uint8_t *at = (uint8_t *)e->lines.data;
+
+		for (int64_t i = (int64_t)e->from; i < w->bad_line; i++)
+			at = (uint8_t *)strchr((char *)at, '\n') + 1;
+		*at ^= 1;
+	}
 	if (w->spoilt) {
 		buf_clear(&e->anchors);
 		buf_put(&e->anchors, w->spoilt->data, w->spoilt->size);
@@ -93,7 +101,8 @@ static int take(struct world *w, bool provisional, bool is_signed)
 	w->lowest = UINT64_MAX;
 	memset(&w->out, 0, sizeof(w->out));
 	r = appraise_ledger(&in, &w->row, &w->out, &w->why);
-	assert_true(w->lowest >= before.base_size);
+	/* Confirmed lines are read only where the evidence has them again. */
+	assert_true(w->lowest >= before.base_size || w->lowest >= from);
 	if (r < 0 || w->out.result == PLUMB_RESULT_SEND_AGAIN ||
 	    w->out.result == PLUMB_RESULT_REFUSED ||
 	    (w->out.result == PLUMB_RESULT_STORED && !w->out.binding))
@@ -129,7 +138,7 @@ static int set_up(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	w->from = -1;
+	w->from = w->bad_line = -1;
 	w->n.reset = w->row.base_reset = 7;
 	snprintf(w->row.id, sizeof(w->row.id), "aa");
 	merkle_init(&w->row.frontier);
@@ -496,6 +505,27 @@ static void test_missing_lines(void **state)
 	ACCEPTED(w, 0);
 }
 
+/* Whoever sends lines again that were confirmed sends those, or lies. */
+static void test_confirmed_lines_again(void **state)
+{
+	struct world *w = *state;
+
+	add(w, "N");
+	for (w->from = 0; w->from < 3; w->from++)
+		for (w->bad_line = w->from; w->bad_line < 3; w->bad_line++) {
+			char wanted[32];
+
+			GIVES(w, REFUSED);
+			snprintf(wanted, sizeof(wanted), "line %d is not the one",
+				 (int)w->bad_line);
+			assert_non_null(strstr(w->why.text, wanted));
+			PROVISIONAL(w, SIGNED, REFUSED);
+		}
+	w->bad_line = -1;
+	w->from = 1;
+	ACCEPTED(w, 0);
+}
+
 static void test_broken_twins(void **state)
 {
 	struct world *w = *state;
@@ -555,15 +585,25 @@ static void test_could_not_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_honest),	    TEST(test_provisional_confirmed),
-		TEST(test_COUNT_LINES),	    TEST(test_CLEAN_EXEMPT),
-		TEST(test_RESUME_OK),	    TEST(test_FOREIGN_OK),
-		TEST(test_LAST_ONLY),	    TEST(test_dropped_extend_of_this_boot),
-		TEST(test_PROV_SHORT),	    TEST(test_STRICT),
-		TEST(test_PEND_DONE),	    TEST(test_PEND_DROP),
-		TEST(test_THIEF),	    TEST(test_older_quotes),
-		TEST(test_history_changed), TEST(test_missing_lines),
-		TEST(test_broken_twins),    TEST(test_could_not_check),
+		TEST(test_honest),
+		TEST(test_provisional_confirmed),
+		TEST(test_COUNT_LINES),
+		TEST(test_CLEAN_EXEMPT),
+		TEST(test_RESUME_OK),
+		TEST(test_FOREIGN_OK),
+		TEST(test_LAST_ONLY),
+		TEST(test_dropped_extend_of_this_boot),
+		TEST(test_PROV_SHORT),
+		TEST(test_STRICT),
+		TEST(test_PEND_DONE),
+		TEST(test_PEND_DROP),
+		TEST(test_THIEF),
+		TEST(test_older_quotes),
+		TEST(test_history_changed),
+		TEST(test_missing_lines),
+		TEST(test_broken_twins),
+		TEST(test_could_not_check),
+		TEST(test_confirmed_lines_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,7 @@ static void test_other_key(void **state)
 	struct place *p = *state;
 	struct fake_tpm *other = NULL;
 	struct buf blobs = {0}, ak = {0}, event = {0};
+	char right[CHECKPOINT_MAX_NOTE_LINE];
 	struct tpm *t;
 
 	assert_int_equal(fake_tpm_open(&other), 0);
@@ -228,11 +229,16 @@ static void test_other_key(void **state)
 	assert_false(good(p));
 	note(p, 0);
 	assert_false(is_signed(p));
+	assert_int_equal(p->e.n_notes, 0);
 	/* The right one may stand among others. */
 	p->t = t;
 	p->e.n_notes = 2;
 	note(p, 1);
+	memcpy(right, p->e.notes[1], sizeof(right));
 	assert_true(is_signed(p));
+	/* It alone stays. */
+	assert_int_equal(p->e.n_notes, 1);
+	assert_string_equal(p->e.notes[0], right);
 	p->e.checkpoint.size++;
 	assert_false(is_signed(p));
 	p->e.n_notes = 0;

@@ -356,6 +356,53 @@ static void test_csr(void **state)
 	buf_done(&out);
 }
 
+static int plain(const struct pki *p, int nid, const char *text, bool extension, struct why *why)
+{
+	X509_REQ *q = X509_REQ_new();
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data;
+	long size;
+	int r;
+
+	X509_REQ_set_pubkey(q, sign_key_evp(p->key));
+	X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(q), nid, MBSTRING_ASC,
+				   (const uint8_t *)text, -1, -1, 0);
+	if (extension) {
+		STACK_OF(X509_EXTENSION) *list = sk_X509_EXTENSION_new_null();
+
+		sk_X509_EXTENSION_push(list, X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints,
+								 "critical,CA:TRUE"));
+		assert_int_equal(X509_REQ_add_extensions(q, list), 1);
+		sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
+	}
+	assert_true(X509_REQ_sign(q, sign_key_evp(p->key), EVP_sha256()) > 0);
+	assert_int_equal(PEM_write_bio_X509_REQ(bio, q), 1);
+	size = BIO_get_mem_data(bio, &data);
+	r = cert_csr_is_plain(data, (size_t)size, why);
+	BIO_free(bio);
+	X509_REQ_free(q);
+	return r;
+}
+
+static void test_csr_plain(void **state)
+{
+	struct pki *p = *state;
+	struct why why = {""};
+	struct buf pem = {0};
+
+	assert_int_equal(cert_csr_make(p->key, NODE, &pem), 0);
+	assert_int_equal(cert_csr_is_plain((char *)pem.data, pem.size, &why), 0);
+	assert_int_equal(cert_csr_is_plain("", 0, &why), -EBADMSG);
+	assert_int_equal(plain(p, NID_commonName, NODE, false, &why), 0);
+	assert_int_equal(plain(p, NID_commonName, NODE, true, &why), -EPERM);
+	assert_non_null(strstr(why.text, "extensions"));
+	assert_int_equal(plain(p, NID_organizationName, "plumb", false, &why), -EPERM);
+	assert_int_equal(plain(p, NID_organizationalUnitName, "operator:approver", false, &why),
+			 -EPERM);
+	assert_non_null(strstr(why.text, "O or OU"));
+	buf_done(&pem);
+}
+
 /* Somebody else's key in a request that is signed by one's own: nobody gets a certificate for a key that is not theirs. */
 static void test_csr_stolen(void **state)
 {
@@ -403,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_identities),
 		cmocka_unit_test(test_csr),
 		cmocka_unit_test(test_csr_stolen),
+		cmocka_unit_test(test_csr_plain),
 		cmocka_unit_test(test_not_pem),
 	};
 

@@ -138,6 +138,61 @@ static void test_bad_bodies(void **state)
 	assert_true(node_fixture_is_open(&p->n, "file:/etc/a"));
 }
 
+static void spoil_note(struct place *p, struct buf *b)
+{
+	uint8_t *at = memmem(b->data, b->size, "\"notes\":[\"", 10);
+
+	(void)p;
+	assert_non_null(at);
+	at[150] = at[150] == 'A' ? 'B' : 'A';
+}
+
+static void strange_note(struct place *p, struct buf *b)
+{
+	struct buf with = {0};
+	uint8_t *at = memmem(b->data, b->size, "\"notes\":[", 9);
+
+	(void)p;
+	assert_non_null(at);
+	at = memchr(at, '[', 20);
+	buf_put(&with, b->data, (size_t)(at + 1 - b->data));
+	buf_puts(&with, "\"\u2014 somebody AAAAAA==\"");
+	buf_put(&with, memchr(at, ']', 4096),
+		b->size - (size_t)((uint8_t *)memchr(at, ']', 4096) - b->data));
+	buf_done(b);
+	*b = with;
+}
+
+/* A note that is not the event key's signature is no evidence of anything but a lie, and is not kept. */
+static void test_false_notes(void **state)
+{
+	static void (*const lies[])(struct place * p, struct buf * b) = {spoil_note, strange_note};
+	struct place *p = *state;
+	struct store_node before, after;
+
+	trusted(p);
+	before = verifier_fixture_node(&p->v, p->n.record.node);
+	for (int i = 0; i < 4; i++) {
+		struct buf body = {0};
+		bool provisional = i % 2;
+
+		node_fixture_file(&p->n, "/etc/a", "reg one");
+		node_fixture_extend(&p->n);
+		assert_int_equal(node_fixture_nonce(&p->n), 200);
+		node_fixture_body(&p->n, p->n.answer.size, provisional, true, &body);
+		lies[i / 2](p, &body);
+		assert_int_equal(node_fixture_give(&p->n, provisional, &body), 200);
+		assert_int_equal(p->n.answer.result, PLUMB_RESULT_REFUSED);
+		assert_non_null(strstr(p->n.answer.reason, "none of the notes is the event key's"));
+		buf_done(&body);
+	}
+	after = verifier_fixture_node(&p->v, p->n.record.node);
+	assert_int_equal(before.version, after.version);
+	store_node_done(&before);
+	store_node_done(&after);
+	trusted(p);
+}
+
 static void test_replay(void **state)
 {
 	struct place *p = *state;
@@ -571,6 +626,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bad_bodies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_false_notes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_senders, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_retired, set_up, tear_down),

@@ -204,13 +204,93 @@ static void test_per_certificate(void **state)
 	client_done(&operator_);
 }
 
+/* Bytes of requests that never end have a bound of their own, in all: who holds most of them gives a connection up. */
+static void half(struct client *c, const struct api_fixture_person *p, size_t size, const char *how)
+{
+	char head[256], *body = calloc(1, size);
+
+	client_begin(c, p, TLS1_3_VERSION);
+	snprintf(head, sizeof(head), "POST /v1/evidence HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", how);
+	client_send(c, head, strlen(head));
+	client_send(c, body, size);
+	free(body);
+}
+
+#define LENGTH "Content-Length: 200000"
+
+static void test_waiting(void **state)
+{
+	struct client few, many[3], strangers[4], known;
+	int gone = 0;
+
+	(void)state;
+	server_fixture_start((struct server_options){.max_waiting = 400000, .stall_ms = 600000});
+	half(&few, &x->f.viewer, 80000, LENGTH);
+	for (int i = 0; i < 3; i++)
+		half(&many[i], &x->node.person, 100000, LENGTH);
+	assert_true(client_stays(&few));
+	assert_true(client_stays(&many[0]));
+	/* Too much: not the one who has little, but the oldest of the one who has most. */
+	client_begin(&known, &x->f.approver, TLS1_3_VERSION);
+	client_ask(&known, "POST", "/v1/actions", 60000);
+	assert_true(client_wait(&known, "HTTP/1.1 4"));
+	assert_true(client_wait_gone(&many[0]));
+	assert_true(client_stays(&many[1]) && client_stays(&many[2]));
+	assert_true(client_stays(&few));
+	/* What was answered waits no more. */
+	for (int i = 0; i < 20; i++) {
+		buf_clear(&known.in);
+		client_ask(&known, "POST", "/v1/actions", 60000);
+		assert_true(client_wait(&known, "HTTP/1.1 4"));
+	}
+	assert_true(client_stays(&many[1]) && client_stays(&few));
+	/* Strangers who have more than half of it together are looked at first. */
+	for (int i = 0; i < 4; i++)
+		half(&strangers[i], NULL, 100000, LENGTH);
+	for (int i = 0; i < 4; i++) {
+		client_stays(&strangers[i]);
+		gone += strangers[i].gone;
+	}
+	assert_true(gone >= 1 && strangers[0].gone && !strangers[3].gone);
+	assert_true(client_stays(&few));
+	assert_true(client_healthy(&known));
+	for (int i = 0; i < 4; i++)
+		client_done(&strangers[i]);
+	for (int i = 0; i < 3; i++)
+		client_done(&many[i]);
+	client_done(&few);
+	client_done(&known);
+}
+
+/* Chunks are taken out of the buffer one by one, and wait elsewhere. */
+static void test_waiting_chunks(void **state)
+{
+	static char chunk[10000];
+	struct client c;
+
+	(void)state;
+	snprintf(chunk, sizeof(chunk), "%x\r\n", (unsigned int)sizeof(chunk) - 8);
+	memset(chunk + 6, 'x', sizeof(chunk) - 8);
+	memcpy(chunk + sizeof(chunk) - 2, "\r\n", 2);
+	server_fixture_start((struct server_options){.max_waiting = 400000, .stall_ms = 600000});
+	half(&c, &x->node.person, 0, "Transfer-Encoding: chunked");
+	for (int i = 0; i < 60 && !c.gone; i++) {
+		client_send(&c, chunk, sizeof(chunk));
+		client_read(&c);
+		assert_true(i > 30 || !c.gone);
+	}
+	assert_true(client_wait_gone(&c));
+	client_done(&c);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_slow_strangers), EACH(test_idle_stranger), EACH(test_per_address),
-		EACH(test_herd),	   EACH(test_in_all),	     EACH(test_per_certificate),
+		EACH(test_slow_strangers), EACH(test_idle_stranger),  EACH(test_per_address),
+		EACH(test_herd),	   EACH(test_in_all),	      EACH(test_per_certificate),
+		EACH(test_waiting),	   EACH(test_waiting_chunks),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -338,6 +338,24 @@ int cert_csr_key(const char *pem, size_t size, struct sign_key **ret, struct why
 	return r < 0 ? why_set(ret_why, r, "the request's key is of a kind not used here") : 0;
 }
 
+int cert_csr_is_plain(const char *pem, size_t size, struct why *ret_why)
+{
+	CLEANUP(bio_free_p) BIO *bio = size <= MAX_PEM ? BIO_new_mem_buf(pem, (int)size) : NULL;
+	CLEANUP(req_free_p)
+	X509_REQ *q = bio ? PEM_read_bio_X509_REQ(bio, NULL, no_password, NULL) : NULL;
+	X509_NAME *name = q ? X509_REQ_get_subject_name(q) : NULL;
+
+	ERR_clear_error();
+	if (!q)
+		return why_set(ret_why, -EBADMSG, "not a certificate request in PEM");
+	if (X509_REQ_get_attr_count(q) > 0)
+		return why_set(ret_why, -EPERM, "the request asks for extensions");
+	if (X509_NAME_get_index_by_NID(name, NID_organizationName, -1) >= 0 ||
+	    X509_NAME_get_index_by_NID(name, NID_organizationalUnitName, -1) >= 0)
+		return why_set(ret_why, -EPERM, "the request asks for an O or OU");
+	return 0;
+}
+
 /* Exactly one entry of this kind; -EPERM otherwise. */
 static int subject_text(X509 *cert, int nid, char *ret, size_t size)
 {

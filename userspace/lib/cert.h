@@ -46,6 +46,8 @@ int cert_issue(const struct cert_request *q, const struct sign_key *subject, con
 /* A PKCS#10 request (node enrolment, operators): made, and read with its own signature checked. */
 int cert_csr_make(const struct sign_key *key, const char *name, struct buf *ret_pem);
 int cert_csr_key(const char *pem, size_t size, struct sign_key **ret, struct why *ret_why);
+/* -EPERM: it asks for more than a certificate for a key: for extensions, or to be something in our O and OU. None of it would be given. */
+int cert_csr_is_plain(const char *pem, size_t size, struct why *ret_why);
 /* Who is this? Only meaningful for a certificate that TLS has verified against our CA. */
 int cert_identity(X509 *cert, struct cert_identity *ret, struct why *ret_why);
 int cert_identity_pem(const char *pem, size_t size, struct cert_identity *ret, struct why *ret_why);

@@ -45,14 +45,34 @@ static int do_nonce(struct call *c)
 	return intake_nonce(c->a->desk.intake, c->q->who, &c->reply->body);
 }
 
+/* Whoever says that it is something else does not mean what he sends; who says nothing is an agent of before. */
+static int check_type(struct call *c, const char *wanted)
+{
+	size_t size = strlen(wanted);
+	const char *type = c->q->type;
+
+	if (!type || (strncasecmp(type, wanted, size) == 0 && (!type[size] || type[size] == ';')))
+		return 0;
+	return reply_error(&c->reply->body, 415, "see docs/wire.md", "this takes %s, not %.100s",
+			   wanted, type);
+}
+
 static int do_evidence(struct call *c)
 {
+	int r = check_type(c, WIRE_TYPE_EVIDENCE);
+
+	if (r != 0)
+		return r;
 	return intake_evidence(c->a->desk.intake, c->q->who, c->q->body, c->q->size,
 			       &c->reply->body);
 }
 
 static int do_drift(struct call *c)
 {
+	int r = check_type(c, WIRE_TYPE_EVIDENCE);
+
+	if (r != 0)
+		return r;
 	return intake_drift(c->a->desk.intake, c->q->who, c->q->body, c->q->size, &c->reply->body);
 }
 

@@ -20,6 +20,7 @@ struct api_request {			/* borrowed */
 	const char *method;		/* "GET", "POST" */
 	const char *path;		/* decoded, without the query */
 	const char *query;		/* raw, "" when none */
+	const char *type;		/* Content-Type; NULL: none */
 	const struct cert_identity *who;	/* verified by TLS; NULL: no client certificate */
 	const void *body;
 	size_t size;

@@ -83,8 +83,8 @@ int appraise_quote(const struct appraise_quote_in *in, bool *ret_good, struct qu
 	return 0;
 }
 
-int appraise_quote_event_signed(const struct evidence *e, const struct record *record,
-				bool *ret_signed, struct why *ret_why)
+int appraise_quote_event_signed(struct evidence *e, const struct record *record, bool *ret_signed,
+				struct why *ret_why)
 {
 	CLEANUP(sign_key_free_p) struct sign_key *key = NULL;
 	bool is_signed = false;
@@ -99,7 +99,11 @@ int appraise_quote_event_signed(const struct evidence *e, const struct record *r
 		if (r < 0 && r != -ENOENT && !is_verdict(r))
 			return r;
 		is_signed = r >= 0;
+		if (is_signed && i > 0)
+			memcpy(e->notes[0], e->notes[i], sizeof(e->notes[0]));
 	}
+	/* What is kept is read by others, who take each note for one that somebody looked at. */
+	e->n_notes = is_signed;
 	*ret_signed = is_signed;
 	return 0;
 }

@@ -24,7 +24,10 @@ struct appraise_quote_in {		/* all borrowed */
 
 /* 0: checked; *ret_good, and *ret when it is. < 0: could not check. why: what is wrong, when not good. */
 int appraise_quote(const struct appraise_quote_in *in, bool *ret_good, struct quote_info *ret, struct why *ret_why);
-/* Also for provisionals, which have no quote. A note of an unknown key is no signature; a false one of this key neither. */
-int appraise_quote_event_signed(const struct evidence *e, const struct record *record, bool *ret_signed, struct why *ret_why);
+/*
+ * Also for provisionals, which have no quote. A note of an unknown key is no signature; a false one of this key neither. Of the
+ * evidence's notes the one that is stays. why: of the last that is none.
+ */
+int appraise_quote_event_signed(struct evidence *e, const struct record *record, bool *ret_signed, struct why *ret_why);
 
 #endif

@@ -119,6 +119,8 @@ static int check_csr(struct enrol_session *s, struct why *ret_why)
 	struct sign_key *key = NULL;
 	int r = cert_csr_key(s->body.csr, strlen(s->body.csr), &key, ret_why);
 
+	if (r >= 0)
+		r = cert_csr_is_plain(s->body.csr, strlen(s->body.csr), ret_why);
 	if (r >= 0 && sign_key_kind(key) == SIGN_RSA)
 		r = why_set(ret_why, -EKEYREJECTED, "csr: its key is neither P-256 nor Ed25519");
 	if (r >= 0)

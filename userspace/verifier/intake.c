@@ -160,6 +160,8 @@ static int check_quote(const struct intake *in, struct passage *p, struct buf *a
 				      .nonce = p->e.nonce,
 				      .client_key = p->who->key_id,
 				      .pcr_mask = in->v->boot_pcr_mask};
+	const bool noted = p->e.n_notes > 0;
+	struct why why = {""};
 	bool good = false;
 	int r = node_records_get(in->records, p->row.record.data, p->row.record.size, &q.record,
 				 &p->why);
@@ -178,7 +180,14 @@ static int check_quote(const struct intake *in, struct passage *p, struct buf *a
 			p->result = PLUMB_RESULT_REFUSED;
 	}
 	if (r >= 0)
-		r = appraise_quote_event_signed(&p->e, q.record, &p->event_signed, &p->why);
+		r = appraise_quote_event_signed(&p->e, q.record, &p->event_signed, &why);
+	if (r < 0)
+		p->why = why;
+	/* Who has no event key sends no note; one that is false is a lie. */
+	if (r >= 0 && noted && !p->event_signed && p->result != PLUMB_RESULT_REFUSED) {
+		p->result = PLUMB_RESULT_REFUSED;
+		why_set(&p->why, 0, "none of the notes is the event key's: %.150s", why.text);
+	}
 	return r < 0 ? r : 0;
 }
 

@@ -80,11 +80,13 @@ static void on_request(struct evhttp_request *req, void *ctx)
 	struct server_conn *c = server_conn_of(
 		s->conns, evhttp_connection_get_bufferevent(evhttp_request_get_connection(req)));
 	CLEANUP_FREE char *path = decode_path(uri);
-	struct api_request q = {.method = method_of(req),
-				.path = path ? path : "",
-				.query = query ? query : "",
-				.who = server_conn_who(c),
-				.size = evbuffer_get_length(in)};
+	struct api_request q = {
+		.method = method_of(req),
+		.path = path ? path : "",
+		.query = query ? query : "",
+		.type = evhttp_find_header(evhttp_request_get_input_headers(req), "Content-Type"),
+		.who = server_conn_who(c),
+		.size = evbuffer_get_length(in)};
 	struct api_reply reply;
 
 	q.body = q.size ? (const void *)evbuffer_pullup(in, -1) : "";
@@ -130,6 +132,8 @@ static int open_tls(struct server *s, const struct server_options *o, struct why
 		return -ENOMEM;
 	SSL_CTX_set_min_proto_version(s->ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(s->ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+	/* Most connections wait: without it each of them holds two records. */
+	SSL_CTX_set_mode(s->ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(s->ctx, SSL_SESS_CACHE_OFF);
 	/* Enrolment has no certificate; one that is shown must verify. */
 	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER, NULL);
@@ -281,6 +285,7 @@ int server_open(const struct server_options *o, struct server **ret, struct why 
 		.request_ms = or_else(o->request_ms, SERVER_REQUEST_MS),
 		.stall_ms = or_else(o->stall_ms, SERVER_STALL_MS),
 		.idle_ms = or_else(o->idle_ms, SERVER_IDLE_MS),
+		.max_waiting = o->max_waiting ? o->max_waiting : SERVER_MAX_WAITING,
 	};
 	r = open_tls(s, o, ret_why);
 	if (r >= 0)

@@ -15,6 +15,7 @@
 #define SERVER_GRACE_MS 2000u	/* to show a certificate, before strangers of one address are counted */
 #define SERVER_REQUEST_MS 120000u	/* a stranger's first request, from the connection to its last byte */
 #define SERVER_STALL_MS 15000u	/* a stranger that neither sends nor reads; its next request */
+#define SERVER_MAX_WAITING (256u << 20)	/* bytes of requests that are not whole yet, of all connections */
 #define SERVER_IDLE_MS 150000u	/* the same of one with a certificate, between two requests too */
 
 struct server;
@@ -26,6 +27,7 @@ struct server_options {			/* all borrowed */
 	struct api *api;
 	uint32_t max_connections, max_per_address;	/* 0, here and below: as above */
 	uint32_t grace_ms, request_ms, stall_ms, idle_ms;
+	uint64_t max_waiting;
 };
 
 int server_open(const struct server_options *o, struct server **ret, struct why *ret_why);

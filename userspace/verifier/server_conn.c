@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
@@ -27,6 +28,8 @@ struct server_conn {
 	struct in6_addr address;
 	enum stage stage;
 	bool known, closing; /* known: `who` verified */
+	uint64_t
+		waiting; /* bytes that came since the last answer: whatever evhttp has made of them, they are here */
 	struct cert_identity who;
 	struct server_conn *next, **at;
 };
@@ -37,13 +40,24 @@ struct server_conns {
 	struct server_conn_limits limits;
 	int ex_index;
 	uint32_t n;
+	uint64_t waiting, strangers_waiting; /* sums of those that are not closing */
 	struct server_conn *newest;
 };
+
+static void set_waiting(struct server_conn *c, uint64_t waiting)
+{
+	c->s->waiting += waiting - c->waiting;
+	if (!c->known)
+		c->s->strangers_waiting += waiting - c->waiting;
+	c->waiting = waiting;
+}
 
 void server_conn_close(struct server_conn *c)
 {
 	evutil_socket_t fd = c->bev ? bufferevent_getfd(c->bev) : -1;
 
+	if (c->s)
+		set_waiting(c, 0);
 	c->closing = true;
 	/* evhttp sees the end and frees it. */
 	if (fd >= 0)
@@ -176,6 +190,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 static void leave(struct server_conn *c)
 {
+	set_waiting(c, 0);
 	*c->at = c->next;
 	if (c->next)
 		c->next->at = c->at;
@@ -184,6 +199,45 @@ static void leave(struct server_conn *c)
 	if (c->timer)
 		event_free(c->timer);
 	c->timer = NULL;
+}
+
+/* Of the certificate that has the most, or of the strangers, the one that has been here longest. */
+static struct server_conn *heaviest(const struct server_conns *s)
+{
+	bool strangers = s->strangers_waiting > s->limits.max_waiting / 2;
+	struct server_conn *victim = NULL;
+	uint64_t most = 0;
+
+	for (struct server_conn *c = s->newest; c; c = c->next) {
+		uint64_t n = 0;
+
+		if (c->waiting == 0 || c->known == strangers)
+			continue;
+		for (struct server_conn *o = s->newest; o && !strangers; o = o->next)
+			n += o->known && digest_equal(&o->who.key_id, &c->who.key_id) ? o->waiting
+										      : 0;
+		if (n >= most)
+			victim = c;
+		most = n > most ? n : most;
+	}
+	return victim;
+}
+
+static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, void *ctx)
+{
+	struct server_conn *c = ctx;
+
+	(void)in;
+	if (!c->s || c->closing || info->n_added == 0)
+		return;
+	set_waiting(c, c->waiting + info->n_added);
+	while (c->s->waiting > c->s->limits.max_waiting) {
+		struct server_conn *victim = heaviest(c->s);
+
+		if (!victim)
+			break;
+		server_conn_close(victim);
+	}
 }
 
 /* libevent frees a TLS connection from the loop, or with the base: later than evhttp lets go of it, and maybe than the server. */
@@ -243,6 +297,7 @@ static void on_handshake(const SSL *ssl, int where, int r)
 	if (!cert)
 		return;
 	bufferevent_getcb(c->bev, NULL, NULL, NULL, &evcon);
+	set_waiting(c, 0);
 	c->known = evcon && SSL_get_verify_result(ssl) == X509_V_OK &&
 		   cert_identity(cert, &c->who, &why) >= 0 &&
 		   (c->who.kind == CERT_NODE || c->who.kind == CERT_OPERATOR);
@@ -272,6 +327,8 @@ struct bufferevent *server_conn_accept(struct event_base *base, void *ctx)
 	if (!c->timer || !c->bev)
 		abort();
 	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
+	if (!evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c))
+		abort();
 	bound_body(c, NULL, WIRE_MAX_JSON_BODY);
 	c->next = s->newest;
 	c->at = &s->newest;
@@ -296,6 +353,8 @@ const struct cert_identity *server_conn_who(const struct server_conn *c)
 
 void server_conn_answered(struct server_conn *c)
 {
+	if (!c->closing)
+		set_waiting(c, evbuffer_get_length(bufferevent_get_input(c->bev)));
 	if (!c->known && c->stage == SETTLED)
 		deadline(c, c->s->limits.stall_ms);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * server_conn.h: the TLS connections of the server and their bounds: in number, in all, of one address (without a certificate) and of one
- * certificate; in time. In: what evhttp accepts, handshakes. Out: bufferevents for evhttp; who is at the other end. Too many: the oldest
+ * certificate; in time; in bytes of requests that are not whole yet, of all together. In: what evhttp accepts, handshakes. Out: bufferevents for evhttp; who is at the other end. Too many: the oldest
  * one of a stranger goes, so that whoever has a certificate gets in.
  */
 #ifndef PLUMB_SERVER_CONN_H
@@ -22,6 +22,7 @@ struct server_conn_limits {
 	/* grace: to show a certificate before strangers of an address are counted; request: a stranger's first, from accept to its last byte;
 	 * stall: a stranger that neither sends nor reads, and its next request; idle: the same of one with a certificate. */
 	uint32_t grace_ms, request_ms, stall_ms, idle_ms;
+	uint64_t max_waiting;
 };
 
 int server_conns_open(struct event_base *base, SSL_CTX *ctx, const struct server_conn_limits *l, struct server_conns **ret);
