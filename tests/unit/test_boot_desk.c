@@ -390,6 +390,54 @@ static void a_register_that_moves_is_told(void **state)
 	assert_false(has_any(p));
 }
 
+/* Another boot, whose log did not come yet, is not judged by the one of before. */
+static void the_log_of_before_is_not_of_this_boot(void **state)
+{
+	struct place *p = *state;
+
+	measure(p);
+	expect_log(p, 1, NULL, "");
+	with_log(p);
+	accepted(p, "trusted");
+	node_fixture_reboot(&p->n);
+	change_cmdline(p);
+	measure(p);
+	p->n.boot_log_kept = true;
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	found(p, LOG_FINDING, "was not sent");
+	assert_false(has(p, MISMATCH));
+	p->n.boot_log_kept = false;
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	found(p, "measured:cmdline", " debug ");
+	assert_false(has_any(p));
+}
+
+/* A case that a reboot releases: with a boot of which nothing is known it stays, with a good one it goes. */
+static void a_good_boot_alone_releases(void **state)
+{
+	struct place *p = *state;
+
+	verifier_fixture_rules(&p->v, 1,
+			       "[" NODE_FIXTURE_RULE("touched", "{\"type\":\"file\"}", "report",
+						     "reboot", "0") "]");
+	measure(p);
+	with_log(p);
+	expect_log(p, 1, NULL, "");
+	accepted(p, "trusted");
+	node_fixture_measure(&p->n, PLUMB_TYPE_FILE, "file:/etc/x", "reg one", PLUMB_JUDGE_DRIFT,
+			     "absent");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_true(has(p, "file:/etc/x"));
+	node_fixture_reboot(&p->n);
+	measure(p);
+	p->n.boot_log = (struct buf_view){NULL, 0};
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_true(has(p, "file:/etc/x"));
+	with_log(p);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_false(has(p, "file:/etc/x"));
+}
+
 static void people_see_it(void **state)
 {
 	struct place *p = *state;
@@ -438,6 +486,8 @@ int main(void)
 		T(what_is_listed_must_be_there),
 		T(another_baseline_judges_anew),
 		T(a_register_that_moves_is_told),
+		T(the_log_of_before_is_not_of_this_boot),
+		T(a_good_boot_alone_releases),
 		T(people_see_it),
 	};
 
