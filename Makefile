@@ -126,7 +126,7 @@ $(DEEDS): $(O)/%: %.c vmtests/deeds/deed.h
 tests: all $(UNIT) $(FUZZ) $(BENCH) $(FORGE) $(SHIM) $(FAULT) $(DEEDS) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
-	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint unit threads fuzz flow vm
+	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint model unit threads fuzz flow vm
 
 # Those that have more than one thread, built for the thread sanitizer.
 threads: $(addprefix $(O)/tests/unit/test_,tpm_queue tpm commit capture log)
@@ -136,6 +136,9 @@ lint: ## floors, headers alone, formatting, static analysis, shell
 
 unit: $(UNIT) ## unit tests only
 	$(Q)O=$(O) tests/run unit
+
+model: ## the ledger's model under spin; ALL=1: in the bounds of docs/ledger-model.md (minutes, 7 GB)
+	$(Q)O=$(O) ALL="$(ALL)" tests/run model
 
 fuzz: ## fuzz every parser for TIME= seconds (30) each with libFuzzer
 	$(Q)O=build/fuzz tests/fuzz/run $(or $(TIME),$(SECONDS_EACH),30)
@@ -181,5 +184,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint unit fuzz forge flow vmtest detect bursts bench crash soak demo install clean
+.PHONY: all help deps tests threads check lint model unit fuzz forge flow vmtest detect bursts bench crash soak demo install clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)

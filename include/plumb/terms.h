@@ -87,6 +87,7 @@ enum plumb_finding {
 	PLUMB_FINDING_BOOT_LOG = 17,	/* "boot_log": the firmware measured, and there is no log that says what: how it booted cannot be attested */
 	PLUMB_FINDING_BOOT_MISMATCH = 18,	/* "boot_mismatch": the boot log does not come to the quoted registers */
 	PLUMB_FINDING_BOOT_EVENT = 19,	/* "boot_event": an event of the boot log is not what it says it is */
+	PLUMB_FINDING_ROLLBACK = 20,	/* "rollback": the verifier has less than it had told this node: it was put back from an older store */
 };
 
 /* What a policy rule asks for; each contains those before it. */

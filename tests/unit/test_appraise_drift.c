@@ -293,6 +293,12 @@ static void test_losses(void **state)
 	put_record(p, PLUMB_TYPE_LOST, "\"of\":\"fanotify\",\"n\":12,\"what\":\"overflow\"");
 	assert_string_equal(read_all(p),
 			    "40 drift finding:loss|none lost|12 events of fanotify: overflow\n");
+	/* Not events, but what this verifier had: it was put back from an older store. */
+	put_record(p, PLUMB_TYPE_LOST,
+		   "\"of\":\"verifier\",\"n\":3,\"what\":\"it went back from line 9\"");
+	assert_string_equal(read_all(p), "41 drift finding:rollback|all that was cosigned|it went "
+					 "back from line 9\n");
+	p->seq = 41;
 	put_counters(p, 7, 0, 100, 0, 100);
 	put_counters(p, 7, 0, 120, 5, 115);
 	put_counters(p, 7, 0, 130, 5, 125);

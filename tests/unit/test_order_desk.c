@@ -232,12 +232,39 @@ static void test_baseline_again(void **state)
 	assert_string_equal(told(p, 0), "3 ");
 }
 
+/* The store was put back from a copy, and the node has seen orders that it knows nothing of: that is told, and the next one is higher. */
+static void test_forgotten(void **state)
+{
+	struct place *p = *state;
+	struct store_case k;
+
+	p->n.last_order = 5;
+	assert_int_equal(node_fixture_nonce(&p->n), 200);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	store_node_done(&p->row);
+	p->row = verifier_fixture_node(&p->v, p->n.record.node);
+	assert_int_equal(p->row.last_order, 5);
+	verifier_fixture_cases(&p->v, p->n.record.node, "finding:rollback", &k);
+	assert_true(k.id > 0 && k.closed_ns == 0);
+	assert_string_equal(k.found,
+			    "the node has seen order 5, and this verifier's last to it is 0");
+	assert_int_equal(give(p, ORDER_SCAN, 0), 6);
+	assert_string_equal(told(p, 5), "6 ");
+	/* A number that nobody can have reached is none. */
+	p->n.last_order = INT64_MAX - 1;
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	store_node_done(&p->row);
+	p->row = verifier_fixture_node(&p->v, p->n.record.node);
+	assert_int_equal(p->row.last_order, 6);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(numbers), TEST(baseline_again), TEST(time),     TEST(incarnation),
-		TEST(many),    TEST(broken),	     TEST(restarts), TEST(store_fails),
+		TEST(numbers),	   TEST(baseline_again), TEST(time),
+		TEST(incarnation), TEST(many),		 TEST(broken),
+		TEST(restarts),	   TEST(store_fails),	 TEST(forgotten),
 	};
 
 	return cmocka_run_group_tests_name("order_desk", tests, NULL, NULL);

@@ -535,6 +535,28 @@ static void test_restart(void **state)
 }
 
 /* The register is not as the anchors say: nothing is sent that would prove nothing, and what is found is told. */
+/* The verifier has less than it had: it is sent again, and the ledger says so once. */
+static void test_verifier_goes_back(void **state)
+{
+	struct world *w = *state;
+	struct fake_verifier *v = &w->f.verifier;
+	const char *lf;
+
+	start(w);
+	report_now(w->report);
+	until(w, has_accepted, 1, "accepted");
+	v->size = 1;
+	lf = strchr((char *)v->lines.data, '\n');
+	buf_cut(&v->lines, (size_t)(lf + 1 - (char *)v->lines.data));
+	v->has_base = false;
+	for (unsigned int i = 2; i < 4; i++) {
+		report_now(w->report);
+		until(w, has_accepted, i, "accepted again");
+	}
+	fake_verifier_expect_whole(v, w->f.ledger);
+	assert_int_equal(agent_fixture_count(&w->f, "\"type\":\"lost\"", "\"of\":\"verifier\""), 1);
+}
+
 static void test_foreign_extend(void **state)
 {
 	struct world *w = *state;
@@ -571,6 +593,7 @@ int main(void)
 		T(test_orders_and_certificate),
 		T(test_restart),
 		T(test_foreign_extend),
+		T(test_verifier_goes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,8 @@ CHECK(result, {1, "accepted"}, {2, "stored"}, {3, "send_again"}, {4, "refused"},
 CHECK(finding, {1, "unanchored"}, {2, "foreign"}, {3, "fork"}, {4, "gap"}, {5, "loss"},
       {6, "judge_skew"}, {7, "judge_lie"}, {8, "unconfirmed"}, {9, "silent"}, {10, "counters"},
       {11, "clock"}, {12, "baseline"}, {13, "ima"}, {14, "ima_list"}, {15, "ima_violation"},
-      {16, "ima_signature"}, {17, "boot_log"}, {18, "boot_mismatch"}, {19, "boot_event"});
+      {16, "ima_signature"}, {17, "boot_log"}, {18, "boot_mismatch"}, {19, "boot_event"},
+      {20, "rollback"});
 CHECK(action, {1, "report"}, {2, "hold"}, {3, "quarantine"});
 CHECK(severity, {1, "info"}, {2, "low"}, {3, "medium"}, {4, "high"}, {5, "critical"});
 CHECK(role, {1, "viewer"}, {2, "responder"}, {3, "approver"});

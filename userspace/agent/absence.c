@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "log.h"
 
@@ -60,4 +61,19 @@ uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms)
 bool absence_is_long(const struct absence *a)
 {
 	return a->away && clock_boot_ns(a->clock) - a->since_ns > ABSENCE_LONG_MS * 1000000ull;
+}
+
+void absence_went_back(struct ledger_writer *w, uint64_t had, uint64_t has)
+{
+	char members[192];
+
+	log_error("verifier=went_back had=%" PRIu64 " has=%" PRIu64
+		  " next=\"the lines are sent again\" "
+		  "cure=\"what people decided there meanwhile is to be decided again\"",
+		  had, has);
+	snprintf(members, sizeof(members),
+		 "\"of\":\"verifier\",\"n\":%" PRIu64 ",\"what\":\"it went back from line %" PRIu64
+		 ", which it had, to line %" PRIu64 "\"",
+		 had - has, had, has);
+	(void)ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members);
 }

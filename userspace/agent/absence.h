@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "clock.h"
+#include "ledger_writer.h"
 #include "why.h"
 
 #define ABSENCE_MIN_MS 200
@@ -30,5 +31,7 @@ void absence_reset(struct absence *a);				/* a try was good: the next wait is th
 /* Later each time, up to ABSENCE_MAX_MS or least_ms; with up to a quarter more, so that nodes that lost the same verifier come apart. */
 uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms);
 bool absence_is_long(const struct absence *a);
+/* It had that many lines and has fewer: a store that was put back from a copy. Logged, and a line; the ledger loses nothing by it. */
+void absence_went_back(struct ledger_writer *w, uint64_t had, uint64_t has);
 
 #endif

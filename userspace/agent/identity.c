@@ -71,10 +71,12 @@ static int open_keys(const struct identity_options *o, struct identity *i, struc
 	buf_put(&blobs, before.data, before.size);
 	r = ops->keys_open(i->tpm->ctx, &blobs, &i->record.ak_public, &i->record.event_public);
 	if (r < 0)
-		return why_set(ret_why, r,
-			       "TPM keys cannot be made or loaded: %s; %.150s must be the file "
-			       "that was made with this TPM",
-			       strerror(-r), path);
+		return why_set(
+			ret_why, r,
+			"TPM keys cannot be made or loaded: %s; %.150s must be the file "
+			"that was made with this TPM; if that was cleared since, remove the file "
+			"and %.60s, and enrol this node anew",
+			strerror(-r), path, o->enrolment ? o->enrolment : "the ledger");
 	if (!same(&blobs, &before))
 		r = fsio_replace_file(o->io, path, blobs.data, blobs.size, 0600);
 	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;

@@ -42,6 +42,7 @@ struct report {
 	bool drift_wanted, drift_in_flight;
 	bool knows_size;
 	uint64_t size; /* lines that the verifier has stored */
+	uint64_t accepted; /* as many as it once had, in this run */
 	uint64_t nonce_until_ns; /* boot time */
 	uint64_t
 		ima_sent_from; /* of the last evidence that had no room for all; UINT64_MAX: it had */
@@ -397,6 +398,10 @@ static void on_nonce(void *ctx, int result, const struct evidence_nonce *n, cons
 		fail(r, result, why);
 		return;
 	}
+	if (n->size < r->accepted) {
+		absence_went_back(r->o.writer, r->accepted, n->size);
+		r->accepted = n->size;
+	}
 	take_size(r, n->size);
 	tell_back(r);
 	if (n->size > size) {
@@ -453,6 +458,7 @@ static void accepted(struct report *r, const struct evidence_answer *a)
 	bool kept;
 
 	take_size(r, a->size);
+	r->accepted = a->size;
 	kept = keep_cosignature(r, a, head);
 	/* What came meanwhile, and is wanted, goes next; else the schedule. */
 	if (r->maker.ima && !r->at_hand.nonce.has_ima)

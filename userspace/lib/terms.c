@@ -122,6 +122,7 @@ static const struct term findings[] = {
 	{PLUMB_FINDING_BOOT_LOG, "boot_log"},
 	{PLUMB_FINDING_BOOT_MISMATCH, "boot_mismatch"},
 	{PLUMB_FINDING_BOOT_EVENT, "boot_event"},
+	{PLUMB_FINDING_ROLLBACK, "rollback"},
 	{0, NULL},
 };
 

@@ -16,6 +16,7 @@
 #include "order_desk.h"
 
 #define MAX_RESTARTS 64
+#define MAX_FORGOTTEN_ORDERS 1000000
 #define CLOCK_SLACK_NS (60ull * 1000000000)
 #define BIT(f) (1u << (f))
 #define UNJUDGED BIT(PLUMB_FINDING_NONE) /* in a row's findings: see store.h */
@@ -248,6 +249,26 @@ static int tell_clock(struct run *a)
 			     "within 60 s of the verifier's clock", found);
 }
 
+/*
+ * Orders that this verifier never gave, says the quote: it was put back from an older store. Its next ones must have higher numbers, or
+ * the node takes none. A number out of reach is no memory but a lie, and nothing is gained by it: such a node obeys nobody.
+ */
+static int tell_rollback(struct run *a)
+{
+	uint64_t seen = a->in->evidence->last_order, given = a->row->last_order;
+	char found[128];
+
+	if (seen <= given || seen - given > MAX_FORGOTTEN_ORDERS)
+		return 0;
+	snprintf(found, sizeof(found),
+		 "the node has seen order %" PRIu64 ", and this verifier's last to it is %" PRIu64,
+		 seen, given);
+	a->row->last_order = seen;
+	a->findings |= BIT(PLUMB_FINDING_ROLLBACK);
+	return cases_finding(&a->cases, PLUMB_FINDING_ROLLBACK, a->in->evidence->checkpoint.size,
+			     "all that was cosigned", found);
+}
+
 static int write_head(const struct run *a)
 {
 	CLEANUP(buf_done) struct buf b = {0};
@@ -373,6 +394,8 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 	r = tell_ledger(a);
 	if (r >= 0)
 		r = tell_clock(a);
+	if (r >= 0)
+		r = tell_rollback(a);
 	if (r >= 0)
 		r = save_state(a);
 	if (r >= 0)

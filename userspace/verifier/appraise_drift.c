@@ -188,6 +188,11 @@ static int on_lost(struct pass *p, const struct line *l, const json_t *o)
 	(void)jsonl_get_str(o, "of", 64, &of, NULL);
 	(void)jsonl_get_str(o, "what", 1024, &what, NULL);
 	(void)jsonl_get_uint(o, "n", INT64_MAX, &n, NULL);
+	/* The node remembers what the verifier does not any more. */
+	if (strcmp(of, "verifier") == 0) {
+		snprintf(found, sizeof(found), "%.200s", what);
+		return tell(p, l, PLUMB_FINDING_ROLLBACK, "all that was cosigned", found);
+	}
 	if (n > 0)
 		snprintf(found, sizeof(found), "%" PRIu64 " events of %.40s: %.150s", n, of, what);
 	else

@@ -52,6 +52,8 @@ static const struct meaning {
 	[PLUMB_FINDING_BOOT_LOG] = {PLUMB_SEVERITY_LOW, VERDICT_EXECUTABLES, 0},
 	[PLUMB_FINDING_BOOT_MISMATCH] = {PLUMB_SEVERITY_HIGH, VERDICT_EXECUTABLES, 33},
 	[PLUMB_FINDING_BOOT_EVENT] = {PLUMB_SEVERITY_MEDIUM, VERDICT_EXECUTABLES, 0},
+	/* What it cannot know any more is what was decided about this node since. */
+	[PLUMB_FINDING_ROLLBACK] = {PLUMB_SEVERITY_MEDIUM, VERDICT_EXECUTABLES, 33},
 };
 
 const char *verdict_claim_name(enum verdict_claim c)
