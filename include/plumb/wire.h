@@ -11,6 +11,7 @@
 /* Node side. All POST. Enrolment needs no client certificate; the rest needs the node's. */
 #define WIRE_ROUTE_ENROL		"/v1/enrol"		/* JSON -> session + credential */
 #define WIRE_ROUTE_ENROL_ACTIVATE	"/v1/enrol/activate"	/* JSON -> identity, or 202 while an approver must act */
+#define WIRE_ROUTE_ENROL_AGAIN		"/v1/enrol/again"	/* as enrol, of a node that is enrolled: a certificate alone; then activate */
 #define WIRE_ROUTE_NONCE		"/v1/nonce"		/* {} -> nonce, stored head, quote base */
 #define WIRE_ROUTE_EVIDENCE		"/v1/evidence"		/* header line + ledger lines */
 #define WIRE_ROUTE_DRIFT		"/v1/drift"		/* the same, provisional: without a quote */

@@ -69,6 +69,7 @@ void api_fixture_maker_file(EVP_PKEY *maker, const char *path); /* its root cert
 void api_fixture_certify_event(struct api_fixture_machine *m); /* TPM2_Certify again, of the keys as they are */
 void api_fixture_mint(struct api_fixture_machine *m, EVP_PKEY *maker); /* the EK certificate again */
 int api_fixture_begin(struct api_fixture *f, struct api_fixture_machine *m); /* status of /v1/enrol; session and credential kept */
+int api_fixture_begin_at(struct api_fixture *f, struct api_fixture_machine *m, const char *route);
 int api_fixture_activate(struct api_fixture *f, struct api_fixture_machine *m, bool right); /* right: what its TPM answers */
 void api_fixture_token(struct api_fixture *f, const char *label, uint64_t life_s, char ret[128]);
 /* With a token of its own: an enrolled node whose identity is in m->person.who. */

@@ -161,6 +161,11 @@ void api_fixture_machine_done(struct api_fixture_machine *m)
 
 int api_fixture_begin(struct api_fixture *f, struct api_fixture_machine *m)
 {
+	return api_fixture_begin_at(f, m, WIRE_ROUTE_ENROL);
+}
+
+int api_fixture_begin_at(struct api_fixture *f, struct api_fixture_machine *m, const char *route)
+{
 	struct buf b = {0};
 	json_t *o = NULL;
 	struct jsonl j;
@@ -179,7 +184,7 @@ int api_fixture_begin(struct api_fixture *f, struct api_fixture_machine *m)
 	jsonl_strn(&j, "csr", (char *)m->csr.data, m->csr.size);
 	jsonl_str(&j, "agent", "0.1.0");
 	jsonl_end(&j);
-	status = api_fixture_call(f, "POST", WIRE_ROUTE_ENROL, NULL, b.data, b.size);
+	status = api_fixture_call(f, "POST", route, NULL, b.data, b.size);
 	buf_done(&b);
 	if (status != 200)
 		return status;

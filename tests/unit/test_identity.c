@@ -101,6 +101,15 @@ static bool exists(const char *dir, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+static int rename_in(const char *dir, const char *from, const char *to)
+{
+	char one[160], two[160];
+
+	snprintf(one, sizeof(one), "%s/%s", dir, from);
+	snprintf(two, sizeof(two), "%s/%s", dir, to);
+	return rename(one, two);
+}
+
 /* As an enrolment leaves it: the verifier's record, and the certificate's file. */
 static void enrol(struct world *w)
 {
@@ -212,6 +221,48 @@ static void test_enrolled(void **state)
 	assert_true(exists(w->state, "/" IDENTITY_KEYS_FILE));
 }
 
+/* Ordered, or lost: other keys, another ledger; what there was is kept, also when the start was cut off between. */
+static void test_other_keys(void **state)
+{
+	struct world *w = *state;
+	struct buf before = {0};
+
+	w->o.enrolment = ENROLMENT;
+	w->o.rekey = "rekey";
+	good(w, w->tpm);
+	enrol(w);
+	good(w, w->tpm);
+	assert_true(w->i.enrolled);
+	buf_put(&before, w->i.record.ak_public.data, w->i.record.ak_public.size);
+	write_file(w, w->ledger, "mark", "of the first");
+	write_file(w, w->state, "client.key", "the same");
+	write_file(w, w->state, "rekey", "");
+	good(w, w->tpm);
+	assert_false(w->i.enrolled);
+	assert_false(exists(w->state, "/rekey"));
+	assert_true(exists(w->ledger, ".0/mark"));
+	assert_true(exists(w->state, "/" IDENTITY_KEYS_FILE ".0"));
+	assert_true(exists(w->state, "/" ENROLMENT ".0"));
+	assert_true(exists(w->state, "/client.key"));
+	assert_true(before.size != w->i.record.ak_public.size ||
+		    memcmp(before.data, w->i.record.ak_public.data, before.size) != 0);
+	buf_done(&before);
+	/* Cut off when all but the mark was aside: it is once, not at each start. */
+	write_file(w, w->state, "rekey", "");
+	good(w, w->tpm);
+	assert_false(exists(w->state, "/rekey"));
+	enrol(w);
+	good(w, w->tpm);
+	assert_true(w->i.enrolled);
+	/* The blob is gone. */
+	write_file(w, w->ledger, "mark", "of the second");
+	assert_int_equal(rename_in(w->state, IDENTITY_KEYS_FILE, "elsewhere"), 0);
+	good(w, w->tpm);
+	assert_false(w->i.enrolled);
+	assert_true(exists(w->ledger, ".1/mark"));
+	assert_true(exists(w->state, "/" IDENTITY_KEYS_FILE));
+}
+
 /* A copied disk in another machine: nothing that was private to the first is used by the second. */
 static void test_cloned(void **state)
 {
@@ -289,8 +340,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_alone),	  T(test_running), T(test_corrupt),	 T(test_no_tpm),
-		T(test_enrolled), T(test_cloned),  T(test_lines_before), T(test_boot_log),
+		T(test_alone),	    T(test_running),	  T(test_corrupt),
+		T(test_no_tpm),	    T(test_enrolled),	  T(test_cloned),
+		T(test_other_keys), T(test_lines_before), T(test_boot_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

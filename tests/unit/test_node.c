@@ -94,6 +94,21 @@ static void test_silence(void **state)
 	     {NODE_GOOD, 1, 0, 1, "trusted", 0});
 }
 
+/* Not to be believed any more, and so kept away from work, whatever it was before; then it can only go. */
+static void test_revoked(void **state)
+{
+	(void)state;
+	WALK({NODE_APPROVED, 0, 0, 1, "enrolled", 0}, {NODE_GOOD, 1, 0, 1, "trusted", 0},
+	     {NODE_REVOKED, 0, 0, 1, "revoked", NODE_DEED_QUARANTINE | NODE_DEED_FORGET_KEY},
+	     {NODE_GOOD, 1, 0, 0, "revoked", 0}, {NODE_WANT_FREE, 1, 0, 0, "revoked", 0},
+	     {NODE_RELEASED, 0, 0, -EPERM, "revoked", 0}, {NODE_OVERDUE, 0, 0, 0, "revoked", 0},
+	     {NODE_REVOKED, 0, 0, -EPERM, "revoked", 0}, {NODE_FORK, 0, 0, 0, "revoked", 0},
+	     {NODE_RETIRED, 0, 0, 1, "retired", NODE_DEED_LIFT | NODE_DEED_FORGET_KEY},
+	     {NODE_REVOKED, 0, 0, -EPERM, "retired", 0});
+	WALK({NODE_REVOKED, 0, 0, 1, "revoked", NODE_DEED_QUARANTINE | NODE_DEED_FORGET_KEY},
+	     {NODE_APPROVED, 0, 0, -EPERM, "revoked", 0});
+}
+
 static void test_fork_is_latched(void **state)
 {
 	(void)state;
@@ -132,8 +147,8 @@ static void check(const struct node_state *from, enum node_event event, const st
 	/* The latch and the end of life hold; a fork is never shown as anything better. */
 	assert_true(!from->forked || to.forked);
 	assert_true(from->life != PLUMB_LIFE_RETIRED || to.life == PLUMB_LIFE_RETIRED);
-	assert_true(!to.forked || strcmp(node_shown(&to), "forked") == 0 ||
-		    to.life == PLUMB_LIFE_RETIRED);
+	assert_true(from->life != PLUMB_LIFE_REVOKED || node_is_gone(to.life));
+	assert_true(!to.forked || strcmp(node_shown(&to), "forked") == 0 || node_is_gone(to.life));
 	/* Silence and evidence change no containment; it falls on proof or by a person only, and rises with its deed. */
 	if (event < NODE_WANT_FREE)
 		assert_int_equal(to.containment, from->containment);
@@ -178,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_from_enrolment_to_retirement),
 		cmocka_unit_test(test_quarantine_and_back),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_fork_is_latched),
 		cmocka_unit_test(test_all),
 	};

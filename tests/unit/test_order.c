@@ -79,11 +79,11 @@ static void test_example_scan(void **state)
 
 static void test_kinds(void **state)
 {
-	static const char *const names[] = {"challenge",  "baseline", "restart",
-					    "quarantine", "release",  "scan"};
+	static const char *const names[] = {"challenge", "baseline", "restart", "quarantine",
+					    "release",	 "scan",     "rekey"};
 
 	(void)state;
-	for (int k = ORDER_CHALLENGE; k <= ORDER_SCAN; k++) {
+	for (int k = ORDER_CHALLENGE; k <= ORDER_REKEY; k++) {
 		struct order o = {.kind = (enum order_kind)k}, back;
 		struct buf text = {0};
 
@@ -95,7 +95,7 @@ static void test_kinds(void **state)
 		buf_done(&text);
 	}
 	assert_null(order_kind_name((enum order_kind)0));
-	assert_null(order_kind_name((enum order_kind)7));
+	assert_null(order_kind_name((enum order_kind)8));
 	assert_null(order_kind_name((enum order_kind) - 1));
 }
 

@@ -47,7 +47,8 @@ CHECK(type, {1, "exec"}, {2, "file"}, {3, "mount"}, {4, "module"}, {5, "claim"},
       {39, "lost"}, {40, "order"}, {41, "baseline"}, {42, "pruned"}, {43, "repeats"},
       {64, "verdict"}, {65, "transition"}, {66, "action"}, {67, "head"});
 CHECK(judgement, {1, "ok"}, {2, "drift"}, {3, "unjudged"});
-CHECK(life, {1, "provisioning"}, {2, "enrolled"}, {3, "active"}, {4, "leaving"}, {5, "retired"});
+CHECK(life, {1, "provisioning"}, {2, "enrolled"}, {3, "active"}, {4, "leaving"}, {5, "retired"},
+      {6, "revoked"});
 CHECK(appraisal, {1, "none"}, {2, "trusted"}, {3, "degraded"}, {4, "untrusted"});
 CHECK(freshness, {1, "fresh"}, {2, "leaving"}, {3, "silent"});
 CHECK(containment, {1, "free"}, {2, "report"}, {3, "held"}, {4, "quarantined"}, {5, "remediating"});

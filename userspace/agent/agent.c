@@ -11,7 +11,8 @@
 #include "log.h"
 #include "order_taker.h"
 #include "own_life.h"
-#include "renewal.h"
+#include "reactivation.h"
+#include "ready_line.h"
 #include "report.h"
 #include "retention.h"
 #include "scan_claims.h"
@@ -34,7 +35,7 @@ struct agent {
 	struct transport *transport;
 	struct order_taker *orders;
 	struct report *report;
-	struct renewal renewal;
+	struct reactivation *reactivation;
 	struct retention retention;
 	bool stopping; /* nothing but the last quote comes after the `stop` */
 	struct cgroups *cgroups;
@@ -215,9 +216,12 @@ static void on_standing(void *ctx, uint64_t *ret_last_order, uint64_t *ret_basel
 
 static void on_renewed(void *ctx, const struct buf *pem)
 {
-	struct why why = {""};
+	reactivation_renew(((struct agent *)ctx)->reactivation, pem);
+}
 
-	renewal_take(&((struct agent *)ctx)->renewal, pem, &why);
+static void on_refused(void *ctx)
+{
+	reactivation_refused(((struct agent *)ctx)->reactivation);
 }
 
 static uint64_t last_order(void *ctx)
@@ -311,6 +315,8 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.scan = on_scan,
 		.restart = on_restart,
 		.judged_anew = on_again,
+		.rekey = o->rekey,
+		.rekey_ctx = o->rekey_ctx,
 		.ctx = a,
 	};
 	struct report_options report = {
@@ -329,15 +335,24 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.standing = on_standing,
 		.ctx = a,
 	};
+	struct reactivation_options again = {.url = v->url,
+					     .ca_pem = v->ca_pem,
+					     .key_pem = v->key_pem,
+					     .record = &o->identity->record,
+					     .clock = o->clock,
+					     .queue = a->queue,
+					     .renewal = {.io = o->io,
+							 .path = v->cert_path,
+							 .node = o->identity->record.node,
+							 .client_key = v->client_key,
+							 .not_after_s = v->cert_not_after_s}};
 	int r = transport_open(a->base, &t, &a->transport, ret_why);
 
-	a->renewal = (struct renewal){.io = o->io,
-				      .path = v->cert_path,
-				      .node = o->identity->record.node,
-				      .client_key = v->client_key,
-				      .transport = a->transport,
-				      .not_after_s = v->cert_not_after_s};
-	orders.transport = report.transport = a->transport;
+	orders.transport = report.transport = again.renewal.transport = a->transport;
+	if (r >= 0)
+		r = reactivation_open(a->base, &again, &a->reactivation, ret_why);
+	if (r >= 0)
+		transport_on_refused(a->transport, on_refused, a);
 	if (r >= 0)
 		r = order_taker_open(&orders, &a->orders, ret_why);
 	return r < 0 ? r : report_open(a->base, &report, &a->report, ret_why);
@@ -470,24 +485,6 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 		       : 0;
 }
 
-/*
- * From here on nothing that IMA measures is without a line: all sensors are there. But where scripts are not seen, which IMA measures as programs,
- * the two cannot be compared.
- */
-static int write_ready(struct agent *a)
-{
-	char members[128] = "\"phase\":\"ready\"";
-	bool scripts = a->bpf && loader_is_attached(sensor_bpf_loader(a->bpf), "plumb_bprm_check");
-	uint64_t n;
-
-	if (a->ima && ima_list_count(a->ima, &n) >= 0)
-		snprintf(members, sizeof(members),
-			 "\"phase\":\"ready\",\"ima\":%llu,\"ima_measures\":\"%s\"",
-			 (unsigned long long)n,
-			 scripts ? ima_list_covers_name(ima_list_covers(a->ima)) : "unseen");
-	return ledger_writer_record(a->writer, PLUMB_TYPE_START, "agent", members);
-}
-
 int agent_open(struct event_base *base, const struct agent_options *o, struct agent **ret,
 	       struct why *ret_why)
 {
@@ -510,7 +507,9 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 	if (r >= 0 && o->verifier)
 		scan_claims_tell_sensor(a->claims, "ima_list", ima, no_ima.text);
 	if (r >= 0)
-		r = write_ready(a);
+		r = ready_line_write(a->writer, a->ima,
+				     a->bpf && loader_is_attached(sensor_bpf_loader(a->bpf),
+								  "plumb_bprm_check"));
 	if (r < 0) {
 		agent_free(a);
 		return r;
@@ -590,6 +589,7 @@ struct agent *agent_free(struct agent *a)
 	/* What the TPM did meanwhile is still told, and may be what evidence waited for: so it goes before the way to the verifier. */
 	tpm_queue_free(a->queue);
 	transport_free(a->transport);
+	reactivation_free(a->reactivation);
 	report_free(a->report);
 	order_taker_free(a->orders);
 	self_quote_free(a->self_quote);

@@ -63,6 +63,8 @@ struct agent_options {
 	const char *own_paths[AGENT_MAX_OWN + 1];	/* files and directories that are the agent's, for the guard; NULL ends them */
 	bool protect;			/* what is done to them and to the agent is refused, not only told */
 	const char *protect_why_not;	/* it was asked for, and is not done: why; "" else */
+	int (*rekey)(void *ctx);	/* ordered: be stopped soon, and enrolled anew with other keys; NULL: cannot be */
+	void *rekey_ctx;
 	const struct agent_verifier *verifier;	/* NULL: the node is alone, and quotes itself */
 };
 

@@ -5,19 +5,19 @@
 #include <event2/event.h>
 #include <limits.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "cert.h"
 #include "cleanup.h"
 #include "enrol_answer.h"
+#include "enrol_request.h"
 #include "fetch.h"
 #include "jsonl.h"
 #include "log.h"
+#include "plumb/terms.h"
 #include "plumb/wire.h"
 
 #define MAX_FILE 65536
@@ -101,20 +101,31 @@ static int read_token(struct joining *j, struct why *ret_why)
 		     : 0;
 }
 
+/* The CA of an enrolment before; whoever was enrolled needs no token's pin to know it. */
+static bool has_known_ca(const struct joining *j, char ret_path[PATH_MAX])
+{
+	return path_of(j->o, ENROL_CLIENT_CA, ret_path) >= 0 && access(ret_path, F_OK) == 0;
+}
+
 static int read_trust(struct joining *j, struct why *ret_why)
 {
-	int r = j->o->token_file ? read_token(j, ret_why) : 0;
+	char known[PATH_MAX];
+	bool knows = has_known_ca(j, known);
+	bool token = j->o->token_file && !(knows && access(j->o->token_file, F_OK) < 0);
+	const char *ca_file = j->o->ca_file ? j->o->ca_file : !token && knows ? known : NULL;
+	int r = token ? read_token(j, ret_why) : 0;
 
 	if (r < 0)
 		return r;
-	if (!j->pinned && !j->o->ca_file)
+	if (!j->pinned && !ca_file)
 		return why_set(ret_why, -EKEYREJECTED,
 			       "join_token_file or verifier_ca is needed to know the verifier by");
-	if (j->o->ca_file) {
-		r = fsio_read_file(j->o->io, j->o->ca_file, MAX_FILE, &j->ca);
+	if (ca_file) {
+		r = fsio_read_file(j->o->io, ca_file, MAX_FILE, &j->ca);
 		if (r < 0)
-			return why_set(ret_why, -EKEYREJECTED, "verifier_ca: %.150s: %s",
-				       j->o->ca_file, strerror(-r));
+			return why_set(ret_why, -EKEYREJECTED, "%s: %.150s: %s",
+				       j->o->ca_file ? "verifier_ca" : "the verifier's CA", ca_file,
+				       strerror(-r));
 	}
 	return 0;
 }
@@ -202,78 +213,29 @@ static int judge_status(int status, const struct buf *body, struct why *ret_why)
 	return status >= 500 || status == 429 ? -EAGAIN : -EKEYREJECTED;
 }
 
-static void put_blob(struct jsonl *j, const char *key, const struct buf *b)
-{
-	jsonl_base64(j, key, b->data, b->size);
-}
-
-static int write_begin(const struct joining *j, struct buf *ret)
-{
-	CLEANUP(buf_done) struct buf csr = {0};
-	const struct record *own = j->o->own;
-	struct jsonl w;
-	int r = cert_csr_make(j->key, own->node, &csr);
-
-	if (r < 0)
-		return r;
-	jsonl_begin(&w, ret);
-	jsonl_uint(&w, "v", WIRE_VERSION);
-	jsonl_str(&w, "token", j->token);
-	jsonl_str(&w, "label", j->o->label);
-	put_blob(&w, "ek_public", &own->ek_public);
-	put_blob(&w, "ek_cert", &own->ek_cert);
-	put_blob(&w, "ak_public", &own->ak_public);
-	put_blob(&w, "event_public", &own->event_public);
-	put_blob(&w, "event_attest", &own->event_attest);
-	put_blob(&w, "event_sig", &own->event_sig);
-	jsonl_strn(&w, "csr", (char *)csr.data, csr.size);
-	jsonl_str(&w, "agent", PLUMB_VERSION);
-	jsonl_end(&w);
-	return buf_status(ret);
-}
-
-static struct buf_view view(const struct buf *b)
-{
-	return (struct buf_view){b->data, b->size};
-}
-
 /* The TPM opens the credential only if EK and AK are both its own; the proof binds what it opened to all that was sent. */
 static int make_proof(struct joining *j, const struct buf *credential, const struct buf *secret,
 		      struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf opened = {0};
-	const struct record *own = j->o->own;
-	const struct buf_view ek = view(&own->ek_public), ak = view(&own->ak_public),
-			      event = view(&own->event_public);
-	struct digest transcript, proof;
-	unsigned int size = DIGEST_SIZE;
-	struct jsonl w;
 	int r = j->o->tpm->ops->activate(j->o->tpm->ctx, credential->data, credential->size,
 					 secret->data, secret->size, &opened);
 
 	if (r < 0)
 		return why_set(ret_why, r, "the TPM does not open the verifier's credential: %s",
 			       strerror(-r));
-	r = record_transcript(j->session, &ek, &ak, &event, &j->key_id, j->o->label, &transcript);
-	if (r >= 0 && !HMAC(EVP_sha256(), opened.data, (int)opened.size, transcript.bytes,
-			    DIGEST_SIZE, proof.bytes, &size))
-		r = -EIO;
-	OPENSSL_cleanse(opened.data, opened.size);
-	if (r < 0)
-		return r;
 	buf_clear(&j->proof_body);
-	jsonl_begin(&w, &j->proof_body);
-	jsonl_str(&w, "session", j->session);
-	jsonl_base64(&w, "proof", proof.bytes, DIGEST_SIZE);
-	jsonl_end(&w);
-	return buf_status(&j->proof_body);
+	r = enrol_request_proof(j->o->own, &j->key_id, j->session, j->o->label, &opened,
+				&j->proof_body);
+	OPENSSL_cleanse(opened.data, opened.size);
+	return r;
 }
 
 static int begin(struct joining *j, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf body = {0}, answer = {0};
 	CLEANUP(enrol_answer_begun_done) struct enrol_answer_begun begun = {.session = ""};
-	int r = write_begin(j, &body);
+	int r = enrol_request_begin(j->o->own, j->key, j->token, j->o->label, &body);
 
 	if (r < 0)
 		return r;

@@ -372,10 +372,33 @@ static int has_lines(const struct identity_options *o, struct why *ret_why)
 	return r == -EBADMSG;
 }
 
+static bool is_there(const struct identity_options *o, const char *name)
+{
+	char path[PATH_MAX];
+
+	return name && path_in(o->state_dir, name, path) >= 0 && access(path, F_OK) == 0;
+}
+
+/* Keys that were lost come back no more, and others are ordered: either way another incarnation, which names this one as its predecessor. */
+static int set_keys_aside(const struct identity_options *o, struct why *ret_why)
+{
+	const char *names[] = {IDENTITY_KEYS_FILE, o->enrolment};
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(names); i++) {
+		r = path_in(o->state_dir, names[i], path);
+		if (r >= 0)
+			r = set_aside(o, path, ret_why);
+	}
+	return r;
+}
+
 /* Before anything of the ledger or the keys is used: are they of an enrolment of this very TPM? */
-static int clear_the_way(const struct identity_options *o, struct identity *i, struct why *ret_why)
+static int set_old_aside(const struct identity_options *o, struct identity *i, struct why *ret_why)
 {
 	bool cloned = false, whole = false;
+	bool anew = is_there(o, o->rekey) || !is_there(o, IDENTITY_KEYS_FILE);
 	int r = look_at_record(o, i, &cloned, &whole, ret_why);
 
 	if (r == 0) {
@@ -383,9 +406,9 @@ static int clear_the_way(const struct identity_options *o, struct identity *i, s
 		if (r <= 0)
 			return r;
 	}
-	if (r < 0 || (!cloned && whole))
+	if (r < 0 || (!cloned && whole && !anew))
 		return r;
-	r = cloned ? set_state_aside(o, ret_why) : 0;
+	r = cloned ? set_state_aside(o, ret_why) : anew ? set_keys_aside(o, ret_why) : 0;
 	if (r >= 0)
 		r = set_aside(o, o->ledger_dir, ret_why);
 	if (r < 0)
@@ -393,6 +416,22 @@ static int clear_the_way(const struct identity_options *o, struct identity *i, s
 	close(i->lock_fd);
 	i->lock_fd = -1;
 	return lock(o, i, ret_why);
+}
+
+static int clear_the_way(const struct identity_options *o, struct identity *i, struct why *ret_why)
+{
+	char path[PATH_MAX];
+	int r = set_old_aside(o, i, ret_why);
+
+	if (r < 0 || !is_there(o, o->rekey))
+		return r;
+	/* Last: a start that is cut off before it does all of it again. */
+	r = path_in(o->state_dir, o->rekey, path);
+	if (r >= 0)
+		r = fsio_unlink(o->io, path);
+	if (r >= 0)
+		r = fsio_sync_dir(o->io, o->state_dir);
+	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
 }
 
 int identity_open(const struct identity_options *o, struct tpm *tpm, struct identity *ret,

@@ -44,6 +44,7 @@ struct identity_options {
 	 * state_dir whose presence says that the node was enrolled; NULL: no verifier.
 	 */
 	const char *enrolment;
+	const char *rekey;		/* a file in state_dir: while it is there other keys are wanted: those of now and the ledger are set aside */
 	const char *of_machine[4];	/* more files in state_dir that are of no use, or not to be used, on another machine; NULL: no more */
 };
 

@@ -243,6 +243,18 @@ static void fetch_baseline(struct order_taker *t, const struct order *o)
 		unfetched(t, strerror(-r));
 }
 
+/* What stands in this ledger ends with the line that says so; the next one names it as its predecessor. */
+static void take_rekey(struct order_taker *t, const struct order *o)
+{
+	char result[320];
+	int r = t->o.rekey ? t->o.rekey(t->o.rekey_ctx) : -ENOTSUP;
+
+	if (r < 0)
+		snprintf(result, sizeof(result), "refused: %s", strerror(-r));
+	finish(t, o, r < 0 ? result : "begun");
+	t->o.evidence(t->o.ctx);
+}
+
 static void carry_out(struct order_taker *t, const struct order *o)
 {
 	switch (o->kind) {
@@ -267,6 +279,9 @@ static void carry_out(struct order_taker *t, const struct order *o)
 			t->o.restart(t->o.ctx, t->restart_until_ns);
 		finish(t, o, "done");
 		t->o.evidence(t->o.ctx);
+		break;
+	case ORDER_REKEY:
+		take_rekey(t, o);
 		break;
 	default:
 		/* Isolation on the node itself is a later release's; that it was ordered must be seen. */

@@ -28,6 +28,8 @@ struct order_taker_options {		/* all borrowed */
 	void (*scan)(void *ctx);	/* of everything is wanted now */
 	void (*restart)(void *ctx, uint64_t until_ns);	/* a stop until then (boot time) is announced; NULL: nobody hinders one */
 	void (*judged_anew)(void *ctx);	/* another baseline judges: tell all claims again, then evidence */
+	int (*rekey)(void *ctx);	/* new keys, after a stop that it brings about; NULL: cannot be done */
+	void *rekey_ctx;
 	void *ctx;
 };
 

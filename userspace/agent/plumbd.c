@@ -40,7 +40,25 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
 	event_base_loopbreak(ctx);
 }
 
-static int run(const struct agent_options *o)
+/* Ordered: the agent stops, and starts anew with other keys. */
+struct rekeying {
+	const struct settings *settings;
+	struct event_base *base;
+	bool wanted;
+};
+
+static int on_rekey(void *ctx)
+{
+	struct rekeying *k = ctx;
+	int r = startup_want_rekey(k->settings);
+
+	k->wanted = r >= 0;
+	if (k->wanted)
+		event_base_loopbreak(k->base);
+	return r;
+}
+
+static int run(const struct agent_options *o, struct rekeying *k)
 {
 	struct event_base *base = event_base_new();
 	struct event *term = base ? evsignal_new(base, SIGTERM, on_signal, base) : NULL;
@@ -49,6 +67,7 @@ static int run(const struct agent_options *o)
 	struct why why = {""};
 	int r = term && interrupt ? 0 : -ENOMEM;
 
+	k->base = base;
 	if (r >= 0) {
 		event_add(term, NULL);
 		event_add(interrupt, NULL);
@@ -62,7 +81,7 @@ static int run(const struct agent_options *o)
 		log_notice("start=ready ledger=%s origin=%s", o->ledger_dir, o->identity->origin);
 		if (!stop_wanted)
 			event_base_dispatch(base);
-		r = agent_stop(agent, "signal");
+		r = agent_stop(agent, k->wanted ? "rekey" : "signal");
 		log_notice("stop=%s", r < 0 ? strerror(-r) : "in order");
 	}
 	agent_free(agent);
@@ -86,8 +105,9 @@ static void block_continued(void)
 }
 
 /* 0, or an exit code. */
-static int start(const struct settings *s)
+static int start(const struct settings *s, bool *ret_again)
 {
+	struct rekeying k = {.settings = s};
 	struct startup *st = calloc(1, sizeof(*st));
 	struct why why = {""};
 	int code;
@@ -99,10 +119,14 @@ static int start(const struct settings *s)
 	code = startup_open(s, is_stopped, NULL, st, &why);
 	if (code != 0)
 		log_error("start=refused error=\"%s\"", why.text);
-	else if (!stop_wanted || st->identity.enrolled || !s->verifier)
-		code = run(&st->options);
+	else if (!stop_wanted || st->identity.enrolled || !s->verifier) {
+		st->options.rekey = on_rekey;
+		st->options.rekey_ctx = &k;
+		code = run(&st->options, &k);
+	}
 	startup_done(st);
 	free(st);
+	*ret_again = code == 0 && k.wanted && !stop_wanted;
 	return code;
 }
 
@@ -110,6 +134,7 @@ int main(int argc, char **argv)
 {
 	struct settings s;
 	struct why why = {""};
+	bool again = false;
 	int code, r = settings_load(argc, argv, &s, &why);
 
 	if (r < 0) {
@@ -121,7 +146,9 @@ int main(int argc, char **argv)
 		log_open("plumbd", s.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, STDERR_FILENO);
 		signal(SIGPIPE, SIG_IGN);
 		block_continued();
-		code = start(&s);
+		do
+			code = start(&s, &again);
+		while (again);
 	}
 	settings_done(&s);
 	return code;

@@ -86,6 +86,7 @@ static struct identity_options identity_options(const struct settings *s)
 		.pcr_index = (uint8_t)s->pcr_index,
 		.boot_log = boot_log_of(s),
 		.enrolment = s->verifier ? ENROL_CLIENT_CERT : NULL,
+		.rekey = s->verifier ? STARTUP_REKEY_FILE : NULL,
 		.of_machine = {ENROL_CLIENT_KEY, ENROL_CLIENT_CA, STARTUP_BASELINE_FILE},
 	};
 }
@@ -101,6 +102,16 @@ static int read_pem(const struct settings *s, const char *name, struct buf *ret,
 	if (r >= 0)
 		r = fsio_read_file(fsio_system(), path, MAX_PEM, ret);
 	return r < 0 ? why_set(ret_why, r, "%.150s: %s", path, strerror(-r)) : 0;
+}
+
+int startup_want_rekey(const struct settings *s)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", s->state_dir, STARTUP_REKEY_FILE) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return fsio_replace_file(fsio_system(), path, "", 0, 0600);
 }
 
 static const char *label_of(const struct settings *s, const struct identity *i)
@@ -154,11 +165,9 @@ static int check_cert(const struct settings *s, const struct startup *st, struct
 		return r;
 	clock_text(ret->not_after_s * 1000000000, until);
 	if (clock_utc_ns(clock_system()) / 1000000000 >= ret->not_after_s)
-		log_error(
-			"certificate=ended at=%s file=%s/%s cure=\"see that the clock is right; to "
-			"enrol this node anew, remove that file and give it a join token\" "
-			"next=\"the ledger is written all the same\"",
-			until, s->state_dir, ENROL_CLIENT_CERT);
+		log_error("certificate=ended at=%s file=%s/%s next=\"another is asked for, by the "
+			  "TPM's word; the ledger is written all the same\"",
+			  until, s->state_dir, ENROL_CLIENT_CERT);
 	return 0;
 }
 

@@ -12,6 +12,8 @@
 
 #define STARTUP_BASELINE_FILE "baseline.jsonl"	/* in the state directory: the last one that the verifier ordered */
 
+#define STARTUP_REKEY_FILE "rekey"	/* in the state directory: other keys were ordered, and are not made yet */
+
 #define STARTUP_BREAK_GLASS "plumbline.protect=observe"	/* on the kernel's command line: protect=enforce is not done */
 
 /* Documented in plumbd(8). */
@@ -35,6 +37,8 @@ struct startup {
 /* 0, or an exit code with ret_why. stopped: asked while it waits for the verifier. Call startup_done() in any case. */
 int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx, struct startup *ret, struct why *ret_why);
 void startup_done(struct startup *s);
+/* From the next start on; kept on the disk before it is promised. */
+int startup_want_rekey(const struct settings *s);
 int startup_exit_code(int r, int rest);		/* of an error while running */
 
 #endif

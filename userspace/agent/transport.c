@@ -32,6 +32,8 @@ struct transport {
 	struct fetch *fetch;
 	char url[MAX_URL];
 	struct call nonce, evidence, drift, baseline;
+	void (*refused)(void *ctx); /* NULL: nobody asks */
+	void *refused_ctx;
 };
 
 /* What the verifier says is wrong, when it says so. */
@@ -69,6 +71,8 @@ static int status_error(int status)
 static int settle(struct call *c, int r, int status, const struct buf *body, struct why *why)
 {
 	c->busy = false;
+	if (r == -EKEYREJECTED && c->t->refused)
+		c->t->refused(c->t->refused_ctx);
 	if (r >= 0) {
 		r = status_error(status);
 		if (r < 0)
@@ -208,6 +212,12 @@ int transport_open(struct event_base *base, const struct transport_options *o,
 	}
 	*ret = t;
 	return 0;
+}
+
+void transport_on_refused(struct transport *t, void (*refused)(void *ctx), void *ctx)
+{
+	t->refused = refused;
+	t->refused_ctx = ctx;
 }
 
 int transport_renew(struct transport *t, const char *cert_pem)

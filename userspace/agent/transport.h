@@ -23,6 +23,8 @@ int transport_open(struct event_base *base, const struct transport_options *o,
 		   struct transport **ret, struct why *ret_why);
 struct transport *transport_free(struct transport *t); /* calls in flight end with -ECANCELED */
 
+/* refused: TLS did not take this node's certificate, or the server is not the one that was expected. */
+void transport_on_refused(struct transport *t, void (*refused)(void *ctx), void *ctx);
 int transport_renew(struct transport *t, const char *cert_pem);	/* for the same key; from the next request on */
 
 /* r: 0, else -errno as fetch.h, or -EPROTO when an answer is none (why). Each -EALREADY when one of its kind is in flight. */

@@ -25,8 +25,8 @@ static void help(FILE *f)
 	fprintf(f,
 		"Usage: plumbctl node list [--state=STATE] [--json]\n"
 		"       plumbctl node show|explain NODE [--json]\n"
-		"       plumbctl node approve|release|retire|challenge|scan NODE --reason=TEXT "
-		"[--json]\n"
+		"       plumbctl node approve|release|retire|revoke|rekey|challenge|scan NODE "
+		"--reason=TEXT [--json]\n"
 		"       plumbctl node bind NODE KUBERNETES-NAME --reason=TEXT\n"
 		"       plumbctl node restart NODE --reason=TEXT [--window=DURATION]\n\n"
 		"  list       all nodes, or those in one state\n"
@@ -35,6 +35,8 @@ static void help(FILE *f)
 		"  approve    lets a node in that waits for it\n"
 		"  release    ends hold or quarantine, and settles the cases that asked for it\n"
 		"  retire     for good: its certificate is refused from here on\n"
+		"  revoke     the same, and its TPM too; it stays quarantined\n"
+		"  rekey      it makes new keys in its TPM and enrols with them, without a token\n"
 		"  bind       says which Kubernetes node it is; \"\" for none\n"
 		"  restart    announces a stop of its agent, so that it raises nothing (default "
 		"5m)\n"
@@ -122,8 +124,8 @@ static int window(const char *text, char ret[32])
 static int parse_action(int n, char **words, const struct arguments *a, struct client_action *ret,
 			char window_ms[32])
 {
-	static const char *const known[] = {"approve", "release",   "retire", "bind",
-					    "restart", "challenge", "scan"};
+	static const char *const known[] = {"approve", "release", "retire",    "revoke", "rekey",
+					    "bind",    "restart", "challenge", "scan"};
 	bool binds = strcmp(words[0], "bind") == 0, found = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

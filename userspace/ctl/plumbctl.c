@@ -25,7 +25,8 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"node", cmd_node,
-	 "list | show | explain | approve | release | retire | bind | restart | challenge | scan"},
+	 "list | show | explain | approve | release | retire | revoke | rekey | bind | restart | "
+	 "challenge | scan"},
 	{"drift", cmd_drift, "summary | list | acknowledge what is not as it should be"},
 	{"events", cmd_events, "the verifier's log, as it comes"},
 	{"baseline", cmd_baseline,

@@ -30,9 +30,10 @@
 
 void remote_ledger_help(FILE *f)
 {
-	fprintf(f, "Usage: plumbctl ledger fetch NODE -o DIR\n\n"
+	fprintf(f, "Usage: plumbctl ledger fetch NODE [--incarnation=N] -o DIR\n\n"
 		   "Writes a node's ledger as the verifier has it into a new directory: plumbctl "
 		   "ledger verify DIR checks it.\n\n"
+		   "  --incarnation=N  an earlier one, before the node was enrolled anew\n\n"
 		   "--config=FILE says which verifier.\n"
 		   "Exit codes: 0 good, 1 refused, 2 could not tell, 64 wrong usage.\n");
 }
@@ -248,7 +249,7 @@ int remote_ledger_save(const void *answer, size_t size, const char *node, const 
 	return buf_status(ret_origin);
 }
 
-static int fetch(struct client *c, const char *node, const char *dir)
+static int fetch(struct client *c, const char *node, const char *incarnation, const char *dir)
 {
 	CLEANUP(buf_done) struct buf path = {0}, answer = {0}, origin = {0};
 	struct why why = {""};
@@ -256,6 +257,8 @@ static int fetch(struct client *c, const char *node, const char *dir)
 
 	buf_puts(&path, WIRE_ROUTE_LEDGER);
 	client_put_escaped(&path, node);
+	if (incarnation)
+		buf_printf(&path, "?incarnation=%s", incarnation);
 	if (buf_status(&path) < 0)
 		return print_failure(PRINT_UNKNOWN, "no memory");
 	r = client_get(c, (char *)path.data, &answer);
@@ -278,10 +281,11 @@ int remote_ledger(int argc, char **argv)
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"output", required_argument, NULL, 'o'},
+		{"incarnation", required_argument, NULL, 'i'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	const char *config = NULL, *dir = NULL;
+	const char *config = NULL, *dir = NULL, *incarnation = NULL;
 	struct client *c = NULL;
 	int o, r;
 
@@ -295,18 +299,22 @@ int remote_ledger(int argc, char **argv)
 					     "plumbctl ledger --help tells the options");
 		config = o == 'c' ? optarg : config;
 		dir = o == 'o' ? optarg : dir;
+		incarnation = o == 'i' ? optarg : incarnation;
 	}
 	if (argc - optind != 2 || !dir) {
 		remote_ledger_help(stderr);
 		return PRINT_USAGE;
 	}
+	if (incarnation && (!incarnation[0] || strlen(incarnation) > 18 ||
+			    strspn(incarnation, "0123456789") != strlen(incarnation)))
+		return print_failure(PRINT_USAGE, "--incarnation=%s is no number", incarnation);
 	if (!argv[optind + 1][0])
 		return print_failure(PRINT_USAGE, "a node has no empty name");
 	if (access(dir, F_OK) == 0)
 		return print_failure(PRINT_USAGE, "%s is there already", dir);
 	r = client_open(config, &c);
 	if (r == PRINT_GOOD)
-		r = fetch(c, argv[optind + 1], dir);
+		r = fetch(c, argv[optind + 1], incarnation, dir);
 	client_free(c);
 	return r;
 }

@@ -20,10 +20,10 @@ static const struct {
 	const char *state;
 	enum print_colour colour;
 } states[] = {
-	{"provisioning", PRINT_YELLOW}, {"enrolled", PRINT_PLAIN},     {"trusted", PRINT_GREEN},
-	{"degraded", PRINT_YELLOW},	{"held", PRINT_RED},	       {"quarantined", PRINT_RED},
-	{"silent", PRINT_YELLOW},	{"leaving", PRINT_DIM},	       {"retired", PRINT_DIM},
-	{"forked", PRINT_RED},		{"remediating", PRINT_YELLOW},
+	{"provisioning", PRINT_YELLOW}, {"enrolled", PRINT_PLAIN}, {"trusted", PRINT_GREEN},
+	{"degraded", PRINT_YELLOW},	{"held", PRINT_RED},	   {"quarantined", PRINT_RED},
+	{"silent", PRINT_YELLOW},	{"leaving", PRINT_DIM},	   {"retired", PRINT_DIM},
+	{"forked", PRINT_RED},		{"revoked", PRINT_RED},	   {"remediating", PRINT_YELLOW},
 };
 
 bool view_node_is_state(const char *word)

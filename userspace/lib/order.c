@@ -15,6 +15,7 @@ static const char *const names[] = {
 	[ORDER_CHALLENGE] = "challenge", [ORDER_BASELINE] = "baseline",
 	[ORDER_RESTART] = "restart",	 [ORDER_QUARANTINE] = "quarantine",
 	[ORDER_RELEASE] = "release",	 [ORDER_SCAN] = "scan",
+	[ORDER_REKEY] = "rekey",
 };
 
 const char *order_kind_name(enum order_kind k)

@@ -19,6 +19,7 @@ enum order_kind {
 	ORDER_QUARANTINE = 4,	/* "quarantine" */
 	ORDER_RELEASE = 5,	/* "release" */
 	ORDER_SCAN = 6,		/* "scan": look at everything again now, then evidence */
+	ORDER_REKEY = 7,	/* "rekey": make new keys and enrol with them, in a new incarnation */
 };
 
 struct order {

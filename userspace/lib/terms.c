@@ -69,6 +69,7 @@ static const struct term lifes[] = {
 	{PLUMB_LIFE_ACTIVE, "active"},
 	{PLUMB_LIFE_LEAVING, "leaving"},
 	{PLUMB_LIFE_RETIRED, "retired"},
+	{PLUMB_LIFE_REVOKED, "revoked"},
 	{0, NULL},
 };
 

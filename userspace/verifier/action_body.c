@@ -21,6 +21,8 @@ static const char *const names[] = {
 	[ACTION_SCAN] = "scan",
 	[ACTION_EK_IMPORT] = "ek_import",
 	[ACTION_EK_REMOVE] = "ek_remove",
+	[ACTION_REVOKE] = "revoke",
+	[ACTION_REKEY] = "rekey",
 };
 
 const char *action_body_name(enum action_kind k)

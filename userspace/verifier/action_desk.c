@@ -56,7 +56,7 @@ static int on_lookup(void *ctx, const struct store_node *n)
 		l->exact++;
 		memcpy(l->id, n->id, sizeof(l->id));
 	}
-	if (strcmp(n->label, l->name) == 0 && n->life == PLUMB_LIFE_RETIRED) {
+	if (strcmp(n->label, l->name) == 0 && node_is_gone(n->life)) {
 		l->retired++;
 		memcpy(l->retired_id, n->id, sizeof(l->retired_id));
 	} else if (strcmp(n->label, l->name) == 0) {
@@ -138,7 +138,7 @@ static int add_node(void *ctx, const struct store_node *n)
 	struct action_desk_nodes *all = ctx;
 	void *more;
 
-	if (n->life == PLUMB_LIFE_RETIRED)
+	if (node_is_gone(n->life))
 		return 0;
 	if (all->n == all->max) {
 		all->max = all->max ? all->max * 2 : 64;

@@ -11,10 +11,10 @@
 #include "cleanup.h"
 #include "dsse.h"
 #include "ek_list.h"
-#include "enrol_body.h"
 #include "kube_patch.h"
 #include "log.h"
 #include "order_desk.h"
+#include "rekey_permit.h"
 #include "reply.h"
 
 #define MAX_SEEN 4096
@@ -170,7 +170,7 @@ static int on_same_label(void *ctx, const struct store_node *n)
 	struct same_label *s = ctx;
 
 	s->taken |= strcmp(n->label, s->n->label) == 0 && strcmp(n->id, s->n->id) != 0 &&
-		    n->life != PLUMB_LIFE_RETIRED && n->life != PLUMB_LIFE_PROVISIONING;
+		    !node_is_gone(n->life) && n->life != PLUMB_LIFE_PROVISIONING;
 	return 0;
 }
 
@@ -224,9 +224,11 @@ static int release(struct act *act)
 	int r = step(act, NODE_RELEASED, "released");
 
 	if (r == -EPERM) {
-		if (act->n.forked || act->n.life == PLUMB_LIFE_RETIRED)
+		if (act->n.forked || node_is_gone(act->n.life))
 			return why_set(&act->why, 409, "%.100s is %s: only a new enrolment helps",
-				       act->n.label, act->n.forked ? "forked" : "retired");
+				       act->n.label,
+				       node_is_gone(act->n.life) ? terms_life_name(act->n.life)
+								 : "forked");
 		snprintf(act->text, sizeof(act->text), "%.100s is not held; nothing to release",
 			 act->n.label);
 		snprintf(act->undo, sizeof(act->undo), "none");
@@ -295,8 +297,9 @@ static int bind_name(struct act *act)
 	char old_name[sizeof(act->n.kube_name)];
 	int r = 0;
 
-	if (act->n.life == PLUMB_LIFE_RETIRED)
-		return why_set(&act->why, 409, "%.100s is retired", act->n.label);
+	if (node_is_gone(act->n.life))
+		return why_set(&act->why, 409, "%.100s is %s", act->n.label,
+			       terms_life_name(act->n.life));
 	if (b.name[0] && !kube_patch_is_name(b.name))
 		return why_set(&act->why, 400, "value is no Kubernetes node name");
 	if (b.name[0])
@@ -317,7 +320,7 @@ static int give_order(struct act *act, enum order_kind kind, uint64_t life_ms)
 	uint64_t number;
 	int r;
 
-	if (act->n.life == PLUMB_LIFE_RETIRED || act->n.life == PLUMB_LIFE_PROVISIONING)
+	if (node_is_gone(act->n.life) || act->n.life == PLUMB_LIFE_PROVISIONING)
 		return why_set(&act->why, 409, "%.100s is %s: it takes no orders", act->n.label,
 			       terms_life_name(act->n.life));
 	snprintf(o.reason, sizeof(o.reason), "%.60s: %.190s", act->op.name, act->body.reason);
@@ -378,56 +381,65 @@ static int arm(struct act *act)
 	return action_desk_rejudge(&act->a->o, cause, &act->op, act->body.reason);
 }
 
-static int check_ek(struct act *act)
+static struct ek_list_word word_of(struct act *act)
 {
-	struct digest d;
-	char hex[DIGEST_HEX_SIZE] = "";
-
-	if (digest_from_hex(act->body.node, &d) >= 0)
-		digest_hex(&d, hex);
-	return strcmp(hex, act->body.node) == 0
-		       ? 0
-		       : why_set(&act->why, 400, "node is no SHA-256 of an EK's public area");
+	return (struct ek_list_word){.store = store_of(act->a),
+				     .ek = act->body.node,
+				     .label = act->body.value,
+				     .by = act->op.name,
+				     .now_ns = clock_utc_ns(act->a->o.v->clock),
+				     .ret_text = act->text,
+				     .ret_undo = act->undo,
+				     .size = sizeof(act->text)};
 }
 
-/* The approver's word stands where a maker's certificate would. */
 static int import_ek(struct act *act)
 {
-	struct ek_list_entry e = {.at_ns = clock_utc_ns(act->a->o.v->clock)}, before;
-	const char *label = act->body.value;
-	int r = check_ek(act);
+	const struct ek_list_word w = word_of(act);
 
-	if (r != 0)
-		return r;
-	if (label[0] && !enrol_body_is_label(label))
-		return why_set(&act->why, 400, "value is no label of a node");
-	r = ek_list_get(store_of(act->a), act->body.node, &before);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	memcpy(e.ek, act->body.node, sizeof(e.ek));
-	snprintf(e.label, sizeof(e.label), "%.253s", label);
-	snprintf(e.by, sizeof(e.by), "%s", act->op.name);
-	snprintf(act->text, sizeof(act->text),
-		 "EK %.64s is taken without a maker's certificate, %s%.100s%s", e.ek,
-		 label[0] ? "as " : "with any label", label,
-		 r == -ENOENT ? "" : "; it was on the list before");
-	snprintf(act->undo, sizeof(act->undo), "plumbctl ek remove %.64s --reason=…", e.ek);
-	return ek_list_put(store_of(act->a), &e);
+	return ek_list_import(&w, &act->why);
 }
 
 static int remove_ek(struct act *act)
 {
-	int r = check_ek(act);
+	const struct ek_list_word w = word_of(act);
+
+	return ek_list_take_off(&w, &act->why);
+}
+
+/* Its taints and what it is held for stay: it is not gone, it is not to be believed. */
+static int revoke_node(struct act *act)
+{
+	int r = step(act, NODE_REVOKED, "revoked");
+
+	if (r == -EPERM)
+		return why_set(&act->why, 409, "%.100s is %s already", act->n.label,
+			       terms_life_name(act->n.life));
+	snprintf(
+		act->text, sizeof(act->text),
+		"%.100s is revoked: its certificate and its TPM are refused from here on, it stays "
+		"quarantined, its evidence stays",
+		act->n.label);
+	snprintf(act->undo, sizeof(act->undo),
+		 "none; plumbctl node retire %.100s --reason=… takes its taints off", act->n.label);
+	return r < 0 ? r : 0;
+}
+
+/* The node makes new keys and enrols with them; that it may is good once, for this EK alone, and ends by itself. */
+static int rekey(struct act *act)
+{
+	uint64_t until = clock_utc_ns(act->a->o.v->clock) + REKEY_PERMIT_LIFE_NS;
+	char at[CLOCK_TEXT_SIZE];
+	int r = give_order(act, ORDER_REKEY, REKEY_PERMIT_LIFE_NS / 1000000);
 
 	if (r == 0)
-		r = ek_list_remove(store_of(act->a), act->body.node);
-	if (r == -ENOENT)
-		return why_set(&act->why, 404, "EK %.64s is not on the list", act->body.node);
+		r = rekey_permit_give(store_of(act->a), act->n.id, act->op.name, until);
+	clock_text(until, at);
 	snprintf(act->text, sizeof(act->text),
-		 "EK %.64s is not taken any more; a node that was enrolled with it stays",
-		 act->body.node);
-	snprintf(act->undo, sizeof(act->undo), "plumbctl ek import %.64s --reason=…",
-		 act->body.node);
+		 "%.100s is asked to make new keys; it may enrol with them, without a token, until "
+		 "%s",
+		 act->n.label, at);
+	snprintf(act->undo, sizeof(act->undo), "none: it ends by itself");
 	return r;
 }
 
@@ -447,6 +459,8 @@ static const struct kind {
 	[ACTION_CHALLENGE] = {PLUMB_ROLE_RESPONDER, true, challenge},
 	[ACTION_SCAN] = {PLUMB_ROLE_RESPONDER, true, scan},
 	[ACTION_EK_IMPORT] = {PLUMB_ROLE_APPROVER, false, import_ek},
+	[ACTION_REVOKE] = {PLUMB_ROLE_APPROVER, true, revoke_node},
+	[ACTION_REKEY] = {PLUMB_ROLE_APPROVER, true, rekey},
 	[ACTION_EK_REMOVE] = {PLUMB_ROLE_APPROVER, false, remove_ek},
 };
 

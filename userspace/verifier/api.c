@@ -35,6 +35,11 @@ static int do_enrol(struct call *c)
 	return enrol_begin(c->a->enrol, c->q->body, c->q->size, &c->reply->body);
 }
 
+static int do_enrol_again(struct call *c)
+{
+	return enrol_begin_again(c->a->enrol, c->q->body, c->q->size, &c->reply->body);
+}
+
 static int do_activate(struct call *c)
 {
 	return enrol_activate(c->a->enrol, c->q->body, c->q->size, &c->reply->body);
@@ -148,8 +153,17 @@ static int do_node(struct call *c)
 static int do_ledger(struct call *c)
 {
 	struct store_node n = {.incarnation = 0};
-	int r = find(c, c->rest, &n);
+	uint64_t incarnation = 0;
+	int r;
 
+	if (query_number(c->q->query, "incarnation", &incarnation) < 0)
+		return bad_query(c);
+	r = find(c, c->rest, &n);
+	if (r == 0 && incarnation > 0)
+		r = api_view_past(c->a->desk.v, &n, incarnation);
+	if (r == -ENOENT)
+		r = reply_error(&c->reply->body, 404, "plumbctl node show tells which it has",
+				"%.64s has no incarnation of that number", n.id);
 	if (r == 0)
 		r = done(api_view_ledger(c->a->desk.v, &n, &c->reply->body));
 	store_node_done(&n);
@@ -243,6 +257,7 @@ static const struct route {
 	int (*run)(struct call *c);
 } routes[] = {
 	{"POST", WIRE_ROUTE_ENROL, ANYBODY, SMALL, do_enrol},
+	{"POST", WIRE_ROUTE_ENROL_AGAIN, ANYBODY, SMALL, do_enrol_again},
 	{"POST", WIRE_ROUTE_ENROL_ACTIVATE, ANYBODY, SMALL, do_activate},
 	{"POST", WIRE_ROUTE_NONCE, NODES, 4096, do_nonce},
 	{"POST", WIRE_ROUTE_EVIDENCE, NODES, WIRE_MAX_EVIDENCE_BODY, do_evidence},

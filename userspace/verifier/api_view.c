@@ -426,7 +426,7 @@ static int on_using(void *ctx, const struct store_node *n)
 {
 	struct using *u = ctx;
 
-	u->n += digest_equal(&n->baseline, u->document) && n->life != PLUMB_LIFE_RETIRED;
+	u->n += digest_equal(&n->baseline, u->document) && !node_is_gone(n->life);
 	return 0;
 }
 
@@ -537,6 +537,30 @@ static int put_blob(const struct verifier *v, const struct store_node *n, const 
 	jsonl_end(&j);
 	buf_puts(ret, "\n");
 	return buf_status(ret);
+}
+
+int api_view_past(const struct verifier *v, struct store_node *n, uint64_t incarnation)
+{
+	CLEANUP(buf_done) struct buf record = {0}, size = {0};
+	const struct store *s = v->store;
+	char name[96];
+	int r;
+
+	if (incarnation == n->incarnation)
+		return 0;
+	snprintf(name, sizeof(name), "%s/%" PRIu64, n->id, incarnation);
+	r = s->ops->blob_get(s->ctx, "record", name, &record);
+	if (r >= 0)
+		r = s->ops->blob_get(s->ctx, "size", name, &size);
+	buf_put(&size, "", 1);
+	if (r < 0)
+		return r;
+	buf_done(&n->record);
+	n->record = record;
+	record = (struct buf){0};
+	n->incarnation = incarnation;
+	n->frontier.size = strtoull((char *)size.data, NULL, 10);
+	return buf_status(&size);
 }
 
 int api_view_ledger(const struct verifier *v, const struct store_node *n, struct buf *ret)

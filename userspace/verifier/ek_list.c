@@ -2,10 +2,12 @@
 #include "ek_list.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "clock.h"
+#include "enrol_body.h"
 #include "jsonl.h"
 
 #define KIND "ek"
@@ -112,4 +114,52 @@ int ek_list_write(const struct store *s, struct buf *ret)
 		jsonl_bool(&w.j, "more", true);
 	jsonl_end(&w.j);
 	return buf_status(ret);
+}
+
+static int check_hash(const char *text, struct why *ret_why)
+{
+	struct digest d;
+	char hex[DIGEST_HEX_SIZE] = "";
+
+	if (digest_from_hex(text, &d) >= 0)
+		digest_hex(&d, hex);
+	return strcmp(hex, text) == 0
+		       ? 0
+		       : why_set(ret_why, 400, "node is no SHA-256 of an EK's public area");
+}
+
+int ek_list_import(const struct ek_list_word *w, struct why *ret_why)
+{
+	struct ek_list_entry e = {.at_ns = w->now_ns}, before;
+	int r = check_hash(w->ek, ret_why);
+
+	if (r != 0)
+		return r;
+	if (w->label[0] && (strlen(w->label) >= sizeof(e.label) || !enrol_body_is_label(w->label)))
+		return why_set(ret_why, 400, "value is no label of a node");
+	r = ek_list_get(w->store, w->ek, &before);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	snprintf(e.ek, sizeof(e.ek), "%s", w->ek);
+	snprintf(e.label, sizeof(e.label), "%s", w->label);
+	snprintf(e.by, sizeof(e.by), "%s", w->by);
+	snprintf(w->ret_text, w->size, "EK %s is taken without a maker's certificate, %s%.100s%s",
+		 e.ek, e.label[0] ? "as " : "with any label", e.label,
+		 r == -ENOENT ? "" : "; it was on the list before");
+	snprintf(w->ret_undo, w->size, "plumbctl ek remove %s --reason=…", e.ek);
+	return ek_list_put(w->store, &e);
+}
+
+int ek_list_take_off(const struct ek_list_word *w, struct why *ret_why)
+{
+	int r = check_hash(w->ek, ret_why);
+
+	if (r == 0)
+		r = ek_list_remove(w->store, w->ek);
+	if (r == -ENOENT)
+		return why_set(ret_why, 404, "EK %.64s is not on the list", w->ek);
+	snprintf(w->ret_text, w->size,
+		 "EK %.64s is not taken any more; a node that was enrolled with it stays", w->ek);
+	snprintf(w->ret_undo, w->size, "plumbctl ek import %.64s --reason=…", w->ek);
+	return r;
 }

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include "store.h"
+#include "why.h"
 
 struct ek_list_entry {
 	char ek[65];			/* lower-case hex */
@@ -22,5 +23,16 @@ int ek_list_put(const struct store *s, const struct ek_list_entry *e);	/* replac
 int ek_list_remove(const struct store *s, const char *ek);		/* -ENOENT */
 /* {"eks":[{"ek","label","by","at"}…]}, and "more":true when it was cut at STORE_MAX_LIST. */
 int ek_list_write(const struct store *s, struct buf *ret);
+
+/* What an approver says of one, and what is answered; both 0 or an HTTP status with why, < 0 our own failure. */
+struct ek_list_word {			/* all borrowed */
+	const struct store *store;
+	const char *ek, *label, *by;
+	uint64_t now_ns;
+	char *ret_text, *ret_undo;	/* of size bytes each */
+	size_t size;
+};
+int ek_list_import(const struct ek_list_word *w, struct why *ret_why);
+int ek_list_take_off(const struct ek_list_word *w, struct why *ret_why);
 
 #endif

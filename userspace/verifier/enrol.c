@@ -185,7 +185,7 @@ static bool is_refusal(int r)
 	return r == -EKEYREJECTED || r == -EBADMSG || r == -EPERM || r == -E2BIG || r == -EINVAL;
 }
 
-int enrol_begin(struct enrol *e, const void *body, size_t size, struct buf *ret)
+static int begin(struct enrol *e, bool again, const void *body, size_t size, struct buf *ret)
 {
 	CLEANUP(session_free_p) struct enrol_session *s = calloc(1, sizeof(*s));
 	struct why why = {""};
@@ -194,6 +194,8 @@ int enrol_begin(struct enrol *e, const void *body, size_t size, struct buf *ret)
 	if (r == -EBADMSG || r == -E2BIG)
 		return reply_error(ret, 400, "use a plumbd of this release", "enrolment: %s",
 				   why.text);
+	if (r >= 0)
+		s->again = again;
 	if (r >= 0)
 		r = check_keys(e, s, &why);
 	if (r >= 0)
@@ -220,6 +222,16 @@ int enrol_begin(struct enrol *e, const void *body, size_t size, struct buf *ret)
 	}
 	s = NULL;
 	return r < 0 ? r : 200;
+}
+
+int enrol_begin(struct enrol *e, const void *body, size_t size, struct buf *ret)
+{
+	return begin(e, false, body, size, ret);
+}
+
+int enrol_begin_again(struct enrol *e, const void *body, size_t size, struct buf *ret)
+{
+	return begin(e, true, body, size, ret);
 }
 
 static int write_identity(const struct enrol *e, const struct enrol_session *s,
@@ -275,10 +287,11 @@ static int put_node(struct enrol *e, struct enrol_session *s, struct buf *ret)
 
 	if (r < 0)
 		return r;
-	status = enrol_admit(&a, s, &n, ret);
+	status = s->again ? enrol_admit_again(&a, s, &n, ret) : enrol_admit(&a, s, &n, ret);
 	r = status;
 	if (status == 200 || status == 202) {
-		r = store->ops->node_put(store->ctx, &n);
+		/* A certificate is nothing that the row keeps. */
+		r = s->again ? 0 : store->ops->node_put(store->ctx, &n);
 		if (r >= 0)
 			r = vlog_sync(e->o.v->vlog);
 		if (r >= 0)
@@ -290,7 +303,10 @@ static int put_node(struct enrol *e, struct enrol_session *s, struct buf *ret)
 		return r < 0 ? r : status;
 	}
 	log_notice("node=%s label=%s enrolment=%s incarnation=%" PRIu64, n.id, n.label,
-		   status == 200 ? "done" : "waits for an approver", n.incarnation);
+		   s->again	   ? "certificate"
+		   : status == 200 ? "done"
+				   : "waits for an approver",
+		   n.incarnation);
 	enrol_session_prove(&e->table, s, status == 200 ? ANSWER_MS : APPROVAL_MS);
 	s->answered = status == 200;
 	contain_kick(e->o.contain);
@@ -306,10 +322,9 @@ static int look_again(struct enrol *e, struct enrol_session *s, struct buf *ret)
 	struct store_node n = {.incarnation = 0};
 	int r = store->ops->node_get(store->ctx, s->node, &n);
 
-	if (r >= 0 &&
-	    (!digest_equal(&n.client_key, &s->client_key) || n.life == PLUMB_LIFE_RETIRED))
+	if (r >= 0 && (!digest_equal(&n.client_key, &s->client_key) || node_is_gone(n.life)))
 		r = reply_error(ret, 403, "enrol anew",
-				"node %.64s was enrolled otherwise or retired", s->node);
+				"node %.64s was enrolled otherwise, retired or revoked", s->node);
 	else if (r >= 0 && n.life == PLUMB_LIFE_PROVISIONING)
 		r = write_pending(s, ret);
 	else if (r >= 0)

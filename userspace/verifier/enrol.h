@@ -28,6 +28,8 @@ int enrol_open(const struct enrol_options *o, struct enrol **ret);
 struct enrol *enrol_free(struct enrol *e);
 /* HTTP status: 200, 202 pending, 4xx with JSON {"error":…,"cure":…}. < 0: our own failure. */
 int enrol_begin(struct enrol *e, const void *body, size_t size, struct buf *ret);
+/* The same, of a node that is enrolled and wants no more than a new certificate: same EK, AK, event key and client key, all proven; no token. */
+int enrol_begin_again(struct enrol *e, const void *body, size_t size, struct buf *ret);
 int enrol_activate(struct enrol *e, const void *body, size_t size, struct buf *ret);
 
 #endif

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "jsonl.h"
+#include "node.h"
 #include "order_desk.h"
 #include "record.h"
+#include "rekey_permit.h"
 #include "reply.h"
 
 struct building {
@@ -86,10 +89,25 @@ static int on_label(void *ctx, const struct store_node *n)
 		return 0;
 	t->n_pending += pending;
 	/* Who only waits cannot keep a label from one whom a token vouches for. */
-	if (strcmp(n->label, t->s->body.label) == 0 && n->life != PLUMB_LIFE_RETIRED &&
+	if (strcmp(n->label, t->s->body.label) == 0 && !node_is_gone(n->life) &&
 	    !(pending && t->token))
 		t->label = true;
 	return 0;
+}
+
+/* The incarnation before goes on to be checked by its own record and size. */
+static int keep_past(const struct enrol_admit *a, const struct store_node *n)
+{
+	const struct store *store = a->v->store;
+	char name[96], size[32];
+	int r;
+
+	if (n->record.size == 0)
+		return 0;
+	snprintf(name, sizeof(name), "%s/%" PRIu64, n->id, n->incarnation - 1);
+	snprintf(size, sizeof(size), "%" PRIu64, n->frontier.size);
+	r = store->ops->blob_put(store->ctx, "record", name, n->record.data, n->record.size);
+	return r < 0 ? r : store->ops->blob_put(store->ctx, "size", name, size, strlen(size));
 }
 
 /* A new row, or the row of a known EK in its next incarnation: what is open stays open. */
@@ -112,6 +130,9 @@ static int make_row(const struct enrol_admit *a, const struct enrol_session *s,
 		n->containment = PLUMB_CONTAIN_FREE;
 	}
 	r = make_record(a, s, n, &record);
+	if (r < 0)
+		return r;
+	r = keep_past(a, n);
 	if (r < 0)
 		return r;
 	buf_done(&n->record);
@@ -192,16 +213,15 @@ static int admit_pending(const struct enrol_admit *a, const struct enrol_session
 	return r < 0 ? r : 202;
 }
 
-static int admit_token(const struct enrol_admit *a, const struct enrol_session *s,
-		       struct store_node *n)
+static int admit_now(const struct enrol_admit *a, const struct enrol_session *s,
+		     struct store_node *n, const char *how)
 {
 	const struct node_state before = state_of(n);
 	bool known = n->version > 0;
 	int r = make_row(a, s, n);
 
 	if (r >= 0)
-		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_ENROLLED,
-			  known ? "enrolled anew with a join token" : "enrolled with a join token");
+		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_ENROLLED, how);
 	if (r >= 0)
 		r = give_baseline(a, n);
 	return r < 0 ? r : 200;
@@ -232,28 +252,96 @@ static bool same(const struct buf *a, const struct buf *b)
 	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
 }
 
-/*
- * Enrolled, and it never heard of it: the answer was lost, or the node was cut off before it could keep it. Its token is used up. The same
- * TPM, its same keys and the same client key, all proven again, get the same answer, until the first evidence.
- */
-static int lost_its_answer(const struct enrol_session *s, const struct store_node *n)
+static int has_its_keys(const struct enrol_session *s, const struct store_node *n)
 {
 	struct record record = {.incarnation = 0};
 	struct why why;
 	bool its_keys;
 	int r;
 
-	if (n->version == 0 || n->life != PLUMB_LIFE_ENROLLED || n->last_evidence_ns ||
-	    n->frontier.size > 0 || !digest_equal(&n->client_key, &s->client_key) ||
-	    strcmp(n->label, s->body.label) != 0)
+	if (!digest_equal(&n->client_key, &s->client_key))
 		return 0;
 	r = record_parse(n->record.data, n->record.size, &record, &why);
 	if (r < 0)
-		return r;
+		return r == -EBADMSG ? -EIO : r;
 	its_keys = same(&record.ak_public, &s->body.ak_public) &&
 		   same(&record.event_public, &s->body.event_public);
 	record_done(&record);
 	return its_keys;
+}
+
+/*
+ * Enrolled, and it never heard of it: the answer was lost, or the node was cut off before it could keep it. Its token is used up. The same
+ * TPM, its same keys and the same client key, all proven again, get the same answer, until the first evidence.
+ */
+static int lost_its_answer(const struct enrol_session *s, const struct store_node *n)
+{
+	if (n->version == 0 || n->life != PLUMB_LIFE_ENROLLED || n->last_evidence_ns ||
+	    n->frontier.size > 0 || strcmp(n->label, s->body.label) != 0)
+		return 0;
+	return has_its_keys(s, n);
+}
+
+/* An approver lets it change its keys: no token is asked, and one that it shows is not used up. */
+static int admit_permitted(const struct enrol_admit *a, const struct enrol_session *s,
+			   struct store_node *n)
+{
+	char by[128], how[200];
+	int r;
+
+	if (n->version == 0 || n->life == PLUMB_LIFE_PROVISIONING ||
+	    strcmp(n->label, s->body.label) != 0)
+		return 0;
+	r = rekey_permit_take(a->v->store, n->id, clock_utc_ns(a->v->clock), by);
+	if (r <= 0)
+		return r;
+	snprintf(how, sizeof(how), "enrolled anew with other keys, as %.100s allowed", by);
+	return admit_now(a, s, n, how);
+}
+
+static int refuse_gone(const struct enrol_session *s, const struct store_node *n, struct buf *ret)
+{
+	return reply_error(ret, 403, "it does not come back; use another TPM, or ask an operator",
+			   "node %.64s is %s: %.200s", s->node, terms_life_name(n->life), n->cause);
+}
+
+static int log_again(const struct enrol_admit *a, const struct store_node *n)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	static const struct digest none;
+	struct jsonl j = {.buf = &b};
+	uint64_t seq;
+
+	jsonl_str(&j, "operator", "");
+	jsonl_str(&j, "action", "certificate");
+	jsonl_str(&j, "node", n->id);
+	jsonl_str(&j, "reason", "its TPM proved EK, AK, event key and client key");
+	jsonl_hex(&j, "envelope", none.bytes, DIGEST_SIZE);
+	jsonl_str(&j, "result", "a new certificate for the same incarnation");
+	return buf_status(&b) < 0 ? buf_status(&b)
+				  : vlog_add(a->v->vlog, PLUMB_TYPE_ACTION, (char *)b.data, &seq);
+}
+
+int enrol_admit_again(const struct enrol_admit *a, const struct enrol_session *s,
+		      struct store_node *n, struct buf *ret)
+{
+	int r = a->v->store->ops->node_get(a->v->store->ctx, s->node, n);
+
+	if (r == -ENOENT || (r >= 0 && n->life == PLUMB_LIFE_PROVISIONING))
+		return reply_error(ret, 403, "enrol it with a token, or approve it",
+				   "node %.64s is not enrolled", s->node);
+	if (r >= 0 && node_is_gone(n->life))
+		return refuse_gone(s, n, ret);
+	if (r >= 0)
+		r = has_its_keys(s, n);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return reply_error(ret, 403, "enrol it anew: plumbctl node rekey, or a token",
+				   "node %.64s: its keys are not those that it was enrolled with",
+				   s->node);
+	r = log_again(a, n);
+	return r < 0 ? r : 200;
 }
 
 /* In the caller's transaction. HTTP status or < 0; *n is the row as it becomes. */
@@ -266,11 +354,8 @@ int enrol_admit(const struct enrol_admit *a, const struct enrol_session *s, stru
 
 	if (r == -ENOENT)
 		r = 0;
-	if (r >= 0 && n->version && n->life == PLUMB_LIFE_RETIRED)
-		return reply_error(
-			ret, 403,
-			"a retired node does not come back; use another TPM, or ask an operator",
-			"node %.64s is retired", s->node);
+	if (r >= 0 && n->version && node_is_gone(n->life))
+		return refuse_gone(s, n, ret);
 	if (r >= 0)
 		r = store->ops->node_each(store->ctx, on_label, &taken);
 	if (r < 0)
@@ -282,11 +367,17 @@ int enrol_admit(const struct enrol_admit *a, const struct enrol_session *s, stru
 	if (!taken.token && taken.n_pending >= ENROL_ADMIT_MAX_PENDING)
 		return reply_error(ret, 503, "use a join token, or ask an approver to clear up",
 				   "%u nodes wait for an approver", taken.n_pending);
-	if (!taken.token)
-		return admit_pending(a, s, n);
 	r = lost_its_answer(s, n);
 	if (r != 0)
 		return r < 0 ? r : 200;
+	r = admit_permitted(a, s, n);
+	if (r != 0)
+		return r;
+	if (!taken.token)
+		return admit_pending(a, s, n);
 	r = use_token(a, s, ret);
-	return r != 0 ? r : admit_token(a, s, n);
+	return r != 0 ? r
+		      : admit_now(a, s, n,
+				  n->version > 0 ? "enrolled anew with a join token"
+						 : "enrolled with a join token");
 }

@@ -22,6 +22,7 @@ struct enrol_session {
 	char named_by[128];		/* the approver who named this EK; "": its maker vouches */
 	struct quote_info counts;	/* of the TPM2_Certify */
 	char *csr_key_pem;		/* the client's public key */
+	bool again;			/* asks for a certificate alone: /v1/enrol/again */
 	bool proven, answered;		/* answered: the identity was sent */
 	uint64_t until_ns;		/* boot time */
 };

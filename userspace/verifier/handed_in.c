@@ -71,7 +71,7 @@ static int assign(const struct action_desk *a, const char *id, const struct base
 	struct store_node n = {.incarnation = 0};
 	int r = s->ops->node_get(s->ctx, id, &n);
 
-	if (r >= 0 && n.life == PLUMB_LIFE_RETIRED)
+	if (r >= 0 && node_is_gone(n.life))
 		r = why_set(ret_why, -ESTALE, "%.100s is retired: it takes no baseline", n.label);
 	if (r >= 0) {
 		n.baseline = i->document;

@@ -96,11 +96,14 @@ static int sender(const struct intake *in, const struct cert_identity *who, stru
 		return reply_error(answer, 403, CURE_ENROL, "node %.64s is not known", who->name);
 	if (r < 0)
 		return r;
-	if (!digest_equal(&ret->client_key, &who->key_id))
+	if (node_is_gone(ret->life))
+		r = reply_error(answer, 403, "use another TPM, or ask an operator",
+				"%.150s; node %.64s and its certificate are refused", ret->cause,
+				who->name);
+	else if (!digest_equal(&ret->client_key, &who->key_id))
 		r = reply_error(answer, 403, CURE_ENROL,
-				"node %.64s: this certificate is not the one it has now%s",
-				who->name,
-				ret->life == PLUMB_LIFE_RETIRED ? "; it is retired" : "");
+				"node %.64s: this certificate is not the one it has now",
+				who->name);
 	else if (ret->life != PLUMB_LIFE_ENROLLED && ret->life != PLUMB_LIFE_ACTIVE &&
 		 ret->life != PLUMB_LIFE_LEAVING)
 		r = reply_error(answer, 403, CURE_ENROL, "node %.64s is %s", who->name,

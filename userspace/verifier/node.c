@@ -21,7 +21,7 @@ struct row {
 #define LOG NODE_DEED_LOG
 
 /* The first row that fits is taken; what no row names changes nothing. */
-static const struct row life[] = {
+static const struct row lives[] = {
 	{PLUMB_LIFE_PROVISIONING, NODE_APPROVED, ALWAYS, PLUMB_LIFE_ENROLLED, LOG},
 	{PLUMB_LIFE_ENROLLED, NODE_GOOD, ALWAYS, PLUMB_LIFE_ACTIVE, LOG},
 	{PLUMB_LIFE_ENROLLED, NODE_WARNED, ALWAYS, PLUMB_LIFE_ACTIVE, LOG},
@@ -30,6 +30,7 @@ static const struct row life[] = {
 	{PLUMB_LIFE_ACTIVE, NODE_RETIRING, ALWAYS, PLUMB_LIFE_LEAVING, LOG},
 	{ANY, NODE_RETIRED, ALWAYS, PLUMB_LIFE_RETIRED,
 	 LOG | NODE_DEED_LIFT | NODE_DEED_FORGET_KEY},
+	{ANY, NODE_REVOKED, ALWAYS, PLUMB_LIFE_REVOKED, LOG | NODE_DEED_FORGET_KEY},
 };
 
 static const struct row appraisal[] = {
@@ -58,6 +59,7 @@ static const struct row freshness[] = {
 /* Up at once; down only on accepted evidence, or by an approver into remediating, which good evidence ends. */
 static const struct row containment[] = {
 	{ANY, NODE_WANT_QUARANTINE, ALWAYS, QUARANTINED, LOG | NODE_DEED_QUARANTINE},
+	{ANY, NODE_REVOKED, ALWAYS, QUARANTINED, LOG | NODE_DEED_QUARANTINE},
 	{QUARANTINED, NODE_WANT_HOLD, PROVEN, HELD, UNDO | NODE_DEED_HOLD},
 	{QUARANTINED, NODE_WANT_REPORT, PROVEN, PLUMB_CONTAIN_REPORT, UNDO},
 	{QUARANTINED, NODE_WANT_FREE, PROVEN, PLUMB_CONTAIN_FREE, UNDO},
@@ -94,6 +96,11 @@ static int next(const struct row *rows, size_t n, int now, enum node_event event
 	return now;
 }
 
+bool node_is_gone(enum plumb_life life)
+{
+	return life == PLUMB_LIFE_RETIRED || life == PLUMB_LIFE_REVOKED;
+}
+
 /* Only what people ask for is refused; what nodes and clocks do to a state that has no row for it changes nothing. */
 static bool allowed(const struct node_state *s, enum node_event event)
 {
@@ -101,12 +108,14 @@ static bool allowed(const struct node_state *s, enum node_event event)
 	case NODE_APPROVED:
 		return s->life == PLUMB_LIFE_PROVISIONING;
 	case NODE_RELEASED:
-		return !s->forked && s->life != PLUMB_LIFE_RETIRED &&
+		return !s->forked && !node_is_gone(s->life) &&
 		       (s->containment == HELD || s->containment == QUARANTINED);
 	case NODE_RETIRING:
 		return s->life == PLUMB_LIFE_ENROLLED || s->life == PLUMB_LIFE_ACTIVE;
 	case NODE_RETIRED:
 		return s->life != PLUMB_LIFE_RETIRED;
+	case NODE_REVOKED:
+		return !node_is_gone(s->life);
 	default:
 		return true;
 	}
@@ -116,10 +125,11 @@ static bool ignored(const struct node_state *s, enum node_event event)
 {
 	bool evidence = event >= NODE_GOOD && event <= NODE_ABSENCE;
 
-	if (s->life == PLUMB_LIFE_RETIRED)
-		return true;
+	if (node_is_gone(s->life))
+		return event != NODE_RETIRED;
 	/* Before approval there is no evidence, and nobody waits for any. */
-	if (s->life == PLUMB_LIFE_PROVISIONING && event != NODE_APPROVED && event != NODE_RETIRED)
+	if (s->life == PLUMB_LIFE_PROVISIONING && event != NODE_APPROVED && event != NODE_RETIRED &&
+	    event != NODE_REVOKED)
 		return true;
 	return s->forked && (evidence || event == NODE_FORK);
 }
@@ -134,7 +144,8 @@ int node_step(struct node_state *s, enum node_event event, const struct node_fac
 		return -EPERM;
 	if (ignored(s, event))
 		return 0;
-	to.life = (enum plumb_life)next(life, ARRAY_SIZE(life), (int)s->life, event, facts, &deeds);
+	to.life =
+		(enum plumb_life)next(lives, ARRAY_SIZE(lives), (int)s->life, event, facts, &deeds);
 	to.appraisal = (enum plumb_appraisal)next(appraisal, ARRAY_SIZE(appraisal),
 						  (int)s->appraisal, event, facts, &deeds);
 	to.freshness = (enum plumb_freshness)next(freshness, ARRAY_SIZE(freshness),
@@ -152,6 +163,8 @@ int node_step(struct node_state *s, enum node_event event, const struct node_fac
 
 const char *node_shown(const struct node_state *s)
 {
+	if (s->life == PLUMB_LIFE_REVOKED)
+		return "revoked";
 	if (s->life == PLUMB_LIFE_RETIRED)
 		return "retired";
 	if (s->forked)

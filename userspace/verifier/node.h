@@ -33,6 +33,7 @@ enum node_event {
 	NODE_RELEASED,			/* by an approver */
 	NODE_RETIRING,			/* by an approver: its last evidence may still come */
 	NODE_RETIRED,
+	NODE_REVOKED,			/* by an approver: it is not to be believed any more; it stays quarantined */
 	NODE_N_EVENTS,
 };
 
@@ -54,7 +55,9 @@ enum node_deed {
 /* 1: *s changed, *ret_deeds says what to do. 0: nothing changes. -EPERM: a person asked for what this state does not allow. */
 int node_step(struct node_state *s, enum node_event event, const struct node_facts *facts, uint32_t *ret_deeds);
 
-/* provisioning enrolled trusted degraded held quarantined silent leaving retired forked: the first that holds, worst first. */
+bool node_is_gone(enum plumb_life life);	/* retired or revoked: nothing of it is taken any more, its label is free */
+
+/* provisioning enrolled trusted degraded held quarantined silent leaving retired revoked forked: the first that holds, worst first. */
 const char *node_shown(const struct node_state *s);
 
 #endif

@@ -61,7 +61,7 @@ static int read_order(const void *envelope, size_t size, struct order *ret)
 
 static bool expires(enum order_kind k)
 {
-	return k == ORDER_CHALLENGE || k == ORDER_RESTART || k == ORDER_SCAN;
+	return k == ORDER_CHALLENGE || k == ORDER_RESTART || k == ORDER_SCAN || k == ORDER_REKEY;
 }
 
 static int on_answer(void *ctx, uint64_t number, const void *envelope, size_t size)
