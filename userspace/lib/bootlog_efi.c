@@ -22,12 +22,26 @@ static const uint8_t of_x509[] = {0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a
 				  0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72};
 static const uint8_t of_sha256[] = {0x26, 0x16, 0xc4, 0xc1, 0x4c, 0x50, 0x92, 0x40,
 				    0xac, 0xa9, 0x41, 0xf9, 0x36, 0x93, 0x43, 0x28};
-static const uint8_t of_tbs_sha256[] = {0x92, 0xa4, 0xd2, 0x3b, 0xc0, 0x96, 0x79, 0x40,
-					0xb4, 0x20, 0xfc, 0xf9, 0x8e, 0xf1, 0x03, 0xed};
-static const uint8_t of_tbs_sha384[] = {0x6e, 0x87, 0x76, 0x70, 0xc2, 0x80, 0xe6, 0x4e,
-					0xaa, 0xd2, 0x28, 0xb3, 0x49, 0xa6, 0x86, 0x5b};
-static const uint8_t of_tbs_sha512[] = {0x63, 0xbf, 0x6d, 0x44, 0x02, 0x25, 0xda, 0x4c,
-					0xbc, 0xfa, 0x24, 0x65, 0xd2, 0xb0, 0xfe, 0x9d};
+/* Lists that deny by the digest of what the issuer signed: of SHA-256, 384 and 512. */
+#define N_TBS 3
+static const struct {
+	uint8_t type[BOOTLOG_EFI_GUID];
+	uint16_t alg;
+	size_t size;
+} tbs_lists[N_TBS] = {
+	{{0x92, 0xa4, 0xd2, 0x3b, 0xc0, 0x96, 0x79, 0x40, 0xb4, 0x20, 0xfc, 0xf9, 0x8e, 0xf1, 0x03,
+	  0xed},
+	 BOOTLOG_SHA256,
+	 32},
+	{{0x6e, 0x87, 0x76, 0x70, 0xc2, 0x80, 0xe6, 0x4e, 0xaa, 0xd2, 0x28, 0xb3, 0x49, 0xa6, 0x86,
+	  0x5b},
+	 BOOTLOG_SHA384,
+	 48},
+	{{0x63, 0xbf, 0x6d, 0x44, 0x02, 0x25, 0xda, 0x4c, 0xbc, 0xfa, 0x24, 0x65, 0xd2, 0xb0, 0xfe,
+	  0x9d},
+	 BOOTLOG_SHA512,
+	 64},
+};
 
 struct list {
 	const uint8_t *type;
@@ -143,54 +157,75 @@ static bool has(const struct list *l, const struct buf_view *what)
 	return false;
 }
 
-/* Entries of such a list have the digest, and the time from which it counts. */
-static bool has_tbs(const struct list *l, uint16_t alg, size_t size, const struct buf_view *cert)
-{
-	const uint8_t *end = l->entries.data + l->entries.size;
-	uint8_t hash[MAX_TBS_HASH];
-	struct digest_bank *d = NULL;
-	struct buf_view tbs;
-	bool met = false;
+/* What is looked for, and the digests of what its issuer signed, each made once: the lists may be many. */
+struct sought {
+	struct buf_view bytes, tbs; /* tbs: empty when it is no certificate */
+	bool made[N_TBS];
+	uint8_t hash[N_TBS][MAX_TBS_HASH];
+};
 
-	if (l->entry < size + BOOTLOG_EFI_GUID || tbs_of(cert, &tbs) < 0 ||
-	    digest_bank_open(alg, &d) < 0)
-		return false;
-	if (digest_bank_parts(d, &tbs, 1, hash) >= 0)
-		for (const uint8_t *p = l->entries.data; p < end && !met; p += l->entry)
-			met = memcmp(p + BOOTLOG_EFI_GUID, hash, size) == 0;
-	digest_bank_free(d);
-	return met;
+static struct sought sought_of(const uint8_t *data, size_t size)
+{
+	struct sought s = {.bytes = {data, size}};
+
+	(void)tbs_of(&s.bytes, &s.tbs);
+	return s;
 }
 
-static enum bootlog_efi_match find_in(const struct list *l, const struct buf_view *what)
+static int make_hash(struct sought *s, int i)
+{
+	struct digest_bank *d = NULL;
+	int r = s->made[i] ? 0 : digest_bank_open(tbs_lists[i].alg, &d);
+
+	if (r >= 0 && !s->made[i])
+		r = digest_bank_parts(d, &s->tbs, 1, s->hash[i]);
+	digest_bank_free(d);
+	s->made[i] = r >= 0;
+	return r;
+}
+
+/* Entries of such a list have the digest, and the time from which it counts. */
+static enum bootlog_efi_match find_tbs(const struct list *l, int i, struct sought *s)
+{
+	const uint8_t *end = l->entries.data + l->entries.size;
+
+	if (l->entry < tbs_lists[i].size + BOOTLOG_EFI_GUID || s->tbs.size == 0)
+		return BOOTLOG_EFI_NOT;
+	if (make_hash(s, i) < 0)
+		return BOOTLOG_EFI_UNCHECKED;
+	for (const uint8_t *p = l->entries.data; p < end; p += l->entry)
+		if (memcmp(p + BOOTLOG_EFI_GUID, s->hash[i], tbs_lists[i].size) == 0)
+			return BOOTLOG_EFI_OF_CERTIFICATE;
+	return BOOTLOG_EFI_NOT;
+}
+
+static enum bootlog_efi_match find_in(const struct list *l, struct sought *s)
 {
 	if (memcmp(l->type, of_x509, BOOTLOG_EFI_GUID) == 0)
-		return has(l, what) ? BOOTLOG_EFI_CERTIFICATE : BOOTLOG_EFI_NOT;
+		return has(l, &s->bytes) ? BOOTLOG_EFI_CERTIFICATE : BOOTLOG_EFI_NOT;
 	if (memcmp(l->type, of_sha256, BOOTLOG_EFI_GUID) == 0)
-		return has(l, what) ? BOOTLOG_EFI_HASH : BOOTLOG_EFI_NOT;
-	if ((memcmp(l->type, of_tbs_sha256, BOOTLOG_EFI_GUID) == 0 &&
-	     has_tbs(l, BOOTLOG_SHA256, 32, what)) ||
-	    (memcmp(l->type, of_tbs_sha384, BOOTLOG_EFI_GUID) == 0 &&
-	     has_tbs(l, BOOTLOG_SHA384, 48, what)) ||
-	    (memcmp(l->type, of_tbs_sha512, BOOTLOG_EFI_GUID) == 0 &&
-	     has_tbs(l, BOOTLOG_SHA512, 64, what)))
-		return BOOTLOG_EFI_OF_CERTIFICATE;
+		return has(l, &s->bytes) ? BOOTLOG_EFI_HASH : BOOTLOG_EFI_NOT;
+	for (int i = 0; i < N_TBS; i++)
+		if (memcmp(l->type, tbs_lists[i].type, BOOTLOG_EFI_GUID) == 0)
+			return find_tbs(l, i, s);
 	return BOOTLOG_EFI_NOT;
 }
 
 enum bootlog_efi_match bootlog_efi_find(const struct buf_view *lists,
 					const struct buf_view *authority)
 {
-	const struct buf_view bare = {
-		authority->data + BOOTLOG_EFI_GUID,
-		authority->size > BOOTLOG_EFI_GUID ? authority->size - BOOTLOG_EFI_GUID : 0};
+	bool owned = authority->size > BOOTLOG_EFI_GUID;
+	struct sought whole = sought_of(authority->data, authority->size);
+	struct sought bare = owned ? sought_of(authority->data + BOOTLOG_EFI_GUID,
+					       authority->size - BOOTLOG_EFI_GUID)
+				   : whole;
 	struct buf_reader r = buf_reader_of(lists->data, lists->size);
 	enum bootlog_efi_match met = BOOTLOG_EFI_NOT;
 	struct list l;
 
 	while (met == BOOTLOG_EFI_NOT && next_list(&r, &l) > 0) {
-		met = find_in(&l, authority);
-		if (met == BOOTLOG_EFI_NOT && bare.size > 0)
+		met = find_in(&l, &whole);
+		if (met == BOOTLOG_EFI_NOT && owned)
 			met = find_in(&l, &bare);
 	}
 	return met;

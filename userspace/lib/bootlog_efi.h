@@ -28,7 +28,7 @@ bool bootlog_efi_is(const struct bootlog_efi_variable *v, const uint8_t *guid, c
 
 /* A variable's EFI_SIGNATURE_LISTs: how many entries they have; -EBADMSG: they are none. No bytes: no lists. */
 int bootlog_efi_entries(const struct buf_view *lists, uint32_t *ret);
-enum bootlog_efi_match { BOOTLOG_EFI_NOT = 0, BOOTLOG_EFI_CERTIFICATE, BOOTLOG_EFI_HASH, BOOTLOG_EFI_OF_CERTIFICATE };
+enum bootlog_efi_match { BOOTLOG_EFI_UNCHECKED = -1, /* a digest could not be made */ BOOTLOG_EFI_NOT = 0, BOOTLOG_EFI_CERTIFICATE, BOOTLOG_EFI_HASH, BOOTLOG_EFI_OF_CERTIFICATE };
 /*
  * Is what an image was verified by (a certificate, or an image's digest; with the owner's GUID before it, or without) in the lists? By
  * its bytes, or, in a list that denies by it, by the digest of the part that its issuer signed. lists were found good.

@@ -113,14 +113,15 @@ void bootlog_secure_event(struct bootlog_secure *s, const struct bootlog_event *
 		take_authority(s, &v);
 }
 
+/* What could not be looked for counts as found in dbx, and not in db. */
 static const char *standing(const struct bootlog_secure *s, const struct authority *a)
 {
 	if (a->security && bootlog_efi_find(&s->keys[DBX].data, &a->data) != BOOTLOG_EFI_NOT)
 		return "in dbx";
 	if (!a->security)
 		return "by shim";
-	return bootlog_efi_find(&s->keys[DB].data, &a->data) != BOOTLOG_EFI_NOT ? "in db"
-										: "not in db";
+	return bootlog_efi_find(&s->keys[DB].data, &a->data) > BOOTLOG_EFI_NOT ? "in db"
+									       : "not in db";
 }
 
 /* "on" alone is good: the variable, keys that are there, and a program that was let in by one of them. */

@@ -51,6 +51,7 @@
  *   sensor:ring      what the kernel puts into the ring does come: "attached" | "absent <why>"
  *   sensor:tier      "full" | "reduced" | "observe" | "none"
  *   sensor:<name>    "attached" | "absent <why>"
+ *   measured:<name>  of the firmware's log; made by the verifier, never by a node: docs/baseline.md
  * What cannot be read is "unknown <why>": never equal to anything that a baseline expects.
  */
 #ifndef PLUMB_CLAIMS_H

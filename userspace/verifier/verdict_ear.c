@@ -10,7 +10,7 @@
 
 #define NS_PER_S 1000000000u
 
-/* Which claims each part of the node speaks to. A boot log and images are not appraised, so there is no submod that says so. */
+/* Which claims each part of the node speaks to. Images are not appraised, what a boot log came to stands in the cases: neither has a submod. */
 static const enum verdict_claim runtime[] = {VERDICT_INSTANCE_IDENTITY, VERDICT_EXECUTABLES,
 					     VERDICT_HARDWARE,		VERDICT_RUNTIME_OPAQUE,
 					     VERDICT_STORAGE_OPAQUE,	VERDICT_SOURCED_DATA};
