@@ -10,9 +10,11 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -202,6 +204,85 @@ static void a_file_that_is_to_come_has_its_directory(void **state)
 	assert_int_equal(mark_of(b, b->top), PLUMB_MARK_ANCESTOR);
 }
 
+/* "<layers>/<name>" */
+static struct stat stat_in(const char *layers, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", layers, name);
+	return stat_of(path);
+}
+
+static uint32_t mark_in(struct bench *b, const char *layers, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", layers, name);
+	return mark_of(b, path);
+}
+
+static void watch_alone(struct bench *b, const char *path)
+{
+	struct measure_sink sink = {.ctx = b, .measurement = no_line, .lost = no_loss};
+	struct why why = {""};
+
+	file_set_free(b->files);
+	assert_int_equal(file_set_open(&(struct file_set_options){.paths = &path,
+								  .n_paths = 1,
+								  .hash_cache = b->cache,
+								  .clock = clock_system()},
+				       &sink, &b->files, &why),
+			 0);
+}
+
+/* What is written past an overlay has the watched path; above that, layers tell what they get: the upper one has nothing of it yet. */
+static void layers_of_an_overlay_are_marked(void **state)
+{
+	char layers[] = "/tmp/plumb-test-layers-XXXXXX", options[512], command[512];
+	struct bench *b = *state;
+	const char *paths[8];
+	struct stat st;
+	uint32_t dev;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		skip();
+	assert_non_null(mkdtemp(layers));
+	snprintf(command, sizeof(command), "cd %s && mkdir upper work && cp -a %s lower", layers,
+		 b->top);
+	assert_int_equal(system(command), 0);
+	snprintf(options, sizeof(options), "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work",
+		 layers, layers, layers);
+	snprintf(command, sizeof(command), "rm -rf %s", layers);
+	if (mount("overlay", b->top, "overlay", 0, options) < 0) {
+		assert_int_equal(system(command), 0);
+		skip();
+	}
+	watch_alone(b, in_dir(b, "sub"));
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks);
+	assert_int_equal(mark_in(b, layers, "upper"), PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES);
+	assert_int_equal(mark_in(b, layers, "lower/etc"), PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES);
+	assert_int_equal(mark_in(b, layers, "lower/etc/sub"), PLUMB_MARK_DIR | PLUMB_MARK_TREE);
+	assert_int_equal(mark_in(b, layers, "lower/etc/sub/second"), PLUMB_MARK_FILE);
+	st = stat_in(layers, "lower/etc/sub/second");
+	dev = major(st.st_dev) << 20 | minor(st.st_dev);
+	assert_int_equal(paths_of(b, &st, paths), 1);
+	assert_string_equal(paths[0], in_dir(b, "sub/second"));
+	assert_true(inode_marks_is_layer(b->marks, dev, st.st_ino));
+	/* Copied up, it is another's; the one below is nobody's. */
+	snprintf(options, sizeof(options), "echo more >>%s", in_dir(b, "sub/second"));
+	assert_int_equal(system(options), 0);
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "sub/second")), 0);
+	assert_int_equal(paths_of(b, &st, paths), 0);
+	st = stat_in(layers, "upper/etc/sub/second");
+	assert_int_equal(paths_of(b, &st, paths), 1);
+	inode_marks_drop_below(b->marks, in_dir(b, "sub"));
+	assert_int_equal(paths_of(b, &st, paths), 0);
+	assert_int_equal(umount2(b->top, MNT_DETACH), 0);
+	assert_int_equal(system(command), 0);
+}
+
 static void hard_links_are_all_found(void **state)
 {
 	struct bench *b = *state;
@@ -305,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_kind_has_its_mark, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_that_is_to_come_has_its_directory, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(layers_of_an_overlay_are_marked, setup, teardown),
 		cmocka_unit_test_setup_teardown(hard_links_are_all_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_takes_a_name_takes_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_system_that_says_another_device_is_found,

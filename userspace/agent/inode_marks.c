@@ -221,6 +221,9 @@ static int add(struct inode_marks *m, uint32_t k, const char *path, int fd)
 		.mark = mark_for(m, path, st.st_mode),
 		.wd = -1,
 	};
+	/* Of a directory above, the layer that is written to may have nothing below it yet. */
+	if (k > 0 && e->mark & PLUMB_MARK_ANCESTOR)
+		e->mark |= PLUMB_MARK_NAMES;
 	r = m->o.mark(m->o.ctx, fd, mark_with_others(m, e));
 	note_device(m, e->dev);
 	if (r < 0) {
