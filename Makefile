@@ -51,6 +51,7 @@ FAKES := $(patsubst %.c,$(O)/%.o,$(wildcard tests/fakes/*.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst %.c,$(O)/%,$(filter-out tests/bench/spawn.c,$(wildcard tests/bench/*.c))) $(O)/tests/bench/spawn
+REPLAY := $(O)/vmtests/replay
 DEEDS := $(patsubst %.c,$(O)/%,$(wildcard vmtests/deeds/*.c))
 FORGE := $(O)/tests/forge/forge
 SHIM := $(O)/tests/bench/shim/libtss2-tcti-slow.so
@@ -61,7 +62,7 @@ SKEL := $(if $(BPF),$(O)/bpf/plumb.skel.h)
 all: $(foreach p,$(PROGRAMS),$(O)/$(p)) ## build the three programs
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
 deps: ## install what is needed from Debian (root)
 	$(Q)tests/deps
@@ -104,6 +105,9 @@ $(filter-out %/spawn,$(BENCH)): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(FAKES
 $(FORGE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/forge/*.c)) $(ARCHIVES) $(O)/libfakes.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS) -lcmocka
 
+$(REPLAY): $(O)/vmtests/replay.o $(O)/liblib.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
 # What it takes to start is what is measured: nothing is to be loaded with it.
 $(O)/tests/bench/spawn: tests/bench/spawn.c
 	@mkdir -p $(@D)
@@ -123,7 +127,7 @@ $(DEEDS): $(O)/%: %.c vmtests/deeds/deed.h
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) -static -o $@ $<
 
-tests: all $(UNIT) $(FUZZ) $(BENCH) $(FORGE) $(SHIM) $(FAULT) $(DEEDS) ## build programs and tests
+tests: all $(UNIT) $(FUZZ) $(BENCH) $(FORGE) $(SHIM) $(FAULT) $(DEEDS) $(REPLAY) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
 	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint model unit threads fuzz flow vm
@@ -149,7 +153,7 @@ forge: all $(FORGE) ## a client that lies in every way we know against a verifie
 flow: all $(FAULT) $(FORGE) ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow
 
-vmtest: all $(DEEDS) $(SHIM) $(O)/tests/bench/spawn $(O)/tests/bench/stir ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
+vmtest: all $(DEEDS) $(SHIM) $(REPLAY) $(O)/tests/bench/spawn $(O)/tests/bench/stir ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
 	$(Q)O=$(O) KERNELS="$(KERNELS)" tests/run vm
 
 detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this machine, a line each; KERNELS=all for all kernels
@@ -157,6 +161,9 @@ detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this mach
 
 bursts: all $(BENCH) ## 20,000 execs and 1,000,000 file events, here and in a VM: all in the ledger, or told as lost (root)
 	$(Q)O=$(O) BURSTS=full LIMIT=3600 ONLY=bursts tests/run flow vm
+
+secureboot: all $(REPLAY) ## Secure Boot in a VM, and each way round it: other command line, kernel, initrd, switched off, unsigned
+	$(Q)O=$(O) SECUREBOOT=all vmtests/48-secureboot
 
 bench: all $(BENCH) $(SHIM) ## measure, A B A B in one run; writes build/bench.json (root)
 	$(Q)O=$(O) tests/bench/run
@@ -184,5 +191,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint model unit fuzz forge flow vmtest detect bursts bench crash soak demo install clean
+.PHONY: all help deps tests threads check lint model unit fuzz forge flow vmtest detect secureboot bursts bench crash soak demo install clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
