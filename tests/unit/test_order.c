@@ -80,22 +80,25 @@ static void test_example_scan(void **state)
 static void test_kinds(void **state)
 {
 	static const char *const names[] = {"challenge", "baseline", "restart", "quarantine",
-					    "release",	 "scan",     "rekey"};
+					    "release",	 "scan",     "rekey",	"order_key"};
 
 	(void)state;
-	for (int k = ORDER_CHALLENGE; k <= ORDER_REKEY; k++) {
+	for (int k = ORDER_CHALLENGE; k <= ORDER_KEY; k++) {
 		struct order o = {.kind = (enum order_kind)k}, back;
 		struct buf text = {0};
 
 		memset(o.node, 'a', 64);
+		memset(o.key, 7, 91);
+		o.key_size = 91;
 		assert_string_equal(order_kind_name(o.kind), names[k - 1]);
 		assert_int_equal(order_write(&o, &text), 0);
 		assert_int_equal(order_parse(text.data, text.size, &back, NULL), 0);
 		assert_int_equal(back.kind, k);
+		assert_int_equal(back.key_size, k == ORDER_KEY ? 91 : 0);
 		buf_done(&text);
 	}
 	assert_null(order_kind_name((enum order_kind)0));
-	assert_null(order_kind_name((enum order_kind)8));
+	assert_null(order_kind_name((enum order_kind)9));
 	assert_null(order_kind_name((enum order_kind) - 1));
 }
 

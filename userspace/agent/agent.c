@@ -219,11 +219,6 @@ static void on_renewed(void *ctx, const struct buf *pem)
 	reactivation_renew(((struct agent *)ctx)->reactivation, pem);
 }
 
-static void on_refused(void *ctx)
-{
-	reactivation_refused(((struct agent *)ctx)->reactivation);
-}
-
 static uint64_t last_order(void *ctx)
 {
 	const struct agent *a = ctx;
@@ -308,6 +303,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.io = o->io,
 		.clock = o->clock,
 		.record = &o->identity->record,
+		.record_path = v->record_path,
 		.writer = a->writer,
 		.baseline_path = v->baseline_path,
 		.baseline = o->baseline,
@@ -351,8 +347,6 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 	orders.transport = report.transport = again.renewal.transport = a->transport;
 	if (r >= 0)
 		r = reactivation_open(a->base, &again, &a->reactivation, ret_why);
-	if (r >= 0)
-		transport_on_refused(a->transport, on_refused, a);
 	if (r >= 0)
 		r = order_taker_open(&orders, &a->orders, ret_why);
 	return r < 0 ? r : report_open(a->base, &report, &a->report, ret_why);

@@ -31,6 +31,7 @@ struct agent_verifier {
 	const char *ca_pem, *cert_pem, *key_pem;	/* text */
 	struct digest client_key;	/* SPKI of the certificate's key */
 	uint64_t interval_ms;		/* between evidence when there is no news */
+	const char *record_path;	/* record.json of the ledger */
 	const char *cert_path;		/* where a renewed certificate is kept */
 	uint64_t cert_not_after_s;	/* of cert_pem */
 	const char *baseline_path;	/* where a baseline that it orders is kept */

@@ -243,6 +243,49 @@ static void fetch_baseline(struct order_taker *t, const struct order *o)
 		unfetched(t, strerror(-r));
 }
 
+/* On the disk first: from here on orders may come that the old key does not sign any more. */
+static int keep_key(const struct order_taker *t, const struct order *o, struct sign_key **ret,
+		    struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf text = {0}, spki = {0};
+	struct record record = *t->o.record; /* borrowed, but for the key */
+	struct sign_key *key = NULL;
+	int r = sign_key_from_spki(o->key, o->key_size, &key, ret_why);
+
+	if (r >= 0 && sign_key_kind(key) != SIGN_P256)
+		r = why_set(ret_why, -EKEYREJECTED, "it is no P-256 key");
+	buf_put(&spki, o->key, o->key_size);
+	record.order_key = spki;
+	if (r >= 0)
+		r = buf_status(&spki);
+	if (r >= 0)
+		r = record_write(&record, &text);
+	if (r >= 0)
+		r = fsio_replace_file(t->o.io, t->o.record_path, text.data, text.size, 0600);
+	if (r < 0) {
+		sign_key_free(key);
+		return ret_why->text[0] ? r : why_set(ret_why, r, "%s", strerror(-r));
+	}
+	*ret = key;
+	return 0;
+}
+
+static void take_key(struct order_taker *t, const struct order *o)
+{
+	char result[320];
+	struct why why = {""};
+	struct sign_key *key = NULL;
+	int r = keep_key(t, o, &key, &why);
+
+	if (r >= 0) {
+		sign_key_free(t->key);
+		t->key = key;
+	}
+	snprintf(result, sizeof(result), "refused: %.300s", why.text);
+	finish(t, o, r < 0 ? result : "done");
+	t->o.evidence(t->o.ctx);
+}
+
 /* What stands in this ledger ends with the line that says so; the next one names it as its predecessor. */
 static void take_rekey(struct order_taker *t, const struct order *o)
 {
@@ -279,6 +322,9 @@ static void carry_out(struct order_taker *t, const struct order *o)
 			t->o.restart(t->o.ctx, t->restart_until_ns);
 		finish(t, o, "done");
 		t->o.evidence(t->o.ctx);
+		break;
+	case ORDER_KEY:
+		take_key(t, o);
 		break;
 	case ORDER_REKEY:
 		take_rekey(t, o);

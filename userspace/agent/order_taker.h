@@ -22,6 +22,7 @@ struct order_taker_options {		/* all borrowed */
 	const struct record *record;
 	struct ledger_writer *writer;
 	struct transport *transport;
+	const char *record_path;	/* the ledger's record.json: an order may change the key in it */
 	const char *baseline_path;	/* where an ordered baseline is kept */
 	const struct baseline *baseline;	/* judged by now; NULL: none */
 	void (*evidence)(void *ctx);	/* is wanted now */

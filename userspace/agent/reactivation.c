@@ -260,6 +260,11 @@ void reactivation_refused(struct reactivation *a)
 	a->refused = true;
 }
 
+static void on_refused(void *ctx)
+{
+	reactivation_refused(ctx);
+}
+
 static int open_parts(struct event_base *base, struct reactivation *a, struct why *ret_why)
 {
 	const struct fetch_options f = {
@@ -274,6 +279,7 @@ static int open_parts(struct event_base *base, struct reactivation *a, struct wh
 		r = fetch_open(&f, &a->fetch, ret_why);
 	if (r < 0)
 		return r;
+	transport_on_refused(a->o.renewal.transport, on_refused, a);
 	a->timer = event_new(base, -1, EV_PERSIST, on_timer, a);
 	return a->timer && event_add(a->timer, &every) == 0 ? 0 : -ENOMEM;
 }

@@ -26,7 +26,7 @@ struct reactivation_options {		/* all borrowed */
 int reactivation_open(struct event_base *base, const struct reactivation_options *o, struct reactivation **ret, struct why *ret_why);
 struct reactivation *reactivation_free(struct reactivation *a);	/* after the TPM's queue */
 void reactivation_renew(struct reactivation *a, const struct buf *pem);	/* one that came with an answer to evidence */
-/* TLS did not take the certificate: this node's clock may be behind, and the certificate over by the verifier's. */
+/* Of transport: TLS did not take the certificate: this node's clock may be behind, and the certificate over by the verifier's. */
 void reactivation_refused(struct reactivation *a);
 
 #endif

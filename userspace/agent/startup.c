@@ -238,7 +238,9 @@ static int open_verifier(const struct settings *s, struct startup *st, struct wh
 			"and give a join token",
 			why.text, ENROL_CLIENT_CERT);
 	snprintf(st->cert_path, sizeof(st->cert_path), "%s/%s", s->state_dir, ENROL_CLIENT_CERT);
+	snprintf(st->record_path, sizeof(st->record_path), "%s/record.json", s->ledger_dir);
 	st->verifier = (struct agent_verifier){
+		.record_path = st->record_path,
 		.url = s->verifier,
 		.ca_pem = (char *)st->ca.data,
 		.cert_pem = (char *)st->cert.data,

@@ -28,7 +28,7 @@ struct startup {
 	struct baseline *baseline;
 	struct buf ca, cert, key;	/* PEM; the key is wiped */
 	struct agent_verifier verifier;
-	char baseline_path[4096], cert_path[4096], absent[128];
+	char baseline_path[4096], cert_path[4096], record_path[4096], absent[128];
 	struct strict_keeper_options strict;
 	struct redact *redact;
 	struct agent_options options;

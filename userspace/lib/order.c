@@ -15,7 +15,7 @@ static const char *const names[] = {
 	[ORDER_CHALLENGE] = "challenge", [ORDER_BASELINE] = "baseline",
 	[ORDER_RESTART] = "restart",	 [ORDER_QUARANTINE] = "quarantine",
 	[ORDER_RELEASE] = "release",	 [ORDER_SCAN] = "scan",
-	[ORDER_REKEY] = "rekey",
+	[ORDER_REKEY] = "rekey",	 [ORDER_KEY] = "order_key",
 };
 
 const char *order_kind_name(enum order_kind k)
@@ -46,6 +46,8 @@ int order_write(const struct order *o, struct buf *ret)
 	jsonl_uint(&j, "life_ms", o->life_ms);
 	jsonl_hex(&j, "document", o->document.bytes, DIGEST_SIZE);
 	jsonl_uint(&j, "version", o->version);
+	if (o->kind == ORDER_KEY)
+		jsonl_base64(&j, "key", o->key, o->key_size);
 	jsonl_end(&j);
 	return buf_status(ret);
 }
@@ -111,6 +113,21 @@ static int get_rest(const json_t *o, struct order *ret, struct why *ret_why)
 	return r;
 }
 
+static int get_key(const json_t *o, struct order *ret, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf key = {0};
+	int r = ret->kind == ORDER_KEY ? jsonl_get_base64(o, "key", sizeof(ret->key), &key, ret_why)
+				       : 0;
+
+	if (r < 0 || ret->kind != ORDER_KEY)
+		return r;
+	if (key.size == 0)
+		return why_set(ret_why, -EBADMSG, "\"key\" is empty");
+	memcpy(ret->key, key.data, key.size);
+	ret->key_size = key.size;
+	return 0;
+}
+
 int order_parse(const void *data, size_t size, struct order *ret, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
@@ -121,6 +138,8 @@ int order_parse(const void *data, size_t size, struct order *ret, struct why *re
 		r = get_heading(o, &found, ret_why);
 	if (r >= 0)
 		r = get_rest(o, &found, ret_why);
+	if (r >= 0)
+		r = get_key(o, &found, ret_why);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 	*ret = found;

@@ -12,6 +12,8 @@
 #include "digest.h"
 #include "why.h"
 
+#define ORDER_MAX_KEY 128
+
 enum order_kind {
 	ORDER_CHALLENGE = 1,	/* "challenge": send evidence now */
 	ORDER_BASELINE = 2,	/* "baseline": fetch and judge by document (SHA-256) */
@@ -19,6 +21,7 @@ enum order_kind {
 	ORDER_QUARANTINE = 4,	/* "quarantine" */
 	ORDER_RELEASE = 5,	/* "release" */
 	ORDER_SCAN = 6,		/* "scan": look at everything again now, then evidence */
+	ORDER_KEY = 8,		/* "order_key": the verifier's other key signs orders and verdicts from here on */
 	ORDER_REKEY = 7,	/* "rekey": make new keys and enrol with them, in a new incarnation */
 };
 
@@ -35,6 +38,8 @@ struct order {
 	uint64_t life_ms;		/* on the node's boot time, from receipt */
 	struct digest document;		/* baseline */
 	uint64_t version;		/* baseline */
+	uint8_t key[ORDER_MAX_KEY];	/* order_key: SPKI DER, P-256 */
+	size_t key_size;		/* 0 for all others, which do not have that member */
 };
 
 int order_write(const struct order *o, struct buf *ret);

@@ -238,7 +238,10 @@ static int do_events(struct call *c)
 
 static int do_jwks(struct call *c)
 {
-	return done(jwt_jwks(&c->a->desk.v->verdict_key, 1, &c->reply->body));
+	const struct verifier *v = c->a->desk.v;
+	const struct sign_key *const keys[] = {v->verdict_key, v->old_verdict_key};
+
+	return done(jwt_jwks(keys, v->old_verdict_key ? 2 : 1, &c->reply->body));
 }
 
 static int do_health(struct call *c)

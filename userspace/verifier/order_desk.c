@@ -15,6 +15,7 @@ int order_desk_give(const struct verifier *v, struct store_node *n, const struct
 		    uint64_t *ret_number)
 {
 	CLEANUP(buf_done) struct buf payload = {0}, envelope = {0};
+	const struct sign_key *const keys[] = {v->verdict_key, v->old_verdict_key};
 	const struct store *s = v->store;
 	struct order o = *what;
 	int r;
@@ -29,8 +30,8 @@ int order_desk_give(const struct verifier *v, struct store_node *n, const struct
 		o.life_ms = ORDER_DESK_LIFE_MS;
 	r = order_write(&o, &payload);
 	if (r >= 0)
-		r = dsse_sign(WIRE_DSSE_ORDER, payload.data, payload.size, &v->verdict_key, 1,
-			      &envelope);
+		r = dsse_sign(WIRE_DSSE_ORDER, payload.data, payload.size, keys,
+			      v->old_verdict_key ? 2 : 1, &envelope);
 	if (r >= 0)
 		r = s->ops->order_put(s->ctx, n->id, o.number, envelope.data, envelope.size);
 	if (r < 0)

@@ -21,6 +21,7 @@
 #include "documents.h"
 #include "enrol.h"
 #include "intake.h"
+#include "key_orders.h"
 #include "log.h"
 #include "server.h"
 #include "verifier_files.h"
@@ -140,6 +141,7 @@ static int open_doors(const struct verifier_settings *s, struct rooms *o, struct
 		.clock = clock_system(),
 		.io = fsio_system(),
 		.verdict_key = o->keys.verdict,
+		.old_verdict_key = o->keys.old_verdict,
 		.witness_key = o->keys.witness,
 		.witness_name = o->witness_name,
 		.log_name = s->log_name,
@@ -155,7 +157,9 @@ static int open_doors(const struct verifier_settings *s, struct rooms *o, struct
 	r = vlog_open(fsio_system(), clock_system(), o->log_dir, s->log_name, o->keys.witness,
 		      &o->vlog, ret_why);
 	o->v.vlog = o->vlog;
-	return r < 0 ? r : vlog_join(o->vlog, &o->store, ret_why);
+	if (r >= 0)
+		r = vlog_join(o->vlog, &o->store, ret_why);
+	return r < 0 ? r : key_orders_give(&o->v);
 }
 
 static int open_contain(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
@@ -324,6 +328,10 @@ static int command(const struct verifier_settings *s, int n, char **words, struc
 		return verifier_operators_revoke(s->data_dir, words[2], ret_why);
 	if (strcmp(words[0], "operator") == 0 && n == 2 && strcmp(words[1], "list") == 0)
 		return verifier_operators_list(s->data_dir, ret_why);
+	if (strcmp(words[0], "key") == 0 && n == 2 && strcmp(words[1], "rotate") == 0)
+		return verifier_setup_rotate(io, s->data_dir, ret_why);
+	if (strcmp(words[0], "key") == 0 && n == 2 && strcmp(words[1], "finish") == 0)
+		return verifier_setup_finish(io, s->data_dir, ret_why);
 	return why_set(ret_why, -EINVAL, "no such command: %.60s", words[0]);
 }
 

@@ -20,6 +20,7 @@ struct verifier {
 	const struct fsio *io;
 	struct vlog *vlog;
 	const struct sign_key *verdict_key;	/* P-256: verdicts, orders, webhooks */
+	const struct sign_key *old_verdict_key;	/* the one before, while nodes may not have heard of the other: signs orders, too; NULL: none */
 	const struct sign_key *witness_key;	/* Ed25519: cosignatures */
 	const char *witness_name;		/* of the cosigner's key, "<log_name>/verifier" */
 	const char *log_name;			/* first part of every node's origin */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cert.h"
 #include "cleanup.h"
@@ -18,12 +19,14 @@
 
 #define DAY 86400ull
 #define SERVER_LIFE_S (365 * DAY)
+#define OLD_KEY "verdict.old.key"
 #define RENEW_S (30 * DAY) /* before its end */
 
 void verifier_keys_done(struct verifier_keys *k)
 {
 	k->ca = sign_key_free(k->ca);
 	k->verdict = sign_key_free(k->verdict);
+	k->old_verdict = sign_key_free(k->old_verdict);
 	k->witness = sign_key_free(k->witness);
 	buf_done(&k->ca_pem);
 	buf_done(&k->server_pem);
@@ -194,6 +197,100 @@ static int renew_server(const struct fsio *io, const char *dir, const struct con
 	return r;
 }
 
+static int same_key(const struct sign_key *a, const struct sign_key *b)
+{
+	struct digest one, two;
+	int r = sign_key_id(a, &one);
+
+	if (r >= 0)
+		r = sign_key_id(b, &two);
+	return r < 0 ? r : digest_equal(&one, &two);
+}
+
+/* NULL: none. A rotation that was cut off left a copy of the key in use: that is none, either. */
+static int read_old(const struct fsio *io, const char *dir, const struct sign_key *verdict,
+		    struct sign_key **ret, struct why *ret_why)
+{
+	struct sign_key *old = NULL;
+	int r = verifier_files_read_key(io, dir, OLD_KEY, &old, ret_why);
+
+	if (r == -ENOENT) {
+		ret_why->text[0] = 0;
+		return 0;
+	}
+	if (r >= 0)
+		r = same_key(old, verdict);
+	if (r == 0)
+		*ret = old;
+	else
+		sign_key_free(old);
+	return r < 0 ? r : 0;
+}
+
+int verifier_setup_rotate(const struct fsio *io, const char *dir, struct why *ret_why)
+{
+	CLEANUP(verifier_files_wipe) struct buf pem = {0};
+	struct sign_key *verdict = NULL, *old = NULL, *key = NULL;
+	int lock = -1, r = verifier_files_ready(io, dir, ret_why);
+
+	if (r >= 0)
+		r = verifier_files_lock(dir, &lock, ret_why);
+	if (r >= 0)
+		r = verifier_files_read_key(io, dir, "verdict.key", &verdict, ret_why);
+	if (r >= 0)
+		r = read_old(io, dir, verdict, &old, ret_why);
+	if (r >= 0 && old)
+		r = why_set(ret_why, -EEXIST,
+			    "%.150s/" OLD_KEY
+			    ": the key before is still in use; plumb-verifier key "
+			    "finish ends that",
+			    dir);
+	if (r >= 0)
+		r = sign_key_private_pem(verdict, &pem);
+	if (r >= 0)
+		r = verifier_files_put(io, dir, OLD_KEY, &pem);
+	if (r >= 0)
+		r = verifier_files_make_key(io, dir, "verdict.key", SIGN_P256, &key);
+	if (r >= 0)
+		puts("Another key signs verdicts and orders from the next start on, and the old "
+		     "one signs "
+		     "orders with it.\nEach node is ordered to take it; one that was away takes it "
+		     "when it "
+		     "is back. When all have it:\n\n  plumb-verifier key finish");
+	sign_key_free(verdict);
+	sign_key_free(old);
+	sign_key_free(key);
+	if (lock >= 0)
+		close(lock);
+	return r < 0 && !ret_why->text[0] ? why_set(ret_why, r, "%.150s: %s", dir, strerror(-r))
+					  : r;
+}
+
+int verifier_setup_finish(const struct fsio *io, const char *dir, struct why *ret_why)
+{
+	char path[PATH_MAX];
+	int lock = -1, r = verifier_files_ready(io, dir, ret_why);
+
+	if (r >= 0)
+		r = verifier_files_lock(dir, &lock, ret_why);
+	if (r >= 0)
+		r = snprintf(path, sizeof(path), "%s/" OLD_KEY, dir) < (int)sizeof(path)
+			    ? fsio_unlink(io, path)
+			    : -ENAMETOOLONG;
+	if (r >= 0)
+		r = fsio_sync_dir(io, dir);
+	if (lock >= 0)
+		close(lock);
+	if (r < 0)
+		return ret_why->text[0]
+			       ? r
+			       : why_set(ret_why, r, "%.150s/" OLD_KEY ": %s", dir, strerror(-r));
+	puts("The old key is gone; a node that did not take the other one refuses orders until it "
+	     "is "
+	     "enrolled anew.");
+	return 0;
+}
+
 int verifier_setup_keys(const struct fsio *io, const char *dir, const struct conf_list *hosts,
 			struct verifier_keys *ret, struct why *ret_why)
 {
@@ -206,6 +303,8 @@ int verifier_setup_keys(const struct fsio *io, const char *dir, const struct con
 	r = verifier_files_read_key(io, dir, "ca.key", &k.ca, ret_why);
 	if (r >= 0)
 		r = verifier_files_read_key(io, dir, "verdict.key", &k.verdict, ret_why);
+	if (r >= 0)
+		r = read_old(io, dir, k.verdict, &k.old_verdict, ret_why);
 	if (r >= 0)
 		r = verifier_files_read_key(io, dir, "witness.key", &k.witness, ret_why);
 	if (r >= 0)

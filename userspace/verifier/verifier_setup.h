@@ -14,6 +14,7 @@
 
 struct verifier_keys {
 	struct sign_key *ca, *verdict, *witness;
+	struct sign_key *old_verdict;	/* NULL: none; while the key changes */
 	struct buf ca_pem, server_pem, server_key_pem;	/* text; the key is wiped by verifier_keys_done() */
 };
 void verifier_keys_done(struct verifier_keys *k);
@@ -23,5 +24,11 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 			struct why *ret_why);
 /* -ENOENT: init was not run. A server certificate that ends within 30 days is issued anew. */
 int verifier_setup_keys(const struct fsio *io, const char *dir, const struct conf_list *hosts, struct verifier_keys *ret, struct why *ret_why);
+/*
+ * The key that signs verdicts and orders becomes the old one, which goes on to sign orders beside the new one, until finish. -EEXIST: that is
+ * under way. -EBUSY: the verifier serves. finish: -ENOENT: there is no old one.
+ */
+int verifier_setup_rotate(const struct fsio *io, const char *dir, struct why *ret_why);
+int verifier_setup_finish(const struct fsio *io, const char *dir, struct why *ret_why);
 
 #endif

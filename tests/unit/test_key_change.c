@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The key that signs orders is changed: two signatures for a while, told once to each node, and a rotation that was cut off is none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "dsse.h"
+#include "key_orders.h"
+#include "node_fixture.h"
+#include "order_desk.h"
+#include "plumb/wire.h"
+#include "verifier_files.h"
+#include "verifier_setup.h"
+
+struct got {
+	const struct sign_key *key;
+	unsigned int n, good;
+	struct order last;
+};
+
+static int on_order(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct got *g = ctx;
+	struct buf payload = {0};
+	struct why why;
+
+	(void)number;
+	g->n++;
+	if (dsse_open(envelope, size, 8192, WIRE_DSSE_ORDER, &g->key, 1, &payload, NULL, &why) >= 0)
+		g->good++;
+	if (payload.size > 0)
+		assert_int_equal(order_parse(payload.data, payload.size, &g->last, &why), 0);
+	buf_done(&payload);
+	return 0;
+}
+
+static struct got orders(struct verifier_fixture *v, const char *node, const struct sign_key *key)
+{
+	struct got g = {.key = key};
+
+	assert_int_equal(v->ops.order_each(v->store.ctx, node, 0, on_order, &g), 0);
+	return g;
+}
+
+static void test_orders(void **state)
+{
+	struct verifier_fixture *v = calloc(1, sizeof(*v));
+	struct node_fixture *n = calloc(1, sizeof(*n));
+	struct sign_key *other = NULL;
+	struct buf spki = {0};
+	struct got g;
+	const struct sign_key *before;
+
+	(void)state;
+	verifier_fixture_open(v);
+	node_fixture_open(n, v, 1);
+	before = v->v.verdict_key;
+	assert_int_equal(key_orders_give(&v->v), 0);
+	assert_int_equal(orders(v, n->record.node, before).n, 0);
+	assert_int_equal(sign_key_generate(SIGN_P256, &other), 0);
+	v->v.old_verdict_key = before;
+	v->v.verdict_key = other;
+	assert_int_equal(key_orders_give(&v->v), 1);
+	assert_int_equal(key_orders_give(&v->v), 0);
+	g = orders(v, n->record.node, before);
+	assert_int_equal(g.n, 1);
+	assert_int_equal(g.good, 1);
+	assert_int_equal(g.last.kind, ORDER_KEY);
+	assert_int_equal(sign_key_spki(other, &spki), 0);
+	assert_int_equal(g.last.key_size, spki.size);
+	assert_memory_equal(g.last.key, spki.data, spki.size);
+	assert_int_equal(orders(v, n->record.node, other).good, 1);
+	buf_done(&spki);
+	v->v.verdict_key = before;
+	v->v.old_verdict_key = NULL;
+	node_fixture_done(n);
+	verifier_fixture_done(v);
+	sign_key_free(other);
+	free(n);
+	free(v);
+}
+
+static void read_keys(const char *dir, const struct conf_list *hosts, struct verifier_keys *k)
+{
+	struct why why = {""};
+
+	*k = (struct verifier_keys){.ca = NULL};
+	if (verifier_setup_keys(fsio_system(), dir, hosts, k, &why) < 0)
+		fail_msg("%s", why.text);
+}
+
+static bool same(const struct sign_key *a, const struct digest *id)
+{
+	struct digest d;
+
+	assert_int_equal(sign_key_id(a, &d), 0);
+	return digest_equal(&d, id);
+}
+
+static void test_rotation(void **state)
+{
+	char dir[] = "/tmp/plumb-keys-XXXXXX", command[64];
+	struct conf_list hosts = {.items = {(char *)"localhost"}, .n_items = 1};
+	const struct fsio *io = fsio_system();
+	struct verifier_keys k;
+	struct digest first, second;
+	struct buf pem = {0};
+	struct why why = {""};
+	int lock = -1;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(verifier_setup_rotate(io, dir, &why), -ENOENT);
+	why.text[0] = 0;
+	assert_int_equal(verifier_setup_init(io, dir, &hosts, "0.0.0.0:1", "alice", &why), 0);
+	read_keys(dir, &hosts, &k);
+	assert_null(k.old_verdict);
+	assert_int_equal(sign_key_id(k.verdict, &first), 0);
+	/* Cut off after the copy: there is no old key, and it can be repeated. */
+	assert_int_equal(sign_key_private_pem(k.verdict, &pem), 0);
+	assert_int_equal(verifier_files_put(io, dir, "verdict.old.key", &pem), 0);
+	verifier_files_wipe(&pem);
+	verifier_keys_done(&k);
+	read_keys(dir, &hosts, &k);
+	assert_null(k.old_verdict);
+	verifier_keys_done(&k);
+	/* While it serves. */
+	assert_int_equal(verifier_files_lock(dir, &lock, &why), 0);
+	assert_int_equal(verifier_setup_rotate(io, dir, &why), -EBUSY);
+	close(lock);
+	why.text[0] = 0;
+	assert_int_equal(verifier_setup_rotate(io, dir, &why), 0);
+	read_keys(dir, &hosts, &k);
+	assert_true(same(k.old_verdict, &first));
+	assert_false(same(k.verdict, &first));
+	assert_int_equal(sign_key_id(k.verdict, &second), 0);
+	verifier_keys_done(&k);
+	assert_int_equal(verifier_setup_rotate(io, dir, &why), -EEXIST);
+	why.text[0] = 0;
+	assert_int_equal(verifier_setup_finish(io, dir, &why), 0);
+	read_keys(dir, &hosts, &k);
+	assert_null(k.old_verdict);
+	assert_true(same(k.verdict, &second));
+	verifier_keys_done(&k);
+	assert_int_equal(verifier_setup_finish(io, dir, &why), -ENOENT);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_rotation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
