@@ -30,7 +30,7 @@
 #define BASELINE "{\"s\":\"host\",\"k\":\"file:/etc/a\",\"x\":\"reg one\"}\n"
 
 static const struct forge_table *const tables[] = {
-	&lies_quote, &lies_register, &lies_ledger, &lies_early, &lies_judged,
+	&lies_quote, &lies_register, &lies_ledger, &lies_early, &lies_judged, &lies_boot,
 	&lies_body,  &lies_http,     &lies_tls,	   &lies_enrol, &lies_people};
 
 void forge_result(struct forge *f, const char *what, const char *answer, const char *reason,
@@ -185,7 +185,8 @@ static json_t *view(struct forge *f, const struct forge_node *n)
 	return o;
 }
 
-static bool is_open(struct forge *f, const struct forge_node *n, const char *key)
+/* key NULL: any; says NULL: whatever it found. */
+static bool is_open(struct forge *f, const struct forge_node *n, const char *key, const char *says)
 {
 	json_t *o = view(f, n), *k;
 	bool open = false;
@@ -193,8 +194,11 @@ static bool is_open(struct forge *f, const struct forge_node *n, const char *key
 
 	json_array_foreach (json_object_get(o, "cases"), i, k) {
 		const char *its = json_string_value(json_object_get(k, "key"));
+		const char *found = json_string_value(json_object_get(k, "found"));
 
-		open |= its && strcmp(its, key) == 0 && json_is_null(json_object_get(k, "closed"));
+		open |= its && found && (!key || strcmp(its, key) == 0) &&
+			(!says || strstr(found, says)) &&
+			json_is_null(json_object_get(k, "closed"));
 	}
 	json_decref(o);
 	return open;
@@ -281,10 +285,10 @@ static void clear_up(struct forge *f, const struct forge_lie *l, struct forge_no
 {
 	struct forge_told t;
 
-	if (!is_open(f, n, l->opens))
+	if (!is_open(f, n, l->opens, NULL))
 		return;
 	forge_action(f, &f->alice, &f->alice, "acknowledge", n->m.id, "a lie of the suite", 0, &t);
-	if (strcmp(t.answer, "200") != 0 || is_open(f, n, l->opens))
+	if (strcmp(t.answer, "200") != 0 || is_open(f, n, l->opens, NULL))
 		snprintf(wrong, size, "case %s stays open: %s: %.200s", l->opens, t.answer,
 			 t.reason);
 }
@@ -314,8 +318,11 @@ static void check_lie(struct forge *f, const struct forge_lie *l, struct forge_n
 	two_after = view(f, &f->two);
 	if (strcmp(t->answer, l->answer) != 0 || !strstr(t->reason, l->reason))
 		snprintf(wrong, size, "wanted %s: %s", l->answer, l->reason);
-	else if (l->opens && !is_open(f, n, l->opens))
-		snprintf(wrong, size, "no case %s", l->opens);
+	else if (l->opens && !is_open(f, n, l->opens, l->says))
+		snprintf(wrong, size, "no case %s%s%s", l->opens, l->says ? " that says " : "",
+			 l->says ? l->says : "");
+	else if (taken && !l->opens && is_open(f, n, NULL, NULL))
+		snprintf(wrong, size, "a case was opened");
 	else if (strcmp(l->answer, "forked") == 0 && !is_state(f, n, "forked"))
 		snprintf(wrong, size, "its state is not forked");
 	else if ((!l->opens || l->fresh) && !unchanged(one, one_after, "one", wrong, size))

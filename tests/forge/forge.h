@@ -40,6 +40,7 @@ struct forge_lie {
 	const char *answer; /* result, status, or "closed" */
 	const char *reason; /* text that must be in it */
 	const char *opens; /* key of the case that it must open: it is no refusal then */
+	const char *says; /* text that must be in what the case found; NULL: any */
 	bool fresh; /* told in the name of a node of its own, which it may ruin */
 	bool slow; /* left out of the small suite */
 	/* evidence, in this order; all may be NULL */
@@ -56,7 +57,7 @@ struct forge_table {
 	uint32_t n;
 };
 
-extern const struct forge_table lies_quote, lies_register, lies_ledger, lies_early, lies_judged, lies_body, lies_http, lies_tls,
+extern const struct forge_table lies_quote, lies_register, lies_ledger, lies_early, lies_judged, lies_boot, lies_body, lies_http, lies_tls,
 	lies_enrol, lies_people;
 
 #define FORGE_TABLE(symbol, title, list) const struct forge_table symbol = {title, list, sizeof(list) / sizeof((list)[0])}
