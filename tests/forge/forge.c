@@ -196,9 +196,11 @@ static bool is_open(struct forge *f, const struct forge_node *n, const char *key
 		const char *its = json_string_value(json_object_get(k, "key"));
 		const char *found = json_string_value(json_object_get(k, "found"));
 
-		open |= its && found && (!key || strcmp(its, key) == 0) &&
-			(!says || strstr(found, says)) &&
-			json_is_null(json_object_get(k, "closed"));
+		if (!its || !found || (key && strcmp(its, key) != 0) ||
+		    (says && !strstr(found, says)) || !json_is_null(json_object_get(k, "closed")))
+			continue;
+		open = true;
+		snprintf(f->seen, sizeof(f->seen), "%s: %s", its, found);
 	}
 	json_decref(o);
 	return open;
@@ -322,7 +324,7 @@ static void check_lie(struct forge *f, const struct forge_lie *l, struct forge_n
 		snprintf(wrong, size, "no case %s%s%s", l->opens, l->says ? " that says " : "",
 			 l->says ? l->says : "");
 	else if (taken && !l->opens && is_open(f, n, NULL, NULL))
-		snprintf(wrong, size, "a case was opened");
+		snprintf(wrong, size, "a case was opened: %s", f->seen);
 	else if (strcmp(l->answer, "forked") == 0 && !is_state(f, n, "forked"))
 		snprintf(wrong, size, "its state is not forked");
 	else if ((!l->opens || l->fresh) && !unchanged(one, one_after, "one", wrong, size))

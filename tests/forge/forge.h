@@ -23,6 +23,7 @@ struct forge {
 	bool small; /* what takes long is left out */
 	bool sanitized; /* a build whose memory says nothing about the program's own */
 	uint32_t n, passed, failed, skipped;
+	char seen[256]; /* the last open case that was looked for and found */
 };
 
 /* One piece of evidence, on its way to become a lie. */

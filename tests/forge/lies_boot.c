@@ -259,7 +259,7 @@ static void no_list(struct forge_at *at)
 
 #define MISMATCH .opens = "finding:boot_mismatch", .fresh = true, .mask = MASK, .lines = booted
 #define UNREAD .opens = "finding:boot_log", .fresh = true, .mask = MASK, .lines = booted
-#define LIST .opens = "finding:ima_list", .fresh = true, .lines = measured
+#define LIST .opens = "finding:ima_list", .fresh = true, .mask = MASK, .lines = measured
 #define LEADS "leads to the PCR 10 that was quoted"
 
 static const struct forge_lie lies[] = {
@@ -283,7 +283,7 @@ static const struct forge_lie lies[] = {
 	{"a boot log that is named and does not come", "accepted", "", UNREAD,
 	 .says = "was not sent", .evidence = log_not_sent},
 	{"no boot log, though the firmware measured", "accepted", "", UNREAD, .says = "PCR"},
-	{"IMA's list as it is", "accepted", "", .fresh = true, .lines = measured,
+	{"IMA's list as it is", "accepted", "", .fresh = true, .mask = MASK, .lines = measured,
 	 .evidence = list_as_it_is},
 	{"an entry of IMA's list dropped", "accepted", "", LIST, .says = LEADS,
 	 .evidence = entry_dropped},
