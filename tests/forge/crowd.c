@@ -248,10 +248,10 @@ void crowd_run(struct forge *f)
 		forge_skip(f, "crowd: all connections at once", why);
 	}
 	silent(f, n);
-	greeted(f, f->small ? 200 : 2000);
+	greeted(f, f->small ? 100 : 2000);
 	slow(f, f->small ? 50 : 200);
-	half(f, f->small ? 100 : 2000, 250000);
-	own(f, f->small ? 50 : 500);
+	half(f, f->small ? 50 : 2000, 250000);
+	own(f, f->small ? 30 : 500);
 	large(f, "crowd: one node's bodies of 16 MiB", &f->two.m.person, WIRE_ROUTE_EVIDENCE,
 	      f->small ? 2 : 8, WIRE_MAX_EVIDENCE_BODY, 200l << 10);
 	if (!f->small)

@@ -253,8 +253,8 @@ bool forge_node_begin(struct forge_node *n, struct forge_told *told)
 	jsonl_strn(&j, "csr", (char *)m->csr.data, m->csr.size);
 	jsonl_str(&j, "agent", "0.1.0");
 	jsonl_end(&j);
-	forge_wire_call(n->wire, NULL, "POST", WIRE_ROUTE_ENROL, WIRE_TYPE_JSON, b.data, b.size,
-			&a);
+	forge_wire_call(n->wire, NULL, "POST", n->again ? WIRE_ROUTE_ENROL_AGAIN : WIRE_ROUTE_ENROL,
+			WIRE_TYPE_JSON, b.data, b.size, &a);
 	forge_told_set(told, &a);
 	ok = a.status == 200 && keep_session(n, &a);
 	forge_answer_done(&a);

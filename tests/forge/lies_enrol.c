@@ -262,6 +262,73 @@ static void as_one(struct forge *f, struct forge_node *n, struct forge_told *t)
 	forge_node_done(&m);
 }
 
+/* All of one that is no secret; what follows changes some of it, and asks for a certificate anew. */
+static void as_one_again(struct forge *f, struct forge_node *m, const struct forge_node *n)
+{
+	machine(f, m);
+	m->again = true;
+	m->m.token[0] = 0;
+	snprintf(m->m.label, sizeof(m->m.label), "%s", n->m.label);
+	memcpy(m->m.id, n->m.id, sizeof(m->m.id));
+	set(&m->m.ek, &n->m.ek);
+	set(&m->m.ek_cert, &n->m.ek_cert);
+	set(&m->m.ak, &n->m.ak);
+	set(&m->m.event, &n->m.event);
+	set(&m->m.attest, &n->m.attest);
+	set(&m->m.sig, &n->m.sig);
+}
+
+static void again_for_own_key(struct forge *f, struct forge_node *n, struct forge_told *t)
+{
+	struct forge_node m;
+	struct fake_tpm *own;
+
+	as_one_again(f, &m, n);
+	/* The TPM is there, as for root on the node; the key is not the node's. */
+	own = m.m.tpm;
+	m.m.tpm = n->m.tpm;
+	activate(&m, true, t);
+	m.m.tpm = own;
+	forge_node_done(&m);
+}
+
+static void again_without_tpm(struct forge *f, struct forge_node *n, struct forge_told *t)
+{
+	struct forge_node m;
+
+	as_one_again(f, &m, n);
+	set(&m.m.csr, &n->m.csr);
+	activate(&m, true, t);
+	forge_node_done(&m);
+}
+
+static void again_with_own_ak(struct forge *f, struct forge_node *n, struct forge_told *t)
+{
+	struct forge_node m, own;
+
+	machine(f, &own);
+	as_one_again(f, &m, n);
+	set(&m.m.csr, &n->m.csr);
+	set(&m.m.ak, &own.m.ak);
+	set(&m.m.event, &own.m.event);
+	set(&m.m.attest, &own.m.attest);
+	set(&m.m.sig, &own.m.sig);
+	activate(&m, true, t);
+	forge_node_done(&m);
+	forge_node_done(&own);
+}
+
+static void again_of_nobody(struct forge *f, struct forge_node *n, struct forge_told *t)
+{
+	struct forge_node m;
+
+	(void)n;
+	machine(f, &m);
+	m.again = true;
+	activate(&m, true, t);
+	forge_node_done(&m);
+}
+
 static void unknown_token(struct forge *f, struct forge_node *n, struct forge_told *t)
 {
 	struct forge_node m;
@@ -414,6 +481,12 @@ static const struct forge_lie lies[] = {
 	{"a session that nobody began", "409", "this enrolment's time is over", .tell = no_session},
 	{"the proof of another session", "403", NO_ANSWER, .tell = proof_of_other_session},
 	{"another node's EK, without its TPM", "403", NO_ANSWER, .tell = as_one},
+	{"a certificate anew, for a key of its own", "403",
+	 "its keys are not those that it was enrolled with", .tell = again_for_own_key},
+	{"a certificate anew, without the TPM", "403", NO_ANSWER, .tell = again_without_tpm},
+	{"a certificate anew, with another AK", "403", NO_ANSWER, .tell = again_with_own_ak},
+	{"a certificate anew, of a node that never had one", "403", "is not enrolled",
+	 .tell = again_of_nobody},
 	{"a token that nobody made", "403", "the join token is not known", .tell = unknown_token},
 	{"a token used before", "403", "the join token is not known, or was used before",
 	 .tell = token_twice},
