@@ -202,7 +202,7 @@ class Node:
         self.etc, self.ledger, self.state = self.dir + "/etc", self.dir + "/node/ledger", self.dir + "/node/state"
         self.log = self.dir + "/log"
         self.tpm = tpm or Tpm(self.dir + "/tpm")
-        self.process, self.n_writes, self.starts = None, 0, 0
+        self.process, self.n_writes, self.starts, self.packed = None, 0, 0, {}
         path = self.dir + "/control"
         with open(path, "wb") as f:
             f.write(bytes(HEADER + FILE * MAX_FILES))
@@ -220,6 +220,7 @@ class Node:
     def anew(self):
         """Ledger and state go; the TPM stays: the next start enrols it again."""
         shutil.rmtree(self.dir + "/node")
+        self.packed = {}
         self.forget_files()
         self.make_token()
 
@@ -290,11 +291,24 @@ class Node:
 
     # --- what lies on its disk ---
     def lines(self):
-        out = []
-        for path in sorted(glob.glob(self.ledger + "/events-*.jsonl")):
-            data = open(path, "rb").read()
-            out += data.split(b"\n")[1:-1]
+        out, paths = [], {}
+        for path in glob.glob(self.ledger + "/events-*.jsonl*"):
+            stem = path.split(".jsonl")[0]
+            if path.endswith(".jsonl") or (path.endswith(".zst") and stem not in paths):
+                paths[stem] = path
+        for stem in sorted(paths):
+            out += self.segment(paths[stem]).split(b"\n")[1:-1]
         return out
+
+    def segment(self, path):
+        if path.endswith(".zst"):
+            if path not in self.packed:
+                self.packed[path] = subprocess.run(["zstd", "-dcq", path], stdout=subprocess.PIPE, check=False).stdout
+            return self.packed[path]
+        try:
+            return open(path, "rb").read()
+        except FileNotFoundError: # packed just now
+            return self.segment(path + ".zst")
 
     def n_lines(self):
         return len(self.lines())
@@ -340,7 +354,7 @@ class Node:
         """The register's value as the anchors tell it, and with what is pending."""
         data = open(self.ledger + "/anchors", "rb").read() if os.path.exists(self.ledger + "/anchors") else b""
         at, fold, pending, head = len(b"plumb-anchors-v1\n"), bytes(32), None, 0
-        origin = json.loads(open(sorted(glob.glob(self.ledger + "/events-*.jsonl"))[0], "rb").readline())["origin"] if data else ""
+        origin = json.load(open(self.ledger + "/record.json"))["origin"] if data else ""
         while at + 4 <= len(data):
             size = struct.unpack(">I", data[at:at + 4])[0]
             rest = data[at + 4:at + 4 + size]
@@ -362,7 +376,7 @@ class Node:
 
     def check(self, acknowledged=0, zeroed=False, python=False, unproven=True):
         """The ledger verifies, and nothing that somebody was told of is missing."""
-        if not glob.glob(self.ledger + "/events-*.jsonl") or not os.path.exists(self.ledger + "/record.json"):
+        if not glob.glob(self.ledger + "/events-*.jsonl*") or not os.path.exists(self.ledger + "/record.json"):
             need(acknowledged == 0, "%d lines were acknowledged, and there is no ledger" % acknowledged)
             return
         need(self.n_lines() >= acknowledged, "%d lines were acknowledged, and %d are there" % (acknowledged, self.n_lines()))

@@ -20,12 +20,35 @@ struct tpm_chip {
 	struct tpm_esys t;
 	struct tpm_ek ek; /* kind NULL: not chosen yet */
 	struct tpm_keys keys;
+	char *tcti;
+	bool broken; /* a command or its answer was lost: ESYS takes no other in that state, so its context is to be made anew */
 };
 
 /* What the door promises: nothing below may reach its caller under another number. */
-static int door_error(int r)
+static int door_error(struct tpm_chip *c, int r)
 {
+	c->broken |= r == -ENODEV;
 	return r == -ENOENT || r == -ESTALE ? -EIO : r;
+}
+
+/* What lies on the chip is found, or loaded, again when it is needed. */
+static int ready(struct tpm_chip *c)
+{
+	struct why why;
+	int r;
+
+	if (!c->broken)
+		return 0;
+	tpm_keys_forget(&c->keys);
+	c->ek.object.handle = ESYS_TR_NONE;
+	c->ek.object.persistent = false;
+	tpm_esys_close(&c->t);
+	c->t = (struct tpm_esys){.esys = NULL};
+	r = tpm_esys_open(c->tcti, &c->t, &why);
+	if (r < 0)
+		return -ENODEV;
+	c->broken = false;
+	return 0;
 }
 
 static int put_marshalled(struct buf *ret, TSS2_RC rc, const uint8_t *bytes, size_t size)
@@ -54,12 +77,15 @@ static int chip_read_clock(void *ctx, struct tpm_clock *ret)
 {
 	struct tpm_chip *c = ctx;
 	TPMS_TIME_INFO *now = NULL;
-	int r = tpm_esys_error(
-		Esys_ReadClock(c->t.esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &now),
-		"read_clock");
+	int r = ready(c);
+
+	if (r >= 0)
+		r = tpm_esys_error(
+			Esys_ReadClock(c->t.esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &now),
+			"read_clock");
 
 	if (r < 0)
-		return door_error(r);
+		return door_error(c, r);
 	*ret = (struct tpm_clock){
 		.reset_count = now->clockInfo.resetCount,
 		.restart_count = now->clockInfo.restartCount,
@@ -147,25 +173,35 @@ static int read_all(struct tpm_chip *c, uint32_t mask, struct quote_pcrs *ret)
 
 static int chip_pcr_read(void *ctx, uint32_t mask, struct quote_pcrs *ret)
 {
-	int r = -EAGAIN;
+	struct tpm_chip *c = ctx;
+	int r;
 
 	if (mask == 0 || mask >> QUOTE_N_PCRS)
 		return -EINVAL;
+	r = ready(c);
+	if (r < 0)
+		return r;
+	r = -EAGAIN;
 	for (unsigned int i = 0; r == -EAGAIN && i < MAX_READS; i++)
 		r = read_all(ctx, mask, ret);
-	return r == -EAGAIN ? -EBUSY : door_error(r);
+	return r == -EAGAIN ? -EBUSY : door_error(c, r);
 }
 
 static int chip_pcr_extend(void *ctx, uint32_t index, const struct digest *digest)
 {
 	struct tpm_chip *c = ctx;
 	TPML_DIGEST_VALUES values = {.count = 1, .digests = {{.hashAlg = TPM2_ALG_SHA256}}};
+	int r;
 
 	if (index >= QUOTE_N_PCRS)
 		return -EINVAL;
 	memcpy(values.digests[0].digest.sha256, digest->bytes, DIGEST_SIZE);
-	return door_error(tpm_esys_error(
-		Esys_PCR_Extend(c->t.esys, ESYS_TR_PCR0 + index, PASSWORD, &values), "pcr_extend"));
+	r = ready(c);
+	if (r >= 0)
+		r = tpm_esys_error(
+			Esys_PCR_Extend(c->t.esys, ESYS_TR_PCR0 + index, PASSWORD, &values),
+			"pcr_extend");
+	return door_error(c, r);
 }
 
 static int chip_ek_public(void *ctx, struct buf *ret_public, struct buf *ret_cert)
@@ -174,7 +210,7 @@ static int chip_ek_public(void *ctx, struct buf *ret_public, struct buf *ret_cer
 	int r = need_ek(c);
 
 	if (r < 0)
-		return door_error(r);
+		return door_error(c, r);
 	buf_put(ret_public, c->ek.public.data, c->ek.public.size);
 	buf_put(ret_cert, c->ek.cert.data, c->ek.cert.size);
 	r = buf_status(ret_public);
@@ -193,7 +229,7 @@ static int chip_keys_open(void *ctx, struct buf *blobs, struct buf *ret_ak_publi
 		r = tpm_keys_put_public(&c->keys.ak, ret_ak_public);
 	if (r >= 0)
 		r = tpm_keys_put_public(&c->keys.event, ret_event_public);
-	return door_error(r);
+	return door_error(c, r);
 }
 
 static int chip_certify_event(void *ctx, const struct digest *qualifying, struct buf *ret_attest,
@@ -221,7 +257,7 @@ static int chip_certify_event(void *ctx, const struct digest *qualifying, struct
 	tpm_esys_put(&c->t, &c->keys.ak.object);
 	tpm_esys_put(&c->t, &c->keys.event.object);
 	if (r < 0)
-		return door_error(r);
+		return door_error(c, r);
 	buf_put(ret_attest, attest->attestationData, attest->size);
 	r = put_signature(sig, ret_sig);
 	Esys_Free(attest);
@@ -250,7 +286,7 @@ static int chip_activate(void *ctx, const void *blob, size_t blob_size, const vo
 		return -EBADMSG;
 	r = tpm_keys_enter(&c->t, &c->ek, &c->keys.ak);
 	if (r < 0)
-		return door_error(r);
+		return door_error(c, r);
 	r = tpm_ek_enter(&c->t, &c->ek, &session);
 	if (r >= 0) {
 		r = tpm_esys_error(Esys_ActivateCredential(c->t.esys, c->keys.ak.object.handle,
@@ -262,7 +298,7 @@ static int chip_activate(void *ctx, const void *blob, size_t blob_size, const vo
 	}
 	tpm_esys_put(&c->t, &c->keys.ak.object);
 	if (r < 0)
-		return door_error(r);
+		return door_error(c, r);
 	buf_put(ret, found->buffer, found->size);
 	explicit_bzero(found->buffer, found->size);
 	Esys_Free(found);
@@ -329,14 +365,16 @@ static int chip_quote(void *ctx, uint32_t mask, const struct digest *qualifying,
 
 	if (!c->keys.open || mask == 0 || mask >> QUOTE_N_PCRS)
 		return -EINVAL;
-	r = tpm_keys_enter(&c->t, &c->ek, &c->keys.ak);
+	r = ready(c);
+	if (r >= 0)
+		r = tpm_keys_enter(&c->t, &c->ek, &c->keys.ak);
 	if (r < 0)
-		return door_error(r);
+		return door_error(c, r);
 	r = -EAGAIN;
 	for (unsigned int i = 0; r == -EAGAIN && i < MAX_READS; i++)
 		r = quote_once(c, mask, qualifying, ret_attest, ret_sig, ret_pcrs);
 	tpm_esys_put(&c->t, &c->keys.ak.object);
-	return r == -EAGAIN ? -EBUSY : door_error(r);
+	return r == -EAGAIN ? -EBUSY : door_error(c, r);
 }
 
 static int chip_sign_event(void *ctx, const struct digest *digest, struct buf *ret_sig)
@@ -354,14 +392,16 @@ static int chip_sign_event(void *ctx, const struct digest *digest, struct buf *r
 	if (!c->keys.open)
 		return -EINVAL;
 	memcpy(what.buffer, digest->bytes, DIGEST_SIZE);
-	r = tpm_keys_enter(&c->t, &c->ek, &c->keys.event);
+	r = ready(c);
+	if (r >= 0)
+		r = tpm_keys_enter(&c->t, &c->ek, &c->keys.event);
 	if (r >= 0)
 		r = tpm_esys_error(Esys_Sign(c->t.esys, c->keys.event.object.handle, PASSWORD,
 					     &what, &own_scheme, &no_ticket, &sig),
 				   "sign");
 	tpm_esys_put(&c->t, &c->keys.event.object);
 	if (r < 0)
-		return door_error(r);
+		return door_error(c, r);
 	r = put_signature(sig, ret_sig);
 	Esys_Free(sig);
 	return r;
@@ -374,6 +414,7 @@ static void chip_close(void *ctx)
 	tpm_keys_close(&c->t, &c->keys);
 	tpm_ek_close(&c->t, &c->ek);
 	tpm_esys_close(&c->t);
+	free(c->tcti);
 	free(c);
 }
 
@@ -403,8 +444,10 @@ int tpm_open(const char *tcti, struct tpm **ret, struct why *ret_why)
 	c->door = (struct tpm){&ops, c};
 	c->ek.object.handle = ESYS_TR_NONE;
 	tpm_keys_init(&c->keys);
-	r = tpm_esys_open(tcti, &c->t, ret_why);
+	c->tcti = strdup(tcti);
+	r = c->tcti ? tpm_esys_open(tcti, &c->t, ret_why) : -ENOMEM;
 	if (r < 0) {
+		free(c->tcti);
 		free(c);
 		return r;
 	}

@@ -67,6 +67,7 @@ static int from_layers(TSS2_RC rc)
 			return -EBUSY;
 		case TSS2_BASE_RC_IO_ERROR:
 		case TSS2_BASE_RC_NO_CONNECTION:
+		case TSS2_BASE_RC_BAD_SEQUENCE: /* of the context, since an answer was lost */
 			return -ENODEV;
 		}
 	}

@@ -197,3 +197,9 @@ void tpm_keys_close(struct tpm_esys *t, struct tpm_keys *k)
 	tpm_esys_drop(t, &k->event.object);
 	k->open = false;
 }
+
+void tpm_keys_forget(struct tpm_keys *k)
+{
+	k->ak.object.handle = ESYS_TR_NONE;
+	k->event.object.handle = ESYS_TR_NONE;
+}

@@ -26,6 +26,7 @@ void tpm_keys_init(struct tpm_keys *k);
 /* Empty blobs: makes both keys and fills blobs. -EKEYREJECTED: blobs are damaged or of another TPM; set them aside, enrol anew. */
 int tpm_keys_open(struct tpm_esys *t, struct tpm_ek *ek, struct buf *blobs, struct tpm_keys *k);
 void tpm_keys_close(struct tpm_esys *t, struct tpm_keys *k);
+void tpm_keys_forget(struct tpm_keys *k);	/* the ESYS context is another one: what is saved, and the blobs, are loaded when needed */
 
 /* On the chip afterwards; tpm_esys_put() takes it off. */
 int tpm_keys_enter(struct tpm_esys *t, struct tpm_ek *ek, struct tpm_key *key);
