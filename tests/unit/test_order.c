@@ -77,6 +77,30 @@ static void test_example_scan(void **state)
 	buf_done(&again);
 }
 
+static void test_key_bytes(void **state)
+{
+	struct buf want = {0}, again = {0};
+	struct order o;
+	struct why why;
+	char *at;
+
+	(void)state;
+	read_data("tests/data/order/order_key.json", &want);
+	assert_int_equal(order_parse(want.data, want.size, &o, &why), 0);
+	assert_int_equal(o.kind, ORDER_KEY);
+	assert_int_equal(o.key_size, 91);
+	assert_int_equal(order_write(&o, &again), 0);
+	assert_int_equal(again.size, want.size);
+	assert_memory_equal(again.data, want.data, want.size);
+	/* Without its key it is none. */
+	at = memmem(again.data, again.size, "\"key\"", 5);
+	assert_non_null(at);
+	at[1] = 'x';
+	assert_int_equal(order_parse(again.data, again.size, &o, &why), -EBADMSG);
+	buf_done(&want);
+	buf_done(&again);
+}
+
 static void test_kinds(void **state)
 {
 	static const char *const names[] = {"challenge", "baseline", "restart", "quarantine",
@@ -154,9 +178,8 @@ static void test_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),
-		cmocka_unit_test(test_example_scan),
-		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_example), cmocka_unit_test(test_example_scan),
+		cmocka_unit_test(test_kinds),	cmocka_unit_test(test_key_bytes),
 		cmocka_unit_test(test_broken),
 	};
 

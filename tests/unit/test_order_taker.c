@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,6 +33,9 @@ struct world {
 	struct clock clock;
 	unsigned int n_evidence, n_anew, n_scan, want;
 	uint64_t door_ns;
+	char record_path[128];
+	int rekey_result;
+	unsigned int n_rekey;
 };
 
 static uint64_t utc(void *ctx)
@@ -65,6 +69,14 @@ static void on_anew(void *ctx)
 	((struct world *)ctx)->n_anew++;
 }
 
+static int on_rekey(void *ctx)
+{
+	struct world *w = ctx;
+
+	w->n_rekey++;
+	return w->rekey_result;
+}
+
 static void open_taker(struct world *w)
 {
 	const struct order_taker_options o = {.io = fsio_system(),
@@ -76,6 +88,9 @@ static void open_taker(struct world *w)
 					      .evidence = on_evidence,
 					      .scan = on_scan,
 					      .restart = on_restart,
+					      .record_path = w->record_path,
+					      .rekey = on_rekey,
+					      .rekey_ctx = w,
 					      .judged_anew = on_anew,
 					      .ctx = w};
 	struct why why = {""};
@@ -113,6 +128,7 @@ static int make(void **state)
 	assert_int_equal(sign_key_generate(SIGN_ED25519, &w->approver), 0);
 	assert_int_equal(sign_key_generate(SIGN_ED25519, &w->stranger), 0);
 	snprintf(w->baseline_path, sizeof(w->baseline_path), "%s/baseline.jsonl", w->f.dir);
+	snprintf(w->record_path, sizeof(w->record_path), "%s/kept-record.json", w->f.dir);
 	start(w);
 	*state = w;
 	return 0;
@@ -248,6 +264,68 @@ static void test_not_ours(void **state)
 	o.node[5] = o.node[5] == 'a' ? 'b' : 'a';
 	refused(w, &o, key, WIRE_DSSE_ORDER, 0);
 	buf_done(&b);
+}
+
+/* The verifier's other key: on the disk, then believed, and the old one no more. */
+static void test_key(void **state)
+{
+	struct world *w = *state;
+	struct order o = order_of(w, 1, ORDER_KEY);
+	struct sign_key *other = NULL, *weak = NULL;
+	struct record kept = {.incarnation = 0};
+	struct buf spki = {0}, b = {0};
+	struct why why;
+
+	assert_int_equal(sign_key_generate(SIGN_P256, &other), 0);
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &weak), 0);
+	assert_int_equal(sign_key_spki(weak, &spki), 0);
+	memcpy(o.key, spki.data, spki.size);
+	o.key_size = spki.size;
+	give(w, &o);
+	assert_int_equal(lines(w, "\"number\":1,\"kind\":\"order_key\"", "refused: it is no P-256"),
+			 1);
+	assert_int_not_equal(access(w->record_path, F_OK), 0);
+	buf_clear(&spki);
+	assert_int_equal(sign_key_spki(other, &spki), 0);
+	memcpy(o.key, spki.data, spki.size);
+	o.key_size = spki.size;
+	o.number = 2;
+	give(w, &o);
+	assert_int_equal(lines(w, "\"number\":2,\"kind\":\"order_key\"", "\"result\":\"done\""), 1);
+	assert_int_equal(fsio_read_file(fsio_system(), w->record_path, 65536, &b), 0);
+	assert_int_equal(record_parse(b.data, b.size, &kept, &why), 0);
+	assert_int_equal(kept.order_key.size, spki.size);
+	assert_memory_equal(kept.order_key.data, spki.data, spki.size);
+	assert_memory_equal(kept.ak_public.data, w->record.ak_public.data, kept.ak_public.size);
+	record_done(&kept);
+	buf_clear(&b);
+	/* The old one's word is none now; the new one's is. */
+	o = order_of(w, 3, ORDER_CHALLENGE);
+	give(w, &o);
+	assert_int_equal(order_taker_last(w->taker), 2);
+	seal(&o, other, WIRE_DSSE_ORDER, &b);
+	order_taker_take(w->taker, &b, 1);
+	assert_int_equal(order_taker_last(w->taker), 3);
+	buf_done(&b);
+	buf_done(&spki);
+	sign_key_free(other);
+	sign_key_free(weak);
+}
+
+/* A disk that does not keep the wish: the order is refused, and nothing stops. */
+static void test_rekey(void **state)
+{
+	struct world *w = *state;
+	struct order o = order_of(w, 1, ORDER_REKEY);
+
+	w->rekey_result = -ENOSPC;
+	give(w, &o);
+	assert_int_equal(lines(w, "\"kind\":\"rekey\"", "\"result\":\"refused: No space"), 1);
+	w->rekey_result = 0;
+	o.number = 2;
+	give(w, &o);
+	assert_int_equal(lines(w, "\"number\":2,\"kind\":\"rekey\"", "\"result\":\"begun\""), 1);
+	assert_int_equal(w->n_rekey, 2);
 }
 
 /* Announced until its time is over, by boot time; and no life is longer than it can be counted. */
@@ -425,7 +503,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_once_and_upwards), T(test_recovered),	 T(test_not_ours), T(test_restart),
+		T(test_once_and_upwards), T(test_recovered),	 T(test_not_ours),
+		T(test_restart),	  T(test_key),		 T(test_rekey),
 		T(test_baseline),	  T(test_fetched_later), T(test_scan),
 	};
 
