@@ -157,10 +157,10 @@ uint32_t marks_paths(const struct marks *m, const struct marks_fid *fid, const c
 	memcpy(f.fsid, fid->fsid, sizeof(f.fsid));
 	memcpy(f.handle, fid->handle, fid->size);
 	for (uint32_t k = 0; k <= MARKS_LAYERS; k++) {
-		if (!m->tables[k])
-			continue;
-		n += paths_in(m->tables[k], &f, ret + n, max - n);
-		*ret_layer |= k > 0 && n > 0;
+		uint32_t more = m->tables[k] ? paths_in(m->tables[k], &f, ret + n, max - n) : 0;
+
+		*ret_layer |= k > 0 && more > 0;
+		n += more;
 	}
 	return n;
 }
