@@ -274,6 +274,28 @@ static void a_write_that_comes_later_is_found(void **state)
 	assert_non_null(strstr(b->lines[0].found, " 6 sha256:"));
 }
 
+/* A scan comes by between what was said before the deed and the second look: it is told by whoever said so, and once. */
+static void a_scan_asks_first_who_was_about_to(void **state)
+{
+	struct bench *b = *state;
+	char other[128];
+
+	snprintf(other, sizeof(other), "%s/other", b->dir);
+	note(b, "lsm", b->file, CHANGES_WRITE | CHANGES_BEFORE, 7);
+	changes_before_scan(b->changes, b->file, false); /* not done yet, and noted for later */
+	assert_int_equal(b->n, 0);
+	write_file(b->file, "later!");
+	changes_before_scan(b->changes, other, false);
+	assert_int_equal(b->n, 0);
+	changes_before_scan(b->changes, b->file, false);
+	assert_int_equal(b->n, 1);
+	assert_string_equal(b->lines[0].src, "lsm");
+	assert_string_equal(b->lines[0].op, "write");
+	note(b, "fanotify", b->file, CHANGES_WRITE, 7);
+	changes_look(b->changes);
+	assert_int_equal(b->n, 1);
+}
+
 static void the_opener_is_the_writer(void **state)
 {
 	struct bench *b = *state;
@@ -345,6 +367,24 @@ static void what_comes_to_a_layer_is_what_it_does(void **state)
 	write_file(path, "shown");
 	await_line(b, 3);
 	assert_string_equal(b->lines[3].key + strlen("file:"), path);
+}
+
+/* Copied for what is then done in it, which is told; nobody moved it there. */
+static void a_directory_comes_to_a_layer(void **state)
+{
+	struct bench *b = *state;
+	char dir[96], path[128];
+
+	snprintf(dir, sizeof(dir), "%s/sub", b->dir);
+	snprintf(path, sizeof(path), "%s/inner", dir);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	write_file(path, "one");
+	note(b, "lsm", dir, CHANGES_MOVED_TO | CHANGES_LAYER | CHANGES_ON_DIR | CHANGES_BEFORE, 7);
+	changes_look(b->changes);
+	assert_true(b->n >= 1);
+	for (uint32_t i = 0; i < b->n; i++)
+		assert_string_equal(b->lines[i].op, "create");
+	assert_true(b->marked >= 2); /* it, and what is in it */
 }
 
 static void came_and_went_move_marks(void **state)
@@ -426,11 +466,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_done_is_not_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_that_comes_later_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_opener_is_the_writer, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_scan_asks_first_who_was_about_to, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(what_was_told_is_not_told_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(to_create_what_is_there_is_to_open_it, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_comes_to_a_layer_is_what_it_does, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_directory_comes_to_a_layer, setup, teardown),
 		cmocka_unit_test_setup_teardown(came_and_went_move_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_are_lost_and_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_tree_above_is_told, setup, teardown),

@@ -106,12 +106,13 @@ static void on_measured(void *ctx)
 		assert_non_null(file_set_value(b->files, file_set_path_at(b->files, i)));
 }
 
-static void on_told(void *ctx)
+static void before_file(void *ctx, const char *path, bool anew)
 {
 	const struct file_set_deed deed = {.src = "lsm", .op = "write", .only_change = true};
 	struct bench *b = ctx;
 
-	if (b->told)
+	(void)anew;
+	if (b->told && strcmp(b->told, path) == 0)
 		(void)file_set_check(b->files, b->told, &deed);
 }
 
@@ -124,7 +125,7 @@ static void open_scan(struct bench *b, uint32_t interval_ms, uint32_t bytes_s)
 					     .bytes_s = bytes_s,
 					     .done = on_done,
 					     .measured = on_measured,
-					     .told = on_told,
+					     .before = before_file,
 					     .ctx = b,
 					     .first_now = true};
 	struct why why = {""};

@@ -182,7 +182,7 @@ static int ancestor_moved(struct changes *c, const char *path, struct file_set_d
 	return changed;
 }
 
-enum look { LOOK_FIRST, LOOK_AGAIN, LOOK_TOLD };
+enum look { LOOK_FIRST, LOOK_AGAIN, LOOK_ANEW, LOOK_TOLD };
 
 static int look(struct changes *c, const struct pending *p, enum look how)
 {
@@ -194,7 +194,8 @@ static int look(struct changes *c, const struct pending *p, enum look how)
 		.other = p->other,
 		.scope = scope,
 		.actor = &actor,
-		.only_change = how == LOOK_AGAIN || p->told ||
+		.anew = how == LOOK_ANEW,
+		.only_change = how == LOOK_AGAIN || how == LOOK_ANEW || p->told ||
 			       (how == LOOK_FIRST && (p->what & CHANGES_BEFORE) &&
 				!(p->what & CHANGES_ATTR)),
 	};
@@ -380,6 +381,32 @@ void changes_look(struct changes *c)
 		settle(c);
 }
 
+static bool is_pending(const struct changes *c, const char *path)
+{
+	for (uint32_t i = 0; i < c->n_pending; i++)
+		if (strcmp(c->pending[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+void changes_before_scan(struct changes *c, const char *path, bool anew)
+{
+	if (c->looking)
+		return;
+	if (is_pending(c, path))
+		changes_look(c);
+	/* LSM speaks before the deed, which may have come only after we looked; the last who was about to do it did. */
+	for (uint32_t i = c->n_hints; i > 0; i--) {
+		struct hint *h = &c->hints[i - 1];
+
+		if (strcmp(h->p.path, path) != 0)
+			continue;
+		if (look(c, &h->p, anew ? LOOK_ANEW : LOOK_AGAIN))
+			h->told |= h->p.what;
+		return;
+	}
+}
+
 static void on_settled(evutil_socket_t fd, short what, void *ctx)
 {
 	struct changes *c = ctx;
@@ -444,8 +471,10 @@ void changes_note(struct changes *c, const struct changes_note *n)
 	struct pending *p;
 	uint32_t what = n->what;
 
-	if (what & CHANGES_LAYER && what & CAME && !(what & CHANGES_ON_DIR))
-		what = (what & ~(uint32_t)CAME) | MAY_COME;
+	/* A directory is copied to a layer before what lies in it is changed: it was moved from nowhere. */
+	if (what & CHANGES_LAYER && what & CAME)
+		what = (what & ~(uint32_t)CAME) |
+		       (what & CHANGES_ON_DIR ? CHANGES_CREATE : MAY_COME);
 	else if (what & CHANGES_BEFORE && what & CHANGES_CREATE && !(what & CHANGES_ON_DIR))
 		what ^= CHANGES_CREATE | MAY_CREATE;
 	what &= ~(uint32_t)CHANGES_LAYER;

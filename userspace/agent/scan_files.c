@@ -56,7 +56,11 @@ static void let_go(const char *path)
 static void check(struct scan_files *s, const char *path, bool anew)
 {
 	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .anew = anew};
-	int r = file_set_check(s->o.files, path, &deed);
+	int r;
+
+	if (s->o.before)
+		s->o.before(s->o.ctx, path, anew);
+	r = file_set_check(s->o.files, path, &deed);
 
 	if (r < 0)
 		log_error("scan=files path=\"%s\" error=%s next=\"again in the next pass\"", path,
@@ -149,8 +153,8 @@ static void on_slice(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (s->o.told)
-		s->o.told(s->o.ctx);
+	if (s->o.hear)
+		s->o.hear(s->o.ctx);
 	if (slice(s, clock_boot_ns(s->o.clock) + s->o.slice_ms * 1000000ull)) {
 		end(s);
 		return;

@@ -91,12 +91,11 @@ static void on_measured(void *ctx)
 }
 
 /* A scan knows nobody: what it finds first is told without who did it. */
-static void on_told(void *ctx)
+static void before_scan(void *ctx, const char *path, bool anew)
 {
 	struct sensors_files *s = ctx;
 
-	on_flush(s);
-	changes_look(s->changes);
+	changes_before_scan(s->changes, path, anew);
 }
 
 /* Marks first, then the first measurement: nothing may change between the two unseen. */
@@ -120,7 +119,8 @@ static int start(struct sensors_files *s, struct event_base *base, const struct 
 						.interval_ms = s->o.rescan_ms,
 						.done = s->o.scanned ? on_scanned : NULL,
 						.measured = s->o.measured ? on_measured : NULL,
-						.told = on_told,
+						.hear = on_flush,
+						.before = before_scan,
 						.ctx = s};
 	struct why why = {""};
 	int seen, r = changes_open(base, &changes, sink, &s->changes);
