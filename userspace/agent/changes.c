@@ -78,6 +78,8 @@ static void drop(struct changes *c, const char *path, bool below_too)
 
 static const char *op_of(uint32_t what)
 {
+	if (what & MAY_COME && what & CHANGES_WRITE)
+		return "write";
 	if (what & CHANGES_MOVED_TO)
 		return "moved_to";
 	if (what & CHANGES_MOVED_FROM)
@@ -318,7 +320,10 @@ static uint32_t came_to_layer(const struct pending *p, bool was_there)
 
 	if (lstat(p->path, &st) < 0)
 		return CHANGES_DELETE;
-	return was_there && !(p->what & WENT) ? CHANGES_WRITE : CHANGES_CREATE;
+	if (!was_there || p->what & WENT)
+		return CHANGES_CREATE;
+	/* A directory is copied for what is then done in it: that is told, and the copy is to be marked. */
+	return p->what & CHANGES_ON_DIR ? CHANGES_WRITE | CHANGES_CREATE : CHANGES_WRITE;
 }
 
 /* The kernel asks before it knows whether the name is there: to create may be to open. */
@@ -471,10 +476,8 @@ void changes_note(struct changes *c, const struct changes_note *n)
 	struct pending *p;
 	uint32_t what = n->what;
 
-	/* A directory is copied to a layer before what lies in it is changed: it was moved from nowhere. */
 	if (what & CHANGES_LAYER && what & CAME)
-		what = (what & ~(uint32_t)CAME) |
-		       (what & CHANGES_ON_DIR ? CHANGES_CREATE : MAY_COME);
+		what = (what & ~(uint32_t)CAME) | MAY_COME;
 	else if (what & CHANGES_BEFORE && what & CHANGES_CREATE && !(what & CHANGES_ON_DIR))
 		what ^= CHANGES_CREATE | MAY_CREATE;
 	what &= ~(uint32_t)CHANGES_LAYER;
