@@ -20,6 +20,7 @@
 #include "contain.h"
 #include "documents.h"
 #include "enrol.h"
+#include "gates.h"
 #include "intake.h"
 #include "key_orders.h"
 #include "log.h"
@@ -54,9 +55,11 @@ struct rooms {
 	struct actions *actions;
 	struct api api;
 	struct server *server;
+	struct gates *gates;
 	struct event *tick, *term, *interrupt;
 	struct verifier v;
 	int lock;
+	const char *exempt[CONF_MAX_LIST + 1]; /* namespaces; borrowed */
 	char baseline_dir[PATH_MAX], log_dir[PATH_MAX], witness_name[256];
 };
 
@@ -212,6 +215,33 @@ static int open_ima_keys(const struct verifier_settings *s, struct rooms *o, str
 	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
 }
 
+static int open_gates(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	struct gates_options g = {
+		.store = &o->store,
+		.rules = {.allow_unknown = s->allow_unknown,
+			  .allow_degraded = s->allow_degraded,
+			  .allow_silent = s->allow_silent,
+			  .startup_taint = !s->allow_untainted,
+			  .dry_run = s->admission_dry_run,
+			  .exempt = o->exempt,
+			  .n_exempt = 1 + s->admission_exempt.n_items},
+		.admission = {.listen = s->admission_listen,
+			      .cert_file = s->admission_cert,
+			      .key_file = s->admission_key,
+			      .cert_pem = (char *)o->keys.server_pem.data,
+			      .key_pem = (char *)o->keys.server_key_pem.data,
+			      .client_ca_file = s->admission_client_ca},
+	};
+	int r;
+
+	o->exempt[0] = "kube-system";
+	for (uint32_t i = 0; i < s->admission_exempt.n_items; i++)
+		o->exempt[i + 1] = s->admission_exempt.items[i];
+	r = gates_open(&g, &o->gates, ret_why);
+	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
+}
+
 static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
 {
 	struct intake_options i = {.v = &o->v,
@@ -244,11 +274,14 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 	so.cert_pem = (char *)o->keys.server_pem.data;
 	so.key_pem = (char *)o->keys.server_key_pem.data;
 	so.ca_pem = o->api.ca_cert_pem;
+	if (r >= 0)
+		r = open_gates(s, o, ret_why);
 	return r < 0 ? r : server_open(&so, &o->server, ret_why);
 }
 
 static void close_rooms(struct rooms *o)
 {
+	gates_free(o->gates);
 	o->server = server_free(o->server);
 	/* A connection that was at work is freed by the loop, in its next round. */
 	if (o->base)

@@ -329,7 +329,7 @@ struct bufferevent *server_conn_accept(struct event_base *base, void *ctx)
 	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
 	if (!evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c))
 		abort();
-	bound_body(c, NULL, WIRE_MAX_JSON_BODY);
+	bound_body(c, NULL, s->limits.max_body ? s->limits.max_body : WIRE_MAX_JSON_BODY);
 	c->next = s->newest;
 	c->at = &s->newest;
 	if (c->next)

@@ -23,6 +23,7 @@ struct server_conn_limits {
 	 * stall: a stranger that neither sends nor reads, and its next request; idle: the same of one with a certificate. */
 	uint32_t grace_ms, request_ms, stall_ms, idle_ms;
 	uint64_t max_waiting;
+	uint32_t max_body;	/* of a stranger's request; 0: WIRE_MAX_JSON_BODY */
 };
 
 int server_conns_open(struct event_base *base, SSL_CTX *ctx, const struct server_conn_limits *l, struct server_conns **ret);

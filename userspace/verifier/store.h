@@ -117,7 +117,14 @@ struct store_follower {			/* what goes with each transaction: the log's lines */
 	void *ctx;
 };
 
+struct store_watcher {			/* hears of rows of nodes; one at most */
+	void (*put)(void *ctx, const struct store_node *n);	/* inside the transaction: it may not stand */
+	void (*ended)(void *ctx, bool committed);
+	void *ctx;
+};
+
 struct store_ops {
+	void (*watch)(void *ctx, const struct store_watcher *w);	/* copied; NULL: nobody */
 	void (*follow)(void *ctx, const struct store_follower *f);	/* copied; one at most; NULL: nobody */
 	int (*begin)(void *ctx);			/* takes the write lock: what is read after it holds until commit */
 	int (*commit)(void *ctx);

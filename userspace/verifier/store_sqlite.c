@@ -47,6 +47,21 @@ static void follow(void *ctx, const struct store_follower *f)
 		d->follower = *f;
 }
 
+static void watch(void *ctx, const struct store_watcher *w)
+{
+	struct store_sqlite_db *d = ctx;
+
+	d->watcher = w ? *w : (struct store_watcher){.put = NULL};
+}
+
+static void tell_end(struct store_sqlite_db *d, bool committed)
+{
+	if (d->followed)
+		d->follower.ended(d->follower.ctx, committed);
+	if (d->watcher.put)
+		d->watcher.ended(d->watcher.ctx, committed);
+}
+
 static int begin(void *ctx)
 {
 	struct store_sqlite_db *d = ctx;
@@ -64,8 +79,7 @@ static void rollback(void *ctx)
 
 	if (!sqlite3_get_autocommit(d->db))
 		store_sqlite_db_exec(d, "ROLLBACK");
-	if (d->followed)
-		d->follower.ended(d->follower.ctx, false);
+	tell_end(d, false);
 }
 
 /* After a failure nothing of it is there. */
@@ -80,8 +94,8 @@ static int commit(void *ctx)
 		r = store_sqlite_db_exec(d, "COMMIT");
 	if (r < 0)
 		rollback(ctx);
-	else if (d->followed)
-		d->follower.ended(d->follower.ctx, true);
+	else
+		tell_end(d, true);
 	return r;
 }
 
@@ -95,6 +109,7 @@ static void close_store(void *ctx)
 }
 
 static const struct store_ops ops = {
+	.watch = watch,
 	.follow = follow,
 	.begin = begin,
 	.commit = commit,

@@ -26,6 +26,7 @@ struct store_sqlite_db {
 	uint32_t n_kept;
 	struct store_follower follower;
 	bool followed;
+	struct store_watcher watcher;	/* put NULL: nobody */
 	char *node_sql[8], *case_sql[8]; /* made once from the tables of columns (store_sqlite_row); owned */
 };
 

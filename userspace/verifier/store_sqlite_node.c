@@ -131,14 +131,11 @@ static int why_unchanged(struct store_sqlite_db *d, const char *id)
 	return r > 0 ? -ESTALE : -ENOENT;
 }
 
-int store_sqlite_node_put(void *ctx, struct store_node *n)
+static int update(struct store_sqlite_db *d, struct store_node *n)
 {
 	CLEANUP(store_sqlite_db_end) struct store_sqlite_q q = {.stmt = NULL};
-	struct store_sqlite_db *d = ctx;
 	int r;
 
-	if (n->version == 0)
-		return insert(d, n);
 	q = store_sqlite_db_change(d, d->node_sql[UPDATE]);
 	store_sqlite_row_bind(&q, fields + KEYS, N - KEYS, n);
 	store_sqlite_db_text(&q, n->id);
@@ -149,6 +146,16 @@ int store_sqlite_node_put(void *ctx, struct store_node *n)
 	if (r > 0)
 		n->version++;
 	return r < 0 ? r : 0;
+}
+
+int store_sqlite_node_put(void *ctx, struct store_node *n)
+{
+	struct store_sqlite_db *d = ctx;
+	int r = n->version == 0 ? insert(d, n) : update(d, n);
+
+	if (r >= 0 && d->watcher.put)
+		d->watcher.put(d->watcher.ctx, n);
+	return r;
 }
 
 /* One row at a time, by the next id: fn may change rows. */

@@ -35,6 +35,24 @@ static const struct conf_option options[] = {
 	       "URL of the Kubernetes API; none: no node is tainted"),
 	OPTION(kube_token_file, CONF_STR, NULL, 0, 0, "bearer token for it, read each time"),
 	OPTION(kube_ca, CONF_STR, NULL, 0, 0, "PEM file of its CA"),
+	OPTION(admission_listen, CONF_STR, NULL, 0, 0,
+	       "ADDRESS:PORT of the webhook that the Kubernetes API asks; none: it is not served"),
+	OPTION(admission_cert, CONF_STR, NULL, 0, 0,
+	       "PEM file of its certificate, read again when it changes; none: the verifier's own"),
+	OPTION(admission_key, CONF_STR, NULL, 0, 0, "PEM file of its key"),
+	OPTION(admission_client_ca, CONF_STR, NULL, 0, 0,
+	       "PEM file of who signed the API server's certificate; none: anybody may ask"),
+	OPTION(admission_unknown, CONF_STR, "allow", 0, 0,
+	       "allow or deny work on nodes that no attested machine is bound to"),
+	OPTION(admission_degraded, CONF_STR, "allow", 0, 0,
+	       "allow or deny it on degraded ones that nothing contains"),
+	OPTION(admission_silent, CONF_STR, "allow", 0, 0, "allow or deny it on silent ones"),
+	OPTION(admission_untainted, CONF_STR, "deny", 0, 0,
+	       "allow or deny new nodes without the startup taint"),
+	OPTION(admission_exempt, CONF_LIST, "plumbline", 0, 0,
+	       "namespaces whose pods go anywhere, as those of kube-system do"),
+	OPTION(admission_dry_run, CONF_BOOL, "false", 0, 0,
+	       "say what would be refused, and refuse nothing"),
 	OPTION(silent_after, CONF_DURATION_MS, "180s", 1000, 86400000,
 	       "no evidence for so long: the node is silent"),
 	OPTION(unconfirmed_after, CONF_DURATION_MS, "10s", 1000, 3600000,
@@ -103,6 +121,33 @@ static int parse_pcrs(const char *text, uint32_t *ret)
 	return 0;
 }
 
+static int parse_choice(const char *name, const char *text, bool *ret, struct why *ret_why)
+{
+	*ret = strcmp(text, "allow") == 0;
+	if (*ret || strcmp(text, "deny") == 0)
+		return 0;
+	return why_set(ret_why, -EINVAL, "%s: \"%.60s\" is neither allow nor deny", name, text);
+}
+
+static int parse_admission(struct verifier_settings *s, struct why *ret_why)
+{
+	int r = parse_choice("admission_unknown", s->admission_unknown, &s->allow_unknown, ret_why);
+
+	if (r >= 0)
+		r = parse_choice("admission_degraded", s->admission_degraded, &s->allow_degraded,
+				 ret_why);
+	if (r >= 0)
+		r = parse_choice("admission_silent", s->admission_silent, &s->allow_silent,
+				 ret_why);
+	if (r >= 0)
+		r = parse_choice("admission_untainted", s->admission_untainted, &s->allow_untainted,
+				 ret_why);
+	if (r >= 0 && !s->admission_cert != !s->admission_key)
+		r = why_set(ret_why, -EINVAL,
+			    "admission_cert and admission_key: one is nothing without the other");
+	return r;
+}
+
 int verifier_settings_load(int argc, char **argv, struct verifier_settings *ret, int *ret_rest,
 			   struct why *ret_why)
 {
@@ -115,7 +160,7 @@ int verifier_settings_load(int argc, char **argv, struct verifier_settings *ret,
 	r = parse_pcrs(ret->boot_pcrs, &ret->boot_pcr_mask);
 	return r < 0 ? why_set(ret_why, r, "boot_pcrs: \"%.60s\" is no list like 0-7,10",
 			       ret->boot_pcrs)
-		     : 0;
+		     : parse_admission(ret, ret_why);
 }
 
 void verifier_settings_done(struct verifier_settings *s)

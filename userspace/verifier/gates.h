@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gates.h: all that stands between work and a node, opened in order: what is known of bound nodes, the desk that answers, its server.
+ * In: options. Out: rooms that run. Main opens and frees it.
+ */
+#ifndef PLUMB_GATES_H
+#define PLUMB_GATES_H
+
+#include "admission_server.h"
+
+struct gates;
+
+struct gates_options { /* borrowed */
+	const struct store *store;
+	struct admission_rules rules;
+	struct admission_server_options
+		admission; /* listen NULL: no webhook is served; desk is filled in */
+};
+
+int gates_open(const struct gates_options *o, struct gates **ret, struct why *ret_why);
+struct gates *gates_free(struct gates *g);
+
+#endif
