@@ -159,7 +159,7 @@ vmtest: all $(DEEDS) $(SHIM) $(REPLAY) $(O)/tests/bench/spawn $(O)/tests/bench/s
 detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this machine, a line each; KERNELS=all for all kernels
 	$(Q)O=$(O) KERNELS="$(or $(KERNELS),6.12 host)" DETECT=1 vmtests/30-matrix
 
-bursts: all $(BENCH) ## 20,000 execs and 1,000,000 file events, here and in a VM: all in the ledger, or told as lost (root)
+bursts: all $(BENCH) $(DEEDS) ## 20,000 execs and 1,000,000 file events, here and in a VM: all in the ledger, or told as lost (root)
 	$(Q)O=$(O) BURSTS=full LIMIT=3600 ONLY=bursts tests/run flow vm
 
 secureboot: all $(REPLAY) ## Secure Boot in a VM, and each way round it: other command line, kernel, initrd, switched off, unsigned

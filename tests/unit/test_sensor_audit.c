@@ -38,6 +38,7 @@ static void records_are_read(void **state)
 	assert_string_equal(a.key, "audit:ima");
 	assert_int_equal(a.serial, 456);
 	assert_int_equal(a.pid, 77);
+	assert_int_equal(a.utc_ns, 1763500000123 * MS);
 	assert_memory_equal(a.text.data, "file=", 5);
 	assert_int_equal(parse(1334, bpf, strlen(bpf), &a), 0);
 	assert_string_equal(a.key, "audit:bpf");
@@ -60,6 +61,8 @@ static void broken_records_are_refused(void **state)
 					  "audit[1.2:3)",
 					  "audit(1.2:-3)",
 					  "audit(1.99999999999999999999999:3)",
+					  "audit(18446744074.1:3)",
+					  "audit(1.1000:3)",
 					  "Audit(1.2:3)"};
 	struct sensor_audit_record a;
 
@@ -123,7 +126,8 @@ static void numbers_wrap_around(void **state)
 }
 
 struct bench {
-	uint32_t lines, lost;
+	uint32_t lines, lost, execs, pid;
+	uint64_t utc_ns;
 	char key[64], found[256];
 };
 
@@ -144,6 +148,15 @@ static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
 	((struct bench *)ctx)->lost += (uint32_t)n;
 }
 
+static void on_exec(void *ctx, uint32_t pid, uint64_t utc_ns)
+{
+	struct bench *b = ctx;
+
+	b->execs++;
+	b->pid = pid;
+	b->utc_ns = utc_ns;
+}
+
 static void record(struct sensor_audit *s, uint16_t type, uint32_t serial, const char *text)
 {
 	struct buf b = {0};
@@ -160,7 +173,7 @@ static void records_become_lines_and_gaps_losses(void **state)
 {
 	struct bench b = {0};
 	const struct measure_sink sink = {&b, on_line, NULL, on_lost};
-	struct sensor_audit_options o = {.clock = clock_system()};
+	struct sensor_audit_options o = {.clock = clock_system(), .exec = on_exec, .ctx = &b};
 	struct event_base *base = event_base_new();
 	struct proctab *proctab;
 	struct sensor_audit *s;
@@ -181,11 +194,21 @@ static void records_become_lines_and_gaps_losses(void **state)
 	assert_string_equal(b.key, "audit:config");
 	assert_memory_equal(b.found, "op=set audit_enabled=0 old=1 res=1", 34);
 	record(s, 1400, 1001, "apparmor"); /* not taken, and no gap */
-	record(s, 1334, 1002 + 2 * AUDIT_SERIALS_WINDOW, "prog-id=3 op=UNLOAD");
+	/* As a rule for execs makes them; the path behind it names no process. */
+	record(s, 1300, 1002,
+	       "arch=c000003e syscall=59 success=yes exit=0 items=2 ppid=5 pid=77 auid=0");
+	assert_int_equal(b.execs, 0);
+	record(s, 1309, 1002, "argc=2 a0=\"a\" a1=\"pid=4\"");
+	record(s, 1309, 1002, "a2=\"b\"");
+	assert_int_equal(b.execs, 1);
+	assert_int_equal(b.pid, 77);
+	assert_int_equal(b.utc_ns, 1002 * MS);
+	assert_int_equal(b.lines, 1);
+	record(s, 1334, 1003 + 2 * AUDIT_SERIALS_WINDOW, "prog-id=3 op=UNLOAD");
 	assert_int_equal(b.lines, 2);
 	assert_true(b.lost > AUDIT_SERIALS_WINDOW && b.lost <= 2 * AUDIT_SERIALS_WINDOW);
 	for (uint32_t i = 0; i < 2 * SENSOR_AUDIT_MAX_A_SECOND; i++)
-		record(s, 1805, 1003 + 2 * AUDIT_SERIALS_WINDOW + i, "file=x");
+		record(s, 1805, 1004 + 2 * AUDIT_SERIALS_WINDOW + i, "file=x");
 	assert_int_equal(b.lines, SENSOR_AUDIT_MAX_A_SECOND);
 	/* When the second is over, all that did not become a line is counted. */
 	while (b.lost < 2 * AUDIT_SERIALS_WINDOW + SENSOR_AUDIT_MAX_A_SECOND)

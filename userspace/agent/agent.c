@@ -104,7 +104,7 @@ static void on_flush(void *ctx)
 
 static int open_exec(struct event_base *base, struct agent *a, const struct agent_options *o)
 {
-	const struct exec_pair_options pair = {a->proctab, o->clock};
+	const struct exec_pair_options pair = {a->proctab, o->clock, a->claims};
 	struct sensor_bpf_options bpf = {
 		.proctab = a->proctab,
 		.hash_cache = a->hashes,
@@ -117,13 +117,15 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 		.marked_ctx = a,
 		.enforce = o->protect,
 		.code = {o->interpreters, o->n_interpreters, scan_claims_binfmt_soon, a->claims}};
-	const struct sensors_net_options net = {a->claims, a->proctab, o->clock, o->scan_ms, 0};
+	struct sensors_net_options net = {a->claims, a->proctab,	o->clock, o->scan_ms,
+					  0,	     exec_pair_audited, NULL};
 	const struct surface_options surface = {a->claims, a->proctab, o->clock, .proc = NULL};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
 	int rb, rs = surface_open(base, &surface, sink, &a->surface);
 	int rn = exec_pair_open(base, &pair, sink, &a->exec_pair, &netlink_why);
 
+	net.audit_ctx = a->exec_pair;
 	a->sensors_net = sensors_net_open(base, &net, sink);
 	if (rn >= 0) {
 		bpf.exec_seen = exec_pair_seen;

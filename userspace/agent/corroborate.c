@@ -11,10 +11,10 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "lone_execs.h"
 
 #define NS_PER_MS 1000000ull
 #define BUCKETS 4096u /* a power of two */
-#define NAMES_MAX 3u /* that one line names; the rest is a number */
 #define TOLD_NS (1000 * NS_PER_MS) /* between two lines */
 #define SLACK_NS (50 * NS_PER_MS) /* the connector's clock is converted */
 #define NONE UINT32_MAX
@@ -29,16 +29,6 @@ struct pending {
 	uint32_t chain; /* same bucket, by arrival */
 };
 
-/* What only one source saw and no line says yet. */
-struct alone {
-	uint64_t n;
-	uint32_t named;
-	struct {
-		uint32_t pid;
-		uint64_t start_ns;
-	} names[NAMES_MAX];
-};
-
 struct corroborate {
 	struct corroborate_options o;
 	struct measure_sink sink;
@@ -50,7 +40,7 @@ struct corroborate {
 	bool lost; /* nothing follows until both sides were emptied */
 	uint32_t losses;
 	uint64_t latest_ns[2]; /* the last exec that a source told */
-	struct alone alone[2];
+	struct lone_execs alone[2]; /* no line says them yet */
 	uint64_t uncompared; /* for want of room, and not told yet */
 	uint64_t told_ns; /* the last line that named some; 0: it is over */
 };
@@ -183,16 +173,10 @@ static bool is_overdue(struct corroborate *c, struct pending *p, uint64_t now, c
 
 static void note_alone(struct corroborate *c, const struct pending *p)
 {
-	struct alone *a = &c->alone[p->source];
-
 	/* Of a pair that lies across the border the connector's may seem the later one. */
 	if (p->source == CORROBORATE_CONNECTOR && p->at_ns < c->from_ns + SLACK_NS)
 		return;
-	if (a->named < NAMES_MAX) {
-		a->names[a->named].pid = p->pid;
-		a->names[a->named++].start_ns = p->start_ns;
-	}
-	a->n++;
+	lone_execs_note(&c->alone[p->source], p->pid, p->start_ns);
 }
 
 /* The sources are emptied only when something depends on it. */
@@ -218,34 +202,6 @@ static void judge(struct corroborate *c, uint64_t now)
 	}
 }
 
-static void exe_of(struct corroborate *c, uint32_t pid, char ret[PATH_MAX])
-{
-	char link[64];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "%.32s/%u/exe", c->o.proc ? c->o.proc : "/proc", pid);
-	n = readlink(link, ret, PATH_MAX - 1);
-	ret[n > 0 ? n : 0] = '\0';
-}
-
-static void put_alone(struct corroborate *c, enum corroborate_source source, struct buf *b)
-{
-	struct alone *a = &c->alone[source];
-	char exe[PATH_MAX];
-
-	if (a->n == 0)
-		return;
-	buf_printf(b, "%sonly %s saw %llu: ", b->size ? "; " : "",
-		   source == CORROBORATE_BPF ? "bpf" : "proc_connector", (unsigned long long)a->n);
-	for (uint32_t i = 0; i < a->named; i++) {
-		exe_of(c, a->names[i].pid, exe);
-		buf_printf(b, "%spid %u", i ? ", " : "", a->names[i].pid);
-		if (a->names[i].start_ns)
-			buf_printf(b, " start %llu", (unsigned long long)a->names[i].start_ns);
-		buf_printf(b, " %.200s", exe[0] ? exe : "(gone)");
-	}
-}
-
 static void put_line(struct corroborate *c, const char *found, uint32_t pid, uint64_t start_ns)
 {
 	char scope[CGROUPS_SCOPE_SIZE] = "host";
@@ -267,11 +223,11 @@ static void put_line(struct corroborate *c, const char *found, uint32_t pid, uin
 
 static void tell(struct corroborate *c, uint64_t now)
 {
-	const struct alone *a = &c->alone[c->alone[CORROBORATE_BPF].n == 0];
+	const struct lone_execs *a = &c->alone[c->alone[CORROBORATE_BPF].n == 0];
 	CLEANUP(buf_done) struct buf b = {0};
 
-	put_alone(c, CORROBORATE_BPF, &b);
-	put_alone(c, CORROBORATE_CONNECTOR, &b);
+	lone_execs_text(&c->alone[CORROBORATE_BPF], "bpf", c->o.proc, &b);
+	lone_execs_text(&c->alone[CORROBORATE_CONNECTOR], "proc_connector", c->o.proc, &b);
 	if (buf_status(&b) < 0)
 		return; /* told with the next tick */
 	log_warning("sensor=proc_connector divergence=\"%s\"", (char *)b.data);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_exec.h"
 #include "audit_serials.h"
 #include "claims.h"
 #include "cleanup.h"
@@ -14,6 +15,8 @@
 #include "netlink_door.h"
 
 #define HEAD "audit("
+#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
 /* Older headers lack some of them. */
 #define RECORD_CONFIG_CHANGE 1305
 #define RECORD_BPF 1334
@@ -29,6 +32,7 @@ struct sensor_audit {
 	struct netlink_door *door;
 	struct event *second; /* one-shot: pending while a second's lines are counted */
 	struct audit_serials serials;
+	struct audit_exec execs;
 	uint32_t give_up_to; /* numbers that were known a second ago */
 	uint32_t lines, too_many; /* in this second */
 };
@@ -94,7 +98,7 @@ int sensor_audit_parse(uint16_t type, struct buf_view body, struct sensor_audit_
 {
 	struct buf_reader r = buf_reader_of(body.data, body.size);
 	struct sensor_audit_record a = {.key = key_of(type)};
-	uint64_t seconds, ms, serial = 0;
+	uint64_t seconds = 0, ms = 0, serial = 0;
 	struct buf_view head, rest;
 	int bad = buf_read_bytes(&r, strlen(HEAD), &head);
 
@@ -106,9 +110,9 @@ int sensor_audit_parse(uint16_t type, struct buf_view body, struct sensor_audit_
 		bad = read_number(&r, ':', &ms);
 	if (bad == 0)
 		bad = read_number(&r, ')', &serial);
-	if (bad < 0 || serial > UINT32_MAX)
-		return why_set(ret_why, -EBADMSG, "audit: record %u does not begin with its number",
-			       type);
+	if (bad < 0 || serial > UINT32_MAX || seconds >= UINT64_MAX / NS_PER_S || ms > 999)
+		return why_set(ret_why, -EBADMSG,
+			       "audit: record %u does not begin with its time and number", type);
 	bad = buf_read_bytes(&r, buf_left(&r), &rest);
 	if (bad < 0)
 		return bad;
@@ -121,6 +125,7 @@ int sensor_audit_parse(uint16_t type, struct buf_view body, struct sensor_audit_
 		rest.size--;
 	}
 	a.serial = (uint32_t)serial;
+	a.utc_ns = seconds * NS_PER_S + ms * NS_PER_MS;
 	a.text = rest;
 	a.pid = find_pid(rest);
 	*ret = a;
@@ -189,14 +194,16 @@ static void tell(struct sensor_audit *s, const struct sensor_audit_record *a)
 	s->sink.measurement(s->sink.ctx, &l);
 }
 
-static void take(struct sensor_audit *s, const struct sensor_audit_record *a)
+static void take(struct sensor_audit *s, uint16_t type, const struct sensor_audit_record *a)
 {
-	uint32_t lost = audit_serials_take(&s->serials, a->serial);
+	uint32_t lost = audit_serials_take(&s->serials, a->serial), pid;
 
 	if (lost)
 		tell_loss(s, lost, "sequence gap");
 	if (s->serials.missing)
 		start_second(s);
+	if (audit_exec_take(&s->execs, type, a->serial, a->pid, &pid) && s->o.exec)
+		s->o.exec(s->o.ctx, pid, a->utc_ns);
 	if (a->key)
 		tell(s, a);
 }
@@ -219,7 +226,7 @@ void sensor_audit_take(struct sensor_audit *s, const void *data, size_t size)
 			tell_loss(s, 1, why.text);
 			return;
 		}
-		take(s, &a);
+		take(s, m.type, &a);
 	}
 }
 

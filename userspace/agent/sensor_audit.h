@@ -2,7 +2,7 @@
 /*
  * sensor_audit.h: what the kernel's audit says about IMA, BPF and itself; auditd, if there is one, is left alone.
  * In: records of multicast group READLOG, which are sent in the host's network namespace alone. Out: lines of type audit, and losses: events
- * whose numbers did not come, a full buffer, more lines than SENSOR_AUDIT_MAX_A_SECOND.
+ * whose numbers did not come, a full buffer, more lines than SENSOR_AUDIT_MAX_A_SECOND. The execs that somebody's rules ask for, to whoever compares.
  */
 #ifndef PLUMB_SENSOR_AUDIT_H
 #define PLUMB_SENSOR_AUDIT_H
@@ -21,6 +21,9 @@ struct sensor_audit_options {
 	struct proctab *proctab;	/* borrowed */
 	const struct clock *clock;	/* borrowed */
 	uint32_t receive_size;		/* bytes of the socket's buffer; 0: 1 MiB */
+	/* Each exec that audit tells, and when the call began; NULL: nobody compares. */
+	void (*exec)(void *ctx, uint32_t pid, uint64_t utc_ns);
+	void *ctx;
 };
 
 /* -EPERM: it takes CAP_AUDIT_READ; -ENOTSUP: a kernel without audit. */
@@ -34,6 +37,7 @@ struct sensor_audit_record {
 	const char *key;		/* "audit:ima", …; static. NULL: of a kind that is left out */
 	uint32_t serial;
 	uint32_t pid;			/* 0: not said */
+	uint64_t utc_ns;		/* of its event, by the timer's tick */
 	struct buf_view text;		/* what follows the time and number; borrowed */
 };
 

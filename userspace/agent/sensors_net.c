@@ -97,8 +97,11 @@ static int open_nft(struct sensors_net *s, struct event_base *base, struct why *
 
 static int open_audit(struct sensors_net *s, struct event_base *base, struct why *ret_why)
 {
-	const struct sensor_audit_options o = {
-		.proctab = s->o.proctab, .clock = s->o.clock, .receive_size = s->o.receive_size};
+	const struct sensor_audit_options o = {.proctab = s->o.proctab,
+					       .clock = s->o.clock,
+					       .receive_size = s->o.receive_size,
+					       .exec = s->o.audit_exec,
+					       .ctx = s->o.audit_ctx};
 
 	return sensor_audit_open(base, &o, &s->sink, &s->audit, ret_why);
 }

@@ -22,6 +22,8 @@ struct sensors_net_options {
 	const struct clock *clock;	/* borrowed */
 	uint32_t interval_ms;		/* between dumps that nobody asked for; 0: 60000 */
 	uint32_t receive_size;		/* bytes of sockets' buffers; 0: as each likes */
+	void (*audit_exec)(void *ctx, uint32_t pid, uint64_t utc_ns);	/* as sensor_audit's exec */
+	void *audit_ctx;
 };
 
 /* NULL when there is no memory, which is told as each one's absence; the other functions take it, too. */

@@ -101,9 +101,13 @@ static int take_bpf(struct claims_source *host, struct claims *c, struct why *re
 /* What two sources of the agent should both have seen, they did. */
 static int take_divergences(const struct claims_source *host)
 {
-	int r = claims_source_put_text(host, "sensor:exec_divergence", "absent");
+	static const char *const keys[] = {"sensor:exec_divergence", "sensor:module_divergence",
+					   "sensor:audit_divergence"};
+	int r = 0;
 
-	return r < 0 ? r : claims_source_put_text(host, "sensor:module_divergence", "absent");
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && r >= 0; i++)
+		r = claims_source_put_text(host, keys[i], "absent");
+	return r;
 }
 
 static int take_binfmt(const struct claims_source *host)

@@ -43,7 +43,7 @@
  *   surface:lockdown:<reason> …:<file system>:<file in it> …:block:<device> under <mount point, swap> …:sysctl:<name> …:sysctl-elsewhere:<name>
  *   …:perf:kprobe:<function> …:ptrace:<program> …:memory:<program> …:module-request:<alias> …:userns:new …:clock:set, then " by <program>":
  *                    lines of type surface: what was done; of a sysctl the new value, "another" of a secret one; "several" of more objects than are told
- *   sensor:exec_divergence sensor:module_divergence    "only <source> saw …", of what two sources should have seen | "absent": ten seconds without
+ *   sensor:exec_divergence sensor:module_divergence sensor:audit_divergence    "only <source> saw …", of what two sources should have seen | "absent": ten seconds without
  *   guard:held_up guard:clock guard:ring guard:counters guard:links    lines of type guard: what happened to the agent itself, in words
  *   guard:kill:<signal> guard:ptrace guard:scheduler guard:nice guard:ioprio guard:rlimit:<name> guard:map:<name> guard:program guard:link
  *   guard:file:<path> guard:mount guard:cgroup:<file> guard:moved guard:frozen    what was done to it, by whom: "seen" | "denied"; allowed:…    "allowed"
