@@ -50,6 +50,7 @@
 #define WIRE_MAX_ANCHORS		(4u * 1024 * 1024)
 #define WIRE_MAX_IMA			(256u * 1024)	/* of IMA's list in one evidence; the rest goes with the next */
 #define WIRE_MAX_BOOT_LOG		(4u * 1024 * 1024)	/* the firmware's log, whole; only when the verifier has another one */
+#define WIRE_MAX_MEASURE_LOG		(256u * 1024)	/* of what systemd measured from user space; only when the verifier has another one */
 #define WIRE_NONCE_SIZE			32u
 #define WIRE_NONCE_LIFE_MS		10000u
 #define WIRE_NODE_ID_HEX		64u	/* SHA-256 of the EK's public area, lower-case hex */

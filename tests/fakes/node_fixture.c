@@ -321,6 +321,7 @@ int node_fixture_nonce(struct node_fixture *n)
 	must(evidence_nonce_parse(answer.data, answer.size, &given, &why), why.text);
 	memcpy(n->nonce, given.nonce, sizeof(n->nonce));
 	n->held = given.boot_log;
+	n->held_measured = given.measure_log;
 	return r;
 }
 
@@ -347,6 +348,11 @@ static void quote(struct node_fixture *n, struct evidence *e)
 
 static void put_boot_log(struct node_fixture *n, struct evidence *e)
 {
+	struct digest d;
+
+	must(digest_sha256(n->measure_log.data, n->measure_log.size, &d), "measurement log");
+	if (n->measure_log.size > 0 && !digest_equal(&n->held_measured, &d))
+		buf_put(&e->measure_log, n->measure_log.data, n->measure_log.size);
 	if (n->boot_log.size == 0)
 		return;
 	must(digest_sha256(n->boot_log.data, n->boot_log.size, &e->boot_log), "boot log");

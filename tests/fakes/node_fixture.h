@@ -32,6 +32,8 @@ struct node_fixture {
 	bool has_ima_end;	/* of an agent that reads the list on after the quote; else ima_end is nothing */
 	struct buf_view boot_log;	/* the firmware's log; borrowed. It goes with evidence when the verifier asks for it */
 	bool boot_log_kept;		/* but is never sent */
+	struct buf_view measure_log;	/* of what systemd measured; borrowed. It goes when the verifier asks for it */
+	struct digest held_measured;
 	struct digest held;		/* of the one that the verifier has, by the last nonce */
 	/* of the last answer */
 	int status;

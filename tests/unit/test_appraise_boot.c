@@ -20,6 +20,7 @@ struct world {
 	struct quote_pcrs pcrs;
 	struct appraise_boot_in in;
 	struct appraise_boot_state state;
+	struct buf measured;
 	unsigned int n_asked, n_items, n_found;
 	enum plumb_finding last;
 	int fail;
@@ -32,6 +33,14 @@ static int on_log(void *ctx, struct buf_view *ret)
 	w->n_asked++;
 	*ret = (struct buf_view){w->log.data, w->log.size};
 	return w->fail;
+}
+
+static int on_measured(void *ctx, struct buf_view *ret)
+{
+	struct world *w = ctx;
+
+	*ret = (struct buf_view){w->measured.data, w->measured.size};
+	return w->measured.size ? 0 : -ENOENT;
 }
 
 static int on_item(void *ctx, const struct appraise_drift_item *i)
@@ -72,6 +81,7 @@ static void open_world(struct world *w)
 	bootlog_reading_free(g);
 	w->in = (struct appraise_boot_in){.pcrs = &w->pcrs,
 					  .log = on_log,
+					  .measured = on_measured,
 					  .seq = 7,
 					  .item = on_item,
 					  .found = on_found,
@@ -149,11 +159,57 @@ static void what_cannot_be_read_is_an_error(void **state)
 	buf_done(&w.log);
 }
 
+static void extend(struct digest *pcr, const char *text)
+{
+	struct digest d;
+	struct buf_view parts[] = {{pcr->bytes, DIGEST_SIZE}, {d.bytes, DIGEST_SIZE}};
+
+	assert_int_equal(digest_sha256(text, strlen(text), &d), 0);
+	assert_int_equal(digest_sha256_parts(parts, 2, pcr), 0);
+}
+
+/* systemd goes on in the firmware's registers: its log leads there, and no other does. */
+static void what_systemd_measures_is_explained(void **state)
+{
+	static const char separator[] = "os-separator";
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	extend(&w.pcrs.values[4], separator);
+	extend(&w.pcrs.values[7], separator);
+	assert_int_equal(appraise_boot(&w.in, &w.state), 0);
+	assert_int_equal(w.state.finding, PLUMB_FINDING_BOOT_MISMATCH);
+	assert_string_equal(w.state.secure_boot, "");
+	assert_int_equal(fsio_read_file(fsio_system(), "tests/data/measurelog/systemd", 1 << 20,
+					&w.measured),
+			 0);
+	assert_int_equal(appraise_boot(&w.in, &w.state), 0);
+	assert_int_equal(w.state.finding, 0);
+	assert_true(w.state.secure_boot[0] != 0);
+	/* Settled, until a register moves again: then by a record that is there, or by nothing that anybody tells. */
+	w.n_asked = 0;
+	assert_int_equal(appraise_boot(&w.in, &w.state), 0);
+	assert_int_equal(w.n_asked, 0);
+	extend(&w.pcrs.values[5], separator);
+	assert_int_equal(appraise_boot(&w.in, &w.state), 0);
+	assert_int_equal(w.n_asked, 1);
+	assert_int_equal(w.state.finding, 0);
+	extend(&w.pcrs.values[5], separator);
+	assert_int_equal(appraise_boot(&w.in, &w.state), 0);
+	assert_int_equal(w.state.finding, PLUMB_FINDING_BOOT_MISMATCH);
+	assert_non_null(strstr(w.state.text, "has 1 records of PCR 5"));
+	buf_done(&w.measured);
+	buf_done(&w.log);
+}
+
 static void state_is_kept_to_the_byte(void **state)
 {
 	struct appraise_boot_state s = {.finding = PLUMB_FINDING_BOOT_EVENT,
 					.text = "event 3",
 					.read = true,
+					.judged = true,
+					.secure_boot = "on",
 					.good = true},
 				   again;
 	struct buf b = {0};
@@ -163,6 +219,7 @@ static void state_is_kept_to_the_byte(void **state)
 	memset(s.log.bytes, 1, DIGEST_SIZE);
 	memset(s.baseline.bytes, 2, DIGEST_SIZE);
 	memset(s.values[15].bytes, 3, DIGEST_SIZE);
+	memset(s.held[15].bytes, 4, DIGEST_SIZE);
 	assert_int_equal(appraise_boot_state_write(&s, &b), 0);
 	assert_int_equal(appraise_boot_state_parse(b.data, b.size, &again), 0);
 	assert_true(digest_equal(&again.log, &s.log) &&
@@ -170,11 +227,21 @@ static void state_is_kept_to_the_byte(void **state)
 		    digest_equal(&again.values[15], &s.values[15]));
 	assert_int_equal(again.finding, s.finding);
 	assert_string_equal(again.text, "event 3");
-	assert_true(again.read && again.good);
+	assert_true(again.read && again.good && again.judged && !again.old);
+	assert_string_equal(again.secure_boot, "on");
+	assert_true(digest_equal(&again.held[15], &s.held[15]));
 	assert_int_equal(appraise_boot_state_log(b.data, b.size, &d), 0);
 	assert_true(digest_equal(&d, &s.log));
 	for (size_t i = 0; i < b.size; i++)
 		assert_int_equal(appraise_boot_state_parse(b.data, i, &again), -EBADMSG);
+	/* What the release before kept: less, and it is read again. */
+	b.data[0] = 1;
+	assert_int_equal(appraise_boot_state_parse(b.data, b.size, &again), -EBADMSG);
+	assert_int_equal(
+		appraise_boot_state_parse(b.data, b.size - 1 - 64 - 16 * DIGEST_SIZE, &again), 0);
+	assert_true(again.old && again.good && !again.judged);
+	assert_int_equal(appraise_boot_state_log(b.data, b.size, &d), 0);
+	b.data[0] = 2;
 	buf_put_u8(&b, 0);
 	assert_int_equal(appraise_boot_state_parse(b.data, b.size, &again), -EBADMSG);
 	b.data[0]++;
@@ -188,6 +255,7 @@ int main(void)
 		cmocka_unit_test(a_log_is_read_once),
 		cmocka_unit_test(each_register_counts),
 		cmocka_unit_test(what_cannot_be_read_is_an_error),
+		cmocka_unit_test(what_systemd_measures_is_explained),
 		cmocka_unit_test(state_is_kept_to_the_byte),
 	};
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "boot_desk.h"
+#include "boot_files.h"
 #include "bootlog_reading.h"
 #include "cleanup.h"
 #include "fsio.h"
@@ -468,6 +469,105 @@ static void people_see_it(void **state)
 	store_node_done(&row);
 }
 
+static void extend(struct place *p, uint32_t pcr, const char *text)
+{
+	struct digest *value = &fake_tpm_pcrs(p->n.tpm)->values[pcr], d;
+	struct buf_view parts[] = {{value->bytes, DIGEST_SIZE}, {d.bytes, DIGEST_SIZE}};
+
+	assert_int_equal(digest_sha256(text, strlen(text), &d), 0);
+	assert_int_equal(digest_sha256_parts(parts, 2, value), 0);
+}
+
+static int count_files(void *ctx, enum boot_file what, const void *data, size_t size)
+{
+	uint32_t *n = ctx;
+
+	(void)data;
+	assert_true(size > 0);
+	n[what]++;
+	return 0;
+}
+
+static void files(struct place *p, uint32_t logs, uint32_t measured)
+{
+	uint32_t n[3] = {0};
+
+	assert_int_equal(boot_files_each(&p->v.store, p->n.record.node, p->n.record.incarnation,
+					 count_files, n),
+			 0);
+	assert_int_equal(n[BOOT_FILE_LOG], logs);
+	assert_int_equal(n[BOOT_FILE_MEASURED], measured);
+}
+
+/* systemd goes on in registers of the firmware's: a mismatch until its log comes, and it comes because the verifier asks. */
+static void what_systemd_measures_is_no_mismatch(void **state)
+{
+	struct place *p = *state;
+	CLEANUP(buf_done) struct buf measured = {0};
+	struct digest held, is;
+	struct store_node row;
+
+	measure(p);
+	with_log(p);
+	expect_log(p, 1, NULL, "");
+	extend(p, 7, "os-separator");
+	accepted(p, "degraded");
+	found(p, MISMATCH, "PCR 7: ");
+	files(p, 0, 0);
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/measurelog/systemd", 1 << 20, &measured),
+		0);
+	p->n.measure_log = (struct buf_view){measured.data, measured.size};
+	accepted(p, "trusted");
+	assert_false(has_any(p));
+	files(p, 1, 1);
+	row = verifier_fixture_node(&p->v, p->n.record.node);
+	assert_int_equal(boot_desk_measured_held(&p->v.v, &row, &held), 0);
+	assert_int_equal(digest_sha256(measured.data, measured.size, &is), 0);
+	assert_true(digest_equal(&held, &is));
+	store_node_done(&row);
+	accepted(p, "trusted");
+	assert_true(digest_equal(&p->n.held_measured, &is));
+	files(p, 1, 1);
+}
+
+/* What a verdict says of the boot is what stands in the row's own state. */
+static void a_verdict_says_how_it_booted(void **state)
+{
+	struct place *p = *state;
+	struct boot_desk_told told;
+	struct store_node row;
+
+	accepted(p, "degraded");
+	row = verifier_fixture_node(&p->v, p->n.record.node);
+	assert_int_equal(boot_desk_told(&p->v.v, &row, &told), 0);
+	assert_false(told.proven);
+	assert_string_equal(told.finding, "");
+	measure(p);
+	accepted(p, "degraded");
+	assert_int_equal(boot_desk_told(&p->v.v, &row, &told), 0);
+	assert_false(told.proven);
+	assert_string_equal(told.finding, "boot_log");
+	/* The log alone: nobody said how it should have booted. */
+	with_log(p);
+	accepted(p, "degraded");
+	assert_int_equal(boot_desk_told(&p->v.v, &row, &told), 0);
+	assert_false(told.proven);
+	assert_string_equal(told.secure_boot, "on");
+	expect_log(p, 1, NULL, "");
+	accepted(p, "trusted");
+	assert_int_equal(boot_desk_told(&p->v.v, &row, &told), 0);
+	assert_true(told.proven);
+	assert_string_equal(told.finding, "");
+	fake_tpm_pcrs(p->n.tpm)->values[0].bytes[0] ^= 1;
+	accepted(p, "degraded");
+	assert_int_equal(boot_desk_told(&p->v.v, &row, &told), 0);
+	assert_false(told.proven);
+	assert_string_equal(told.finding, "boot_mismatch");
+	assert_string_equal(told.secure_boot, "");
+	store_node_done(&row);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -489,6 +589,8 @@ int main(void)
 		T(the_log_of_before_is_not_of_this_boot),
 		T(a_good_boot_alone_releases),
 		T(people_see_it),
+		T(what_systemd_measures_is_no_mismatch),
+		T(a_verdict_says_how_it_booted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,38 @@ static void test_boot_log(void **state)
 	buf_done(&again);
 }
 
+/* The log of what systemd measured, likewise. */
+static void test_measure_log(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct evidence e;
+	struct evidence_nonce n;
+	struct digest held;
+
+	(void)state;
+	read_data("evidence-measured.txt", &text);
+	assert_int_equal(evidence_parse(text.data, text.size, &e, &why), 0);
+	assert_true(e.measure_log.size > 100 && e.measure_log.data[0] == 0x1e);
+	assert_int_equal(digest_sha256(e.measure_log.data, e.measure_log.size, &held), 0);
+	assert_int_equal(evidence_write(&e, &again), 0);
+	assert_same(&again, &text);
+	while (e.measure_log.size <= WIRE_MAX_MEASURE_LOG)
+		buf_put(&e.measure_log, text.data, text.size);
+	assert_int_equal(evidence_write(&e, &again), -E2BIG);
+	evidence_done(&e);
+	buf_clear(&text);
+	buf_clear(&again);
+	read_data("nonce-measured.json", &text);
+	assert_int_equal(evidence_nonce_parse(text.data, text.size, &n, &why), 0);
+	assert_true(n.asks_measure_log && n.asks_boot_log);
+	assert_true(digest_equal(&n.measure_log, &held));
+	assert_int_equal(evidence_nonce_write(&n, &again), 0);
+	assert_same(&again, &text);
+	buf_done(&text);
+	buf_done(&again);
+}
+
 static void test_provisional(void **state)
 {
 	struct buf text = {0}, again = {0};
@@ -264,9 +296,10 @@ static int parse(enum body body, const void *data, size_t size, struct why *why)
 	return r;
 }
 
-static const char *const files[] = {"evidence.txt",   "provisional.txt",     "answer.json",
-				    "nonce.json",     "answer-renewed.json", "evidence-boot.txt",
-				    "nonce-boot.json"};
+static const char *const files[] = {
+	"evidence.txt",	   "provisional.txt",	    "answer.json",
+	"nonce.json",	   "answer-renewed.json",   "evidence-boot.txt",
+	"nonce-boot.json", "evidence-measured.txt", "nonce-measured.json"};
 
 static const struct {
 	enum body body;
@@ -414,11 +447,12 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_evidence),  cmocka_unit_test(test_ima),
-		cmocka_unit_test(test_boot_log),  cmocka_unit_test(test_provisional),
-		cmocka_unit_test(test_answer),	  cmocka_unit_test(test_renewed),
-		cmocka_unit_test(test_nonce),	  cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_cut_short), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_evidence),    cmocka_unit_test(test_ima),
+		cmocka_unit_test(test_boot_log),    cmocka_unit_test(test_provisional),
+		cmocka_unit_test(test_answer),	    cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_nonce),	    cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_measure_log), cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,7 @@ struct place {
 	struct line_actor root;
 	struct store_case c;
 	struct verdict v;
+	struct verdict_ear_boot boot;
 };
 
 static int set_up(void **state)
@@ -378,7 +379,8 @@ static json_t *claims_of(struct place *p, uint32_t n_lines)
 					  .baseline = {{0xab}},
 					  .life_s = 600,
 					  .lines = lines,
-					  .n_lines = n_lines};
+					  .n_lines = n_lines,
+					  .boot = p->boot};
 	struct buf jwt = {0}, claims = {0};
 	struct sign_key *key, *other;
 	struct why why;
@@ -472,6 +474,7 @@ static void test_ear_status(void **state)
 		json_t *o;
 
 		p->v = (struct verdict){.now_ns = 1};
+		p->boot.proven = true;
 		memcpy(p->v.claims, rows[i].claims, sizeof(p->v.claims));
 		o = claims_of(p, 0);
 		assert_string_equal(at(o, "ear_status", NULL, NULL), rows[i].top);
@@ -479,6 +482,68 @@ static void test_ear_status(void **state)
 		assert_string_equal(at(o, "submods", "config", "ear_status"), rows[i].config);
 		json_decref(o);
 	}
+}
+
+/* How it booted: affirmed only where all of it was proven, and what open cases say counts, also where nothing was. */
+static void test_ear_boot(void **state)
+{
+	static const struct {
+		bool proven;
+		int boot[VERDICT_N_CLAIMS];
+		const char *top, *status, *executables, *configuration;
+	} rows[] = {
+		{true, {0}, "affirming", "affirming", "3", "2"},
+		{false, {0}, "none", "none", "none", "none"},
+		{true, {0, 32}, "warning", "warning", "3", "32"},
+		{true, {0, 0, 96}, "contraindicated", "contraindicated", "96", "2"},
+		{false, {0, 32}, "warning", "warning", "none", "32"},
+		{false, {0, 0, 33}, "warning", "warning", "33", "none"},
+	};
+	const char *vector = "ear_trustworthiness_vector";
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *o, *boot;
+
+		p->v = (struct verdict){.now_ns = 1, .claims = {2, 2, 2, 2}};
+		memcpy(p->v.boot, rows[i].boot, sizeof(p->v.boot));
+		p->boot = (struct verdict_ear_boot){.proven = rows[i].proven};
+		o = claims_of(p, 0);
+		boot = json_object_get(json_object_get(o, "submods"), "boot");
+		assert_string_equal(at(o, "ear_status", NULL, NULL), rows[i].top);
+		assert_string_equal(at(boot, "ear_status", NULL, NULL), rows[i].status);
+		assert_string_equal(at(boot, vector, "executables", NULL), rows[i].executables);
+		assert_string_equal(at(boot, vector, "configuration", NULL), rows[i].configuration);
+		assert_string_equal(at(o, "submods", "runtime", "ear_status"), "affirming");
+		json_decref(o);
+	}
+}
+
+/* Only what a boot log told counts there, and only what warns. */
+static void test_cases_of_the_boot(void **state)
+{
+	struct place *p = *state;
+
+	open_finding(p, PLUMB_FINDING_BOOT_MISMATCH, "finding:boot_mismatch");
+	weigh(p);
+	assert_int_equal(p->v.boot[VERDICT_EXECUTABLES], 33);
+	open_finding(p, PLUMB_FINDING_GAP, "finding:gap");
+	weigh(p);
+	assert_int_equal(p->v.boot[VERDICT_EXECUTABLES], 0);
+	open_finding(p, PLUMB_FINDING_BOOT_LOG, "finding:boot_log");
+	weigh(p);
+	assert_int_equal(p->v.boot[VERDICT_EXECUTABLES], 0);
+	/* By no policy it could be called harmless. */
+	p->c = (struct store_case){
+		.type = PLUMB_TYPE_CLAIM, .key = "measured:cmdline", .severity = 1};
+	verdict_begin(&p->v, NULL, 1, true, false);
+	verdict_add(&p->v, &p->c);
+	assert_int_equal(p->v.boot[VERDICT_CONFIGURATION], 32);
+	snprintf(p->c.key, sizeof(p->c.key), "boot:secure_boot");
+	verdict_begin(&p->v, NULL, 1, true, false);
+	verdict_add(&p->v, &p->c);
+	assert_int_equal(p->v.boot[VERDICT_CONFIGURATION], 0);
+	assert_int_equal(p->v.claims[VERDICT_CONFIGURATION], 32);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -495,6 +560,8 @@ int main(void)
 		TEST(test_never_good_by_default),
 		TEST(test_ear),
 		TEST(test_ear_status),
+		TEST(test_ear_boot),
+		TEST(test_cases_of_the_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

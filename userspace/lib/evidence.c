@@ -9,9 +9,10 @@
 #include "clock.h"
 #include "jsonl.h"
 
-/* Anchors, IMA's entries and a boot log travel in base64 inside the header line. */
-#define MAX_HEADER \
-	(WIRE_MAX_ANCHORS / 3 * 4 + WIRE_MAX_IMA / 3 * 4 + WIRE_MAX_BOOT_LOG / 3 * 4 + 64u * 1024)
+/* Anchors, IMA's entries and logs of the boot travel in base64 inside the header line. */
+#define MAX_HEADER                                                                     \
+	(WIRE_MAX_ANCHORS / 3 * 4 + WIRE_MAX_IMA / 3 * 4 + WIRE_MAX_BOOT_LOG / 3 * 4 + \
+	 WIRE_MAX_MEASURE_LOG / 3 * 4 + 64u * 1024)
 #define MAX_ORDER (16u * 1024)
 
 void evidence_done(struct evidence *e)
@@ -21,6 +22,7 @@ void evidence_done(struct evidence *e)
 	buf_done(&e->anchors);
 	buf_done(&e->ima);
 	buf_done(&e->boot_log_data);
+	buf_done(&e->measure_log);
 	*e = (struct evidence){.from = 0};
 }
 
@@ -44,6 +46,8 @@ static void put_quote(struct jsonl *j, const struct evidence *e)
 	jsonl_hex(j, "boot_log", e->boot_log.bytes, DIGEST_SIZE);
 	if (e->boot_log_data.size > 0)
 		jsonl_base64(j, "boot_log_data", e->boot_log_data.data, e->boot_log_data.size);
+	if (e->measure_log.size > 0)
+		jsonl_base64(j, "measure_log", e->measure_log.data, e->measure_log.size);
 	jsonl_uint(j, "ima_cursor", e->ima_cursor);
 	if (e->has_ima_end)
 		jsonl_uint(j, "ima_end", e->ima_end);
@@ -64,7 +68,7 @@ int evidence_write(const struct evidence *e, struct buf *ret)
 		return r;
 	if (e->n_notes > EVIDENCE_MAX_NOTES || e->n_lines > WIRE_MAX_EVIDENCE_LINES ||
 	    e->anchors.size > WIRE_MAX_ANCHORS || e->ima.size > WIRE_MAX_IMA ||
-	    e->boot_log_data.size > WIRE_MAX_BOOT_LOG)
+	    e->boot_log_data.size > WIRE_MAX_BOOT_LOG || e->measure_log.size > WIRE_MAX_MEASURE_LOG)
 		return -E2BIG;
 	clock_text(e->sent_ns, sent);
 	jsonl_begin(&j, ret);
@@ -196,6 +200,14 @@ static int get_boot_log(const json_t *o, struct evidence *e, struct why *ret_why
 	return r;
 }
 
+/* It proves nothing by itself; an agent of before has none. */
+static int get_measure_log(const json_t *o, struct evidence *e, struct why *ret_why)
+{
+	return json_object_get(o, "measure_log")
+		       ? get_bytes(o, "measure_log", WIRE_MAX_MEASURE_LOG, &e->measure_log, ret_why)
+		       : 0;
+}
+
 static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 {
 	uint64_t pcr = 0;
@@ -214,6 +226,8 @@ static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 	if (r >= 0)
 		r = get_boot_log(o, e, ret_why);
 	if (r >= 0)
+		r = get_measure_log(o, e, ret_why);
+	if (r >= 0)
 		r = jsonl_get_uint(o, "ima_cursor", INT64_MAX, &e->ima_cursor, ret_why);
 	if (r >= 0)
 		r = get_ima(o, e, ret_why);
@@ -229,9 +243,10 @@ static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 /* What only evidence with a quote has would be believed by a careless reader of a provisional. */
 static int refuse_quote(const json_t *o, struct why *ret_why)
 {
-	static const char *const keys[] = {"nonce",	 "pcr_index", "pcrs",	  "attest",
-					   "sig",	 "anchors",   "boot_log", "boot_log_data",
-					   "ima_cursor", "ima_end",   "ima_from", "ima"};
+	static const char *const keys[] = {"nonce",	  "pcr_index",	"pcrs",	    "attest",
+					   "sig",	  "anchors",	"boot_log", "boot_log_data",
+					   "measure_log", "ima_cursor", "ima_end",  "ima_from",
+					   "ima"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (json_object_get(o, keys[i]))

@@ -39,6 +39,7 @@ struct evidence {
 	struct buf anchors;			/* owned: raw records since the quote base that the verifier named */
 	struct digest boot_log;			/* zero: none */
 	struct buf boot_log_data;		/* owned: the log itself, whose digest boot_log is; empty: the verifier has it, or did not ask */
+	struct buf measure_log;			/* owned: what systemd measured from user space (measurelog.h); empty as boot_log_data. No quote is bound to it */
 	uint64_t ima_cursor;			/* entries of IMA's list before the quote, as far as they were read; the quote is bound to it */
 	uint64_t ima_from;			/* number of the first that is here */
 	uint64_t ima_end;			/* of the one after the last that is here: after the quote there may be more than before it */

@@ -62,6 +62,8 @@ int evidence_nonce_write(const struct evidence_nonce *n, struct buf *ret)
 	}
 	if (n->asks_boot_log)
 		jsonl_hex(&j, "boot_log", n->boot_log.bytes, DIGEST_SIZE);
+	if (n->asks_measure_log)
+		jsonl_hex(&j, "measure_log", n->measure_log.bytes, DIGEST_SIZE);
 	if (n->has_ima) {
 		jsonl_object(&j, "ima");
 		jsonl_str(&j, "boot", n->ima_boot);
@@ -93,10 +95,15 @@ static int get_base(const json_t *o, struct evidence_nonce *n, struct why *ret_w
 
 static int get_asked(const json_t *o, struct evidence_nonce *n, struct why *ret_why)
 {
+	int r = 0;
+
 	n->asks_boot_log = json_object_get(o, "boot_log") != NULL;
-	return n->asks_boot_log
-		       ? jsonl_get_hex(o, "boot_log", n->boot_log.bytes, DIGEST_SIZE, ret_why)
-		       : 0;
+	n->asks_measure_log = json_object_get(o, "measure_log") != NULL;
+	if (n->asks_boot_log)
+		r = jsonl_get_hex(o, "boot_log", n->boot_log.bytes, DIGEST_SIZE, ret_why);
+	if (r >= 0 && n->asks_measure_log)
+		r = jsonl_get_hex(o, "measure_log", n->measure_log.bytes, DIGEST_SIZE, ret_why);
+	return r;
 }
 
 /* A verifier of an older release says nothing of it. */

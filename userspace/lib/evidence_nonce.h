@@ -27,6 +27,8 @@ struct evidence_nonce {
 	uint32_t base_reset, base_restart;
 	bool asks_boot_log;			/* it takes boot logs; a verifier of before has no such member */
 	struct digest boot_log;			/* of the one that it has of this node; zero: none */
+	bool asks_measure_log;			/* the same of what systemd measured from user space */
+	struct digest measure_log;
 };
 int evidence_nonce_write(const struct evidence_nonce *n, struct buf *ret);
 int evidence_nonce_parse(const void *body, size_t size, struct evidence_nonce *ret, struct why *ret_why);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_ledger.h"
 #include "api_view.h"
 #include "cleanup.h"
 #include "ek_list.h"
@@ -160,12 +161,12 @@ static int do_ledger(struct call *c)
 		return bad_query(c);
 	r = find(c, c->rest, &n);
 	if (r == 0 && incarnation > 0)
-		r = api_view_past(c->a->desk.v, &n, incarnation);
+		r = api_ledger_past(c->a->desk.v, &n, incarnation);
 	if (r == -ENOENT)
 		r = reply_error(&c->reply->body, 404, "plumbctl node show tells which it has",
 				"%.64s has no incarnation of that number", n.id);
 	if (r == 0)
-		r = done(api_view_ledger(c->a->desk.v, &n, &c->reply->body));
+		r = done(api_ledger(c->a->desk.v, &n, &c->reply->body));
 	store_node_done(&n);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "appraisal_ima.h"
 #include "boot_desk.h"
 #include "cleanup.h"
 #include "jsonl.h"
@@ -201,6 +202,8 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 	r = put_node(&j, v, n);
 	if (r >= 0)
 		r = boot_desk_view(v, n, &j);
+	if (r >= 0)
+		r = appraisal_ima_view(v, n, &j);
 	jsonl_array(&j, "cases");
 	if (r >= 0)
 		r = s->ops->case_each(s->ctx, n->id, true, on_case, &l);
@@ -504,80 +507,5 @@ int api_view_policy(const struct verifier *v, const struct documents *d, struct 
 	}
 	jsonl_close(&j);
 	jsonl_end(&j);
-	return r < 0 ? r : buf_status(ret);
-}
-
-static int on_line(void *ctx, uint64_t seq, const char *line, size_t size)
-{
-	struct buf *ret = ctx;
-
-	(void)seq;
-	buf_put(ret, line, size);
-	buf_puts(ret, "\n");
-	return buf_status(ret);
-}
-
-static int put_blob(const struct verifier *v, const struct store_node *n, const char *kind,
-		    bool text, struct buf *ret)
-{
-	CLEANUP(buf_done) struct buf b = {0};
-	char name[96];
-	struct jsonl j;
-	int r;
-
-	snprintf(name, sizeof(name), "%s/%" PRIu64, n->id, n->incarnation);
-	r = v->store->ops->blob_get(v->store->ctx, kind, name, &b);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	jsonl_begin(&j, ret);
-	if (text)
-		jsonl_strn(&j, kind, b.size ? (char *)b.data : "", b.size);
-	else
-		jsonl_base64(&j, kind, b.data, b.size);
-	jsonl_end(&j);
-	buf_puts(ret, "\n");
-	return buf_status(ret);
-}
-
-int api_view_past(const struct verifier *v, struct store_node *n, uint64_t incarnation)
-{
-	CLEANUP(buf_done) struct buf record = {0}, size = {0};
-	const struct store *s = v->store;
-	char name[96];
-	int r;
-
-	if (incarnation == n->incarnation)
-		return 0;
-	snprintf(name, sizeof(name), "%s/%" PRIu64, n->id, incarnation);
-	r = s->ops->blob_get(s->ctx, "record", name, &record);
-	if (r >= 0)
-		r = s->ops->blob_get(s->ctx, "size", name, &size);
-	buf_put(&size, "", 1);
-	if (r < 0)
-		return r;
-	buf_done(&n->record);
-	n->record = record;
-	record = (struct buf){0};
-	n->incarnation = incarnation;
-	n->frontier.size = strtoull((char *)size.data, NULL, 10);
-	return buf_status(&size);
-}
-
-int api_view_ledger(const struct verifier *v, const struct store_node *n, struct buf *ret)
-{
-	size_t size = n->record.size;
-	int r;
-
-	while (size > 0 && n->record.data[size - 1] == '\n')
-		size--;
-	buf_put(ret, n->record.data, size);
-	buf_puts(ret, "\n");
-	r = put_blob(v, n, "anchors", false, ret);
-	if (r >= 0)
-		r = put_blob(v, n, "notes", true, ret);
-	buf_printf(ret, "{\"events\":%" PRIu64 "}\n", n->frontier.size);
-	if (r >= 0 && n->frontier.size > 0)
-		r = v->store->ops->lines_each(v->store->ctx, n->id, n->incarnation, 0,
-					      n->frontier.size, on_line, ret);
 	return r < 0 ? r : buf_status(ret);
 }

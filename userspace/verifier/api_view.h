@@ -13,8 +13,5 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 int api_view_summary(const struct verifier *v, const char *node, bool open_only, struct buf *ret);	/* node "": all */
 int api_view_baselines(const struct verifier *v, struct documents *d, struct buf *ret);
 int api_view_policy(const struct verifier *v, const struct documents *d, struct buf *ret);
-/* *n becomes an incarnation before, as far as a ledger needs it. -ENOENT: it has no such one. */
-int api_view_past(const struct verifier *v, struct store_node *n, uint64_t incarnation);
-int api_view_ledger(const struct verifier *v, const struct store_node *n, struct buf *ret);	/* JSON Lines */
 
 #endif

@@ -33,6 +33,7 @@ struct run {
 	char boot[37];
 	const struct baseline *baseline;
 	struct appraise_drift_state state;
+	struct buf measured; /* log of what systemd measured, once it was needed */
 };
 
 static void name_of(const struct store_node *n, char ret[96])
@@ -49,6 +50,17 @@ static int stored_lines(void *ctx, uint64_t from, uint64_t to, appraise_ledger_l
 					 fn, fn_ctx);
 }
 
+static int on_measured(void *ctx, struct buf_view *ret)
+{
+	struct run *a = ctx;
+	int r;
+
+	buf_clear(&a->measured);
+	r = boot_desk_measured(a->v, a->row, a->in->evidence, &a->measured);
+	*ret = (struct buf_view){a->measured.data, a->measured.size};
+	return r;
+}
+
 static int check_ledger(struct run *a, struct why *ret_why)
 {
 	char origin[CHECKPOINT_MAX_ORIGIN];
@@ -59,6 +71,7 @@ static int check_ledger(struct run *a, struct why *ret_why)
 		.origin = origin,
 		.now_ns = a->cases.now_ns,
 		.lines = stored_lines,
+		.measured = on_measured,
 		.ctx = a,
 	};
 
@@ -355,13 +368,14 @@ static uint32_t standing(const struct run *a)
 }
 
 /* After the lines are stored. -EBADMSG: the entries are none. */
-static int appraise_list(struct run *a, struct why *ret_why)
+static int appraise_list(struct run *a, const struct boot_desk_result *boot, struct why *ret_why)
 {
 	const struct appraisal_ima_in in = {.v = a->v,
 					    .cases = &a->cases,
 					    .evidence = a->in->evidence,
 					    .reset = a->in->quote->reset_count,
 					    .boot = a->boot,
+					    .at_boot = boot->agrees ? boot->values : NULL,
 					    .lines = stored_lines,
 					    .ctx = a};
 
@@ -406,12 +420,12 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 		r = keep_notes(a);
 	if (r < 0)
 		return own(r);
-	r = appraise_list(a, ret_why);
-	if (r < 0)
-		return r;
 	r = appraise_boot_log(a, &boot);
 	if (r < 0)
 		return own(r);
+	r = appraise_list(a, &boot, ret_why);
+	if (r < 0)
+		return r;
 	row->findings |= a->findings | (is_judged(a) ? 0 : UNJUDGED);
 	row->last_evidence_ns = a->cases.now_ns;
 	row->deadline_ns = a->cases.now_ns + a->v->silent_after_ms * 1000000;
@@ -524,6 +538,7 @@ int appraisal_run(const struct appraisal_in *in, struct store_node *row,
 	if (r >= 0)
 		r = act(&a, had_base, was_forked, &why);
 	appraise_drift_state_done(&a.state);
+	buf_done(&a.measured);
 	cases_done(&a.cases);
 	*ret_why = why;
 	if (r < 0)

@@ -125,6 +125,7 @@ static int replay(struct run *a, struct why *ret_why)
 					     .boot = a->in->boot,
 					     .reset = a->in->reset,
 					     .pcrs = &e->pcrs,
+					     .at_boot = a->in->at_boot,
 					     .from = e->ima_from,
 					     .end = e->ima_end,
 					     .after_quote = e->has_ima_end,
@@ -187,6 +188,23 @@ int appraisal_ima(const struct appraisal_ima_in *in, uint32_t *findings, struct 
 	if (r >= 0)
 		r = compare(&a, ret_why);
 	return r < 0 ? r : own(tell(&a, findings));
+}
+
+int appraisal_ima_view(const struct verifier *v, const struct store_node *n, struct jsonl *j)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct appraise_pcr10_state s = {.n = 0};
+	int r = load(v, TABLE_PCR10, n->id, n->incarnation, &b);
+
+	if (r >= 0)
+		r = appraise_pcr10_state_parse(b.data, b.size, &s);
+	if (r < 0)
+		return r == -ENOENT ? 0 : own(r);
+	if (appraise_pcr10_aggregate_is_unknown(&s))
+		jsonl_str(j, "boot_aggregate",
+			  "unknown: PCR 0 to 9 are not what they were when the kernel began, and "
+			  "no boot log that agrees with the quote says what that was");
+	return 0;
 }
 
 int appraisal_ima_wanted(const struct verifier *v, const char *node, uint64_t incarnation,

@@ -8,12 +8,15 @@
 #include "bootlog_reading.h"
 #include "cleanup.h"
 #include "judge.h"
+#include "measurelog.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
+#define OLD_STATE 1
 #define N_VALUES 16u
 #define SCOPE "host"
 #define PREFIX "measured:"
 #define ODDITIES "measured:oddities"
+#define SECURE_BOOT "measured:secure_boot"
 
 DEFINE_CLEANUP(struct bootlog_reading *, bootlog_reading_free);
 
@@ -36,6 +39,10 @@ int appraise_boot_state_write(const struct appraise_boot_state *s, struct buf *r
 	buf_put_u8(ret, s->good);
 	for (size_t i = 0; i < N_VALUES; i++)
 		buf_put(ret, s->values[i].bytes, DIGEST_SIZE);
+	buf_put_u8(ret, s->judged);
+	buf_put(ret, s->secure_boot, sizeof(s->secure_boot));
+	for (size_t i = 0; i < N_VALUES; i++)
+		buf_put(ret, s->held[i].bytes, DIGEST_SIZE);
 	return buf_status(ret);
 }
 
@@ -49,23 +56,42 @@ static int read_bytes(struct buf_reader *r, void *ret, size_t size)
 	return 0;
 }
 
+static int read_values(struct buf_reader *r, struct digest ret[N_VALUES])
+{
+	for (size_t i = 0; i < N_VALUES; i++)
+		if (read_bytes(r, ret[i].bytes, DIGEST_SIZE) < 0)
+			return -EBADMSG;
+	return 0;
+}
+
+/* What this release keeps beside. */
+static int read_more(struct buf_reader *r, struct appraise_boot_state *s)
+{
+	uint8_t judged;
+
+	if (buf_read_u8(r, &judged) < 0 || judged > 1 ||
+	    read_bytes(r, s->secure_boot, sizeof(s->secure_boot)) < 0 ||
+	    s->secure_boot[sizeof(s->secure_boot) - 1] != 0)
+		return -EBADMSG;
+	s->judged = judged;
+	return read_values(r, s->held);
+}
+
 int appraise_boot_state_parse(const void *data, size_t size, struct appraise_boot_state *ret)
 {
 	struct buf_reader r = buf_reader_of(data, size);
 	struct appraise_boot_state s = {.finding = 0};
 	uint8_t version, read, good;
 
-	if (buf_read_u8(&r, &version) < 0 || version != STATE_VERSION ||
+	if (buf_read_u8(&r, &version) < 0 || version < OLD_STATE || version > STATE_VERSION ||
 	    read_bytes(&r, s.log.bytes, DIGEST_SIZE) < 0 ||
 	    read_bytes(&r, s.baseline.bytes, DIGEST_SIZE) < 0 ||
 	    buf_read_u32be(&r, &s.finding) < 0 || read_bytes(&r, s.text, sizeof(s.text)) < 0 ||
 	    buf_read_u8(&r, &read) < 0 || buf_read_u8(&r, &good) < 0 || read > 1 || good > 1 ||
 	    s.text[sizeof(s.text) - 1] != 0)
 		return -EBADMSG;
-	for (size_t i = 0; i < N_VALUES; i++)
-		if (read_bytes(&r, s.values[i].bytes, DIGEST_SIZE) < 0)
-			return -EBADMSG;
-	if (buf_left(&r) > 0)
+	s.old = version == OLD_STATE;
+	if (read_values(&r, s.values) < 0 || (!s.old && read_more(&r, &s) < 0) || buf_left(&r) > 0)
 		return -EBADMSG;
 	s.read = read;
 	s.good = good;
@@ -78,7 +104,7 @@ int appraise_boot_state_log(const void *data, size_t size, struct digest *ret)
 	struct buf_reader r = buf_reader_of(data, size);
 	uint8_t version;
 
-	if (buf_read_u8(&r, &version) < 0 || version != STATE_VERSION)
+	if (buf_read_u8(&r, &version) < 0 || version < OLD_STATE || version > STATE_VERSION)
 		return -EBADMSG;
 	return read_bytes(&r, ret->bytes, DIGEST_SIZE);
 }
@@ -132,7 +158,36 @@ static int without_log(struct look *l)
 	return 0;
 }
 
-static int mismatch(struct look *l, uint32_t bits, const struct buf_view *log)
+/*
+ * Registers that user space extended after the firmware, boot loader and kernel did: what systemd measures there, its own log says, and each
+ * digest is made anew. What is left is explained by nothing. why: of the first that is left.
+ */
+static int explain(struct look *l, uint32_t *bits, struct why *ret_why)
+{
+	struct buf_view m = {NULL, 0};
+	int r = *bits && l->in->measured ? l->in->measured(l->in->ctx, &m) : -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (uint32_t i = 0; i < N_VALUES; i++) {
+		struct why why = {""};
+
+		if (!(*bits & 1u << i))
+			continue;
+		r = measurelog_leads(m.data, m.size, i, &l->now->values[i], &l->in->pcrs->values[i],
+				     &why);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			*bits &= ~(1u << i);
+		else if (!ret_why->text[0])
+			*ret_why = why;
+	}
+	return 0;
+}
+
+static int mismatch(struct look *l, uint32_t bits, const struct buf_view *log,
+		    const struct why *user)
 {
 	uint32_t first = (uint32_t)__builtin_ctz(bits);
 	CLEANUP(buf_done) struct buf b = {0};
@@ -147,6 +202,8 @@ static int mismatch(struct look *l, uint32_t bits, const struct buf_view *log)
 		buf_puts(&b, "; nor do PCR ");
 		put_registers(&b, bits & (bits - 1));
 	}
+	if (user->text[0])
+		buf_printf(&b, "; %s", user->text);
 	if (buf_status(&b) < 0)
 		return buf_status(&b);
 	find(l, PLUMB_FINDING_BOOT_MISMATCH, (const char *)b.data);
@@ -179,6 +236,8 @@ static int on_claim(void *ctx, const char *key, const char *value)
 	struct look *l = ctx;
 
 	buf_put(&l->keys, key, strlen(key) + 1);
+	if (strcmp(key, SECURE_BOOT) == 0)
+		snprintf(l->now->secure_boot, sizeof(l->now->secure_boot), "%s", value);
 	return buf_status(&l->keys) < 0 ? buf_status(&l->keys) : judge(l, key, value);
 }
 
@@ -214,6 +273,7 @@ static int tell_claims(struct look *l, const struct bootlog_reading *g)
 	if (r == 0 && odd[0] && !is_listed(l, ODDITIES))
 		find(l, PLUMB_FINDING_BOOT_EVENT, odd);
 	l->now->good = l->now->finding == 0 && l->n_ok > 0 && l->n_drift == 0;
+	l->now->judged = l->n_ok > 0;
 	l->now->baseline = l->in->document;
 	return r;
 }
@@ -229,7 +289,7 @@ static void keep_values(struct appraise_boot_state *s, const struct bootlog_pcrs
 static int read_log(struct look *l, const struct buf_view *log)
 {
 	CLEANUP(bootlog_reading_free_p) struct bootlog_reading *g = NULL;
-	struct why why = {""};
+	struct why why = {""}, user = {""};
 	uint32_t bits;
 	int r = bootlog_reading_open(log->data, log->size, &g, &why);
 
@@ -240,20 +300,24 @@ static int read_log(struct look *l, const struct buf_view *log)
 	if (r < 0)
 		return r;
 	keep_values(l->now, bootlog_reading_pcrs(g));
+	memcpy(l->now->held, l->in->pcrs->values, sizeof(l->now->held));
 	bits = wrong(l, l->now->values);
-	return bits ? mismatch(l, bits, log) : tell_claims(l, g);
+	r = explain(l, &bits, &user);
+	if (r < 0)
+		return r;
+	return bits ? mismatch(l, bits, log, &user) : tell_claims(l, g);
 }
 
 /* The same log and baseline as last time, and registers that still agree: what stood then stands. */
 static bool is_settled(const struct look *l, const struct appraise_boot_state *before)
 {
-	if (!digest_equal(&before->log, &l->in->bound))
+	if (before->old || !digest_equal(&before->log, &l->in->bound))
 		return false;
 	/* Bytes that are no log stay none. */
 	if (!before->read)
 		return true;
 	return digest_equal(&before->baseline, &l->in->document) &&
-	       before->finding != PLUMB_FINDING_BOOT_MISMATCH && wrong(l, before->values) == 0;
+	       before->finding != PLUMB_FINDING_BOOT_MISMATCH && wrong(l, before->held) == 0;
 }
 
 static int look(struct look *l, const struct appraise_boot_state *before)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * appraise_boot.h: does the boot log come to the quoted registers, and what does it tell, by the node's baseline?
- * In: quoted registers, the log that the quote is over, what earlier evidence left. Out: a finding that stands, and the claims "measured:…" judged. Pure.
+ * In: quoted registers, the log that the quote is over, the log of what systemd measured since, what earlier evidence left. Out: a finding that stands, and the claims "measured:…" judged. Pure.
  *
  * Registers of the firmware, boot loader and shim are looked at: PCR 0 to 9 and 14. IMA's (10) and those that the running system goes on
  * extending (11 to 13, 15) are not this log's alone. No log, and registers that were extended: that is never good.
@@ -25,7 +25,11 @@ struct appraise_boot_state {
 	char text[256];			/* what was found */
 	bool read;			/* values are the log's */
 	bool good;			/* nothing was found, and the baseline lists what was measured: each as it is */
+	bool old;			/* of a release that kept no more than this: the log is read again */
+	bool judged;			/* the baseline lists something of what was measured */
+	char secure_boot[64];		/* as the log tells it; "": no log that the registers agree with */
 	struct digest values[16];	/* of PCR 0 to 15, by the log */
+	struct digest held[16];		/* the same when they were quoted: other where user space measured more, and the log of that says so */
 };
 int appraise_boot_state_write(const struct appraise_boot_state *s, struct buf *ret);
 int appraise_boot_state_parse(const void *data, size_t size, struct appraise_boot_state *ret);
@@ -37,6 +41,8 @@ struct appraise_boot_in {		/* all borrowed */
 	struct digest bound;		/* of the log, by the quote; zero: the node has none */
 	/* The bytes of that log, when they are needed. -ENOENT: it never came. Valid until the end of the appraisal. */
 	int (*log)(void *ctx, struct buf_view *ret);
+	/* The log of what systemd measured (measurelog.h), when it is needed; no quote is bound to it. NULL, -ENOENT: there is none. */
+	int (*measured)(void *ctx, struct buf_view *ret);
 	const struct baseline *baseline;	/* NULL: none */
 	struct digest document;		/* of it */
 	uint64_t seq, utc_ns;		/* of items: the line that the quote covers up to */

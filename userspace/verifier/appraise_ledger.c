@@ -316,6 +316,8 @@ static int check_register(struct check *c)
 		.quoted = e->pcrs.values[e->pcr_index % QUOTE_N_PCRS],
 		.may_continue = q->reset_count == row->base_reset,
 		.base = row->base_pcr,
+		.measured = c->in->measured,
+		.ctx = c->in->ctx,
 	};
 	uint64_t last_size = row->base_size;
 	struct digest last;

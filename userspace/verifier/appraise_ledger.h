@@ -25,6 +25,7 @@ struct appraise_ledger_in {			/* all borrowed */
 	uint64_t now_ns;
 	/* Lines stored, [from, to), none of them below the row's base. As store_ops.lines_each. */
 	int (*lines)(void *ctx, uint64_t from, uint64_t to, appraise_ledger_line_fn fn, void *fn_ctx);
+	int (*measured)(void *ctx, struct buf_view *ret);	/* as appraise_replay_in.measured */
 	void *ctx;
 };
 

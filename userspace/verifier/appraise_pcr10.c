@@ -21,6 +21,7 @@ enum {
 	RESET_WITHIN = 1 << 1, /* the TPM was reset, and the boot went on */
 	NO_TPM = 1 << 2, /* IMA began without it */
 	WAITS = 1 << 3, /* the list was read before the quote, and may lack the newest */
+	NO_AGGREGATE = 1 << 4, /* boot_aggregate could not be checked */
 	TOLD_LIST = 1 << 8,
 	TOLD_ABSENT = 1 << 9,
 	TOLD_UNQUOTED = 1 << 10,
@@ -289,11 +290,42 @@ static int choose_start(struct check *c, bool *ret_good)
 	return 0;
 }
 
+bool appraise_pcr10_aggregate_is_unknown(const struct appraise_pcr10_state *s)
+{
+	return s->flags & NO_AGGREGATE;
+}
+
+static bool was_extended(const struct quote_pcrs *pcrs)
+{
+	for (uint32_t i = 0; i < 10; i++)
+		if (!is_zero(&pcrs->values[i]))
+			return true;
+	return false;
+}
+
+/*
+ * 1: it is of the registers as they are quoted, or as the kernel found them: systemd goes on extending some of them. 0: of others.
+ * -EAGAIN: nobody knows what they were.
+ */
+static int is_aggregate(const struct check *c, const uint8_t *bytes)
+{
+	struct quote_pcrs before = {.mask = AGGREGATE_MASK};
+	struct digest want;
+	int r = ima_fold_aggregate(c->in->pcrs, &want);
+
+	if (r < 0 || memcmp(want.bytes, bytes, DIGEST_SIZE) == 0)
+		return r < 0 ? r : 1;
+	if (!c->in->at_boot)
+		return was_extended(c->in->pcrs) ? -EAGAIN : 0;
+	memcpy(before.values, c->in->at_boot, 10 * sizeof(before.values[0]));
+	r = ima_fold_aggregate(&before, &want);
+	return r < 0 ? r : memcmp(want.bytes, bytes, DIGEST_SIZE) == 0;
+}
+
 /* The first is what firmware and boot loader left in the TPM when IMA began. */
 static int check_aggregate(struct check *c)
 {
 	const struct imalog_entry *e = &c->first;
-	struct digest want;
 	int r;
 
 	if (!c->has_first)
@@ -308,13 +340,17 @@ static int check_aggregate(struct check *c)
 	if ((c->in->pcrs->mask & AGGREGATE_MASK) != AGGREGATE_MASK)
 		return tell_once(c, TOLD_AGGREGATE,
 				 "boot_aggregate could not be checked: PCR 0 to 9 are not quoted");
-	r = ima_fold_aggregate(c->in->pcrs, &want);
-	if (r < 0 || memcmp(want.bytes, e->file.bytes.data, DIGEST_SIZE) == 0)
-		return r;
+	r = is_aggregate(c, e->file.bytes.data);
+	c->s->flags &= ~(uint32_t)NO_AGGREGATE;
+	if (r == -EAGAIN)
+		c->s->flags |= NO_AGGREGATE;
+	if (r != 0)
+		return r == -EAGAIN || r > 0 ? 0 : r;
 	return tell_once(
 		c, TOLD_AGGREGATE,
-		"boot_aggregate is not the digest of the quoted PCR 0 to 9: the list is of "
-		"another boot, or somebody extended them since IMA began");
+		"boot_aggregate is not the digest of the quoted PCR 0 to 9, nor of what they were "
+		"when the kernel began: the list is of another boot, or somebody extended them "
+		"since");
 }
 
 static int tell_tally(struct check *c, const struct tally *t, uint32_t flag, enum plumb_finding f,

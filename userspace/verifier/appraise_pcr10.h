@@ -37,6 +37,8 @@ struct appraise_pcr10_state {
 };
 int appraise_pcr10_state_write(const struct appraise_pcr10_state *s, struct buf *ret);
 int appraise_pcr10_state_parse(const void *data, size_t size, struct appraise_pcr10_state *ret);
+/* boot_aggregate could not be checked: the registers are not what they were, and no log says what that was. */
+bool appraise_pcr10_aggregate_is_unknown(const struct appraise_pcr10_state *s);
 /* The entry that the next evidence is to begin with. */
 uint64_t appraise_pcr10_wanted(const struct appraise_pcr10_state *s, uint64_t now_ns);
 
@@ -45,6 +47,7 @@ struct appraise_pcr10_in {		/* all borrowed */
 	const char *boot;		/* of the newest line */
 	uint32_t reset;			/* the TPM's count */
 	const struct quote_pcrs *pcrs;	/* quoted */
+	const struct digest *at_boot;	/* PCR 0 to 9 as the kernel found them, by a boot log that agrees with the quote; NULL: nobody knows */
 	uint64_t from, end;		/* numbers of the entries: [from, end) */
 	bool after_quote;		/* the list was read after the quote */
 	struct buf_view entries;

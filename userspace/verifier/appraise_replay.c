@@ -7,6 +7,7 @@
 
 #include "checkpoint.h"
 #include "ledger_dir.h"
+#include "measurelog.h"
 #include "plumb/wire.h"
 
 #define MAX_MARKS (WIRE_MAX_ANCHORS / 32)
@@ -55,18 +56,40 @@ static int add_mark(struct appraise_replay *out, const struct checkpoint *c)
 }
 
 /*
+ * What the agent says of the log is not taken over: 1 when the records lead here, too, from an empty register to the value that it found.
+ */
+static int is_explained(const struct fold *f, const struct digest *found)
+{
+	const struct digest zero = {{0}};
+	struct buf_view log;
+	struct why why;
+	int r = f->in->measured ? f->in->measured(f->in->ctx, &log) : -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return measurelog_leads(log.data, log.size, f->in->pcr_index, &zero, found, &why);
+}
+
+/*
  * An epoch record says what the agent found when it started. That the register was zero is believed where the counts allow it,
- * since a value that was not zero cannot be replayed from there. Everything else that it did not fold itself is unproven: a log
- * that explains it would have to be recomputed here from data of a known kind, and is not.
+ * since a value that was not zero cannot be replayed from there; so is a value that a log explains. Everything else that it did not
+ * fold itself is unproven.
  */
 static int on_epoch(struct fold *f, const struct ledger_anchor *a, struct why *ret_why)
 {
 	const struct digest zero = {{0}};
+	int r;
 
 	if (a->epoch.pcr_index != f->in->pcr_index)
 		return why_set(ret_why, -EBADMSG, "anchors: an epoch of PCR %u, not of %u",
 			       a->epoch.pcr_index, f->in->pcr_index);
-	if (a->epoch.base == LEDGER_BASE_UNPROVEN || a->epoch.base == LEDGER_BASE_LOG)
+	if (a->epoch.base == LEDGER_BASE_LOG) {
+		r = is_explained(f, &a->epoch.found);
+		if (r < 0)
+			return r == -EBADMSG ? -EIO : r;
+		if (r == 0 || !f->in->must_continue)
+			start(f, &a->epoch.found, r == 0);
+	} else if (a->epoch.base == LEDGER_BASE_UNPROVEN)
 		start(f, &a->epoch.found, true);
 	else if (a->epoch.base == LEDGER_BASE_ZERO && !f->in->must_continue)
 		start(f, &zero, false);

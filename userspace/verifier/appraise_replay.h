@@ -25,6 +25,9 @@ struct appraise_replay_in {
 	bool may_continue;		/* the register may still hold what it held at the base: same reset count */
 	bool must_continue;		/* it does: same counts. Then no epoch record starts anything anew */
 	struct digest base;		/* value at the last accepted quote; zero before the first */
+	/* The log of what systemd measured (measurelog.h), when an epoch rests on it; borrowed. NULL, -ENOENT: there is none. */
+	int (*measured)(void *ctx, struct buf_view *ret);
+	void *ctx;
 };
 
 struct appraise_replay {

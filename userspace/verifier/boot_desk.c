@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "appraise_boot.h"
+#include "boot_files.h"
 #include "bootlog_reading.h"
 #include "cleanup.h"
 
 #define STATE "boot"
 #define LOG "boot_log"
+#define MEASURED "measure_log"
 #define BIT(f) (1u << (f))
 
 DEFINE_CLEANUP(struct bootlog_reading *, bootlog_reading_free);
@@ -19,7 +21,7 @@ DEFINE_CLEANUP(struct bootlog_reading *, bootlog_reading_free);
 struct desk {
 	const struct boot_desk_in *in;
 	char name[96];
-	struct buf log, state; /* read from the store */
+	struct buf log, measured, state; /* read from the store */
 };
 
 static void name_of(const struct store_node *n, char ret[96])
@@ -64,6 +66,37 @@ int boot_desk_held(const struct verifier *v, const struct store_node *n, struct 
 	return r < 0 ? r : own(appraise_boot_state_log(b.data, b.size, ret));
 }
 
+int boot_desk_measured(const struct verifier *v, const struct store_node *n,
+		       const struct evidence *e, struct buf *ret)
+{
+	if (e && e->measure_log.size > 0) {
+		buf_put(ret, e->measure_log.data, e->measure_log.size);
+		return buf_status(ret);
+	}
+	return get(v, n, MEASURED, ret);
+}
+
+int boot_desk_measured_held(const struct verifier *v, const struct store_node *n,
+			    struct digest *ret)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	int r = get(v, n, MEASURED, &b);
+
+	*ret = (struct digest){{0}};
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : digest_sha256(b.data, b.size, ret);
+}
+
+static int on_measured(void *ctx, struct buf_view *ret)
+{
+	struct desk *d = ctx;
+	int r = boot_desk_measured(d->in->v, d->in->row, d->in->evidence, &d->measured);
+
+	*ret = (struct buf_view){d->measured.data, d->measured.size};
+	return own(r);
+}
+
 /* As it came with this evidence, else as it came before: its digest says whether it is the one. */
 static int on_log(void *ctx, struct buf_view *ret)
 {
@@ -100,6 +133,44 @@ static int on_found(void *ctx, enum plumb_finding f, const char *expected, const
 		cases_finding(d->in->cases, f, d->in->evidence->checkpoint.size, expected, text));
 }
 
+static bool agrees(const struct appraise_boot_state *s)
+{
+	return s->read && s->finding != PLUMB_FINDING_BOOT_MISMATCH;
+}
+
+/* Logs that the registers agree with are kept for whoever asks months later. */
+static int keep_files(struct desk *d, const struct appraise_boot_state *s)
+{
+	const struct evidence *e = d->in->evidence;
+	const struct store_node *n = d->in->row;
+	struct buf_view log;
+	int r;
+
+	if (!agrees(s))
+		return 0;
+	buf_clear(&d->log);
+	r = on_log(d, &log);
+	return r < 0 ? r
+		     : boot_files_keep(d->in->v->store, e->node, n->incarnation, BOOT_FILE_LOG,
+				       log.data, log.size);
+}
+
+/* It explains a register's first value, or one that was extended since; no register says that all of it is true. */
+static int keep_measured(struct desk *d)
+{
+	const struct evidence *e = d->in->evidence;
+	const struct store *store = d->in->v->store;
+	int r;
+
+	if (e->measure_log.size == 0)
+		return 0;
+	r = store->ops->blob_put(store->ctx, MEASURED, d->name, e->measure_log.data,
+				 e->measure_log.size);
+	return r < 0 ? r
+		     : boot_files_keep(store, e->node, d->in->row->incarnation, BOOT_FILE_MEASURED,
+				       e->measure_log.data, e->measure_log.size);
+}
+
 /* Nothing where there is nothing: a row for each node that never had a log would be written with each evidence. */
 static int keep(struct desk *d, const struct appraise_boot_state *s)
 {
@@ -109,14 +180,17 @@ static int keep(struct desk *d, const struct appraise_boot_state *s)
 	const struct store *store = d->in->v->store;
 	int r = appraise_boot_state_write(s, &b);
 
+	if (r >= 0)
+		r = keep_measured(d);
 	if (r < 0 || (d->state.size == 0 && !s->finding && digest_equal(&s->log, &none)))
 		return r;
-	if (b.size != d->state.size || memcmp(b.data, d->state.data, b.size) != 0)
-		r = store->ops->blob_put(store->ctx, STATE, d->name, b.data, b.size);
 	if (r >= 0 && e->boot_log_data.size > 0)
 		r = store->ops->blob_put(store->ctx, LOG, d->name, e->boot_log_data.data,
 					 e->boot_log_data.size);
-	return r;
+	if (r < 0 || (b.size == d->state.size && memcmp(b.data, d->state.data, b.size) == 0))
+		return r;
+	r = store->ops->blob_put(store->ctx, STATE, d->name, b.data, b.size);
+	return r < 0 ? r : keep_files(d, s);
 }
 
 int boot_desk_appraise(const struct boot_desk_in *in, struct boot_desk_result *ret)
@@ -127,6 +201,7 @@ int boot_desk_appraise(const struct boot_desk_in *in, struct boot_desk_result *r
 	const struct appraise_boot_in ain = {.pcrs = &e->pcrs,
 					     .bound = e->boot_log,
 					     .log = on_log,
+					     .measured = on_measured,
 					     .baseline = in->baseline,
 					     .document = in->row->baseline,
 					     .seq = e->checkpoint.size,
@@ -142,11 +217,35 @@ int boot_desk_appraise(const struct boot_desk_in *in, struct boot_desk_result *r
 	if (r >= 0)
 		r = keep(&d, &s);
 	buf_done(&d.log);
+	buf_done(&d.measured);
 	buf_done(&d.state);
 	if (r < 0)
 		return own(r);
 	ret->findings = s.finding ? BIT(s.finding) : 0;
 	ret->good = s.good;
+	ret->agrees = agrees(&s);
+	memcpy(ret->values, s.values, sizeof(ret->values));
+	return 0;
+}
+
+static const char *finding_name(const struct appraise_boot_state *s)
+{
+	return s->finding ? terms_finding_name((enum plumb_finding)s->finding) : "";
+}
+
+int boot_desk_told(const struct verifier *v, const struct store_node *n, struct boot_desk_told *ret)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct appraise_boot_state s = {.finding = 0};
+	int r = load(v, n, &b, &s);
+
+	if (r < 0)
+		return r;
+	*ret = (struct boot_desk_told){.proven = s.read && !s.finding && s.judged,
+				       .log = s.log,
+				       .finding = finding_name(&s)};
+	memcpy(ret->found, s.text, sizeof(ret->found));
+	memcpy(ret->secure_boot, s.secure_boot, sizeof(ret->secure_boot));
 	return 0;
 }
 
@@ -181,7 +280,7 @@ int boot_desk_view(const struct verifier *v, const struct store_node *n, struct 
 		return r;
 	jsonl_object(j, "measured");
 	jsonl_hex(j, "log", s.log.bytes, DIGEST_SIZE);
-	jsonl_str(j, "finding", s.finding ? terms_finding_name((enum plumb_finding)s.finding) : "");
+	jsonl_str(j, "finding", finding_name(&s));
 	jsonl_str(j, "found", s.text);
 	jsonl_object(j, "claims");
 	/* What no register proves is not shown. */

@@ -13,6 +13,10 @@
 
 /* Of the log that there is; zero: none. */
 int boot_desk_held(const struct verifier *v, const struct store_node *n, struct digest *ret);
+/* Of the log of what systemd measured; zero: none. */
+int boot_desk_measured_held(const struct verifier *v, const struct store_node *n, struct digest *ret);
+/* That log, as it came with this evidence or before; appended. -ENOENT: none. */
+int boot_desk_measured(const struct verifier *v, const struct store_node *n, const struct evidence *e, struct buf *ret);
 
 struct boot_desk_in {			/* all borrowed */
 	const struct verifier *v;
@@ -24,9 +28,19 @@ struct boot_desk_in {			/* all borrowed */
 struct boot_desk_result {
 	uint32_t findings;		/* bits: that stand */
 	bool good;			/* the boot was just as the baseline says */
+	bool agrees;			/* the log leads to the quoted registers, with what systemd measured since */
+	struct digest values[16];	/* where it agrees: PCR 0 to 15 as the kernel found them */
 };
 /* Keeps the log that came, and appraises. 0 or < 0: could not check. */
 int boot_desk_appraise(const struct boot_desk_in *in, struct boot_desk_result *ret);
+/* For a verdict: what was found of how the node booted, as of the last accepted evidence. */
+struct boot_desk_told {
+	bool proven;			/* the log agrees, nothing is odd, and a baseline lists what was measured */
+	struct digest log;
+	const char *finding;		/* static; "": none */
+	char found[256], secure_boot[64];
+};
+int boot_desk_told(const struct verifier *v, const struct store_node *n, struct boot_desk_told *ret);
 /* Member "measured" of an open object: what it came to and its claims; nothing when the node never had a log or a finding of one. */
 int boot_desk_view(const struct verifier *v, const struct store_node *n, struct jsonl *j);
 

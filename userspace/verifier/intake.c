@@ -115,7 +115,8 @@ static int sender(const struct intake *in, const struct cert_identity *who, stru
 
 int intake_nonce(struct intake *in, const struct cert_identity *who, struct buf *ret)
 {
-	struct evidence_nonce n = {.life_ms = WIRE_NONCE_LIFE_MS, .asks_boot_log = true};
+	struct evidence_nonce n = {
+		.life_ms = WIRE_NONCE_LIFE_MS, .asks_boot_log = true, .asks_measure_log = true};
 	struct store_node row = {.incarnation = 0};
 	int r = sender(in, who, &row, ret);
 
@@ -127,6 +128,8 @@ int intake_nonce(struct intake *in, const struct cert_identity *who, struct buf 
 	n.base_reset = row.base_reset;
 	n.base_restart = row.base_restart;
 	r = boot_desk_held(in->v, &row, &n.boot_log);
+	if (r >= 0)
+		r = boot_desk_measured_held(in->v, &row, &n.measure_log);
 	if (r >= 0)
 		r = appraisal_ima_wanted(in->v, row.id, row.incarnation, n.ima_boot, &n.ima_from);
 	n.has_ima = true;

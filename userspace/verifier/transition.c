@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_desk.h"
 #include "cleanup.h"
 #include "jsonl.h"
 #include "order_desk.h"
@@ -206,7 +207,8 @@ static int make_ear(const struct transition *t, const struct store_node *n,
 {
 	const struct store *store = t->v->store;
 	char origin[CHECKPOINT_MAX_ORIGIN];
-	const struct verdict_ear_in in = {
+	struct boot_desk_told boot;
+	struct verdict_ear_in in = {
 		.verdict = &s->verdict,
 		.node = n->id,
 		.label = n->label,
@@ -220,8 +222,15 @@ static int make_ear(const struct transition *t, const struct store_node *n,
 		.lines = s->lines,
 		.n_lines = s->n_lines,
 	};
-	int r;
+	int r = boot_desk_told(t->v, n, &boot);
 
+	if (r < 0)
+		return r;
+	in.boot = (struct verdict_ear_boot){.proven = boot.proven,
+					    .log = boot.log,
+					    .finding = boot.finding,
+					    .found = boot.found,
+					    .secure_boot = boot.secure_boot};
 	snprintf(origin, sizeof(origin), "%s/node/%s/%llu", t->v->log_name, n->id,
 		 (unsigned long long)n->incarnation);
 	r = verdict_ear_sign(&in, t->v->verdict_key, ret_jwt);

@@ -281,11 +281,23 @@ static const struct policy_rule *rule_of(const struct policy *p, const char *id)
 	return NULL;
 }
 
+/* What a boot log told, or that none did. */
+static bool is_of_boot(const struct store_case *c)
+{
+	return c->finding ? c->finding == PLUMB_FINDING_BOOT_LOG ||
+				    c->finding == PLUMB_FINDING_BOOT_MISMATCH ||
+				    c->finding == PLUMB_FINDING_BOOT_EVENT
+			  : strncmp(c->key, "measured:", strlen("measured:")) == 0;
+}
+
 /* The greater number is the worse one. Below a warning, drift is no reason to claim anything that was not claimed before. */
-static void worsen(struct verdict *v, enum verdict_claim claim, int value)
+static void worsen(struct verdict *v, const struct store_case *c, enum verdict_claim claim,
+		   int value)
 {
 	if (value > v->claims[claim] && (value >= WARNING || v->claims[claim] > 0))
 		v->claims[claim] = value;
+	if (value > v->boot[claim] && value >= WARNING && is_of_boot(c))
+		v->boot[claim] = value;
 }
 
 static void add_claim(struct verdict *v, const struct store_case *c)
@@ -296,12 +308,12 @@ static void add_claim(struct verdict *v, const struct store_case *c)
 	if (rule) {
 		for (size_t i = 0; i < VERDICT_N_CLAIMS; i++)
 			if (strcmp(claim_names[i], rule->claim) == 0)
-				worsen(v, (enum verdict_claim)i, rule->claim_value);
+				worsen(v, c, (enum verdict_claim)i, rule->claim_value);
 	} else if (m) {
-		worsen(v, m->claim, m->value);
+		worsen(v, c, m->claim, m->value);
 	} else if (c->rule[0] || !v->policy) {
 		/* Its rule is no more, or there is no policy that could call it harmless. */
-		worsen(v,
+		worsen(v, c,
 		       terms_type_is_deed(c->type) || c->type == PLUMB_TYPE_MODULE
 			       ? VERDICT_EXECUTABLES
 			       : VERDICT_CONFIGURATION,

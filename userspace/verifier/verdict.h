@@ -50,6 +50,7 @@ struct verdict {
 	enum plumb_action action;	/* to be carried out now; 0: none, REPORT: shown */
 	uint64_t cause;			/* case that asks for the most; 0: none */
 	int claims[VERDICT_N_CLAIMS];	/* 0: no claim is made */
+	int boot[VERDICT_N_CLAIMS];	/* the worst that open cases say of how it booted; 0: nothing that warns */
 	uint32_t score, n_open;
 	uint32_t findings;		/* bits of open ones */
 	uint64_t next_ns;		/* when a grace time ends; 0: never */

@@ -10,11 +10,16 @@
 
 #define NS_PER_S 1000000000u
 
-/* Which claims each part of the node speaks to. Images are not appraised, what a boot log came to stands in the cases: neither has a submod. */
+/* Which claims each part of the node speaks to. Images are not appraised: they have no submod. */
 static const enum verdict_claim runtime[] = {VERDICT_INSTANCE_IDENTITY, VERDICT_EXECUTABLES,
 					     VERDICT_HARDWARE,		VERDICT_RUNTIME_OPAQUE,
 					     VERDICT_STORAGE_OPAQUE,	VERDICT_SOURCED_DATA};
 static const enum verdict_claim config[] = {VERDICT_CONFIGURATION, VERDICT_FILE_SYSTEM};
+static const enum verdict_claim boot[] = {VERDICT_CONFIGURATION, VERDICT_EXECUTABLES,
+					  VERDICT_HARDWARE};
+/* AR4SI: an approved configuration; only approved programs while it booted; firmware that passed. */
+static const int boot_proven[VERDICT_N_CLAIMS] = {
+	[VERDICT_CONFIGURATION] = 2, [VERDICT_EXECUTABLES] = 3, [VERDICT_HARDWARE] = 2};
 
 /* From best to worst. That nothing is claimed is no affirmation. */
 enum status { AFFIRMING, NONE, WARNING, CONTRAINDICATED };
@@ -35,28 +40,38 @@ static enum status status_of(int value)
 	return value >= 2 ? AFFIRMING : NONE;
 }
 
-static enum status worst(const struct verdict *v, const enum verdict_claim *claims, size_t n)
+static enum status worst(const int *values, const enum verdict_claim *claims, size_t n)
 {
 	enum status s = AFFIRMING;
 	bool any = false;
 
 	for (size_t i = 0; i < n; i++) {
-		if (v->claims[claims[i]] == 0)
+		if (values[claims[i]] == 0)
 			continue;
 		any = true;
-		if (status_of(v->claims[claims[i]]) > s)
-			s = status_of(v->claims[claims[i]]);
+		if (status_of(values[claims[i]]) > s)
+			s = status_of(values[claims[i]]);
 	}
 	return any ? s : NONE;
 }
 
 /* What must be claimed for the part to be affirmed at all. */
-static enum status part_status(const struct verdict *v, const enum verdict_claim *claims, size_t n,
+static enum status part_status(const int *values, const enum verdict_claim *claims, size_t n,
 			       enum verdict_claim needed)
 {
-	enum status s = worst(v, claims, n);
+	enum status s = worst(values, claims, n);
 
-	return s == AFFIRMING && v->claims[needed] == 0 ? NONE : s;
+	return s == AFFIRMING && values[needed] == 0 ? NONE : s;
+}
+
+/* Where nothing was proven there is nothing to affirm, and what warns stands all the same. */
+static void boot_values(const struct verdict_ear_in *in, int ret[VERDICT_N_CLAIMS])
+{
+	for (size_t i = 0; i < VERDICT_N_CLAIMS; i++) {
+		ret[i] = in->boot.proven ? boot_proven[i] : 0;
+		if (in->verdict->boot[i] > ret[i])
+			ret[i] = in->verdict->boot[i];
+	}
 }
 
 static void put_policy(struct jsonl *j, const struct verdict *v)
@@ -72,17 +87,15 @@ static void put_policy(struct jsonl *j, const struct verdict *v)
 	jsonl_close(j);
 }
 
-static void put_part(struct jsonl *j, const struct verdict_ear_in *in, const char *name,
+static void put_part(struct jsonl *j, const struct verdict *v, const char *name, const int *values,
 		     const enum verdict_claim *claims, size_t n, enum status s)
 {
-	const struct verdict *v = in->verdict;
-
 	jsonl_object(j, name);
 	jsonl_str(j, "ear_status", status_name(s));
 	jsonl_object(j, "ear_trustworthiness_vector");
 	for (size_t i = 0; i < n; i++)
-		if (v->claims[claims[i]] != 0)
-			jsonl_int(j, verdict_claim_name(claims[i]), v->claims[claims[i]]);
+		if (values[claims[i]] != 0)
+			jsonl_int(j, verdict_claim_name(claims[i]), values[claims[i]]);
 	jsonl_close(j);
 	put_policy(j, v);
 }
@@ -115,6 +128,23 @@ static void put_log(struct jsonl *j, const struct verdict_ear_in *in)
 	jsonl_close(j);
 }
 
+static void put_boot(struct jsonl *j, const struct verdict_ear_boot *b)
+{
+	const struct digest none = {{0}};
+	char text[DIGEST_HEX_SIZE + 8] = "sha256:";
+
+	jsonl_object(j, "ear_verifier_claims");
+	if (!digest_equal(&b->log, &none)) {
+		digest_hex(&b->log, text + 7);
+		jsonl_str(j, "plumb_boot_log", text);
+	}
+	jsonl_bool(j, "plumb_boot_proven", b->proven);
+	jsonl_str(j, "plumb_boot_finding", b->finding ? b->finding : "");
+	jsonl_str(j, "plumb_boot_found", b->found ? b->found : "");
+	jsonl_str(j, "plumb_secure_boot", b->secure_boot ? b->secure_boot : "");
+	jsonl_close(j);
+}
+
 static void put_top(struct jsonl *j, const struct verdict_ear_in *in, enum status s, struct buf *b)
 {
 	uint64_t now_s = in->verdict->now_ns / NS_PER_S;
@@ -134,22 +164,30 @@ int verdict_ear_claims(const struct verdict_ear_in *in, struct buf *ret)
 {
 	CLEANUP(buf_done) struct buf nonce = {0};
 	const struct verdict *v = in->verdict;
-	enum status r = part_status(v, runtime, ARRAY_SIZE(runtime), VERDICT_EXECUTABLES);
-	enum status c = part_status(v, config, ARRAY_SIZE(config), VERDICT_CONFIGURATION);
+	int values[VERDICT_N_CLAIMS];
+	enum status r = part_status(v->claims, runtime, ARRAY_SIZE(runtime), VERDICT_EXECUTABLES);
+	enum status c = part_status(v->claims, config, ARRAY_SIZE(config), VERDICT_CONFIGURATION);
+	enum status b, top = r > c ? r : c;
 	struct jsonl j;
+
+	boot_values(in, values);
+	b = part_status(values, boot, ARRAY_SIZE(boot), VERDICT_EXECUTABLES);
 
 	digest_base64_url(&nonce, in->nonce, WIRE_NONCE_SIZE);
 	if (buf_status(&nonce) < 0)
 		return buf_status(&nonce);
-	put_top(&j, in, r > c ? r : c, ret);
+	put_top(&j, in, top > b ? top : b, ret);
 	jsonl_strn(&j, "eat_nonce", (char *)nonce.data, nonce.size);
 	jsonl_str(&j, "sub", in->node);
 	jsonl_str(&j, "plumb_label", in->label);
 	jsonl_object(&j, "submods");
-	put_part(&j, in, "runtime", runtime, ARRAY_SIZE(runtime), r);
+	put_part(&j, v, "boot", values, boot, ARRAY_SIZE(boot), b);
+	put_boot(&j, &in->boot);
+	jsonl_close(&j);
+	put_part(&j, v, "runtime", v->claims, runtime, ARRAY_SIZE(runtime), r);
 	put_log(&j, in);
 	jsonl_close(&j);
-	put_part(&j, in, "config", config, ARRAY_SIZE(config), c);
+	put_part(&j, v, "config", v->claims, config, ARRAY_SIZE(config), c);
 	jsonl_close(&j);
 	jsonl_close(&j);
 	jsonl_end(&j);

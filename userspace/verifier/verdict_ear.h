@@ -12,6 +12,13 @@
 #define VERDICT_EAR_PROFILE "tag:ietf.org,2026:rats/ear#04"
 #define VERDICT_EAR_MAX_LINES 64u	/* more findings than that are counted only */
 
+struct verdict_ear_boot {		/* how it booted, as far as that could be checked */
+	bool proven;			/* the log comes to the quoted registers, nothing is odd, and a baseline lists what was measured */
+	struct digest log;		/* zero: none */
+	const char *finding, *found;	/* "": none */
+	const char *secure_boot;	/* as claim measured:secure_boot has it; "": no log that was believed */
+};
+
 struct verdict_ear_in {			/* all borrowed */
 	const struct verdict *verdict;
 	const char *node, *label;
@@ -24,6 +31,7 @@ struct verdict_ear_in {			/* all borrowed */
 	uint64_t life_s;
 	const uint64_t *lines;		/* of open cases; those beyond VERDICT_EAR_MAX_LINES are left out */
 	uint32_t n_lines;
+	struct verdict_ear_boot boot;	/* finding, found and secure_boot NULL: "" */
 };
 
 int verdict_ear_claims(const struct verdict_ear_in *in, struct buf *ret);
