@@ -54,6 +54,7 @@ BENCH := $(patsubst %.c,$(O)/%,$(filter-out tests/bench/spawn.c,$(wildcard tests
 REPLAY := $(O)/vmtests/replay
 DEEDS := $(patsubst %.c,$(O)/%,$(wildcard vmtests/deeds/*.c))
 FORGE := $(O)/tests/forge/forge
+HERD := $(O)/tests/kube/herd
 SHIM := $(O)/tests/bench/shim/libtss2-tcti-slow.so
 FAULT := $(O)/tests/crash/libtss2-tcti-swtpm-fault.so
 BPF := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
@@ -105,6 +106,9 @@ $(filter-out %/spawn,$(BENCH)): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(FAKES
 $(FORGE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/forge/*.c)) $(ARCHIVES) $(O)/libfakes.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS) -lcmocka
 
+$(HERD): $(O)/tests/kube/herd.o $(O)/tests/forge/forge_node.o $(O)/tests/forge/forge_wire.o $(ARCHIVES) $(O)/libfakes.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS) -lcmocka
+
 $(REPLAY): $(O)/vmtests/replay.o $(O)/liblib.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
@@ -127,7 +131,7 @@ $(DEEDS): $(O)/%: %.c vmtests/deeds/deed.h
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) -static -o $@ $<
 
-tests: all $(UNIT) $(FUZZ) $(BENCH) $(FORGE) $(SHIM) $(FAULT) $(DEEDS) $(REPLAY) ## build programs and tests
+tests: all $(UNIT) $(FUZZ) $(BENCH) $(FORGE) $(HERD) $(SHIM) $(FAULT) $(DEEDS) $(REPLAY) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
 	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint model unit threads fuzz flow vm
@@ -150,7 +154,10 @@ fuzz: ## fuzz every parser for TIME= seconds (30) each with libFuzzer
 forge: all $(FORGE) ## a client that lies in every way we know against a verifier that runs, a line a lie
 	$(Q)O=$(O) FORGE_LINES="max_connections: 12000" tests/forge/run
 
-flow: all $(FAULT) $(FORGE) ## whole programs on the running kernel
+check-kube: all $(FORGE) $(HERD) ## against a real Kubernetes control plane, binaries in KUBEBUILDER_ASSETS; ONLY=text: some of tests/kube/cases-*.sh
+	$(Q)O=$(O) ONLY="$(ONLY)" tests/kube/run
+
+flow: all $(FAULT) $(FORGE) $(HERD) ## whole programs on the running kernel
 	$(Q)O=$(O) tests/run flow
 
 vmtest: all $(DEEDS) $(SHIM) $(REPLAY) $(O)/tests/bench/spawn $(O)/tests/bench/stir ## real kernels in QEMU; KERNELS=all adds 5.10 and the newest
@@ -191,5 +198,5 @@ install: all ## into DESTDIR/PREFIX
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint model unit fuzz forge flow vmtest detect secureboot bursts bench crash soak demo install clean
+.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot bursts bench crash soak demo install clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
