@@ -126,7 +126,9 @@ static void open_rooms(struct api_fixture *f)
 					  .clock = &f->clock,
 					  .key = f->verdict,
 					  .kube_server = "http://127.0.0.1:9",
-					  .kube_token_file = "/dev/null"};
+					  .kube_token_file = "/dev/null",
+					  .v = &f->v,
+					  .max_percent = 100};
 	struct intake_options i = {.v = &f->v};
 	struct enrol_options e = {.v = &f->v,
 				  .ca_cert_pem = (char *)f->ca_pem.data,

@@ -68,7 +68,11 @@ void contain_fixture_open(struct contain_fixture *w)
 					  .webhooks = w->list,
 					  .n_webhooks = 2,
 					  .webhook_ca = w->ca,
-					  .kube_server = w->server};
+					  .kube_server = w->server,
+					  .kinds = w->kinds,
+					  .max_percent = w->max_percent,
+					  .calm_ms = w->calm_ms,
+					  .dry_run = w->dry_run};
 	struct why why = {""};
 
 	MUST(contain_open(&o, &w->c, &why) == 0);
@@ -96,6 +100,7 @@ int contain_fixture_make(void **state)
 	struct contain_fixture *w = calloc(1, sizeof(*w));
 
 	MUST(w);
+	w->key = "";
 	signal(SIGPIPE, SIG_IGN);
 	verifier_fixture_open(&w->f);
 	w->base = event_base_new();
@@ -106,6 +111,8 @@ int contain_fixture_make(void **state)
 		       "[{\"key\":\"a\",\"effect\":\"NoExecute\"}]");
 	fake_kube_node(&w->api, 1, "n2", "uid-2", CONTAIN_FIXTURE_BOOT, NULL);
 	snprintf(w->server, sizeof(w->server), "http://127.0.0.1:%d", fake_http_port(w->api.http));
+	w->kinds = DEEDS_TAINT | DEEDS_UNATTESTED;
+	w->max_percent = 100;
 	contain_fixture_open(w);
 	*state = w;
 	return 0;
@@ -131,13 +138,16 @@ void contain_fixture_settle(struct contain_fixture *w)
 {
 	for (int quiet = 0; quiet < 12;) {
 		const struct timeval tv = {0, 2000};
-		unsigned int before = w->one.n + w->two.n + w->api.n_get + w->api.n_patch;
+		unsigned int before = w->one.n + w->two.n + w->api.n_get + w->api.n_patch +
+				      w->api.n_status + w->api.n_list;
 
 		contain_kick(w->c);
 		event_base_loopexit(w->base, &tv);
 		event_base_loop(w->base, 0);
-		quiet = before == w->one.n + w->two.n + w->api.n_get + w->api.n_patch ? quiet + 1
-										      : 0;
+		quiet = before == w->one.n + w->two.n + w->api.n_get + w->api.n_patch +
+						w->api.n_status + w->api.n_list
+				? quiet + 1
+				: 0;
 	}
 }
 
@@ -185,6 +195,8 @@ void contain_fixture_queue(struct contain_fixture *w, const char *id, uint32_t d
 
 	MUST(w->f.ops.node_get(w->f.store.ctx, id, &n) == 0);
 	MUST(w->f.ops.begin(w->f.store.ctx) == 0);
+	MUST(contain_let(w->c, &n, deeds, w->key, &w->held_back) == 0);
+	t.held_back = w->held_back ? brakes_text(w->held_back) : NULL;
 	MUST(contain_queue(w->c, &t) == 0);
 	MUST(w->f.ops.commit(w->f.store.ctx) == 0);
 	store_node_done(&n);

@@ -7,6 +7,7 @@
 #define PLUMB_CONTAIN_FIXTURE_H
 
 #include "contain.h"
+#include "deeds_want.h"
 #include "fake_kube.h"
 #include "node.h"
 #include "verifier_fixture.h"
@@ -32,6 +33,12 @@ struct contain_fixture {
 	char urls[2][64], server[64];
 	const char *list[2], *ca;
 	uint64_t seq;
+	/* set before contain_fixture_open(), which the fixture has called once */
+	uint32_t kinds, max_percent;
+	uint64_t calm_ms;
+	bool dry_run;
+	const char *key;		/* of the case that causes the next transition */
+	enum brakes_why held_back;	/* what came of the last one */
 };
 
 int contain_fixture_make(void **state);		/* for cmocka */

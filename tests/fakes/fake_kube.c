@@ -44,10 +44,11 @@ static void say_status(struct fake_http_answer *a, int status, const char *verb)
 
 static json_t *object_of(const struct fake_kube_node *n)
 {
-	json_t *o = json_pack("{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s},s:{s:{s:s}}}", "kind", "Node",
-			      "apiVersion", "v1", "metadata", "name", n->name, "uid", n->uid,
-			      "resourceVersion", "307", "spec", "podCIDR", "10.0.0.0/24", "status",
-			      "nodeInfo", "bootID", n->boot_id);
+	json_t *o =
+		json_pack("{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s,s:b},s:{s:{s:s}}}", "kind", "Node",
+			  "apiVersion", "v1", "metadata", "name", n->name, "uid", n->uid,
+			  "resourceVersion", "307", "spec", "podCIDR", "10.0.0.0/24",
+			  "unschedulable", n->cordoned, "status", "nodeInfo", "bootID", n->boot_id);
 
 	if (n->taints)
 		json_object_set(json_object_get(o, "spec"), "taints", n->taints);
@@ -84,12 +85,32 @@ static void race(struct fake_kube *k, struct fake_kube_node *n)
 			      json_pack("{s:s,s:s}", "key", key, "effect", "NoSchedule"));
 }
 
+/* What is only shown: kept as it came. */
+static bool is_shown(const json_t *ops)
+{
+	const json_t *last = json_array_get(ops, json_array_size(ops) - 1);
+	const char *path = json_string_value(json_object_get(last, "path"));
+
+	return path && strncmp(path, "/metadata/", 10) == 0;
+}
+
 static int patch(struct fake_kube *k, struct fake_kube_node *n, const struct fake_http_request *q)
 {
 	json_t *ops = json_loads(q->body, 0, NULL), *op;
 	int status = 200;
 	size_t i;
 
+	if (is_shown(ops)) {
+		snprintf(k->shown, sizeof(k->shown), "%s", q->body);
+		k->n_shown++;
+		json_decref(ops);
+		return k->fail_shown ? k->fail_shown : 200;
+	}
+	k->n_patch++;
+	if (k->fail_patch) {
+		json_decref(ops);
+		return k->fail_patch;
+	}
 	if (k->conflicts > 0)
 		race(k, n);
 	if (!json_is_array(ops))
@@ -101,7 +122,14 @@ static int patch(struct fake_kube *k, struct fake_kube_node *n, const struct fak
 			break;
 		if (strcmp(what, "test") == 0 && !holds(n, op))
 			status = 422;
-		if (strcmp(what, "add") != 0)
+		if (strcmp(json_string_value(json_object_get(op, "path")), "/spec/unschedulable") ==
+		    0)
+			n->cordoned = strcmp(what, "add") == 0;
+		else if (strcmp(what, "add") != 0)
+			continue;
+		else if (status != 200)
+			break;
+		if (strcmp(json_string_value(json_object_get(op, "path")), "/spec/taints") != 0)
 			continue;
 		json_decref(n->taints);
 		n->taints = json_deep_copy(json_object_get(op, "value"));
@@ -138,16 +166,71 @@ static void say_node(struct fake_kube *k, struct fake_kube_node *n, struct fake_
 	free(text);
 }
 
+/* A list of all; a watch that ends at once, after the lines that the test put there. */
+static bool say_nodes(struct fake_kube *k, const struct fake_http_request *q,
+		      struct fake_http_answer *a)
+{
+	json_t *o;
+	char *text;
+
+	if (strcmp(q->method, "GET") != 0 || strncmp(q->path, "/api/v1/nodes?", 14) != 0)
+		return false;
+	if (strstr(q->path, "watch=1")) {
+		k->n_watch++;
+		snprintf(k->watch_path, sizeof(k->watch_path), "%s", q->path);
+		fake_http_say(a, k->fail_watch ? k->fail_watch : 200, k->watched ? k->watched : "");
+		k->watched = NULL;
+		return true;
+	}
+	k->n_list++;
+	if (k->fail_list) {
+		say_status(a, k->fail_list, "list");
+		return true;
+	}
+	o = json_pack("{s:{s:s},s:[]}", "metadata", "resourceVersion", "307", "items");
+	for (unsigned int i = 0; i < FAKE_KUBE_MAX; i++)
+		if (k->nodes[i].name[0])
+			json_array_append_new(json_object_get(o, "items"), object_of(&k->nodes[i]));
+	text = json_dumps(o, 0);
+	fake_http_say(a, 200, text);
+	json_decref(o);
+	free(text);
+	return true;
+}
+
+static bool say_rest(struct fake_kube *k, const struct fake_http_request *q,
+		     struct fake_http_answer *a)
+{
+	if (say_nodes(k, q, a))
+		return true;
+	if (strncmp(q->path, "/apis/events.k8s.io/v1/namespaces/default/events", 48) == 0) {
+		k->n_events++;
+		snprintf(k->event, sizeof(k->event), "%s", q->body);
+		fake_http_say(a, 201, "{}");
+		return true;
+	}
+	if (strcmp(q->method, "PATCH") != 0 || !strstr(q->path, "/status?"))
+		return false;
+	k->n_status++;
+	snprintf(k->status, sizeof(k->status), "%s", q->body);
+	if (k->fail_status)
+		say_status(a, k->fail_status, "patch");
+	else
+		fake_http_say(a, 200, "{}");
+	return true;
+}
+
 static void on_request(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a)
 {
 	struct fake_kube *k = ctx;
 	struct fake_kube_node *n = find(k, q->path);
 	bool is_get = strcmp(q->method, "GET") == 0;
 	char type[64] = "";
-	int status = is_get ? k->fail_get : k->fail_patch;
+	int status = is_get ? k->fail_get : 0;
 
+	if (say_rest(k, q, a))
+		return;
 	k->n_get += is_get;
-	k->n_patch += !is_get;
 	k->token[0] = 0;
 	fake_http_header(q, "Authorization", k->token, sizeof(k->token));
 	if (!is_get)
@@ -190,6 +273,7 @@ void fake_kube_node(struct fake_kube *k, unsigned int i, const char *name, const
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	snprintf(n->uid, sizeof(n->uid), "%s", uid);
 	snprintf(n->boot_id, sizeof(n->boot_id), "%s", boot_id);
+	n->cordoned = false;
 	n->taints = taints ? json_loads(taints, 0, NULL) : NULL;
 }
 

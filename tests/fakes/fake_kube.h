@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fake_kube.h: the part of a Kubernetes API server that taints need, on the test's own loop: GET and JSON Patch of nodes, answered as
+ * fake_kube.h: the part of a Kubernetes API server that our deeds need, on the test's own loop: nodes and Events, answered as
  * kube-apiserver 1.20 was seen to answer. In: nodes, and what goes wrong. Out: their taints.
  */
 #ifndef PLUMB_FAKE_KUBE_H
@@ -14,6 +14,7 @@
 struct fake_kube_node {
 	char name[64], uid[40], boot_id[40];	/* name "": there is none */
 	json_t *taints;				/* NULL: absent */
+	bool cordoned;
 };
 
 struct fake_kube {
@@ -21,7 +22,11 @@ struct fake_kube {
 	struct fake_kube_node nodes[FAKE_KUBE_MAX];
 	int fail_get, fail_patch;	/* statuses instead of an answer; 0: none */
 	int conflicts;			/* so many PATCHes find that somebody was faster */
-	unsigned int n_get, n_patch;
+	unsigned int n_get, n_patch;		/* of single nodes; patches of taints */
+	int fail_list, fail_watch, fail_shown, fail_status;
+	unsigned int n_list, n_watch, n_shown, n_status, n_events;
+	const char *watched;			/* lines that the next watch has; NULL: none */
+	char watch_path[512], shown[4096], status[2048], event[2048];	/* bodies of the last patch of labels and annotations, of a status, of an Event */
 	char token[64];			/* Authorization of the last request; "": none */
 	char patch_query[64];		/* of the last PATCH */
 	const char *raw;		/* the body of each 200 to a GET instead; NULL: the node */

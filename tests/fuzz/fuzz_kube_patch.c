@@ -18,29 +18,48 @@ static void is_test(const json_t *op)
 		abort();
 }
 
+/* The object first, the list next where one is changed. */
+static void check(struct buf *b, size_t n_tests)
+{
+	json_t *patch = b->size ? json_loadb((char *)b->data, b->size, 0, NULL) : NULL;
+
+	if (b->size && json_array_size(patch) < 2)
+		abort();
+	for (size_t i = 0; patch && i < n_tests; i++)
+		is_test(json_array_get(patch, i));
+	json_decref(patch);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct kube_condition condition = {"False", "Quarantined", "a word"};
+
 	for (int want = KUBE_FREE; want <= KUBE_QUARANTINE; want++) {
 		const struct kube_job j = {.node = "n1",
+					   .uid = "uid-1",
 					   .boot_id = "11111111-2222-3333-4444-555555555555",
-					   .want = (enum kube_want)want};
+					   .want = (enum kube_want)want,
+					   .unattested = (enum kube_mark)(want % 3),
+					   .label = want == KUBE_FREE ? "" : "held",
+					   .verdict = "a.b.c",
+					   .condition = &condition};
 		struct kube_seen seen;
-		struct buf b = {0};
+		struct kube_patches p = {.taints = {0}};
 		struct why why;
-		int r = kube_patch_make(data, size, &j, &b, &seen, &why);
 
-		if (r == 1) {
-			json_t *patch = json_loadb((char *)b.data, b.size, 0, NULL);
-
-			if (json_array_size(patch) != 3)
-				abort();
-			is_test(json_array_get(patch, 0));
-			is_test(json_array_get(patch, 1));
-			json_decref(patch);
-		} else if (b.size != 0) {
+		if (kube_patch_make(data, size, &j, &p, &seen, &why) < 0 &&
+		    p.taints.size + p.shown.size + p.status.size > 0)
 			abort();
+		check(&p.taints, 2);
+		check(&p.shown, 1);
+		if (p.status.size) {
+			json_t *o = json_loadb((char *)p.status.data, p.status.size, 0, NULL);
+
+			if (!json_is_object(o))
+				abort();
+			json_decref(o);
 		}
-		buf_done(&b);
+		kube_patches_done(&p);
 	}
 	return 0;
 }

@@ -89,13 +89,13 @@ static int end_world(void **state)
 	return 0;
 }
 
-static void on_done(void *ctx, int r, const char *uid, const struct why *why)
+static void on_done(void *ctx, int r, const struct kube_done *d, const struct why *why)
 {
 	struct world *w = ctx;
 
 	w->r = r;
 	w->n_ended++;
-	snprintf(w->uid, sizeof(w->uid), "%s", uid);
+	snprintf(w->uid, sizeof(w->uid), "%s", d->seen.certain ? d->seen.facts.uid : "");
 	w->why = *why;
 }
 
@@ -112,7 +112,7 @@ static int run(struct world *w, const struct kube_job *j)
 	int n = w->n_ended, r;
 
 	w->why.text[0] = 0;
-	r = kube_taint(w->kube, j, on_done, w, &w->why);
+	r = kube_apply(w->kube, j, NULL, on_done, w, &w->why);
 	if (r < 0)
 		return r;
 	assert_int_equal(w->n_ended, n); /* never from inside */
@@ -281,8 +281,8 @@ static void test_the_token_goes_meanwhile(void **state)
 	struct world *w = *state;
 	struct kube_job j = job("n1", KUBE_HOLD);
 
-	assert_int_equal(kube_taint(w->kube, &j, on_done, w, &w->why), 0);
-	assert_int_equal(kube_taint(w->kube, &j, on_done, w, &w->why), -EBUSY);
+	assert_int_equal(kube_apply(w->kube, &j, NULL, on_done, w, &w->why), 0);
+	assert_int_equal(kube_apply(w->kube, &j, NULL, on_done, w, &w->why), -EBUSY);
 	unlink(w->token_file);
 	while (w->n_ended == 0)
 		event_base_loop(w->base, EVLOOP_ONCE);
@@ -423,21 +423,22 @@ static void test_what_is_no_node(void **state)
 				  "\"key\":\"" OURS "\"},{\"key\":\"" OURS
 				  "\",\"effect\":\"PreferNoSchedule\"},{\"key\":9}]}}";
 	const struct kube_job j = job("n1", KUBE_HOLD);
-	CLEANUP(buf_done) struct buf b = {0};
+	struct kube_patches p = {.taints = {0}};
 	struct kube_seen seen;
 	struct why why;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(kube_patch_make(bad[i], strlen(bad[i]), &j, &b, &seen, &why),
+		assert_int_equal(kube_patch_make(bad[i], strlen(bad[i]), &j, &p, &seen, &why),
 				 -EBADMSG);
-	assert_int_equal(b.size, 0);
+	assert_int_equal(p.taints.size, 0);
 	/* Ours with another effect is ours; what we do not know stays. */
-	assert_int_equal(kube_patch_make(odd, strlen(odd), &j, &b, &seen, &why), 1);
-	assert_non_null(strstr((char *)b.data,
+	assert_int_equal(kube_patch_make(odd, strlen(odd), &j, &p, &seen, &why), 0);
+	assert_non_null(strstr((char *)p.taints.data,
 			       "\"op\":\"add\",\"path\":\"/spec/taints\",\"value\":[7,null,{},{"
 			       "\"key\":9},{\"key\":\"" OURS "\",\"value\":\"true\",\"effect\":"
 			       "\"NoSchedule\"}]}]"));
+	kube_patches_done(&p);
 }
 
 static void test_only_its_own_ca(void **state)
@@ -492,7 +493,7 @@ static void test_the_program_stops(void **state)
 	struct world *w = *state;
 	struct kube_job j = job("n1", KUBE_HOLD);
 
-	assert_int_equal(kube_taint(w->kube, &j, on_done, w, &w->why), 0);
+	assert_int_equal(kube_apply(w->kube, &j, NULL, on_done, w, &w->why), 0);
 	w->kube = kube_free(w->kube);
 	assert_int_equal(w->n_ended, 1);
 	assert_int_equal(w->r, -ECANCELED);

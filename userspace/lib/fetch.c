@@ -33,6 +33,7 @@ struct fetch {
 	struct fetch_tls tls;
 	bool closing;
 	uint32_t connect_ms, total_ms, n;
+	uint32_t retry_after_s; /* of the answer that is being told */
 	char agent[64];
 	struct transfer *transfers;
 };
@@ -96,10 +97,13 @@ static void finish(struct transfer *t, CURLcode c)
 	struct fetch *f = t->f;
 	struct why why = {""};
 	const char *detail = t->error[0] ? t->error : curl_easy_strerror(c);
+	curl_off_t retry_after = 0;
 	long status = 0;
 	int r = t->early < 0 ? t->early : code_of(c);
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
+	f->retry_after_s = retry_after > 0 && retry_after <= 86400 ? (uint32_t)retry_after : 0;
 	/* A client certificate that TLS 1.3 refuses is told after the handshake, as an alert on the first read. */
 	if (r == -EIO && strstr(detail, "alert"))
 		r = -EKEYREJECTED;
@@ -350,6 +354,11 @@ int fetch_start(struct fetch *f, const struct fetch_request *q)
 	f->n++;
 	event_add(t->start, &at_once);
 	return 0;
+}
+
+uint32_t fetch_retry_after_s(const struct fetch *f)
+{
+	return f->retry_after_s;
 }
 
 struct waiting {

@@ -8,11 +8,14 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "deeds.h"
 #include "fetch.h"
 #include "fsio.h"
+#include "jsonl.h"
+#include "log.h"
 #include "node.h"
+#include "order_desk.h"
 #include "outbox.h"
-#include "taints.h"
 #include "webhook.h"
 
 #define MAX_WEBHOOKS (OUTBOX_MAX_LANES - 1)
@@ -31,7 +34,9 @@ struct contain {
 	struct contain_options o;
 	struct fetch *fetch;
 	struct outbox *outbox;
-	struct taints *taints;
+	struct contain_book *book;
+	struct kube_options kube;
+	struct deeds *deeds;
 	struct event *timer;
 	struct hook hooks[MAX_WEBHOOKS];
 };
@@ -53,6 +58,7 @@ static int queue_hooks(struct contain *c, const struct contain_transition *t)
 					     .log_seq = t->log_seq,
 					     .verdict_jwt = t->verdict_jwt,
 					     .provisional = t->provisional,
+					     .held_back = t->held_back,
 					     .at_ns = clock_utc_ns(c->o.clock),
 					     .event_ns = t->event_ns};
 	int r = webhook_body(&w, c->o.key, &body);
@@ -65,18 +71,239 @@ static int queue_hooks(struct contain *c, const struct contain_transition *t)
 int contain_queue(struct contain *c, const struct contain_transition *t)
 {
 	const uint32_t taints = NODE_DEED_HOLD | NODE_DEED_QUARANTINE | NODE_DEED_LIFT;
+	bool shown = strcmp(t->from, t->to) != 0;
 	int r = 0;
 
-	if (c->o.n_webhooks > 0 && strcmp(t->from, t->to) != 0)
+	if (c->o.n_webhooks > 0 && (shown || t->held_back))
 		r = queue_hooks(c, t);
-	if (r >= 0 && c->taints && (t->deeds & taints))
-		r = taints_queue(c->taints, t->node);
+	if (r >= 0 && c->deeds && (shown || (t->deeds & taints)))
+		r = deeds_queue(c->deeds, t->node, shown);
 	return r;
 }
 
 int contain_bound(struct contain *c, const struct store_node *n, const char *old_name)
 {
-	return c && c->taints ? taints_bound(c->taints, n, old_name) : 0;
+	return c && c->deeds ? deeds_bound(c->deeds, n, old_name) : 0;
+}
+
+static bool is_paused(const struct contain *c)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+
+	/* What cannot be read is no leave to go on. */
+	int r = c->o.store->ops->setting_get(c->o.store->ctx, CONTAIN_PAUSE, &b);
+
+	return r != -ENOENT && (r < 0 || (b.size > 0 && b.data[0]));
+}
+
+static struct brakes_settings brakes_of(const struct contain *c)
+{
+	return (struct brakes_settings){
+		.max_percent = c->o.max_percent, .dry_run = c->o.dry_run, .paused = is_paused(c)};
+}
+
+static bool is_still(void *ctx)
+{
+	const struct contain *c = ctx;
+
+	return c->o.dry_run || is_paused(c);
+}
+
+static void let_down(struct contain *c, struct contain_entry *e)
+{
+	uint64_t now = clock_utc_ns(c->o.clock);
+
+	e->held_back = BRAKES_OPEN;
+	if (!e->let || !brakes_may_lift(e->lifted_ns, now, c->o.calm_ms))
+		return;
+	e->let = false;
+	e->lifted_ns = now;
+	if (c->deeds)
+		deeds_due(c->deeds, e);
+}
+
+/* To find that nothing is known is no proof of anything. */
+static bool is_unsure(const char *key)
+{
+	return strcmp(key, "finding:silent") == 0 || strcmp(key, "finding:unconfirmed") == 0;
+}
+
+static void judge(struct contain *c, struct contain_entry *e)
+{
+	const struct brakes_settings s = brakes_of(c);
+	enum brakes_why was = e->held_back;
+
+	if (e->let)
+		return;
+	e->held_back = contain_book_judge(c->book, &s, e);
+	e->let = e->held_back == BRAKES_OPEN;
+	if (e->let || was != e->held_back)
+		e->since_ns = clock_utc_ns(c->o.clock);
+}
+
+int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, const char *key,
+		enum brakes_why *ret)
+{
+	struct contain_entry *e;
+	bool wanted;
+
+	*ret = BRAKES_OPEN;
+	if (!c || !(deeds & (NODE_DEED_HOLD | NODE_DEED_QUARANTINE | NODE_DEED_LIFT)))
+		return 0;
+	e = contain_book_id(c->book, n->id);
+	wanted = e && contain_book_wants(e);
+	e = contain_book_of(c->book, n);
+	if (!e)
+		return -ENOMEM;
+	if (!contain_book_wants(e)) {
+		let_down(c, e);
+		return contain_book_put(c->book, e);
+	}
+	/* Let down only just now, it is up again: as if it had never been down. */
+	if (!wanted && !(e->let && e->lifted_ns))
+		e->let = false;
+	if (!wanted || (deeds & NODE_DEED_QUARANTINE))
+		e->unsure = is_unsure(key);
+	judge(c, e);
+	*ret = e->held_back;
+	return contain_book_put(c->book, e);
+}
+
+static int write_let(const struct contain *c, const struct store_node *n, uint64_t *ret_seq)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct jsonl j = {.buf = &b};
+
+	jsonl_str(&j, "operator", "");
+	jsonl_str(&j, "action", "let");
+	jsonl_str(&j, "node", n->id);
+	jsonl_str(&j, "reason", "there is room for it now");
+	jsonl_str(&j, "result", "contained");
+	return buf_status(&b) < 0
+		       ? buf_status(&b)
+		       : vlog_add(c->o.v->vlog, PLUMB_TYPE_ACTION, (char *)b.data, ret_seq);
+}
+
+/* What was held back is done: the order, the deeds, and people hear of it. */
+static int let_now(struct contain *c, struct contain_entry *e, struct store_node *n)
+{
+	const struct store *s = c->o.store;
+	const struct node_state state = {n->life, n->appraisal, n->freshness, n->containment,
+					 n->forked};
+	const char *shown = node_shown(&state);
+	struct contain_transition t = {.node = n,
+				       .from = shown,
+				       .to = shown,
+				       .cause = n->cause,
+				       .rule = "",
+				       .key = "",
+				       .expected = "",
+				       .found = "",
+				       .who = "",
+				       .verdict_jwt = "",
+				       .held_back = "",
+				       .deeds = NODE_DEED_HOLD};
+	struct order o = {.kind = ORDER_QUARANTINE};
+	int r = contain_book_put(c->book, e);
+
+	snprintf(o.reason, sizeof(o.reason), "%.200s", n->cause);
+	if (r >= 0 && c->o.v)
+		r = write_let(c, n, &t.log_seq);
+	if (r >= 0 && c->o.v && n->containment == PLUMB_CONTAIN_QUARANTINED && !e->unsure)
+		r = order_desk_give(c->o.v, n, &o, NULL);
+	if (r >= 0)
+		r = s->ops->node_put(s->ctx, n);
+	return r < 0 ? r : contain_queue(c, &t);
+}
+
+static int retry(struct contain *c, struct contain_entry *e)
+{
+	const struct store *s = c->o.store;
+	struct store_node n = {.incarnation = 0};
+	int r = s->ops->begin(s->ctx);
+
+	if (r < 0)
+		return r;
+	r = s->ops->node_get(s->ctx, e->id, &n);
+	if (r >= 0 && contain_book_of(c->book, &n) && contain_book_wants(e))
+		r = let_now(c, e, &n);
+	store_node_done(&n);
+	if (r >= 0)
+		r = s->ops->commit(s->ctx);
+	else
+		s->ops->rollback(s->ctx);
+	if (r >= 0)
+		log_notice("node=%s contained=yes reason=\"the brakes let it\"", e->id);
+	return r;
+}
+
+/* Who waits for room, in the order of waiting; and who was to stay up for a while. */
+static void look_again(struct contain *c)
+{
+	struct contain_entry *first = NULL;
+	int r;
+
+	for (uint32_t i = 0; i < contain_book_n(c->book); i++) {
+		struct contain_entry *e = contain_book_at(c->book, i);
+
+		if (e->let && !contain_book_wants(e)) {
+			let_down(c, e);
+			if (!e->let && contain_book_save(c->book, e) < 0)
+				e->let = true;
+		}
+		if (!e->held_back || e->let || !contain_book_wants(e))
+			continue;
+		if (!first || e->since_ns < first->since_ns)
+			first = e;
+	}
+	if (!first)
+		return;
+	judge(c, first);
+	if (!first->let)
+		return;
+	r = retry(c, first);
+	if (r < 0) {
+		first->let = false;
+		first->held_back = BRAKES_SHARE;
+		log_error("node=%s contained=no error=\"%s\" next=\"tried again in a second\"",
+			  first->id, strerror(-r));
+	}
+}
+
+void contain_held(const struct contain *c, struct contain_held *ret)
+{
+	const struct brakes_settings s = brakes_of(c);
+
+	*ret = (struct contain_held){.paused = s.paused, .dry_run = s.dry_run};
+	contain_book_counts(c->book, &ret->nodes, &ret->contained);
+	ret->limit = brakes_limit(&s, ret->nodes);
+	for (uint32_t i = 0; i < contain_book_n(c->book); i++) {
+		const struct contain_entry *e = contain_book_at(c->book, i);
+
+		ret->held_back += e->held_back && !e->let && contain_book_wants(e);
+	}
+}
+
+void contain_again(struct contain *c)
+{
+	for (uint32_t i = 0; c->deeds && i < contain_book_n(c->book); i++)
+		deeds_due(c->deeds, contain_book_at(c->book, i));
+}
+
+bool contain_watches(const struct contain *c, struct why *ret_why)
+{
+	struct kube_watch_state s;
+
+	if (!c->deeds)
+		return false;
+	deeds_watch_state(c->deeds, &s);
+	*ret_why = s.why;
+	return s.watching;
+}
+
+struct contain_book *contain_book(struct contain *c)
+{
+	return c->book;
 }
 
 /* What a receiver says to this message, now, or only that it is not there. */
@@ -145,9 +372,14 @@ void contain_kick(struct contain *c)
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
+	struct contain *c = ctx;
+
 	(void)fd;
 	(void)what;
-	contain_kick(ctx);
+	look_again(c);
+	if (c->deeds)
+		deeds_tick(c->deeds);
+	contain_kick(c);
 }
 
 static int open_fetch(struct contain *c, struct why *ret_why)
@@ -197,38 +429,50 @@ static int open_hook(struct contain *c, uint32_t i, struct why *ret_why)
 	return outbox_add(c->outbox, &lane, &h->lane);
 }
 
-static int open_taints(struct contain *c, struct why *ret_why)
+static int open_deeds(struct contain *c, struct why *ret_why)
 {
-	const struct kube_options k = {.base = c->o.base,
-				       .server = c->o.kube_server,
-				       .token_file = c->o.kube_token_file,
-				       .ca_file = c->o.kube_ca_file};
+	const struct deeds_options d = {.store = c->o.store,
+					.clock = c->o.clock,
+					.outbox = c->outbox,
+					.book = c->book,
+					.kube = &c->kube,
+					.key = c->o.key,
+					.vlog = c->o.v ? c->o.v->vlog : NULL,
+					.kinds = c->o.kinds ? c->o.kinds : DEEDS_DEFAULT,
+					.still = is_still,
+					.ctx = c};
 	struct why why = {""};
 	int r;
 
-	if (!k.server)
+	if (!c->o.kube_server)
 		return 0;
 	/* A token goes there. */
-	r = webhook_check_url(k.server, &why);
+	r = webhook_check_url(c->o.kube_server, &why);
 	if (r < 0)
 		return why_set(ret_why, r, "kube_server: %.200s", why.text);
-	return taints_open(c->o.store, c->o.clock, c->outbox, &k, &c->taints, ret_why);
+	c->kube = (struct kube_options){.base = c->o.base,
+					.server = c->o.kube_server,
+					.token_file = c->o.kube_token_file,
+					.ca_file = c->o.kube_ca_file};
+	return deeds_open(&d, &c->deeds, ret_why);
 }
 
 static int open_rest(struct contain *c, struct why *ret_why)
 {
 	const struct timeval tv = {LOOK_MS / 1000, 0};
-	int r = outbox_open(c->o.store, c->o.clock, &c->outbox);
+	int r = contain_book_open(c->o.store, &c->book);
 
+	if (r >= 0)
+		r = outbox_open(c->o.store, c->o.clock, &c->outbox);
 	for (uint32_t i = 0; r >= 0 && i < c->o.n_webhooks; i++)
 		r = open_hook(c, i, ret_why);
 	if (r >= 0)
-		r = open_taints(c, ret_why);
+		r = open_deeds(c, ret_why);
 	if (r >= 0)
 		r = open_fetch(c, ret_why);
 	if (r >= 0)
 		r = outbox_tidy(c->outbox, PREFIX);
-	if (r < 0 || (c->o.n_webhooks == 0 && !c->taints))
+	if (r < 0)
 		return r;
 	/* What the last run left, and what is due again. */
 	c->timer = event_new(c->o.base, -1, EV_PERSIST, on_timer, c);
@@ -260,8 +504,9 @@ struct contain *contain_free(struct contain *c)
 	if (!c)
 		return NULL;
 	fetch_free(c->fetch);
-	taints_free(c->taints);
+	deeds_free(c->deeds);
 	outbox_free(c->outbox);
+	contain_book_free(c->book);
 	if (c->timer)
 		event_free(c->timer);
 	free(c);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * contain.h: carries out what a transition asks for: the signed webhook, and the taint of a bound Kubernetes node.
- * In: one transition, inside the transaction that made it (it is queued in the store, so nothing is lost); contain_kick() after commit.
- * Out: messages in the outbox, sent with retries.
+ * contain.h: carries out what a transition asks for, as far as the brakes let it: the signed webhook, the deeds in the cluster, the order to the
+ * node. In: one transition, inside the transaction that made it (it is queued in the store, so nothing is lost); contain_kick() after commit.
+ * Out: messages in the outbox, sent with retries; what is held back is told, and done when there is room.
  */
 #ifndef PLUMB_CONTAIN_H
 #define PLUMB_CONTAIN_H
@@ -10,10 +10,15 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "brakes.h"
 #include "clock.h"
+#include "contain_book.h"
 #include "sign.h"
 #include "store.h"
+#include "verifier.h"
 #include "why.h"
+
+#define CONTAIN_PAUSE "contain_pause"	/* a setting of the store: "" or who paused it, since when and why */
 
 struct contain;
 
@@ -27,6 +32,11 @@ struct contain_options {
 	const char *webhook_ca;		/* PEM file for https, NULL: system */
 	const char *kube_server;	/* NULL: no Kubernetes */
 	const char *kube_token_file, *kube_ca_file;
+	const struct verifier *v;	/* for orders and the log; NULL: neither */
+	uint32_t kinds;			/* enum deeds_kind; 0: DEEDS_DEFAULT */
+	uint32_t max_percent;		/* of nodes that are contained at once */
+	uint64_t calm_ms;		/* a node is let down once in so long */
+	bool dry_run;
 };
 
 struct contain_transition {
@@ -39,6 +49,7 @@ struct contain_transition {
 	uint64_t log_seq;		/* of the transition's line in the verifier's log */
 	const char *verdict_jwt;	/* or "" */
 	bool provisional;
+	const char *held_back;		/* a sentence, NULL: it is not */
 	uint64_t event_ns;		/* node's UTC of the measurement; 0: none */
 	uint32_t deeds;			/* bits enum node_deed: HOLD, QUARANTINE, LIFT go to Kubernetes when the node is bound */
 };
@@ -47,7 +58,18 @@ int contain_open(const struct contain_options *o, struct contain **ret, struct w
 struct contain *contain_free(struct contain *c);
 /* A node was bound to another Kubernetes name (old_name: the one before, or ""); inside the transaction that puts its row. c NULL: nothing. */
 int contain_bound(struct contain *c, const struct store_node *n, const char *old_name);
+/*
+ * Before anything is done for it, inside the transaction: may this node be contained as its row wants it? OPEN when nothing is to be done. key: of
+ * the case that caused it: what is only not known is held, and not quarantined. c NULL: OPEN.
+ */
+int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, const char *key, enum brakes_why *ret);
 int contain_queue(struct contain *c, const struct contain_transition *t);	/* inside the caller's transaction */
+struct contain_held { uint32_t nodes, contained, limit, held_back; bool paused, dry_run; };
+void contain_held(const struct contain *c, struct contain_held *ret);
+/* Everything that is wanted is looked at again: the pause is over. */
+void contain_again(struct contain *c);
+bool contain_watches(const struct contain *c, struct why *ret_why);	/* the cluster is known as it is now; why: else */
+struct contain_book *contain_book(struct contain *c);	/* borrowed */
 void contain_kick(struct contain *c);		/* after commit: sends what is due; c NULL: nothing */
 
 #endif

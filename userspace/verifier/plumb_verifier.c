@@ -18,6 +18,7 @@
 #include "api.h"
 #include "cleanup.h"
 #include "contain.h"
+#include "deeds_want.h"
 #include "documents.h"
 #include "enrol.h"
 #include "gates.h"
@@ -167,7 +168,7 @@ static int open_doors(const struct verifier_settings *s, struct rooms *o, struct
 
 static int open_contain(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
 {
-	const struct contain_options c = {
+	struct contain_options c = {
 		.base = o->base,
 		.store = &o->store,
 		.clock = clock_system(),
@@ -178,9 +179,22 @@ static int open_contain(const struct verifier_settings *s, struct rooms *o, stru
 		.kube_server = s->kube_server,
 		.kube_token_file = s->kube_token_file,
 		.kube_ca_file = s->kube_ca,
+		.v = &o->v,
+		.max_percent = (uint32_t)s->contain_percent,
+		.calm_ms = s->contain_calm,
+		.dry_run = s->contain_dry_run,
 	};
+	int r = 0;
 
-	int r = contain_open(&c, &o->contain, ret_why);
+	for (uint32_t i = 0; i < s->kube_deeds.n_items; i++) {
+		uint32_t kind = deeds_kind_of(s->kube_deeds.items[i]);
+
+		if (!kind)
+			return why_set(ret_why, -EINVAL, "kube_deeds: \"%.60s\" is no deed",
+				       s->kube_deeds.items[i]);
+		c.kinds |= kind;
+	}
+	r = contain_open(&c, &o->contain, ret_why);
 
 	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
 }

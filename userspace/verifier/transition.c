@@ -19,6 +19,7 @@ struct move {
 	struct node_state state; /* as it becomes */
 	char from[16];
 	uint32_t deeds;
+	enum brakes_why held_back;
 };
 
 static struct node_state state_of(const struct store_node *n)
@@ -89,6 +90,8 @@ static int write_line(const struct move *m, const char *to, uint64_t *ret_seq)
 	jsonl_str(&j, "operator", c->operator_name ? c->operator_name : "");
 	jsonl_str(&j, "reason", c->reason ? c->reason : "");
 	put_deeds(&j, m->deeds);
+	if (m->held_back)
+		jsonl_str(&j, "held_back", brakes_name(m->held_back));
 	return buf_status(&b) < 0
 		       ? buf_status(&b)
 		       : vlog_add(m->t->v->vlog, PLUMB_TYPE_TRANSITION, (char *)b.data, ret_seq);
@@ -108,7 +111,8 @@ static int give_orders(const struct move *m)
 {
 	int r = 0;
 
-	if (m->deeds & NODE_DEED_QUARANTINE)
+	/* Held back, it is given when there is room. */
+	if ((m->deeds & NODE_DEED_QUARANTINE) && !m->held_back)
 		r = give_order(m, ORDER_QUARANTINE);
 	if (r >= 0 && (m->deeds & NODE_DEED_ORDER_RELEASE))
 		r = give_order(m, ORDER_RELEASE);
@@ -135,6 +139,7 @@ static int tell(const struct move *m, const char *to, uint64_t log_seq)
 		.log_seq = log_seq,
 		.verdict_jwt = c->verdict_jwt ? c->verdict_jwt : "",
 		.provisional = k && k->provisional,
+		.held_back = m->held_back ? brakes_text(m->held_back) : NULL,
 		.event_ns = c->event_ns,
 		.deeds = m->deeds,
 	};
@@ -166,7 +171,10 @@ static int end(struct move *m)
 	}
 	if (!shown && !(m->deeds & ~(uint32_t)NODE_DEED_LOG))
 		return 1;
-	r = write_line(m, to, &seq);
+	r = contain_let(m->t->contain, m->n, m->deeds, m->c->of ? m->c->of->key : "",
+			&m->held_back);
+	if (r >= 0)
+		r = write_line(m, to, &seq);
 	if (r >= 0)
 		r = give_orders(m);
 	if (r >= 0)

@@ -13,7 +13,7 @@
 
 struct verifier_settings {
 	char *data_dir, *listen, *log_name, *developer;
-	struct conf_list hosts, ek_anchors, webhooks, ima_keys;
+	struct conf_list hosts, ek_anchors, webhooks, ima_keys, kube_deeds;
 	char *emulated_anchors, *webhook_ca, *kube_server, *kube_token_file, *kube_ca, *boot_pcrs;
 	uint64_t silent_after, unconfirmed_after, leaving_limit, node_cert_life, pcr_index, max_connections, max_per_address;
 	char *admission_listen, *admission_cert, *admission_key, *admission_client_ca;
@@ -21,7 +21,8 @@ struct verifier_settings {
 	struct conf_list admission_exempt;
 	bool admission_dry_run;
 	bool allow_unknown, allow_degraded, allow_silent, allow_untainted;	/* of the four words */
-	bool verbose, expired_eks;
+	uint64_t contain_percent, contain_calm;
+	bool verbose, expired_eks, contain_dry_run;
 	uint32_t boot_pcr_mask;		/* of boot_pcrs */
 };
 

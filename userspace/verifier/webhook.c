@@ -50,6 +50,8 @@ int webhook_body(const struct webhook_transition *t, const struct sign_key *key,
 	put_time(&j, "at", t->at_ns);
 	put_time(&j, "event_at", t->event_ns);
 	jsonl_str(&j, "verdict", t->verdict_jwt);
+	if (t->held_back)
+		jsonl_str(&j, "held_back", t->held_back);
 	jsonl_end(&j);
 	return buf_status(&b) < 0 ? buf_status(&b)
 				  : dsse_sign(WIRE_DSSE_WEBHOOK, b.data, b.size, &key, 1, ret);

@@ -20,6 +20,7 @@ struct webhook_transition {		/* all borrowed */
 	uint64_t log_seq;		/* of the transition's line in the verifier's log: its id */
 	const char *verdict_jwt;	/* or "" */
 	bool provisional;
+	const char *held_back;		/* NULL: it is not; "": it was, and is not any more */
 	uint64_t at_ns;
 	uint64_t event_ns;		/* node's UTC of the measurement; 0: none */
 };

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kube_facts.h: what a Kubernetes Node object says that we look at. In: foreign JSON. Out: bounded plain facts. Pure. All but name, uid and
+ * taints is the kubelet's word, who may lie: who uses it says why that does no harm.
+ */
+#ifndef PLUMB_KUBE_FACTS_H
+#define PLUMB_KUBE_FACTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "why.h"
+
+#define KUBE_FACTS_MAX_NODE (4u << 20)	/* bytes of a Node object */
+#define KUBE_FACTS_MAX_NAME 254
+#define KUBE_FACTS_MAX_UID 64
+#define KUBE_FACTS_MAX_BOOT 40
+#define KUBE_FACTS_MAX_ZONE 64
+#define KUBE_FACTS_MAX_VERSION 64
+
+#define KUBE_FACTS_LABEL "node-restriction.kubernetes.io/plumbline"	/* of a prefix that no kubelet can set */
+#define KUBE_FACTS_VERDICT "plumbline.io/verdict"
+#define KUBE_FACTS_CONDITION "plumbline.io/Attested"
+#define KUBE_FACTS_QUARANTINED "plumbline.io/quarantined"
+#define KUBE_FACTS_UNATTESTED "plumbline.io/unattested"
+
+enum { KUBE_TAINT_HOLD = 1, KUBE_TAINT_EXECUTE = 2, KUBE_TAINT_UNATTESTED = 4, KUBE_TAINT_ODD = 8 };	/* ODD: our key with an effect that we never set */
+
+struct kube_facts {
+	char name[KUBE_FACTS_MAX_NAME], uid[KUBE_FACTS_MAX_UID], boot_id[KUBE_FACTS_MAX_BOOT], zone[KUBE_FACTS_MAX_ZONE];
+	char version[KUBE_FACTS_MAX_VERSION];	/* resourceVersion */
+	unsigned int taints;		/* ours */
+	bool control_plane;		/* by a label that no kubelet can set itself */
+	bool ready, cordoned;
+	/* What we show there, or somebody in our name: hashes of it, 0 when there is none. */
+	uint32_t label, verdict, condition;
+};
+
+/* -EBADMSG: no Node, or one without a uid. Texts that are too long are left out ("") where they are the kubelet's. */
+int kube_facts_read(const json_t *node, struct kube_facts *ret, struct why *ret_why);
+unsigned int kube_facts_taints(const json_t *list);
+bool kube_facts_is_ours(const json_t *taint);
+uint32_t kube_facts_hash(uint32_t seed, const char *text);	/* no cryptography: to notice a change. "": seed */
+
+#endif
