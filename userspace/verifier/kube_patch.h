@@ -14,6 +14,8 @@
 
 #define KUBE_PATCH_MAX_VERDICT 8192
 
+#define KUBE_PATCH_TAINT KUBE_FACTS_QUARANTINED
+
 enum kube_want { KUBE_FREE = 1, KUBE_HOLD = 2, KUBE_QUARANTINE = 3 };	/* no taint; NoSchedule; NoSchedule and NoExecute */
 enum kube_mark { KUBE_KEEP = 0, KUBE_PUT, KUBE_TAKE };
 
