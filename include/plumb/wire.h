@@ -28,6 +28,8 @@
 #define WIRE_ROUTE_TOKENS		"/v1/tokens"		/* POST: make a join token */
 #define WIRE_ROUTE_EKS			"/v1/eks"		/* GET: endorsement keys that approvers named */
 #define WIRE_ROUTE_LEDGER		"/v1/ledger/"		/* GET + node id: record, anchors, notes, lines (docs/wire.md) */
+#define WIRE_ROUTE_STATEMENT		"/v1/statement/"	/* GET + node: what the verifier has on it, signed (docs/wire.md) */
+#define WIRE_ROUTE_LOG_PROOFS		"/v1/log/proofs"	/* POST line numbers: that they are in the verifier's log */
 #define WIRE_ROUTE_JWKS			"/.well-known/jwks.json"
 #define WIRE_ROUTE_HEALTH		"/healthz"
 
@@ -40,6 +42,8 @@
 #define WIRE_DSSE_ACTION		"application/vnd.plumb.action+json"
 #define WIRE_DSSE_ORDER			"application/vnd.plumb.order+json"
 #define WIRE_DSSE_WEBHOOK		"application/vnd.plumb.transition+json"
+#define WIRE_DSSE_STATEMENT		"application/vnd.plumb.statement+json"
+#define WIRE_DSSE_INCIDENT		"application/vnd.plumb.incident+json"
 
 /* Sizes in bytes, counts, times in ms. Over a limit is an error that names it, never a cut. */
 #define WIRE_MAX_JSON_BODY		(256u * 1024)
@@ -51,6 +55,7 @@
 #define WIRE_MAX_IMA			(256u * 1024)	/* of IMA's list in one evidence; the rest goes with the next */
 #define WIRE_MAX_BOOT_LOG		(4u * 1024 * 1024)	/* the firmware's log, whole; only when the verifier has another one */
 #define WIRE_MAX_MEASURE_LOG		(256u * 1024)	/* of what systemd measured from user space; only when the verifier has another one */
+#define WIRE_MAX_PROOFS			1000u	/* lines of the verifier's log in one request */
 #define WIRE_NONCE_SIZE			32u
 #define WIRE_NONCE_LIFE_MS		10000u
 #define WIRE_NODE_ID_HEX		64u	/* SHA-256 of the EK's public area, lower-case hex */

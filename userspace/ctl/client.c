@@ -36,6 +36,7 @@ struct client {
 	struct settings_file conf;
 	struct sign_key *key;
 	char *config;
+	char who[CERT_MAX_NAME];
 };
 
 static const struct conf_option options[] = {
@@ -133,6 +134,7 @@ static int check_cert(struct client *c, const struct buf *pem)
 		print_failure(PRINT_UNKNOWN, "%s: the certificate of %s ended %.10s", c->conf.cert,
 			      who.name, until);
 	} else {
+		snprintf(c->who, sizeof(c->who), "%s", who.name);
 		return PRINT_GOOD;
 	}
 	print_cure("plumb-verifier operator add NAME ROLE makes a key and a certificate; cert and "
@@ -215,6 +217,11 @@ struct client *client_free(struct client *c)
 const struct sign_key *client_key(const struct client *c)
 {
 	return c->key;
+}
+
+const char *client_who(const struct client *c)
+{
+	return c->who;
 }
 
 /* What the verifier says is wrong, and what it says to do. */

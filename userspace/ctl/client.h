@@ -25,6 +25,7 @@ struct client;
 int client_open(const char *config, struct client **ret);
 struct client *client_free(struct client *c);
 const struct sign_key *client_key(const struct client *c);	/* the operator's; borrowed */
+const char *client_who(const struct client *c);			/* his name, as the certificate has it; borrowed */
 
 int client_get(struct client *c, const char *path, struct buf *ret);
 int client_post(struct client *c, const char *path, const char *type, const void *body, size_t size, struct buf *ret);

@@ -12,6 +12,7 @@
 #include "cmd_drift.h"
 #include "cmd_ek.h"
 #include "cmd_events.h"
+#include "cmd_incident.h"
 #include "cmd_ledger.h"
 #include "cmd_node.h"
 #include "cmd_policy.h"
@@ -34,6 +35,8 @@ static const struct command {
 	{"policy", cmd_policy,
 	 "check | test | compile | sign | push | show | preview | arm | disarm the rules"},
 	{"ledger", cmd_ledger, "show | verify | export | fetch a ledger"},
+	{"incident", cmd_incident,
+	 "NODE | verify: one signed archive of what happened, proven offline"},
 	{"ek", cmd_ek, "import | list | remove endorsement keys that no maker vouches for"},
 	{"token", cmd_events_token, "create a join token for a node"},
 };

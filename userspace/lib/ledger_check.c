@@ -35,7 +35,7 @@ struct check {
 	const char *dir;
 	struct ledger_check_report *report;
 	struct merkle tree;
-	bool begun;
+	bool begun, part; /* part: lines before the first and after the last one are elsewhere */
 	char origin[CHECKPOINT_MAX_ORIGIN];
 	char newest[64]; /* name of the last segment */
 	struct mark *marks; /* sorted by size */
@@ -149,7 +149,7 @@ static int on_leaf(void *ctx, const struct merkle *tree)
 /* What is before the first line that is kept stands in tiles/ as hashes: the checkpoints of that time are held against those. */
 static int begin_lines(struct check *c, const struct ledger_read_segment *s)
 {
-	int r = ledger_pruned_begin(&c->pruned, &s->frontier, &c->tree, on_leaf, c);
+	int r = c->part ? 0 : ledger_pruned_begin(&c->pruned, &s->frontier, &c->tree, on_leaf, c);
 
 	c->begun = true;
 	c->tree = s->frontier;
@@ -261,7 +261,8 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 			l.seq);
 	else
 		take_line(c, &l, o);
-	ledger_pruned_line(&c->pruned, seq, text, size);
+	if (!c->part)
+		ledger_pruned_line(&c->pruned, seq, text, size);
 	r = merkle_add(&c->tree, &leaf);
 	return r < 0 ? r : check_marks(c);
 }
@@ -480,6 +481,19 @@ static void check_tile_after(struct check *c)
 		problem(c, true, next, "line %" PRIu64 " is missing: tiles/ has its hash", next);
 }
 
+static void say_what_is_missing(struct check *c)
+{
+	for (; c->at_mark < c->n_marks; c->at_mark++)
+		if (c->marks[c->at_mark].size > c->tree.size)
+			problem(c, true, c->tree.size,
+				"line %" PRIu64
+				" and those after it are missing: checkpoint %" PRIu64 " was %s",
+				c->tree.size, c->marks[c->at_mark].size, c->marks[c->at_mark].what);
+	check_tile_after(c);
+	ledger_pruned_end(&c->pruned);
+	c->report->pruned = c->pruned.claim;
+}
+
 static void say_what_is_open(struct check *c)
 {
 	struct ledger_check_report *r = c->report;
@@ -489,15 +503,8 @@ static void say_what_is_open(struct check *c)
 			     "rewritten, cannot be told");
 	if (r->quoted_size == 0)
 		unchecked(r, "no quote that holds: nothing ties the anchors to a TPM");
-	for (; c->at_mark < c->n_marks; c->at_mark++)
-		if (c->marks[c->at_mark].size > c->tree.size)
-			problem(c, true, c->tree.size,
-				"line %" PRIu64
-				" and those after it are missing: checkpoint %" PRIu64 " was %s",
-				c->tree.size, c->marks[c->at_mark].size, c->marks[c->at_mark].what);
-	check_tile_after(c);
-	ledger_pruned_end(&c->pruned);
-	r->pruned = c->pruned.claim;
+	if (!c->part)
+		say_what_is_missing(c);
 }
 
 enum ledger_check_result ledger_check_result(const struct ledger_check_report *r)
@@ -514,7 +521,7 @@ const char *ledger_check_result_name(enum ledger_check_result r)
 	return names[r];
 }
 
-int ledger_check(const struct fsio *io, const char *dir, const char *record_path,
+static int check(const struct fsio *io, const char *dir, const char *record_path, bool part,
 		 struct ledger_check_report *ret, struct why *ret_why)
 {
 	CLEANUP_FREE uint64_t *firsts = NULL;
@@ -524,8 +531,8 @@ int ledger_check(const struct fsio *io, const char *dir, const char *record_path
 
 	if (!c)
 		return why_set(ret_why, -ENOMEM, "no memory");
-	*c = (struct check){.io = io, .dir = dir, .report = ret};
-	*ret = (struct ledger_check_report){0};
+	*c = (struct check){.io = io, .dir = dir, .report = ret, .part = part};
+	*ret = (struct ledger_check_report){.no_tiles = part};
 	ret_why->text[0] = 0;
 	r = look_ahead(c, &firsts, &n, ret_why);
 	if (r >= 0)
@@ -546,6 +553,18 @@ int ledger_check(const struct fsio *io, const char *dir, const char *record_path
 	if (r < 0 && !ret_why->text[0])
 		why_set(ret_why, r, "%s: %s", dir, strerror(-r));
 	return r < 0 ? r : 0;
+}
+
+int ledger_check(const struct fsio *io, const char *dir, const char *record_path,
+		 struct ledger_check_report *ret, struct why *ret_why)
+{
+	return check(io, dir, record_path, false, ret, ret_why);
+}
+
+int ledger_check_part(const struct fsio *io, const char *dir, const char *record_path,
+		      struct ledger_check_report *ret, struct why *ret_why)
+{
+	return check(io, dir, record_path, true, ret, ret_why);
 }
 
 struct each {

@@ -45,6 +45,12 @@ const char *ledger_check_result_name(enum ledger_check_result r);
 /* 0: checked, see ledger_check_result. < 0: could not check at all. record_path NULL: DIR/record.json. */
 int ledger_check(const struct fsio *io, const char *dir, const char *record_path, struct ledger_check_report *ret, struct why *ret_why);
 
+/*
+ * The same of a part that was cut out of a ledger: its first header's frontier stands for the lines before it, as far as a checkpoint that somebody
+ * signed, or a TPM quoted, has the root that both come to; what is before and after it is not asked for. Anchors are whole.
+ */
+int ledger_check_part(const struct fsio *io, const char *dir, const char *record_path, struct ledger_check_report *ret, struct why *ret_why);
+
 /* One pass over the lines, for show and export: fn gets each line without LF. fn returns 0 to go on. Compressed segments too. */
 int ledger_check_each(const struct fsio *io, const char *dir, uint64_t from,
 		      int (*fn)(void *ctx, uint64_t seq, const char *line, size_t size), void *ctx, struct why *ret_why);

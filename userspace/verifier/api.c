@@ -16,6 +16,7 @@
 #include "plumb/wire.h"
 #include "query.h"
 #include "reply.h"
+#include "statement.h"
 
 enum may { ANYBODY, NODES, OPERATORS, BOTH };
 
@@ -151,24 +152,54 @@ static int do_node(struct call *c)
 	return r;
 }
 
-static int do_ledger(struct call *c)
+/* Of the present incarnation, or the one that is asked for. */
+static int find_incarnation(struct call *c, struct store_node *n)
 {
-	struct store_node n = {.incarnation = 0};
 	uint64_t incarnation = 0;
 	int r;
 
 	if (query_number(c->q->query, "incarnation", &incarnation) < 0)
 		return bad_query(c);
-	r = find(c, c->rest, &n);
+	r = find(c, c->rest, n);
 	if (r == 0 && incarnation > 0)
-		r = api_ledger_past(c->a->desk.v, &n, incarnation);
-	if (r == -ENOENT)
-		r = reply_error(&c->reply->body, 404, "plumbctl node show tells which it has",
-				"%.64s has no incarnation of that number", n.id);
+		r = api_ledger_past(c->a->desk.v, n, incarnation);
+	return r == -ENOENT
+		       ? reply_error(&c->reply->body, 404, "plumbctl node show tells which it has",
+				     "%.64s has no incarnation of that number", n->id)
+		       : r;
+}
+
+static int do_ledger(struct call *c)
+{
+	struct store_node n = {.incarnation = 0};
+	int r = find_incarnation(c, &n);
+
 	if (r == 0)
 		r = done(api_ledger(c->a->desk.v, &n, &c->reply->body));
 	store_node_done(&n);
 	return r;
+}
+
+static int do_statement(struct call *c)
+{
+	struct store_node n = {.incarnation = 0};
+	int r = find_incarnation(c, &n);
+
+	if (r == 0)
+		r = done(statement_write(c->a->desk.v, c->a->desk.documents, &n, &c->reply->body));
+	store_node_done(&n);
+	return r;
+}
+
+static int do_log_proofs(struct call *c)
+{
+	struct why why = {""};
+	int r = statement_prove(c->a->desk.v, c->q->body, c->q->size, &c->reply->body, &why);
+
+	if (r != -EBADMSG)
+		return done(r);
+	buf_clear(&c->reply->body);
+	return reply_error(&c->reply->body, 400, "see docs/wire.md", "%s", why.text);
 }
 
 static int do_summary(struct call *c)
@@ -280,6 +311,8 @@ static const struct route {
 	{"POST", WIRE_ROUTE_TOKENS, OPERATORS, 4096, do_token},
 	{"GET", WIRE_ROUTE_EKS, OPERATORS, 1, do_eks},
 	{"GET", WIRE_ROUTE_LEDGER, OPERATORS, 1, do_ledger},
+	{"GET", WIRE_ROUTE_STATEMENT, OPERATORS, 1, do_statement},
+	{"POST", WIRE_ROUTE_LOG_PROOFS, OPERATORS, 65536, do_log_proofs},
 	{"GET", WIRE_ROUTE_JWKS, ANYBODY, 1, do_jwks},
 	{"GET", WIRE_ROUTE_HEALTH, ANYBODY, 1, do_health},
 };

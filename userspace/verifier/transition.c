@@ -92,6 +92,8 @@ static int write_line(const struct move *m, const char *to, uint64_t *ret_seq)
 	put_deeds(&j, m->deeds);
 	if (m->held_back)
 		jsonl_str(&j, "held_back", brakes_name(m->held_back));
+	/* The verdict that it rests on: the store keeps the newest alone. */
+	jsonl_str(&j, "ear", c->verdict_jwt ? c->verdict_jwt : "");
 	return buf_status(&b) < 0
 		       ? buf_status(&b)
 		       : vlog_add(m->t->v->vlog, PLUMB_TYPE_TRANSITION, (char *)b.data, ret_seq);

@@ -27,6 +27,7 @@ struct vlog {
 	char boot[37];
 	struct ledger *ledger;
 	uint64_t signed_size;
+	struct buf note; /* of that head, as a signed note */
 	const struct store *store; /* NULL: not joined */
 	bool in_transaction;
 	struct buf pending; /* lines of this transaction, each with LF */
@@ -49,6 +50,22 @@ static int read_boot_id(struct vlog *v)
 	return 0;
 }
 
+static int keep_note(struct vlog *v, const struct checkpoint *c, const struct buf *line)
+{
+	char text[CHECKPOINT_MAX_TEXT];
+	size_t size;
+	int r = checkpoint_text(c, text, &size);
+
+	if (r < 0)
+		return r;
+	buf_clear(&v->note);
+	buf_put(&v->note, text, size);
+	buf_puts(&v->note, "\n");
+	buf_put(&v->note, line->data, line->size);
+	buf_puts(&v->note, "\n");
+	return buf_status(&v->note);
+}
+
 /* A head that is durable and not signed yet, also when the last run ended between the two. */
 static int sign_head(struct vlog *v)
 {
@@ -63,6 +80,8 @@ static int sign_head(struct vlog *v)
 		r = checkpoint_sign(&c, CHECKPOINT_SIG_ED25519, v->origin, v->key, 0, &note);
 	if (r >= 0)
 		r = ledger_note(v->ledger, c.size, &c.root, (char *)note.data, note.size);
+	if (r >= 0)
+		r = keep_note(v, &c, &note);
 	if (r >= 0)
 		v->signed_size = c.size;
 	return r;
@@ -121,6 +140,7 @@ struct vlog *vlog_free(struct vlog *v)
 	if (v->store)
 		v->store->ops->follow(v->store->ctx, NULL);
 	buf_done(&v->pending);
+	buf_done(&v->note);
 	ledger_free(v->ledger);
 	free(v->dir);
 	free(v);
@@ -381,6 +401,23 @@ int vlog_lines(struct vlog *v, uint64_t from, size_t max, struct buf *ret, uint6
 	}
 	*ret_to = w.next;
 	return 0;
+}
+
+int vlog_note(const struct vlog *v, struct buf *ret, uint64_t *ret_size)
+{
+	if (v->note.size == 0)
+		return -ENOENT;
+	buf_put(ret, v->note.data, v->note.size);
+	*ret_size = v->signed_size;
+	return buf_status(ret);
+}
+
+int vlog_prove(struct vlog *v, uint64_t seq, uint64_t size,
+	       struct digest ret_proof[MERKLE_MAX_LEVELS], uint32_t *ret_n)
+{
+	if (seq >= size || size > v->signed_size)
+		return -ERANGE;
+	return ledger_prove_inclusion(v->ledger, seq, size, ret_proof, ret_n);
 }
 
 void vlog_on_sync(struct vlog *v, void (*fn)(void *ctx), void *ctx)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "clock.h"
 #include "fsio.h"
+#include "merkle.h"
 #include "plumb/terms.h"
 #include "sign.h"
 #include "store.h"
@@ -37,6 +38,10 @@ uint64_t vlog_synced_size(const struct vlog *v);
  * are none yet). -E2BIG: the first line alone is longer than max. -ERANGE: from is beyond the end.
  */
 int vlog_lines(struct vlog *v, uint64_t from, size_t max, struct buf *ret, uint64_t *ret_to);
+/* The newest signed checkpoint as a signed note, and its size; appended. -ENOENT: there is no line yet. */
+int vlog_note(const struct vlog *v, struct buf *ret, uint64_t *ret_size);
+/* That line seq is in the tree of the first size lines. -ERANGE: it is not, or the log is not so long. */
+int vlog_prove(struct vlog *v, uint64_t seq, uint64_t size, struct digest ret_proof[MERKLE_MAX_LEVELS], uint32_t *ret_n);
 /* Called after each vlog_sync that added lines (event followers). fn NULL: nobody. */
 void vlog_on_sync(struct vlog *v, void (*fn)(void *ctx), void *ctx);
 

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A span of the story that the fixture tells: whatever is cut out of it proves itself, with the frontier of what is not there; changed it does not. */
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "incident_span.h"
+#include "ledger_check.h"
+#include "ledger_fixture.h"
+#include "scratch.h"
+
+#define START_NS 1795462800000000000ull
+#define S 1000000000ull
+
+static char dir[SCRATCH_SIZE];
+static struct ledger_check_report report;
+
+static int setup(void **state)
+{
+	char from[128];
+
+	(void)state;
+	scratch_open(dir, "span");
+	snprintf(from, sizeof(from), "%s/from", dir);
+	ledger_fixture_story(from);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	scratch_done(dir);
+	return 0;
+}
+
+static int cut(const char *name, uint64_t from_ns, uint64_t to_ns, struct incident_span *ret)
+{
+	char from[128], to[128];
+	struct why why = {""};
+	int r;
+
+	snprintf(from, sizeof(from), "%s/%s", dir, name);
+	snprintf(to, sizeof(to), "%s/to", dir);
+	scratch_run(dir, "rm -rf to && mkdir to");
+	*ret = (struct incident_span){.from_ns = from_ns, .to_ns = to_ns};
+	r = incident_span_cut(from, to, ret, &why);
+	if (r < 0)
+		assert_true(why.text[0]);
+	return r;
+}
+
+static enum ledger_check_result check(void)
+{
+	char to[128];
+	struct why why = {""};
+
+	snprintf(to, sizeof(to), "%s/to", dir);
+	if (ledger_check_part(fsio_system(), to, NULL, &report, &why) < 0)
+		fail_msg("%s", why.text);
+	return ledger_check_result(&report);
+}
+
+/* Each span of the whole story: the lines are those that were asked for, the quote that covers them is there, and all of it is good. */
+static void test_each_span(void **state)
+{
+	struct incident_span s;
+	uint64_t n = 0, quoted = 0;
+
+	(void)state;
+	assert_int_equal(cut("from", 0, UINT64_MAX, &s), 0);
+	assert_int_equal(s.first, 0);
+	assert_int_equal(check(), LEDGER_CHECK_GOOD);
+	n = s.last;
+	assert_true(n > 14);
+	for (uint64_t a = 0; a < n; a++)
+		for (uint64_t b = a; b < n; b++) {
+			enum ledger_check_result r;
+
+			assert_int_equal(
+				cut("from", START_NS + (a + 1) * S, START_NS + (b + 1) * S, &s), 0);
+			assert_int_equal(s.first, a);
+			assert_int_equal(s.end, b + 1);
+			assert_true(s.last >= s.end);
+			r = check();
+			assert_int_equal(report.first_seq, s.first);
+			assert_int_equal(report.n_lines, s.last - s.first);
+			assert_int_equal(report.n_problems, 0);
+			if (r == LEDGER_CHECK_GOOD && report.quoted_size >= s.end)
+				quoted++;
+		}
+	/* But for the last lines, which no quote covers yet. */
+	assert_true(quoted > n * (n - 1) / 4);
+}
+
+static void test_nothing_in_it(void **state)
+{
+	struct incident_span s;
+
+	(void)state;
+	assert_int_equal(cut("from", START_NS + 500 * S, START_NS + 600 * S, &s), 0);
+	assert_int_equal(s.end, s.first + 1);
+	assert_int_equal(cut("nowhere", 0, UINT64_MAX, &s), -ENOENT);
+	scratch_run(dir, "mkdir empty");
+	assert_int_equal(cut("empty", 0, UINT64_MAX, &s), -ENOENT);
+}
+
+static void bad(const char *change)
+{
+	struct incident_span s;
+
+	assert_int_equal(cut("from", START_NS + 5 * S, START_NS + 9 * S, &s), 0);
+	assert_int_equal(check(), LEDGER_CHECK_GOOD);
+	assert_int_equal(s.first, 4);
+	scratch_run(dir, "%s", change);
+	if (check() != LEDGER_CHECK_BAD)
+		fail_msg("%s: %s", change, ledger_check_result_name(ledger_check_result(&report)));
+}
+
+static void test_changed(void **state)
+{
+	(void)state;
+	bad("sed -i '2s/\"t\":\"2026/\"t\":\"2027/' to/events-*");
+	bad("sed -i '3d' to/events-*");
+	bad("sed -i '2{h;d};3{G}' to/events-*");
+	/* The frontier is only said by the file: a root that was quoted says whether it is true. */
+	bad("sed -i '1s/\"frontier\":\\[\"./\"frontier\":[\"A/;1s/\\[\"AA/[\"AB/' to/events-*");
+	bad("printf x | dd of=to/anchors bs=1 seek=100 conv=notrunc 2>/dev/null");
+}
+
+static void test_pruned(void **state)
+{
+	struct incident_span s;
+	char from[128];
+
+	(void)state;
+	snprintf(from, sizeof(from), "%s/pruned", dir);
+	ledger_fixture_pruned(from);
+	assert_int_equal(cut("pruned", 0, UINT64_MAX, &s), 0);
+	assert_true(s.kept > 0);
+	assert_int_equal(s.first, s.kept);
+	check();
+	assert_int_equal(report.n_problems, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_span),
+		cmocka_unit_test(test_nothing_in_it),
+		cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_pruned),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

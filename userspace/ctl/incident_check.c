@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "incident_check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "incident_files.h"
+#include "incident_page.h"
+#include "incident_vouch.h"
+#include "record.h"
+
+#define MAX_RECORD 65536
+#define MAX_PAGE (256u << 20)
+
+DEFINE_CLEANUP(struct incident_timeline *, incident_timeline_free);
+
+struct checking {
+	const struct incident_check_in *in;
+	struct incident_report *r;
+	struct record record;
+	struct buf record_bytes;
+	bool record_is_vouched;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+say(struct incident_points *p, const char *format, ...)
+{
+	va_list ap;
+
+	if (p->n < INCIDENT_CHECK_MAX) {
+		va_start(ap, format);
+		vsnprintf(p->text[p->n], sizeof(p->text[0]), format, ap);
+		va_end(ap);
+	}
+	p->n++;
+}
+
+static bool has_file(const struct incident_manifest *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->n_files; i++)
+		if (strcmp(m->files[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void check_signer(struct checking *c)
+{
+	struct digest id;
+	char hex[DIGEST_HEX_SIZE];
+
+	if (digest_sha256(c->in->m->key.data, c->in->m->key.size, &id) < 0)
+		return;
+	digest_hex(&id, hex);
+	if (c->in->signer_is_trusted)
+		say(&c->r->proven, "each of the %u files is what the operator's key signed",
+		    c->in->m->n_files);
+	else
+		say(&c->r->stated,
+		    "the archive was signed by key %.16s…, for which nobody vouches: "
+		    "--operator-key "
+		    "names the operator's",
+		    hex);
+}
+
+/* < 0: could not check at all. */
+static int open_record(struct checking *c, struct why *ret_why)
+{
+	const struct incident_manifest *m = c->in->m;
+	int r = incident_files_read(c->in->dir, "ledger/record.json", MAX_RECORD, &c->record_bytes);
+
+	if (r >= 0)
+		r = record_parse(c->record_bytes.data, c->record_bytes.size, &c->record, ret_why);
+	if (r < 0) {
+		say(&c->r->bad, "ledger/record.json: %s",
+		    ret_why->text[0] ? ret_why->text : strerror(-r));
+		return r == -ENOMEM ? r : 0;
+	}
+	if (strcmp(c->record.node, m->node) != 0 || c->record.incarnation != m->incarnation)
+		say(&c->r->bad, "ledger/record.json is of another node or incarnation than the "
+				"manifest says");
+	return 1;
+}
+
+static size_t without_end(const struct buf *b)
+{
+	size_t size = b->size;
+
+	while (size > 0 && b->data[size - 1] == '\n')
+		size--;
+	return size;
+}
+
+static int check_record_copy(struct checking *c, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf copy = {0};
+	int r = c->in->record ? fsio_read_file(fsio_system(), c->in->record, MAX_RECORD, &copy) : 0;
+
+	if (r < 0)
+		return why_set(ret_why, r, "%.200s: %s", c->in->record, strerror(-r));
+	if (!c->in->record)
+		return 0;
+	if (without_end(&copy) != without_end(&c->record_bytes) ||
+	    memcmp(copy.data, c->record_bytes.data, without_end(&copy)) != 0)
+		say(&c->r->bad, "ledger/record.json is not %.200s", c->in->record);
+	else
+		c->record_is_vouched = true;
+	return 0;
+}
+
+static int check_verifier(struct checking *c, struct why *ret_why)
+{
+	struct incident_vouch_report v = {.statement = 0};
+	const struct incident_vouch_in in = {
+		.dir = c->in->dir,
+		.m = c->in->m,
+		.record = &c->record,
+		.keys = c->in->keys,
+		.n_keys = c->in->n_keys,
+		.record_bytes = {c->record_bytes.data, without_end(&c->record_bytes)},
+	};
+	int r = incident_vouch(&in, &v, ret_why);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < v.n_bad; i++)
+		say(&c->r->bad, "%s", v.bad[i]);
+	for (uint32_t i = 0; i < v.n_stated; i++)
+		say(&c->r->stated, "%s", v.stated[i]);
+	for (uint32_t i = 0; i < v.n_proven; i++)
+		say(&c->r->proven, "%s", v.proven[i]);
+	c->record_is_vouched |= v.record_is_vouched;
+	return 0;
+}
+
+static void say_record(struct checking *c)
+{
+	if (c->record_is_vouched)
+		say(&c->r->proven, "the node's keys are those of the enrolment record that %s",
+		    c->in->record ? "was kept elsewhere" : "the verifier stated");
+	else
+		say(&c->r->stated, "the node's keys, and what they signed: nobody vouches for "
+				   "ledger/record.json: --verifier-key or --record");
+}
+
+static void say_coverage(struct checking *c, const struct ledger_check_report *l)
+{
+	const struct incident_manifest *m = c->in->m;
+	uint64_t covered = l->quoted_size > l->cosigned_size ? l->quoted_size : l->cosigned_size;
+
+	if (l->quoted_size > m->first)
+		say(&c->r->proven,
+		    "lines %" PRIu64 " to %" PRIu64
+		    " are what the node's TPM quoted: place and content, and none is missing",
+		    m->first, (l->quoted_size < m->last ? l->quoted_size : m->last) - 1);
+	if (l->cosigned_size > m->first)
+		say(&c->r->proven, "lines %" PRIu64 " to %" PRIu64 " were cosigned by the verifier",
+		    m->first, (l->cosigned_size < m->last ? l->cosigned_size : m->last) - 1);
+	if (covered < m->end)
+		say(&c->r->stated,
+		    "lines %" PRIu64 " to %" PRIu64
+		    " are only stated by the node: no quote and no cosignature covers them",
+		    covered > m->first ? covered : m->first, m->end - 1);
+}
+
+static int check_ledger(struct checking *c, struct why *ret_why)
+{
+	CLEANUP_FREE struct ledger_check_report *l = calloc(1, sizeof(*l));
+	const struct incident_manifest *m = c->in->m;
+	char dir[PATH_MAX];
+	int r = l ? 0 : -ENOMEM;
+
+	if (r >= 0 && snprintf(dir, sizeof(dir), "%s/ledger", c->in->dir) >= (int)sizeof(dir))
+		r = -ENAMETOOLONG;
+	if (r >= 0)
+		r = ledger_check_part(fsio_system(), dir, NULL, l, ret_why);
+	if (r == -ENOENT || r == -EBADMSG || r == -EKEYREJECTED) {
+		say(&c->r->bad, "ledger: %s", ret_why->text);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < l->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++)
+		say(&c->r->bad, "ledger: %s", l->problems[i].text);
+	for (uint32_t i = 0; i < l->n_unchecked; i++)
+		say(&c->r->stated, "ledger: %s", l->unchecked[i]);
+	if (l->first_seq != m->first || l->first_seq + l->n_lines != m->last)
+		say(&c->r->bad,
+		    "ledger: has lines %" PRIu64 " to %" PRIu64
+		    ", and the manifest says other ones",
+		    l->first_seq, l->first_seq + l->n_lines - 1);
+	else if (l->n_problems == 0)
+		say_coverage(c, l);
+	return 0;
+}
+
+static void compare_page(struct checking *c, const char *name, const struct buf *made)
+{
+	CLEANUP(buf_done) struct buf is = {0};
+
+	if (incident_files_read(c->in->dir, name, MAX_PAGE, &is) < 0)
+		say(&c->r->bad, "%s is missing", name);
+	else if (is.size != made->size || memcmp(is.data, made->data, is.size) != 0)
+		say(&c->r->bad, "%s does not say what the other files say", name);
+	else
+		say(&c->r->proven, "%s is made of these files, and of nothing else", name);
+}
+
+static int check_pages(struct checking *c, struct why *ret_why)
+{
+	CLEANUP(incident_timeline_free_p) struct incident_timeline *t = NULL;
+	CLEANUP(buf_done) struct buf text = {0}, html = {0};
+	int r;
+
+	if (strcmp(c->in->m->tool, c->in->tool) != 0) {
+		say(&c->r->stated,
+		    "timeline.txt and timeline.html are by %.60s, and not made again here",
+		    c->in->m->tool);
+		return 0;
+	}
+	r = incident_timeline_open(c->in->dir, c->in->m, &t, ret_why);
+	if (r == -EBADMSG || r == -ENOENT) {
+		say(&c->r->bad, "timeline: %s", ret_why->text);
+		return 0;
+	}
+	if (r >= 0)
+		r = incident_page_text(t, &text);
+	if (r >= 0)
+		r = incident_page_html(t, &html);
+	if (r < 0)
+		return r;
+	compare_page(c, "timeline.txt", &text);
+	compare_page(c, "timeline.html", &html);
+	return 0;
+}
+
+/* Whatever nothing here looks at is said to be only stated. */
+static void check_others(struct checking *c)
+{
+	static const char *const known[] = {
+		"timeline.txt",	      "timeline.html",	 "statement.dsse",
+		"log/note",	      "log/lines.jsonl", "log/proofs.jsonl",
+		"ledger/record.json", "ledger/anchors",	 "ledger/notes"};
+
+	for (uint32_t i = 0; i < c->in->m->n_files; i++) {
+		const char *name = c->in->m->files[i].name;
+		bool is_known = strncmp(name, "ledger/events-", 14) == 0;
+
+		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
+			is_known |= strcmp(name, known[k]) == 0;
+		if (!is_known)
+			say(&c->r->stated, "%.160s: nothing here proves it", name);
+	}
+}
+
+int incident_check(const struct incident_check_in *in, struct incident_report *ret,
+		   struct why *ret_why)
+{
+	struct checking c = {.in = in, .r = ret};
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret_why->text[0] = 0;
+	check_signer(&c);
+	r = open_record(&c, ret_why);
+	if (r > 0)
+		r = check_record_copy(&c, ret_why);
+	if (r >= 0 && ret->bad.n == 0 && in->m->verifier)
+		r = check_verifier(&c, ret_why);
+	if (r >= 0 && ret->bad.n == 0)
+		say_record(&c);
+	if (r >= 0 && !in->m->verifier && has_file(in->m, "statement.dsse"))
+		say(&ret->bad, "it has a statement and says that it is made of a directory alone");
+	if (r >= 0)
+		r = check_ledger(&c, ret_why);
+	if (r >= 0)
+		r = check_pages(&c, ret_why);
+	if (r >= 0)
+		check_others(&c);
+	buf_done(&c.record_bytes);
+	record_done(&c.record);
+	if (r < 0 && !ret_why->text[0])
+		why_set(ret_why, r, "%s", strerror(-r));
+	return r < 0 ? r : 0;
+}
+
+enum ledger_check_result incident_check_result(const struct incident_report *r)
+{
+	return r->bad.n > 0	 ? LEDGER_CHECK_BAD
+	       : r->stated.n > 0 ? LEDGER_CHECK_UNPROVEN
+				 : LEDGER_CHECK_GOOD;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "incident_span.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "capture_file.h"
+#include "cleanup.h"
+#include "fsio.h"
+#include "jsonl.h"
+#include "ledger_dir.h"
+#include "ledger_read.h"
+#include "line_scan.h"
+
+#define MAX_FILE (256u << 20)
+#define ENOUGH 1
+
+struct cut {
+	struct incident_span *s;
+	struct merkle tree; /* before the next line */
+	struct line_scan scan;
+	struct capture_file *file;
+	bool begun, found, quoted;
+	char origin[CHECKPOINT_MAX_ORIGIN];
+	struct why *why;
+};
+
+static int join(const char *dir, const char *name, char ret[PATH_MAX])
+{
+	return snprintf(ret, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* The end of a ledger that is being written on. */
+static int nothing_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
+{
+	(void)ctx;
+	(void)s;
+	(void)at;
+	(void)size;
+	return 0;
+}
+
+static int on_segment(void *ctx, const struct ledger_read_segment *s)
+{
+	struct cut *c = ctx;
+
+	if (!c->begun) {
+		c->tree = s->frontier;
+		c->s->kept = s->first;
+		memcpy(c->origin, s->origin, sizeof(c->origin));
+	}
+	c->begun = true;
+	return s->first == c->tree.size
+		       ? 0
+		       : why_set(c->why, -EBADMSG, "%s: line %" PRIu64 " should come next", s->name,
+				 c->tree.size);
+}
+
+static bool covers(const struct line *l, const json_t *o, uint64_t end)
+{
+	uint64_t size = 0;
+
+	return l->type == PLUMB_TYPE_QUOTE && o &&
+	       jsonl_get_uint(o, "size", INT64_MAX, &size, NULL) >= 0 && size >= end;
+}
+
+/* Which lines: by each one's own time, for a clock may be set back. */
+static int look(void *ctx, const struct ledger_read_segment *g, uint64_t seq, const char *text,
+		size_t size)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct cut *c = ctx;
+	struct incident_span *s = c->s;
+	struct line l;
+	int r = line_scan_or_parse(&c->scan, text, size, &o, &l, NULL);
+
+	(void)g;
+	c->tree.size = seq + 1; /* only the number is looked at here */
+	/* What cannot be read is evidence as well. */
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	if (l.utc_ns >= s->from_ns && l.utc_ns <= s->to_ns) {
+		s->first = c->found ? s->first : seq;
+		s->end = seq + 1;
+		c->found = true;
+		c->quoted = false;
+	} else if (!c->found) {
+		s->first = seq;
+		s->end = seq + 1;
+	}
+	if (!c->quoted && covers(&l, o, s->end)) {
+		s->last = seq + 1;
+		c->quoted = true;
+	}
+	return 0;
+}
+
+static int walk(const char *dir, struct cut *c,
+		int (*line)(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
+			    const char *text, size_t size),
+		struct why *ret_why)
+{
+	const struct ledger_read_calls calls = {c, on_segment, line, nothing_torn};
+
+	c->begun = false;
+	return ledger_read_all(fsio_system(), dir, 0, &calls, ret_why);
+}
+
+static int put_header(struct cut *c)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct jsonl j;
+
+	jsonl_begin(&j, &b);
+	jsonl_str(&j, "plumb", "segment");
+	jsonl_uint(&j, "v", 1);
+	jsonl_str(&j, "origin", c->origin);
+	jsonl_uint(&j, "first", c->tree.size);
+	jsonl_array(&j, "frontier");
+	for (uint32_t i = 0; i < c->tree.n_hashes; i++)
+		jsonl_base64(&j, NULL, c->tree.hashes[i].bytes, DIGEST_SIZE);
+	jsonl_close(&j);
+	jsonl_end(&j);
+	buf_puts(&b, "\n");
+	return buf_status(&b) < 0 ? buf_status(&b) : capture_file_put(c->file, b.data, b.size);
+}
+
+static int copy_line(void *ctx, const struct ledger_read_segment *g, uint64_t seq, const char *text,
+		     size_t size)
+{
+	struct cut *c = ctx;
+	struct digest leaf;
+	int r = merkle_leaf(text, size, &leaf);
+
+	(void)g;
+	if (seq >= c->s->last)
+		return ENOUGH;
+	if (r >= 0 && seq == c->s->first)
+		r = put_header(c);
+	if (r >= 0 && seq >= c->s->first) {
+		r = capture_file_put(c->file, text, size);
+		if (r >= 0)
+			r = capture_file_put(c->file, "\n", 1);
+	}
+	return r < 0 ? r : merkle_add(&c->tree, &leaf);
+}
+
+static int write_lines(const char *from, const char *to, struct cut *c, struct why *ret_why)
+{
+	char name[64], path[PATH_MAX];
+	int r;
+
+	snprintf(name, sizeof(name), "events-%020" PRIu64 ".jsonl", c->s->first);
+	r = join(to, name, path);
+	if (r >= 0)
+		r = capture_file_open(fsio_system(), path, &c->file);
+	if (r < 0)
+		return r;
+	r = walk(from, c, copy_line, ret_why);
+	if (r >= 0)
+		return capture_file_commit(c->file);
+	capture_file_abandon(c->file);
+	return r;
+}
+
+static int write_file(const char *to, const char *name, const struct buf *b)
+{
+	char path[PATH_MAX];
+	int r = join(to, name, path);
+
+	return r < 0 ? r : fsio_replace_file(fsio_system(), path, b->data, b->size, 0600);
+}
+
+/* Signatures over what is not here prove nothing here. */
+static int write_notes(const char *from, const char *to, const struct incident_span *s)
+{
+	CLEANUP(buf_done) struct buf all = {0}, some = {0};
+	char path[PATH_MAX];
+	const char *at, *stop, *end;
+	int r = join(from, "notes", path);
+
+	if (r >= 0)
+		r = fsio_read_file(fsio_system(), path, MAX_FILE, &all);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	at = (const char *)all.data;
+	stop = at + all.size;
+	for (; at < stop; at = end + 1) {
+		struct ledger_note n;
+
+		end = memchr(at, '\n', (size_t)(stop - at));
+		if (!end)
+			break;
+		/* One that cannot be read stays: the check says so. */
+		if (ledger_dir_note_read(at, (size_t)(end - at), &n, NULL) < 0 ||
+		    (n.size > s->first && n.size <= s->last))
+			buf_put(&some, at, (size_t)(end - at) + 1);
+	}
+	r = buf_status(&some);
+	return r < 0 || some.size == 0 ? r : write_file(to, "notes", &some);
+}
+
+static bool is_of_the_lines(const char *name)
+{
+	return name[0] == '.' || strcmp(name, "tiles") == 0 || strcmp(name, "notes") == 0 ||
+	       strncmp(name, "events-", 7) == 0;
+}
+
+/* One floor deep: what else is kept beside the lines lies in directories of its own. */
+static int copy_beside(const char *from, const char *to, bool deeper)
+{
+	DIR *d = opendir(from);
+	int r = d ? 0 : -errno;
+
+	for (struct dirent *e = d ? readdir(d) : NULL; e && r >= 0; e = readdir(d)) {
+		CLEANUP(buf_done) struct buf b = {0};
+		char path[PATH_MAX], into[PATH_MAX];
+		struct stat st;
+
+		if (is_of_the_lines(e->d_name))
+			continue;
+		r = join(from, e->d_name, path);
+		if (r < 0 || lstat(path, &st) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode) && deeper) {
+			r = join(to, e->d_name, into);
+			if (r >= 0)
+				r = fsio_mkdir_all(fsio_system(), into, 0700);
+			if (r >= 0)
+				r = copy_beside(path, into, false);
+		} else if (S_ISREG(st.st_mode)) {
+			r = fsio_read_file(fsio_system(), path, MAX_FILE, &b);
+			if (r >= 0)
+				r = write_file(to, e->d_name, &b);
+		}
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
+
+int incident_span_cut(const char *from, const char *to, struct incident_span *s,
+		      struct why *ret_why)
+{
+	CLEANUP_FREE struct cut *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return why_set(ret_why, -ENOMEM, "no memory");
+	ret_why->text[0] = 0;
+	*s = (struct incident_span){.from_ns = s->from_ns, .to_ns = s->to_ns};
+	c->s = s;
+	c->why = ret_why;
+	r = walk(from, c, look, ret_why);
+	if (r >= 0 && s->end == 0)
+		r = why_set(ret_why, -ENOENT, "%.200s: there is no line", from);
+	if (!c->quoted)
+		s->last = c->tree.size;
+	if (r >= 0)
+		r = write_lines(from, to, c, ret_why);
+	if (r >= 0)
+		r = write_notes(from, to, s);
+	if (r >= 0)
+		r = copy_beside(from, to, true);
+	if (r < 0 && !ret_why->text[0])
+		why_set(ret_why, r, "%.200s: %s", from, strerror(-r));
+	return r < 0 ? r : 0;
+}
