@@ -29,7 +29,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 
 PKGS := libcrypto libssl libevent libevent_openssl libevent_pthreads libcurl jansson libcyaml yaml-0.1 sqlite3 \
 	libnl-3.0 libzstd tss2-esys tss2-tctildr tss2-mu tss2-rc libseccomp libsystemd libbpf \
-	libarchive
+	libarchive libnftables
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz -lpthread
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wwrite-strings \

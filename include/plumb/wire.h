@@ -41,6 +41,7 @@
 #define WIRE_DSSE_POLICY		"application/vnd.plumb.policy+json"
 #define WIRE_DSSE_ACTION		"application/vnd.plumb.action+json"
 #define WIRE_DSSE_ORDER			"application/vnd.plumb.order+json"
+#define WIRE_DSSE_RELEASE		"application/vnd.plumb.release+json"	/* an order, signed offline by an operator whom the node pins */
 #define WIRE_DSSE_WEBHOOK		"application/vnd.plumb.transition+json"
 #define WIRE_DSSE_STATEMENT		"application/vnd.plumb.statement+json"
 #define WIRE_DSSE_INCIDENT		"application/vnd.plumb.incident+json"

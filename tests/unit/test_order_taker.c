@@ -27,6 +27,7 @@ struct world {
 	struct agent_fixture f;
 	struct order_taker *taker;
 	struct record record;
+	struct isolate *isolate;
 	struct sign_key *approver, *stranger;
 	char baseline_path[128];
 	uint64_t boot_ns;
@@ -90,6 +91,7 @@ static void open_taker(struct world *w)
 					      .restart = on_restart,
 					      .record_path = w->record_path,
 					      .rekey = on_rekey,
+					      .isolate = w->isolate,
 					      .rekey_ctx = w,
 					      .judged_anew = on_anew,
 					      .ctx = w};
@@ -349,7 +351,55 @@ static void test_restart(void **state)
 	assert_int_equal(order_taker_restart(w->taker), 2);
 	o = order_of(w, 3, ORDER_QUARANTINE);
 	give(w, &o);
-	assert_int_equal(lines(w, "\"kind\":\"quarantine\"", "does not isolate"), 1);
+	assert_int_equal(lines(w, "\"kind\":\"quarantine\"", "noted: this node cannot"), 1);
+}
+
+static int means(void *ctx, struct isolate_state *s, struct why *ret_why)
+{
+	(void)ctx;
+	(void)s;
+	(void)ret_why;
+	return 0;
+}
+
+static int undone(void *ctx, const struct isolate_state *s, struct why *ret_why)
+{
+	(void)ctx;
+	(void)s;
+	(void)ret_why;
+	return 0;
+}
+
+/* On the verifier's word, once a number; one from before, sent again, changes nothing. */
+static void test_isolation(void **state)
+{
+	struct world *w = *state;
+	const struct isolate_options io = {.io = fsio_system(),
+					   .clock = &w->clock,
+					   .state_dir = w->f.state,
+					   .armed = ISOLATE_FREEZE};
+	const struct isolate_parts parts = {
+		.writer = w->f.writer, .node = w->record.node, .freeze = {means, undone, NULL}};
+	struct order o = order_of(w, 4, ORDER_QUARANTINE), before;
+	struct why why;
+
+	assert_int_equal(isolate_open(&io, &w->isolate, &why), 0);
+	assert_int_equal(isolate_go(w->isolate, w->f.base, &parts, &why), 0);
+	order_taker_free(w->taker);
+	open_taker(w);
+	give(w, &o);
+	assert_true(isolate_is(w->isolate));
+	assert_int_equal(
+		lines(w, "\"number\":4,\"kind\":\"quarantine\"", "\"result\":\"done: freeze\""), 1);
+	assert_int_equal(w->n_evidence, 1);
+	before = o;
+	o = order_of(w, 5, ORDER_RELEASE);
+	give(w, &o);
+	assert_false(isolate_is(w->isolate));
+	assert_int_equal(lines(w, "\"number\":5,\"kind\":\"release\"", "done: freeze"), 1);
+	give(w, &before);
+	assert_false(isolate_is(w->isolate));
+	isolate_free(w->isolate);
 }
 
 /* Once for each number; its line says that it began, and evidence is asked for by whoever scans. */
@@ -506,6 +556,7 @@ int main(void)
 		T(test_once_and_upwards), T(test_recovered),	 T(test_not_ours),
 		T(test_restart),	  T(test_key),		 T(test_rekey),
 		T(test_baseline),	  T(test_fetched_later), T(test_scan),
+		T(test_isolation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

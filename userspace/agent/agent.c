@@ -54,6 +54,7 @@ struct agent {
 	struct scan_slow *scan_slow;
 	struct surface *surface;
 	struct own_life *own_life;
+	struct isolate *isolate; /* borrowed */
 };
 
 static int open_tables(struct agent *a, const struct agent_options *o, struct why *ret_why)
@@ -145,8 +146,8 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 	return rb < 0 && rn < 0 ? -ENOTSUP : 0;
 }
 
-/* What was asked for has ended: that nothing was found is news as well. */
-static void on_scanned(void *ctx)
+/* Also when what was asked for has ended: that nothing was found is news as well. */
+static void on_evidence_wanted(void *ctx)
 {
 	struct agent *a = ctx;
 
@@ -175,7 +176,7 @@ static int open_files(struct agent *a, const struct agent_options *o)
 						    .claims = a->claims,
 						    .rescan_ms = o->rescan_ms,
 						    .measured = on_measured,
-						    .scanned = on_scanned,
+						    .scanned = on_evidence_wanted,
 						    .ctx = a};
 
 	return o->n_watch == 0 ? -ENOENT
@@ -248,11 +249,6 @@ static void on_quoted(void *ctx, uint64_t size)
 		retention_run(&a->retention, size < is_signed ? size : is_signed);
 }
 
-static void on_evidence_wanted(void *ctx)
-{
-	report_now(((struct agent *)ctx)->report);
-}
-
 /* Another baseline, or lines that there was no room for: all that is known is told and judged again, then looked at anew. */
 static void on_again(void *ctx)
 {
@@ -314,6 +310,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.restart = on_restart,
 		.judged_anew = on_again,
 		.rekey = o->rekey,
+		.isolate = o->isolate,
 		.rekey_ctx = o->rekey_ctx,
 		.ctx = a,
 	};
@@ -422,19 +419,22 @@ static int begin_strict(struct agent *a, const struct agent_options *o, const ch
 					   .state = on_strict,
 					   .ctx = a};
 
-	if (a->strict && !a->queue) {
-		a->strict = strict_free(a->strict);
-		absent = "there is no TPM in which a measurement could be waited for";
-	}
-	if (a->strict)
-		return strict_go(a->strict, a->base, &parts);
-	if (o->strict) {
-		log_error("strict=absent why=\"%s\" next=\"nothing is held; it is a claim in the "
-			  "ledger\"",
-			  absent);
-		on_strict(a, false, absent);
-	}
-	return 0;
+	return strict_begin(&a->strict, a->base, &parts, a->queue != NULL,
+			    o->strict ? absent : NULL);
+}
+
+static int begin_isolation(struct agent *a, const struct agent_options *o, struct why *ret_why)
+{
+	const struct isolate_parts parts = {.writer = a->writer,
+					    .node = o->identity->record.node,
+					    .keys = o->operators,
+					    .n_keys = o->n_operators,
+					    .door = o->release_dir,
+					    .evidence = on_evidence_wanted,
+					    .ctx = a};
+
+	a->isolate = o->isolate;
+	return a->isolate ? isolate_go(a->isolate, a->base, &parts, ret_why) : 0;
 }
 
 static int open_own_life(struct agent *a, const struct agent_options *o)
@@ -453,7 +453,7 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 	struct scan_slow_options slow = {.clock = o->clock,
 					 .interval_ms = o->slow_scan_ms,
 					 .own = on_own_bpf,
-					 .done = on_scanned,
+					 .done = on_evidence_wanted,
 					 .ctx = a};
 	int rx, rf,
 		r = scan_claims_open(a->base, &claims, ledger_writer_sink(a->writer), &a->claims,
@@ -500,6 +500,7 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 	r = r < 0 ? r : open_sensors(a, o, ret_why);
 	if (r >= 0)
 		r = begin_strict(a, o, absent.text);
+	r = r < 0 ? r : begin_isolation(a, o, ret_why);
 	if (r >= 0 && o->verifier)
 		scan_claims_tell_sensor(a->claims, "ima_list", ima, no_ima.text);
 	if (r >= 0)
@@ -522,6 +523,7 @@ static void free_sensors(struct agent *a)
 {
 	/* First: nobody may wait for an agent that goes. */
 	a->strict = strict_free(a->strict);
+	isolate_stop(a->isolate);
 	a->own_life = own_life_free(a->own_life);
 	a->scan_slow = scan_slow_free(a->scan_slow);
 	a->sensors_files = sensors_files_free(a->sensors_files);

@@ -298,6 +298,19 @@ static void take_rekey(struct order_taker *t, const struct order *o)
 	t->o.evidence(t->o.ctx);
 }
 
+static void take_isolation(struct order_taker *t, const struct order *o)
+{
+	const struct isolate_cause cause = {"verifier", o->number, o->case_id, o->reason, NULL};
+	char result[ISOLATE_RESULT] = "noted: this node cannot isolate itself";
+
+	if (t->o.isolate && o->kind == ORDER_QUARANTINE)
+		isolate_begin(t->o.isolate, &cause, ISOLATE_ALL_WAYS, result);
+	else if (t->o.isolate)
+		isolate_end(t->o.isolate, &cause, result);
+	finish(t, o, result);
+	t->o.evidence(t->o.ctx);
+}
+
 static void carry_out(struct order_taker *t, const struct order *o)
 {
 	switch (o->kind) {
@@ -329,9 +342,12 @@ static void carry_out(struct order_taker *t, const struct order *o)
 	case ORDER_REKEY:
 		take_rekey(t, o);
 		break;
+	case ORDER_QUARANTINE:
+	case ORDER_RELEASE:
+		take_isolation(t, o);
+		break;
 	default:
-		/* Isolation on the node itself is a later release's; that it was ordered must be seen. */
-		finish(t, o, "noted: this release does not isolate by itself");
+		finish(t, o, "refused: its kind is not known here");
 		t->o.evidence(t->o.ctx);
 		break;
 	}

@@ -15,6 +15,7 @@
 
 #include "agent.h"
 #include "log.h"
+#include "release_door.h"
 #include "settings.h"
 #include "startup.h"
 
@@ -130,6 +131,20 @@ static int start(const struct settings *s, bool *ret_again)
 	return code;
 }
 
+/* The console's word: 0 released, 1 refused, 2 nobody took it. */
+static int hand_release(const struct settings *s)
+{
+	char answer[RELEASE_DOOR_ANSWER];
+	struct why why = {""};
+
+	if (release_door_hand(s->release_dir, s->release, RELEASE_DOOR_WAIT_MS, answer, &why) < 0) {
+		fprintf(stderr, "plumbd: %s\n", why.text);
+		return 2;
+	}
+	printf("%s\n", answer);
+	return strncmp(answer, "done", 4) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings s;
@@ -142,6 +157,8 @@ int main(int argc, char **argv)
 		code = STARTUP_USAGE;
 	} else if (r > 0) {
 		code = 0;
+	} else if (s.release) {
+		code = hand_release(&s);
 	} else {
 		log_open("plumbd", s.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, STDERR_FILENO);
 		signal(SIGPIPE, SIG_IGN);

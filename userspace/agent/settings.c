@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "isolate_net.h"
+#include "isolate_state.h"
 #include "plumb/event.h"
 
 #define OPTION(name, type, initial, min, max, help)                                   \
@@ -82,6 +84,18 @@ static const struct conf_option options[] = {
 	       "how long lines that the verifier cosigned are kept; 0s: for ever"),
 	OPTION(keep_size, CONF_SIZE, "2GiB", 0, 1ull << 50,
 	       "bytes of lines beyond which the oldest such go; 0: no bound"),
+	OPTION(isolate, CONF_LIST, NULL, 0, 0,
+	       "what an order may do to this node itself: network, exec, freeze; none: it is "
+	       "noted"),
+	OPTION(isolate_peers, CONF_LIST, NULL, 0, 0,
+	       "who is still spoken with then, besides the verifier: ADDRESS, ADDRESS/PREFIX, "
+	       "ADDRESS:PORT or [ADDRESS]:PORT"),
+	OPTION(operator_keys, CONF_LIST, NULL, 0, 0,
+	       "PEM files of the keys that may release this node offline"),
+	OPTION(release_dir, CONF_STR, "/run/plumbline/release", 0, 0,
+	       "directory that a signed release is taken from"),
+	OPTION(release, CONF_STR, NULL, 0, 0,
+	       "hand this signed release to the agent that runs, say what came of it, and end"),
 	OPTION(verbose, CONF_BOOL, "false", 0, 0, "log more"),
 };
 
@@ -111,6 +125,19 @@ static int check_interpreters(const struct conf_list *l, struct why *ret_why)
 				       name, PLUMB_CODE_NAME - 1);
 	}
 	return 0;
+}
+
+static int check_isolation(const struct settings *s, struct why *ret_why)
+{
+	struct isolate_net_peer p;
+	int r = 0;
+
+	for (uint32_t i = 0; i < s->isolate.n_items; i++)
+		if (!isolate_state_way_of(s->isolate.items[i]))
+			return why_set(ret_why, -EINVAL, "isolate is of network, exec and freeze");
+	for (uint32_t i = 0; r >= 0 && i < s->isolate_peers.n_items; i++)
+		r = isolate_net_peer(s->isolate_peers.items[i], &p, ret_why);
+	return r;
 }
 
 int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_why)
@@ -148,7 +175,8 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 	for (uint32_t i = 0; i < ret->diff.n_items; i++)
 		if (ret->diff.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "diff wants absolute paths");
-	return check_interpreters(&ret->interpreters, ret_why);
+	r = check_isolation(ret, ret_why);
+	return r < 0 ? r : check_interpreters(&ret->interpreters, ret_why);
 }
 
 void settings_done(struct settings *s)

@@ -44,6 +44,9 @@ void startup_done(struct startup *s)
 	tpm_free(s->tpm);
 	baseline_free(s->baseline);
 	redact_free(s->redact);
+	isolate_free(s->isolate);
+	for (uint32_t i = 0; i < s->options.n_operators; i++)
+		sign_key_free(s->operators[i]);
 	buf_done(&s->ca);
 	buf_done(&s->cert);
 	if (s->key.data)
@@ -358,6 +361,48 @@ static int open_identity(const struct settings *s, struct startup *st, bool (*st
 	return open_verifier(s, st, ret_why) < 0 ? STARTUP_REFUSED : 0;
 }
 
+static int read_operators(const struct settings *s, struct startup *st, struct why *ret_why)
+{
+	uint32_t *n = &st->options.n_operators;
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < s->operator_keys.n_items; i++) {
+		CLEANUP(buf_done) struct buf pem = {0};
+		struct why why = {""};
+
+		r = fsio_read_file(fsio_system(), s->operator_keys.items[i], MAX_PEM, &pem);
+		if (r < 0)
+			why_set(&why, r, "%s", strerror(-r));
+		else
+			r = sign_key_from_pem((const char *)pem.data, pem.size, &st->operators[*n],
+					      &why);
+		*n += r >= 0;
+		if (r < 0)
+			why_set(ret_why, r, "operator_keys: %.100s: %.100s",
+				s->operator_keys.items[i], why.text);
+	}
+	return r;
+}
+
+/* Before anything else: an isolation that is in force waits for no TPM and no verifier. */
+static int open_isolation(const struct settings *s, struct startup *st, struct why *ret_why)
+{
+	struct isolate_options o = {
+		.io = fsio_system(),
+		.clock = clock_system(),
+		.state_dir = s->state_dir,
+		.cut = {.peers = (const char *const *)s->isolate_peers.items,
+			.n_peers = s->isolate_peers.n_items,
+			.verifier = s->verifier},
+	};
+	int r;
+
+	for (uint32_t i = 0; i < s->isolate.n_items; i++)
+		o.armed |= isolate_state_way_of(s->isolate.items[i]);
+	r = isolate_open(&o, &st->isolate, ret_why);
+	return r < 0 ? r : read_operators(s, st, ret_why);
+}
+
 static enum ima_list_covers ima_measures(const struct settings *s)
 {
 	return strcmp(s->ima_measures, "programs") == 0 ? IMA_LIST_PROGRAMS
@@ -388,6 +433,8 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 	ret_why->text[0] = 0;
 	snprintf(ret->baseline_path, sizeof(ret->baseline_path), "%s/%s", s->state_dir,
 		 STARTUP_BASELINE_FILE);
+	if (open_isolation(s, ret, ret_why) < 0)
+		return STARTUP_REST;
 	/* A configured baseline that cannot be used is said before anything is made or asked for. */
 	if (s->baseline && !s->verifier && open_baseline(s, ret, ret_why) < 0)
 		return STARTUP_BASELINE;
@@ -412,7 +459,11 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .keep_size = s->keep_size,
 				    .exec_all = strcmp(s->exec, "all") == 0,
 				    .ima_measures = ima_measures(s),
-				    .verifier = o->verifier};
+				    .verifier = o->verifier,
+				    .isolate = ret->isolate,
+				    .operators = (const struct sign_key *const *)ret->operators,
+				    .n_operators = o->n_operators,
+				    .release_dir = s->release_dir};
 	add_watch(s, o);
 	ret->strict = (struct strict_keeper_options){
 		.wait_ms = (uint32_t)s->strict_wait,

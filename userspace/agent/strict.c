@@ -286,6 +286,24 @@ void strict_anchored(struct strict *s, const struct checkpoint *head)
 	let_run(s);
 }
 
+int strict_begin(struct strict **s, struct event_base *base, const struct strict_parts *parts,
+		 bool has_tpm, const char *absent)
+{
+	if (*s && !has_tpm) {
+		*s = strict_free(*s);
+		absent = "there is no TPM in which a measurement could be waited for";
+	}
+	if (*s)
+		return strict_go(*s, base, parts);
+	if (absent) {
+		log_error("strict=absent why=\"%s\" next=\"nothing is held; it is a claim in the "
+			  "ledger\"",
+			  absent);
+		parts->state(parts->ctx, false, absent);
+	}
+	return 0;
+}
+
 struct strict *strict_free(struct strict *s)
 {
 	const struct timespec tick = {0, 10000000};

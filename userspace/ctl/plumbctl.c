@@ -16,6 +16,7 @@
 #include "cmd_ledger.h"
 #include "cmd_node.h"
 #include "cmd_policy.h"
+#include "cmd_release_order.h"
 #include "log.h"
 #include "plumb/terms.h"
 #include "print.h"
@@ -35,6 +36,7 @@ static const struct command {
 	{"policy", cmd_policy,
 	 "check | test | compile | sign | push | show | preview | arm | disarm the rules"},
 	{"ledger", cmd_ledger, "show | verify | export | fetch a ledger"},
+	{"release-order", cmd_release_order, "sign offline that a node is isolated no more"},
 	{"incident", cmd_incident,
 	 "NODE | verify: one signed archive of what happened, proven offline"},
 	{"ek", cmd_ek, "import | list | remove endorsement keys that no maker vouches for"},
@@ -46,7 +48,7 @@ static void help(FILE *f)
 	fprintf(f, "Usage: plumbctl COMMAND [ARGUMENT…]\n\n"
 		   "The tool of the people around a Plumbline node.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
+		fprintf(f, "  %-14s %s\n", commands[i].name, commands[i].help);
 	fprintf(f, "\n  --help, --version; plumbctl COMMAND --help tells more\n\n"
 		   "Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
 }

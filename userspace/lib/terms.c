@@ -49,6 +49,7 @@ static const struct term types[] = {
 	{PLUMB_TYPE_BASELINE, "baseline"},
 	{PLUMB_TYPE_PRUNED, "pruned"},
 	{PLUMB_TYPE_REPEATS, "repeats"},
+	{PLUMB_TYPE_ISOLATION, "isolation"},
 	{PLUMB_TYPE_VERDICT, "verdict"},
 	{PLUMB_TYPE_TRANSITION, "transition"},
 	{PLUMB_TYPE_ACTION, "action"},

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node that is isolated: by what is armed, kept over restarts, told in the ledger; what cannot be done is said; released by who may. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent_fixture.h"
+#include "cleanup.h"
+#include "dsse.h"
+#include "isolate.h"
+#include "order.h"
+#include "plumb/wire.h"
+
+struct world {
+	struct agent_fixture f;
+	struct isolate *i;
+	struct sign_key *operator;
+	char state[96], door[96];
+	uint32_t armed;
+	unsigned int n_begun, n_ended, n_evidence, n_snapshots;
+	int begin_result, end_result;
+	bool has_freeze;
+};
+
+static bool has_net;
+
+static int on_begin(void *ctx, struct isolate_state *s, struct why *ret_why)
+{
+	struct world *w = ctx;
+
+	w->n_begun++;
+	if (w->begin_result < 0)
+		return why_set(ret_why, w->begin_result, "a test \"refuses\"");
+	snprintf(s->frozen[0], sizeof(s->frozen[0]), "/kubepods");
+	s->n_frozen = 1;
+	return 0;
+}
+
+static int on_end(void *ctx, const struct isolate_state *s, struct why *ret_why)
+{
+	struct world *w = ctx;
+
+	(void)ret_why;
+	w->n_ended++;
+	assert_string_equal(s->frozen[0], "/kubepods");
+	return w->end_result;
+}
+
+static void on_evidence(void *ctx)
+{
+	((struct world *)ctx)->n_evidence++;
+}
+
+static int on_snapshot(void *ctx, uint64_t number)
+{
+	assert_true(number > 0);
+	((struct world *)ctx)->n_snapshots++;
+	return 0;
+}
+
+static void start(struct world *w)
+{
+	static const char *const peers[] = {"192.0.2.1"};
+	const struct isolate_options o = {
+		.io = fsio_system(),
+		.clock = clock_system(),
+		.state_dir = w->state,
+		.armed = w->armed,
+		.cut = {.peers = peers, .n_peers = 1, .verifier = "https://192.0.2.9:8443"},
+	};
+	struct isolate_parts parts = {.writer = w->f.writer,
+				      .node = w->f.identity.record.node,
+				      .keys = (const struct sign_key *const *)&w->operator,
+				      .n_keys = 1,
+				      .door = w->door,
+				      .snapshot = on_snapshot,
+				      .evidence = on_evidence,
+				      .ctx = w};
+	struct why why = {""};
+
+	if (w->has_freeze)
+		parts.freeze = (struct isolate_means){on_begin, on_end, w};
+	if (isolate_open(&o, &w->i, &why) < 0 || isolate_go(w->i, w->f.base, &parts, &why) < 0)
+		fail_msg("%s", why.text);
+}
+
+static void stop(struct world *w)
+{
+	isolate_stop(w->i);
+	w->i = isolate_free(w->i);
+}
+
+static int make(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	agent_fixture_init(&w->f);
+	agent_fixture_start(&w->f);
+	snprintf(w->state, sizeof(w->state), "%s/own", w->f.dir);
+	snprintf(w->door, sizeof(w->door), "%s/door", w->f.dir);
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &w->operator), 0);
+	w->armed = ISOLATE_FREEZE;
+	w->has_freeze = true;
+	*state = w;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct world *w = *state;
+
+	stop(w);
+	sign_key_free(w->operator);
+	agent_fixture_stop(&w->f);
+	agent_fixture_done(&w->f);
+	free(w);
+	return 0;
+}
+
+static uint32_t lines(struct world *w, const char *one, const char *two)
+{
+	assert_int_equal(ledger_sync(ledger_writer_ledger(w->f.writer)), 0);
+	return agent_fixture_count(&w->f, one, two);
+}
+
+static void begin(struct world *w, uint32_t ways, const char *want)
+{
+	const struct isolate_cause c = {"verifier", 7, "12", "exec:/tmp/x", NULL};
+	char result[ISOLATE_RESULT] = "";
+
+	isolate_begin(w->i, &c, ways, result);
+	assert_string_equal(result, want);
+}
+
+static void finish(struct world *w, const char *want)
+{
+	const struct isolate_cause c = {"verifier", 8, "12", "it was a test", NULL};
+	char result[ISOLATE_RESULT] = "";
+
+	isolate_end(w->i, &c, result);
+	assert_string_equal(result, want);
+}
+
+static uint64_t number(struct world *w)
+{
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct why why;
+	uint64_t n = isolate_state_load(fsio_system(), w->state, s, &why) < 0 ? 0 : s->number;
+
+	free(s);
+	return n;
+}
+
+static void test_not_armed(void **state)
+{
+	struct world *w = *state;
+
+	w->armed = 0;
+	start(w);
+	begin(w, ISOLATE_ALL_WAYS, "noted: the settings arm no way to isolate this node");
+	assert_false(isolate_is(w->i));
+	assert_int_equal(w->n_begun, 0);
+	assert_int_equal(number(w), 0);
+	finish(w, "done: it was not isolated");
+	/* Who could release it is told all the same. */
+	assert_int_equal(lines(w, "\"type\":\"isolation\",\"what\":\"armed\",\"ways\":[]", ""), 1);
+	assert_int_equal(lines(w, "\"type\":\"isolation\"", ""), 1);
+}
+
+static void test_kept(void **state)
+{
+	struct world *w = *state;
+	uint64_t n;
+
+	start(w);
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	n = number(w);
+	assert_true(isolate_is(w->i) && n > 0);
+	assert_int_equal(w->n_snapshots, 1);
+	assert_int_equal(w->n_evidence, 1);
+	assert_int_equal(
+		lines(w, "\"what\":\"begun\"",
+		      "\"by\":\"verifier\",\"order\":7,\"case\":\"12\",\"reason\":\"exec:/tmp/x\","
+		      "\"done\":[\"freeze\"],\"cannot\":[],\"kept\":true"),
+		1);
+	/* Again is the same isolation. */
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	assert_int_equal(number(w), n);
+	assert_int_equal(w->n_snapshots, 1);
+	assert_int_equal(lines(w, "\"what\":\"again\"", ""), 1);
+	/* A restart, also one whose settings arm nothing any more. */
+	stop(w);
+	w->armed = 0;
+	start(w);
+	assert_true(isolate_is(w->i));
+	assert_int_equal(w->n_begun, 3);
+	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"), 1);
+	finish(w, "done: freeze");
+	assert_int_equal(w->n_ended, 1);
+	assert_int_equal(number(w), 0);
+	assert_int_equal(lines(w, "\"what\":\"released\"", "\"order\":8"), 1);
+	stop(w);
+	start(w);
+	assert_false(isolate_is(w->i));
+}
+
+static void test_cannot(void **state)
+{
+	struct world *w = *state;
+
+	w->armed = ISOLATE_FREEZE | ISOLATE_EXEC;
+	w->begin_result = -EIO;
+	start(w);
+	begin(w, ISOLATE_ALL_WAYS,
+	      "refused: cannot: exec (not in this agent), freeze (a test \"refuses\")");
+	/* It is wanted all the same, and a start tries again. */
+	assert_true(isolate_is(w->i));
+	assert_int_equal(lines(w, "\"what\":\"begun\"",
+			       "\"done\":[],\"cannot\":[{\"way\":\"exec\",\"why\":\"not in this "
+			       "agent\"},{\"way\":\"freeze\",\"why\":\"a test \\\"refuses\\\"\"}]"),
+			 1);
+	stop(w);
+	w->begin_result = 0;
+	start(w);
+	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"), 1);
+	/* What cannot be undone stays to be undone. */
+	w->end_result = -EBUSY;
+	finish(w, "refused: cannot: exec (not in this agent), freeze (Device or resource busy); "
+		  "not kept on the disk");
+	assert_true(isolate_is(w->i) && number(w) > 0);
+}
+
+static void test_unreadable(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/" ISOLATE_STATE_FILE, w->state);
+	assert_int_equal(fsio_mkdir_all(fsio_system(), w->state, 0700), 0);
+	assert_int_equal(fsio_replace_file(fsio_system(), path, "{}\n", 3, 0600), 0);
+	start(w);
+	assert_true(isolate_is(w->i));
+	assert_int_equal(w->n_begun, 1);
+	assert_true(number(w) > 0);
+	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"by\":\"unreadable\""), 1);
+}
+
+static bool is_free(void *ctx)
+{
+	return !isolate_is(((struct world *)ctx)->i);
+}
+
+static bool is_answered(void *ctx)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/a.answer", ((struct world *)ctx)->door);
+	return access(path, F_OK) == 0;
+}
+
+static void put_release(struct world *w, uint64_t n, const struct sign_key *key)
+{
+	struct order o = {.number = n, .kind = ORDER_RELEASE, .reason = "offline"};
+	struct buf payload = {0}, envelope = {0};
+	char path[128];
+
+	memcpy(o.node, w->f.identity.record.node, sizeof(o.node));
+	assert_int_equal(order_write(&o, &payload), 0);
+	assert_int_equal(dsse_sign(WIRE_DSSE_RELEASE, payload.data, payload.size,
+				   (const struct sign_key *const *)&key, 1, &envelope),
+			 0);
+	snprintf(path, sizeof(path), "%s/a.answer", w->door);
+	(void)unlink(path);
+	snprintf(path, sizeof(path), "%s/a.dsse", w->door);
+	assert_int_equal(fsio_replace_file(fsio_system(), path, envelope.data, envelope.size, 0600),
+			 0);
+	buf_done(&payload);
+	buf_done(&envelope);
+}
+
+static void test_offline(void **state)
+{
+	struct world *w = *state;
+	struct sign_key *stranger = NULL;
+	char key[DIGEST_HEX_SIZE], text[128];
+	struct digest id;
+	uint64_t n;
+
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &stranger), 0);
+	assert_int_equal(sign_key_id(w->operator, & id), 0);
+	digest_hex(&id, key);
+	snprintf(text, sizeof(text), "\"operators\":[\"%s\"]", key);
+	start(w);
+	assert_int_equal(lines(w, "\"what\":\"armed\",\"ways\":[\"freeze\"]", text), 1);
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	n = number(w);
+	put_release(w, n, stranger);
+	agent_fixture_until(&w->f, is_answered, w, "a stranger is answered");
+	put_release(w, n + 1, w->operator);
+	agent_fixture_until(&w->f, is_answered, w, "another number is answered");
+	assert_true(isolate_is(w->i));
+	put_release(w, n, w->operator);
+	agent_fixture_until(&w->f, is_free, w, "the operator is heard");
+	snprintf(text, sizeof(text), "\"by\":\"operator\",\"order\":0,\"operator\":\"%s\"", key);
+	assert_int_equal(lines(w, "\"what\":\"released\"", text), 1);
+	/* The verifier's numbers are none of his. */
+	assert_int_equal(lines(w, "\"type\":\"order\"", ""), 0);
+	/* Once: the next isolation has another number. */
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	assert_int_not_equal(number(w), n);
+	put_release(w, n, w->operator);
+	agent_fixture_until(&w->f, is_answered, w, "a used one is answered");
+	assert_true(isolate_is(w->i));
+	sign_key_free(stranger);
+}
+
+static bool is_told(void *ctx)
+{
+	struct world *w = ctx;
+
+	return lines(w, "\"key\":\"guard:isolation:network\"", "removed") > 0;
+}
+
+/* In a network namespace of its own; the verifier's address comes from its URL. */
+static void test_network(void **state)
+{
+	struct world *w = *state;
+
+	if (!has_net) {
+		print_message("# no network namespace with nftables here\n");
+		skip();
+	}
+	w->armed = ISOLATE_NETWORK;
+	start(w);
+	begin(w, ISOLATE_ALL_WAYS, "done: network");
+	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft list table inet plumbline_isolation | "
+				"grep -q 'ip daddr 192.0.2.9 tcp dport 8443 accept'"),
+			 0);
+	/* A boot has no table; before there is a ledger it is there again. */
+	stop(w);
+	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft flush ruleset"), 0);
+	start(w);
+	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft list table inet plumbline_isolation | "
+				"grep -q 'ip daddr 192.0.2.9 tcp dport 8443 accept'"),
+			 0);
+	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"network\"]"), 1);
+	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft flush ruleset"), 0);
+	agent_fixture_until(&w->f, is_told, w, "that it was removed is told");
+	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft list table inet plumbline_isolation "
+				">/dev/null"),
+			 0);
+	finish(w, "done: network");
+	assert_int_not_equal(system("PATH=$PATH:/usr/sbin; nft list table inet "
+				    "plumbline_isolation >/dev/null 2>&1"),
+			     0);
+}
+
+static int own_net(void **state)
+{
+	(void)state;
+	has_net = unshare(CLONE_NEWNET) == 0 &&
+		  system("PATH=$PATH:/usr/sbin; ip link set lo up && nft list ruleset >/dev/null "
+			 "2>&1") == 0;
+	return 0;
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, make, end)
+	const struct CMUnitTest tests[] = {
+		T(test_not_armed),  T(test_kept),    T(test_cannot),
+		T(test_unreadable), T(test_offline), T(test_network),
+	};
+
+	return cmocka_run_group_tests(tests, own_net, NULL);
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cut in a real kernel, in network namespaces of the test's own: who is spoken with, what stands is cut, what is taken away is put back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "isolate_cut.h"
+
+#define WAIT_MS 400
+
+static pid_t other; /* in a namespace of its own, where each byte is sent back */
+
+/* "|" in text: the other namespace's number. */
+static int run(const char *text)
+{
+	char command[512], number[16];
+	size_t n = (size_t)snprintf(command, sizeof(command), "PATH=$PATH:/usr/sbin; ");
+
+	snprintf(number, sizeof(number), "%d", (int)other);
+	for (; *text && n + sizeof(number) < sizeof(command); text++) {
+		if (*text == '|')
+			n += (size_t)snprintf(command + n, sizeof(command) - n, "%s", number);
+		else
+			command[n++] = *text;
+	}
+	snprintf(command + n, sizeof(command) - n, " 2>/dev/null");
+	return system(command);
+}
+
+static int listen_at(uint16_t port)
+{
+	const struct sockaddr_in6 a = {
+		.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_ANY_INIT};
+	int on = 1, fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (const void *)&a, sizeof(a)) < 0 || listen(fd, 16) < 0)
+		_exit(9);
+	return fd;
+}
+
+static void serve(void)
+{
+	struct pollfd p[32] = {{listen_at(4000), POLLIN, 0}, {listen_at(4001), POLLIN, 0}};
+	nfds_t n = 2;
+	char c;
+
+	for (;;) {
+		poll(p, n, -1);
+		for (nfds_t i = 0; i < 2 && n < 32; i++)
+			if (p[i].revents)
+				p[n++] = (struct pollfd){accept(p[i].fd, NULL, NULL), POLLIN, 0};
+		for (nfds_t i = 2; i < n; i++)
+			if (p[i].revents &&
+			    (read(p[i].fd, &c, 1) != 1 || write(p[i].fd, &c, 1) != 1)) {
+				close(p[i].fd);
+				p[i--] = p[--n];
+			}
+	}
+}
+
+/* A connected socket, or -1. */
+static int reach(const char *host, const char *port)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *a;
+	struct pollfd p;
+	int error = -1;
+	socklen_t size = sizeof(error);
+
+	assert_int_equal(getaddrinfo(host, port, &hints, &a), 0);
+	p = (struct pollfd){socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0), POLLOUT, 0};
+	if (connect(p.fd, a->ai_addr, a->ai_addrlen) == 0)
+		error = 0;
+	else if (errno == EINPROGRESS && poll(&p, 1, WAIT_MS) == 1)
+		getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	freeaddrinfo(a);
+	if (error == 0)
+		return p.fd;
+	close(p.fd);
+	return -1;
+}
+
+static bool is_there(const char *host, const char *port)
+{
+	int fd = reach(host, port);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool answers(int fd)
+{
+	struct pollfd p = {fd, POLLIN, 0};
+	char c = 'x';
+
+	return write(fd, &c, 1) == 1 && poll(&p, 1, WAIT_MS) == 1 && read(fd, &c, 1) == 1;
+}
+
+/* What nobody could reach is nothing to be tested. */
+static int begin(void **state)
+{
+	int go[2];
+	char c = 'x';
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0 || pipe(go) < 0)
+		return 0;
+	other = fork();
+	if (other == 0) {
+		if (unshare(CLONE_NEWNET) < 0 || write(go[1], &c, 1) != 1)
+			_exit(9);
+		serve();
+	}
+	if (read(go[0], &c, 1) != 1 ||
+	    run("ip link set lo up && ip link add v0 type veth peer name v1 netns | && "
+		"ip addr add 10.9.0.1/24 dev v0 && ip -6 addr add fd09::1/64 dev v0 nodad && "
+		"ip link set v0 up") != 0 ||
+	    run("nsenter -t | -n sh -c 'ip link set lo up; ip addr add 10.9.0.2/24 dev v1; "
+		"ip addr add 10.9.0.3/24 dev v1; ip -6 addr add fd09::2/64 dev v1 nodad; "
+		"ip link set v1 up; ip route replace 10.9.0.1 src 10.9.0.3 dev v1'") != 0 ||
+	    run("nft list ruleset >/dev/null") != 0) {
+		kill(other, SIGKILL);
+		waitpid(other, NULL, 0);
+		other = 0;
+	}
+	close(go[0]);
+	close(go[1]);
+	/* A link takes a moment. */
+	for (int i = 0; other > 0 && i < 50 && !is_there("10.9.0.2", "4000"); i++)
+		usleep(100000);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	if (other > 0) {
+		kill(other, SIGKILL);
+		waitpid(other, NULL, 0);
+	}
+	return 0;
+}
+
+static void need(void)
+{
+	if (other > 0)
+		return;
+	print_message("# no network namespaces with veth and nftables here\n");
+	skip();
+}
+
+static struct isolate_cut *open_cut(const char *const *peers, uint32_t n, const char *verifier)
+{
+	const struct isolate_cut_options o = {.peers = peers, .n_peers = n, .verifier = verifier};
+	struct isolate_cut *c = NULL;
+	struct why why = {""};
+
+	if (isolate_cut_open(&o, &c, &why) < 0)
+		fail_msg("%s", why.text);
+	return c;
+}
+
+static void on(struct isolate_cut *c, const struct isolate_state *s)
+{
+	struct why why = {""};
+
+	if (isolate_cut_on(c, s, &why) < 0)
+		fail_msg("%s", why.text);
+}
+
+static void off(struct isolate_cut *c)
+{
+	struct why why = {""};
+
+	if (isolate_cut_off(c, &why) < 0)
+		fail_msg("%s", why.text);
+}
+
+static void test_cut(void **state)
+{
+	static const char *const peers[] = {"10.9.0.2:4000"};
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c;
+	int two, three, own = -1;
+
+	(void)state;
+	need();
+	c = open_cut(peers, 1, NULL);
+	two = reach("10.9.0.2", "4000");
+	three = reach("10.9.0.3", "4000");
+	assert_true(answers(two) && answers(three));
+	assert_true(is_there("10.9.0.2", "4001") && is_there("fd09::2", "4000"));
+	on(c, s);
+	assert_true(is_there("10.9.0.2", "4000"));
+	assert_false(is_there("10.9.0.2", "4001"));
+	assert_false(is_there("10.9.0.3", "4000"));
+	assert_false(is_there("fd09::2", "4000"));
+	assert_true(answers(two));
+	assert_false(answers(three));
+	own = listen_at(4002);
+	assert_true(is_there("127.0.0.1", "4002") && is_there("::1", "4002"));
+	/* What others accept, before it or after it, opens nothing. */
+	assert_int_equal(
+		run("nft 'add table inet t; add chain inet t a { type filter hook output "
+		    "priority 300; policy accept; }; add chain inet t b { type filter hook "
+		    "output priority -300; policy accept; }; add rule inet t a accept; add "
+		    "rule inet t b accept'"),
+		0);
+	assert_false(is_there("10.9.0.3", "4000"));
+	assert_int_equal(run("nft delete table inet t"), 0);
+	/* Twice is once. */
+	on(c, s);
+	assert_true(is_there("10.9.0.2", "4000"));
+	off(c);
+	assert_true(is_there("10.9.0.3", "4000") && is_there("fd09::2", "4000"));
+	assert_true(answers(three));
+	assert_int_not_equal(run("nft list table inet plumbline_isolation >/dev/null"), 0);
+	off(c);
+	close(two);
+	close(three);
+	close(own);
+	isolate_cut_free(c);
+	free(s);
+}
+
+/* Neighbours must be found anew for it. */
+static void test_version_six(void **state)
+{
+	static const char *const peers[] = {"[fd09::2]:4000"};
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c;
+
+	(void)state;
+	need();
+	c = open_cut(peers, 1, NULL);
+	on(c, s);
+	assert_int_equal(run("ip -6 neigh flush dev v0; nsenter -t | -n ip -6 neigh flush dev v1"),
+			 0);
+	assert_true(is_there("fd09::2", "4000"));
+	assert_false(is_there("fd09::2", "4001"));
+	assert_false(is_there("10.9.0.2", "4000"));
+	off(c);
+	isolate_cut_free(c);
+	free(s);
+}
+
+#define FROM_OTHER "nsenter -t | -n timeout 0.4 bash -c '</dev/tcp/10.9.0.1/4002'"
+
+/* Whoever begins it from outside must be a peer himself: that our own address is one does not help him. */
+static void test_inward(void **state)
+{
+	static const char *const own[] = {"10.9.0.1", "10.9.0.2"}, *const his[] = {"10.9.0.3"};
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c;
+	int fd;
+
+	(void)state;
+	need();
+	fd = listen_at(4002);
+	assert_int_equal(run(FROM_OTHER), 0);
+	c = open_cut(own, 2, NULL);
+	on(c, s);
+	assert_int_not_equal(run(FROM_OTHER), 0);
+	off(c);
+	isolate_cut_free(c);
+	c = open_cut(his, 1, NULL);
+	on(c, s);
+	assert_int_equal(run(FROM_OTHER), 0);
+	off(c);
+	isolate_cut_free(c);
+	close(fd);
+	free(s);
+}
+
+/* An address that is rewritten on its way (a service's): what was begun with a peer's address is let through, and nothing else to that place. */
+static void test_rewritten(void **state)
+{
+	static const char *const peers[] = {"10.96.0.1:443"};
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c;
+
+	(void)state;
+	need();
+	if (run("ip route add 10.96.0.0/16 dev v0 && nft 'add table ip nat; add chain ip nat o { "
+		"type nat hook output priority -100; }; add rule ip nat o ip daddr 10.96.0.1 tcp "
+		"dport 443 dnat to 10.9.0.3:4000'") != 0 ||
+	    !is_there("10.96.0.1", "443")) {
+		print_message("# no address translation here\n");
+		skip();
+	}
+	c = open_cut(peers, 1, NULL);
+	on(c, s);
+	assert_true(is_there("10.96.0.1", "443"));
+	assert_false(is_there("10.9.0.3", "4000"));
+	off(c);
+	assert_int_equal(run("nft delete table ip nat; ip route del 10.96.0.0/16"), 0);
+	isolate_cut_free(c);
+	free(s);
+}
+
+static void check(struct isolate_cut *c, const char *want)
+{
+	const char *found = NULL;
+	struct why why = {""};
+	int r = isolate_cut_check(c, &found, &why);
+
+	assert_int_equal(r, want ? 0 : 1);
+	if (want)
+		assert_string_equal(found, want);
+	assert_false(is_there("10.9.0.3", "4000"));
+	assert_true(is_there("10.9.0.2", "4000"));
+}
+
+static void test_put_back(void **state)
+{
+	static const char *const peers[] = {"10.9.0.2"};
+	static const char *const changes[] = {
+		"nft add rule inet plumbline_isolation output accept",
+		"nft insert rule inet plumbline_isolation input accept",
+		"nft flush table inet plumbline_isolation",
+		"nft 'add chain inet plumbline_isolation output { policy accept; }'",
+		"nft add chain inet plumbline_isolation more",
+		"nft 'add table inet plumbline_isolation { flags dormant; }'",
+	};
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c;
+	struct why why;
+	const char *found;
+
+	(void)state;
+	need();
+	c = open_cut(peers, 1, NULL);
+	assert_int_equal(isolate_cut_check(c, &found, &why), -ENOENT);
+	on(c, s);
+	check(c, NULL);
+	assert_int_equal(run("nft delete table inet plumbline_isolation"), 0);
+	assert_true(is_there("10.9.0.3", "4000"));
+	check(c, "removed");
+	check(c, NULL);
+	assert_int_equal(run("nft flush ruleset"), 0);
+	check(c, "removed");
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		assert_int_equal(run(changes[i]), 0);
+		check(c, "changed");
+		check(c, NULL);
+	}
+	/* What is another's is none of ours. */
+	assert_int_equal(run("nft add table inet t"), 0);
+	check(c, NULL);
+	assert_int_equal(run("nft delete table inet t"), 0);
+	off(c);
+	isolate_cut_free(c);
+	free(s);
+}
+
+static void test_verifier(void **state)
+{
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c = open_cut(NULL, 0, "https://[2001:db8::5]:8443");
+	struct why why = {""};
+
+	(void)state;
+	assert_int_equal(isolate_cut_on(c, s, &why), -ENOENT);
+	assert_int_equal(isolate_cut_find(c, s, &why), 0);
+	assert_int_equal(s->n_verifier, 1);
+	assert_string_equal(s->verifier[0], "[2001:db8::5]:8443");
+	isolate_cut_free(c);
+	c = open_cut(NULL, 0, "https://192.0.2.5/v1");
+	assert_int_equal(isolate_cut_find(c, s, &why), 0);
+	assert_int_equal(s->n_verifier, 1);
+	assert_string_equal(s->verifier[0], "192.0.2.5:443");
+	isolate_cut_free(c);
+	/* A name that nobody knows leaves what was known. */
+	c = open_cut(NULL, 0, "https://no-such-host.invalid:1");
+	assert_int_equal(isolate_cut_find(c, s, &why), 0);
+	assert_string_equal(s->verifier[0], "192.0.2.5:443");
+	s->n_verifier = 0;
+	assert_int_equal(isolate_cut_find(c, s, &why), -ENOENT);
+	isolate_cut_free(c);
+	c = open_cut(NULL, 0, "https://[]:1");
+	assert_int_equal(isolate_cut_find(c, s, &why), -EINVAL);
+	isolate_cut_free(c);
+	free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cut),	 cmocka_unit_test(test_version_six),
+		cmocka_unit_test(test_inward),	 cmocka_unit_test(test_rewritten),
+		cmocka_unit_test(test_put_back), cmocka_unit_test(test_verifier),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}

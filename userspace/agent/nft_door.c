@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nft_door.h"
+
+#include <errno.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct nft_ctx *begin(unsigned int flags)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+
+	if (!ctx)
+		return NULL;
+	nft_ctx_output_set_flags(ctx, flags);
+	if (nft_ctx_buffer_output(ctx) == 0 && nft_ctx_buffer_error(ctx) == 0)
+		return ctx;
+	nft_ctx_free(ctx);
+	return NULL;
+}
+
+/* Asked for once: the library gives its text away. */
+static int failed(struct nft_ctx *ctx, struct why *ret_why)
+{
+	const char *text = nft_ctx_get_error_buffer(ctx);
+	int n = text ? (int)strcspn(text, "\n") : 0;
+
+	return why_set(ret_why, text && strstr(text, strerror(ENOENT)) ? -ENOENT : -EIO, "%.*s", n,
+		       text ? text : "");
+}
+
+int nft_door_run(const char *json, struct why *ret_why)
+{
+	struct nft_ctx *ctx = begin(NFT_CTX_OUTPUT_JSON);
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	r = nft_run_cmd_from_buffer(ctx, json) == 0 ? 0 : failed(ctx, ret_why);
+	nft_ctx_free(ctx);
+	return r;
+}
+
+int nft_door_list(const char *family, const char *table, struct buf *ret, struct why *ret_why)
+{
+	struct nft_ctx *ctx = begin(NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_NUMERIC_ALL);
+	char command[128];
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	snprintf(command, sizeof(command), "list table %.16s %.64s", family, table);
+	r = nft_run_cmd_from_buffer(ctx, command) == 0 ? 0 : failed(ctx, ret_why);
+	if (r >= 0)
+		buf_puts(ret, nft_ctx_get_output_buffer(ctx));
+	nft_ctx_free(ctx);
+	return r < 0 ? r : buf_status(ret);
+}
