@@ -19,7 +19,7 @@
 #include "scratch.h"
 
 struct bench {
-	char top[64];
+	char top[64], root[96];
 	struct overlay_below *below;
 	char seen[OVERLAY_BELOW_LAYERS][256]; /* where each layer's file lies */
 	uint32_t n;
@@ -73,7 +73,8 @@ static int setup(void **state)
 	*state = b;
 	strcpy(b->top, "/tmp/plumb-test-below-XXXXXX");
 	assert_non_null(mkdtemp(b->top));
-	assert_int_equal(overlay_below_open(NULL, &b->below), 0);
+	snprintf(b->root, sizeof(b->root), "%s/root", b->top);
+	assert_int_equal(overlay_below_open(NULL, b->root, &b->below), 0);
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 0;
@@ -157,6 +158,42 @@ static void a_link_in_a_layer_is_not_followed(void **state)
 	assert_string_equal(layers(b, "d/deep/three"), "");
 }
 
+/* Layers that only process 1 has a path to, and such that nobody has one to. */
+static void a_layer_may_have_no_path_here(void **state)
+{
+	struct bench *b = *state;
+	char options[512], path[128], low[128];
+	const char *point = NULL;
+	int n = 0;
+
+	has_overlay(b);
+	snprintf(path, sizeof(path), "%s/m/d", b->top);
+	assert_true(overlay_below_reaches(b->below, path));
+	assert_true(overlay_below_reaches(b->below, "/proc/self/status"));
+	snprintf(path, sizeof(path), "%s/there", b->top);
+	snprintf(low, sizeof(low), "%s/far", b->top);
+	scratch_run("/",
+		    "mkdir -p %s %s/low %s/top && echo 1 >%s/low/one && mkdir -p %s%s && "
+		    "cp -r %s/low %s/top %s%s",
+		    path, low, low, low, b->root, low, low, low, b->root, low);
+	snprintf(options, sizeof(options), "lowerdir=%s/low:%s/top", low, low);
+	assert_int_equal(mount("overlay", path, "overlay", 0, options), 0);
+	assert_int_equal(mount("none", low, "tmpfs", 0, NULL), 0);
+	assert_int_equal(overlay_below_read(b->below), 1);
+	b->n = 0;
+	assert_int_equal(overlay_below_each(b->below, path, on_layer, b), 2);
+	assert_true(overlay_below_reaches(b->below, path));
+	assert_int_equal(umount(low), 0);
+	scratch_run("/", "mv %s/top %s/gone && rm -r %s", low, low, b->root);
+	assert_false(overlay_below_reaches(b->below, path));
+	b->n = 0;
+	assert_int_equal(overlay_below_each(b->below, path, on_layer, b), 1);
+	while ((point = overlay_below_point(b->below, point)))
+		n += strncmp(point, b->top, strlen(b->top)) == 0;
+	assert_int_equal(n, 2);
+	(void)umount2(path, MNT_DETACH);
+}
+
 static void elsewhere_nothing_lies_below(void **state)
 {
 	struct bench *b = *state;
@@ -169,7 +206,7 @@ static void elsewhere_nothing_lies_below(void **state)
 	assert_int_equal(overlay_below_each(b->below, "/nonexistent", on_layer, b), 0);
 	scratch_run("/", "echo '1 0 0:5 / /proc rw - proc proc rw' >%s/mountinfo", b->top);
 	snprintf(path, sizeof(path), "%s/mountinfo", b->top);
-	assert_int_equal(overlay_below_open(path, &none), 0);
+	assert_int_equal(overlay_below_open(path, NULL, &none), 0);
 	assert_int_equal(overlay_below_read(none), 0);
 	snprintf(path, sizeof(path), "%s/m/d", b->top);
 	assert_int_equal(overlay_below_each(none, path, on_layer, b), 0);
@@ -185,6 +222,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_written_is_copied_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_link_in_a_layer_is_not_followed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_layer_may_have_no_path_here, setup, teardown),
 		cmocka_unit_test_setup_teardown(elsewhere_nothing_lies_below, setup, teardown),
 	};
 

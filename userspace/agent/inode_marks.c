@@ -365,7 +365,7 @@ int inode_marks_open(const struct inode_marks_options *o, struct inode_marks **r
 	m->o.max_held = o->max_held ? o->max_held : UINT32_MAX;
 	m->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (path_table_open(m->o.max, sizeof(struct marked), &m->tables[0]) < 0 ||
-	    overlay_below_open(o->mountinfo, &m->below) < 0) {
+	    overlay_below_open(o->mountinfo, NULL, &m->below) < 0) {
 		inode_marks_free(m);
 		return -ENOMEM;
 	}

@@ -22,20 +22,21 @@
 #include "overlay_layer.h"
 
 struct overlay_below {
-	char *source;
+	char *source, *root;
 	struct buf mountinfo;
 	struct buf points; /* of overlays: path NUL path NUL …; empty: there are none */
 };
 
-int overlay_below_open(const char *mountinfo, struct overlay_below **ret)
+int overlay_below_open(const char *mountinfo, const char *root, struct overlay_below **ret)
 {
 	struct overlay_below *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return -ENOMEM;
 	b->source = strdup(mountinfo ? mountinfo : "/proc/self/mountinfo");
-	if (!b->source) {
-		free(b);
+	b->root = strdup(root ? root : "/proc/1/root");
+	if (!b->source || !b->root) {
+		overlay_below_free(b);
 		return -ENOMEM;
 	}
 	*ret = b;
@@ -49,6 +50,7 @@ struct overlay_below *overlay_below_free(struct overlay_below *b)
 	buf_done(&b->mountinfo);
 	buf_done(&b->points);
 	free(b->source);
+	free(b->root);
 	free(b);
 	return NULL;
 }
@@ -112,13 +114,21 @@ static int open_in(int dir, const char *path, uint64_t flags, uint64_t resolve)
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 }
 
-/* Whoever may write to a layer may put links there: none is followed. */
-static int open_layer(const char *layer, const char *inside)
+/*
+ * The directory by its path here, or, where there is none, as process 1 has it: whoever mounted it gave the path as he has it himself, and an
+ * agent in a container has other paths than its node.
+ */
+static int open_layer(const char *root_path, const char *layer)
 {
-	CLEANUP_CLOSE int dir = open_in(AT_FDCWD, layer, O_DIRECTORY, RESOLVE_NO_MAGICLINKS);
+	int dir = open_in(AT_FDCWD, layer, O_DIRECTORY, RESOLVE_NO_MAGICLINKS);
+	CLEANUP_CLOSE int root = dir < 0 ? open(root_path, O_PATH | O_CLOEXEC) : -1;
 
-	if (dir < 0)
-		return -errno;
+	return root < 0 ? dir : open_in(root, layer, O_DIRECTORY, RESOLVE_IN_ROOT);
+}
+
+/* Whoever may write to a layer may put links there: none is followed. */
+static int open_inside(int dir, const char *inside)
+{
 	return inside[0] ? open_in(dir, inside, O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
 			 : fcntl(dir, F_DUPFD_CLOEXEC, 0);
 }
@@ -126,8 +136,10 @@ static int open_layer(const char *layer, const char *inside)
 /* One layer after the other, from the top, until it is known what lies there. */
 struct looking {
 	const struct overlay_layer_place *place;
+	const char *root;
 	mode_t type;
 	uint32_t n;
+	bool missing; /* a layer's own directory cannot be had */
 	void (*fn)(void *ctx, int fd, uint32_t layer);
 	void *ctx;
 };
@@ -135,9 +147,11 @@ struct looking {
 /* Whether those below count as well. What is of another kind hides them: a whiteout. */
 static bool look(struct looking *l, const char *layer)
 {
-	CLEANUP_CLOSE int fd = layer[0] == '/' ? open_layer(layer, l->place->inside) : -1;
+	CLEANUP_CLOSE int dir = layer[0] == '/' ? open_layer(l->root, layer) : -1;
+	CLEANUP_CLOSE int fd = dir < 0 ? -1 : open_inside(dir, l->place->inside);
 	struct stat st;
 
+	l->missing |= dir < 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return true;
 	if ((st.st_mode & S_IFMT) != l->type)
@@ -175,32 +189,62 @@ static uint32_t overlay_of(const char *path, char ret[PATH_MAX], mode_t *ret_typ
 	return major(st.st_dev) << 20 | minor(st.st_dev);
 }
 
-uint32_t overlay_below_each(struct overlay_below *b, const char *path,
-			    void (*fn)(void *ctx, int fd, uint32_t layer), void *ctx)
+static void look_from_the_top(struct overlay_below *b, const char *path, struct looking *l)
 {
 	CLEANUP_FREE struct overlay_layer_place *p = NULL;
-	struct looking l = {.fn = fn, .ctx = ctx};
 	char full[PATH_MAX];
 	uint32_t dev;
 	bool more;
 
 	if (!may_lie_on_one(b, path))
-		return 0;
-	dev = overlay_of(path, full, &l.type);
+		return;
+	dev = overlay_of(path, full, &l->type);
 	p = dev ? malloc(sizeof(*p)) : NULL;
 	if (!p || overlay_layer_find((const char *)b->mountinfo.data, b->mountinfo.size, dev, full,
 				     p) < 0)
-		return 0;
-	if (S_ISDIR(l.type) && p->inside[0])
+		return;
+	if (S_ISDIR(l->type) && p->inside[0])
 		p->inside[strlen(p->inside) - 1] = '\0';
-	l.place = p;
-	more = !p->upper[0] || look(&l, p->upper);
+	l->place = p;
+	l->root = b->root;
+	more = !p->upper[0] || look(l, p->upper);
 	for (size_t at = 0; at < p->lowers.size && more;) {
 		const char *lower = (const char *)p->lowers.data + at;
 
-		more = look(&l, lower);
+		more = look(l, lower);
 		at += strlen(lower) + 1;
 	}
 	buf_done(&p->lowers);
+}
+
+uint32_t overlay_below_each(struct overlay_below *b, const char *path,
+			    void (*fn)(void *ctx, int fd, uint32_t layer), void *ctx)
+{
+	struct looking l = {.fn = fn, .ctx = ctx};
+
+	look_from_the_top(b, path, &l);
 	return l.n;
+}
+
+static void pass_over(void *ctx, int fd, uint32_t layer)
+{
+	(void)ctx;
+	(void)fd;
+	(void)layer;
+}
+
+bool overlay_below_reaches(struct overlay_below *b, const char *path)
+{
+	struct looking l = {.fn = pass_over};
+
+	look_from_the_top(b, path, &l);
+	return !l.missing;
+}
+
+const char *overlay_below_point(const struct overlay_below *b, const char *after)
+{
+	const char *first = (const char *)b->points.data;
+	const char *next = after ? after + strlen(after) + 1 : first;
+
+	return first && next < first + b->points.size ? next : NULL;
 }

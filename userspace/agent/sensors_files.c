@@ -7,6 +7,7 @@
 #include "log.h"
 #include "lsm_files.h"
 #include "mounts.h"
+#include "overlay_below.h"
 #include "raw_writes.h"
 #include "scan_files.h"
 #include "watch.h"
@@ -19,6 +20,7 @@ struct sensors_files {
 	struct mounts *mounts;
 	struct scan_files *scan;
 	struct raw_writes *raw;
+	struct overlay_below *below;
 };
 
 /* A sensor is there, or the ledger and the log say why not. */
@@ -56,11 +58,33 @@ static void on_raw(void *ctx, const char *node)
 		scan_files_from_disk(s->scan);
 }
 
+/* Of a layer without a path nobody is told by events; whoever watches files there is to know. */
+static void tell_layers(struct sensors_files *s)
+{
+	const char *point = NULL;
+	bool all = true;
+
+	if (!s->below || overlay_below_read(s->below) < 0) {
+		(void)scan_claims_sensor(s->o.claims, "overlay_layers", false,
+					 "the mounts cannot be read");
+		return;
+	}
+	for (uint32_t i = 0; i < file_set_n_roots(s->o.files); i++)
+		all &= overlay_below_reaches(s->below, file_set_root_at(s->o.files, i));
+	while ((point = overlay_below_point(s->below, point)))
+		all &= !file_set_covers(s->o.files, point) ||
+		       overlay_below_reaches(s->below, point);
+	(void)scan_claims_sensor(s->o.claims, "overlay_layers", all,
+				 "a layer below watched files has no path here: what is written "
+				 "there past the overlay only the rescan sees");
+}
+
 /* Something was mounted, or events were lost. */
 static void on_want(void *ctx)
 {
 	struct sensors_files *s = ctx;
 
+	tell_layers(s);
 	if (s->raw)
 		raw_writes_again(s->raw);
 }
@@ -72,8 +96,6 @@ static void start_raw(struct sensors_files *s, struct event_base *base)
 	int r = raw_writes_open(base, &raw, &s->raw, &why);
 
 	tell_sensor(s, "raw_writes", r, &why);
-	if (r >= 0)
-		(void)file_set_on_want(s->o.files, on_want, s);
 }
 
 static void on_scanned(void *ctx)
@@ -139,6 +161,9 @@ static int start(struct sensors_files *s, struct event_base *base, const struct 
 	r = scan_files_open(base, &scan, &s->scan, &why);
 	tell_sensor(s, "rescan", r, &why);
 	start_raw(s, base);
+	(void)overlay_below_open(NULL, NULL, &s->below);
+	tell_layers(s);
+	(void)file_set_on_want(s->o.files, on_want, s);
 	return seen < 0 && r < 0 ? -ENOTSUP : 0;
 }
 
@@ -159,6 +184,7 @@ struct sensors_files *sensors_files_free(struct sensors_files *s)
 	if (!s)
 		return NULL;
 	(void)file_set_on_want(s->o.files, NULL, s);
+	overlay_below_free(s->below);
 	raw_writes_free(s->raw);
 	scan_files_free(s->scan);
 	mounts_free(s->mounts);

@@ -378,7 +378,7 @@ static int start(struct watch *w, struct event_base *base, struct why *ret_why)
 	w->renames = knows_renames(w->fd);
 	r = marks_open(w->fd, w->o.max ? w->o.max : WATCH_MAX, &w->marks);
 	if (r >= 0)
-		r = overlay_below_open(w->o.mountinfo, &w->below);
+		r = overlay_below_open(w->o.mountinfo, NULL, &w->below);
 	if (r < 0)
 		return r;
 	mark_all(w);
