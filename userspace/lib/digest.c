@@ -256,16 +256,22 @@ void digest_base64_url(struct buf *b, const void *data, size_t size)
 	encode(b, data, size, url, false);
 }
 
-/* -1: none of the alphabet, whose last two characters are `last`. */
-static int value_of(char c, const char *last)
+/* What a character stands for, and one more; 0: none. From '+' to 'z'. */
+#define FIRST '+'
+#define N_VALUES 80u
+#define SAME                                                                                       \
+	['0' - FIRST] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['A' - FIRST] = 1, 2, 3, 4, 5, 6,  \
+	       7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,        \
+	       ['a' - FIRST] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, \
+	       44, 45, 46, 47, 48, 49, 50, 51, 52
+static const uint8_t standard_values[N_VALUES] = {SAME, ['+' - FIRST] = 63, ['/' - FIRST] = 64};
+static const uint8_t url_values[N_VALUES] = {SAME, ['-' - FIRST] = 63, ['_' - FIRST] = 64};
+
+static inline uint32_t value_of(char c, const uint8_t *values)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == last[0] ? 62 : c == last[1] ? 63 : -1;
+	unsigned int at = (uint8_t)c - (unsigned int)FIRST;
+
+	return at < N_VALUES ? values[at] : 0;
 }
 
 /* What was written behind its end is none of it. */
@@ -275,33 +281,49 @@ static int none_of_it(struct buf *b)
 	return -EBADMSG;
 }
 
-static int decode(const char *text, size_t size, const char *last, struct buf *b)
+/* Of the last, which may be short. Bits that no byte holds must be zero: one text for one value. */
+static bool decode_last(const char *text, size_t size, const uint8_t *values, uint8_t *to)
 {
-	size_t tail = size % 4, n = 0;
+	uint32_t v = 0;
+
+	for (size_t k = 0; k < 4; k++) {
+		uint32_t value = k < size ? value_of(text[k], values) : 1;
+
+		if (value == 0)
+			return false;
+		v = v << 6 | (value - 1);
+	}
+	if ((size == 2 && (v & 0xffff)) || (size == 3 && (v & 0xff)))
+		return false;
+	for (size_t k = 1; k < size; k++)
+		*to++ = (uint8_t)(v >> (24 - 8 * k));
+	return true;
+}
+
+static int decode(const char *text, size_t size, const uint8_t *values, struct buf *b)
+{
+	size_t tail = size % 4, whole = size - tail, n = whole / 4 * 3 + (tail ? tail - 1 : 0);
 	uint8_t *to;
 
 	if (tail == 1)
 		return -EBADMSG;
-	to = buf_room(b, size / 4 * 3 + (tail ? tail - 1 : 0));
+	to = buf_room(b, n);
 	if (!to)
 		return buf_status(b);
-	for (size_t i = 0; i < size; i += 4) {
-		size_t left = size - i < 4 ? size - i : 4;
-		uint32_t v = 0;
+	for (size_t i = 0; i < whole; i += 4) {
+		uint32_t one = value_of(text[i], values), two = value_of(text[i + 1], values),
+			 three = value_of(text[i + 2], values),
+			 four = value_of(text[i + 3], values), v;
 
-		for (size_t k = 0; k < 4; k++) {
-			int value = k < left ? value_of(text[i + k], last) : 0;
-
-			if (value < 0)
-				return none_of_it(b);
-			v = v << 6 | (uint32_t)value;
-		}
-		/* Bits that no byte holds must be zero: one text for one value. */
-		if ((left == 2 && (v & 0xffff)) || (left == 3 && (v & 0xff)))
+		if (!one || !two || !three || !four)
 			return none_of_it(b);
-		for (size_t k = 1; k < left; k++)
-			to[n++] = (uint8_t)(v >> (24 - 8 * k));
+		v = (one - 1) << 18 | (two - 1) << 12 | (three - 1) << 6 | (four - 1);
+		*to++ = (uint8_t)(v >> 16);
+		*to++ = (uint8_t)(v >> 8);
+		*to++ = (uint8_t)v;
 	}
+	if (tail && !decode_last(text + whole, tail, values, to))
+		return none_of_it(b);
 	buf_grew(b, n);
 	return 0;
 }
@@ -314,10 +336,10 @@ int digest_from_base64(const char *text, size_t size, struct buf *b)
 		return -EBADMSG;
 	while (pad < 2 && pad < size && text[size - 1 - pad] == '=')
 		pad++;
-	return decode(text, size - pad, "+/", b);
+	return decode(text, size - pad, standard_values, b);
 }
 
 int digest_from_base64_url(const char *text, size_t size, struct buf *b)
 {
-	return decode(text, size, "-_", b);
+	return decode(text, size, url_values, b);
 }

@@ -97,26 +97,6 @@ int evidence_write(const struct evidence *e, struct buf *ret)
 	return buf_status(ret);
 }
 
-static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *ret_why)
-{
-	uint64_t v;
-	int r = jsonl_get_uint(o, key, UINT32_MAX, &v, ret_why);
-
-	if (r >= 0)
-		*ret = (uint32_t)v;
-	return r;
-}
-
-static int get_version(const json_t *o, struct why *ret_why)
-{
-	uint64_t v;
-	int r = jsonl_get_uint(o, "v", INT64_MAX, &v, ret_why);
-
-	if (r < 0)
-		return r;
-	return v == WIRE_VERSION ? 0 : why_set(ret_why, -EBADMSG, "\"v\" is not %d", WIRE_VERSION);
-}
-
 static int get_bytes(const json_t *o, const char *key, size_t max, struct buf *ret,
 		     struct why *ret_why)
 {
@@ -163,6 +143,15 @@ static int get_pcrs(const json_t *o, struct quote_pcrs *ret, struct why *ret_why
 	return 0;
 }
 
+static int check_ima(const struct evidence *e, struct why *ret_why)
+{
+	if (e->ima_from > e->ima_cursor || e->ima_cursor > e->ima_end ||
+	    (e->ima.size == 0 && e->ima_from != e->ima_end))
+		return why_set(ret_why, -EBADMSG,
+			       "\"ima_from\", \"ima_cursor\" and \"ima_end\" do not rise");
+	return 0;
+}
+
 /* Entries only where IMA measured something since the last evidence. */
 static int get_ima(const json_t *o, struct evidence *e, struct why *ret_why)
 {
@@ -174,30 +163,39 @@ static int get_ima(const json_t *o, struct evidence *e, struct why *ret_why)
 		r = jsonl_get_uint(o, "ima_end", INT64_MAX, &e->ima_end, ret_why);
 	if (r >= 0 && json_object_get(o, "ima")) {
 		r = jsonl_get_uint(o, "ima_from", INT64_MAX, &e->ima_from, ret_why);
-		if (r >= 0 && e->ima.size == 0)
+		if (r >= 0)
 			r = get_bytes(o, "ima", WIRE_MAX_IMA, &e->ima, ret_why);
 	}
-	if (r >= 0 && (e->ima_from > e->ima_cursor || e->ima_cursor > e->ima_end ||
-		       (e->ima.size == 0 && e->ima_from != e->ima_end)))
-		r = why_set(ret_why, -EBADMSG,
-			    "\"ima_from\", \"ima_cursor\" and \"ima_end\" do not rise");
+	return r < 0 ? r : check_ima(e, ret_why);
+}
+
+static int check_boot_log(const struct evidence *e, struct why *ret_why)
+{
+	struct digest d;
+	int r = digest_sha256(e->boot_log_data.data, e->boot_log_data.size, &d);
+
+	if (r >= 0 && !digest_equal(&d, &e->boot_log))
+		r = why_set(ret_why, -EBADMSG, "\"boot_log_data\" is not what \"boot_log\" is of");
 	return r;
 }
 
 /* Only where the verifier has none, or another: the quote says which one it must be. */
 static int get_boot_log(const json_t *o, struct evidence *e, struct why *ret_why)
 {
-	struct digest d;
 	int r = jsonl_get_hex(o, "boot_log", e->boot_log.bytes, DIGEST_SIZE, ret_why);
 
 	if (r < 0 || !json_object_get(o, "boot_log_data"))
 		return r;
 	r = get_bytes(o, "boot_log_data", WIRE_MAX_BOOT_LOG, &e->boot_log_data, ret_why);
-	if (r >= 0)
-		r = digest_sha256(e->boot_log_data.data, e->boot_log_data.size, &d);
-	if (r >= 0 && !digest_equal(&d, &e->boot_log))
-		r = why_set(ret_why, -EBADMSG, "\"boot_log_data\" is not what \"boot_log\" is of");
-	return r;
+	return r < 0 ? r : check_boot_log(e, ret_why);
+}
+
+static int check_pcrs(const struct evidence *e, struct why *ret_why)
+{
+	return e->pcrs.mask & 1u << e->pcr_index
+		       ? 0
+		       : why_set(ret_why, -EBADMSG, "\"pcrs\" lacks PCR %u of \"pcr_index\"",
+				 e->pcr_index);
 }
 
 /* It proves nothing by itself; an agent of before has none. */
@@ -231,13 +229,8 @@ static int get_quote(const json_t *o, struct evidence *e, struct why *ret_why)
 		r = jsonl_get_uint(o, "ima_cursor", INT64_MAX, &e->ima_cursor, ret_why);
 	if (r >= 0)
 		r = get_ima(o, e, ret_why);
-	if (r < 0)
-		return r;
 	e->pcr_index = (uint8_t)pcr;
-	if (!(e->pcrs.mask & 1u << pcr))
-		return why_set(ret_why, -EBADMSG, "\"pcrs\" lacks PCR %u of \"pcr_index\"",
-			       e->pcr_index);
-	return 0;
+	return r < 0 ? r : check_pcrs(e, ret_why);
 }
 
 /* What only evidence with a quote has would be believed by a careless reader of a provisional. */
@@ -281,11 +274,20 @@ static int get_checkpoint(const json_t *o, struct checkpoint *ret, struct why *r
 	return r < 0 ? r : checkpoint_parse(text, strlen(text), ret, ret_why);
 }
 
+/* Neither is above 2^63, so the sum does not wrap. */
+static int check_size(const struct evidence *e, struct why *ret_why)
+{
+	return e->from + e->n_lines == e->checkpoint.size
+		       ? 0
+		       : why_set(ret_why, -EBADMSG,
+				 "\"from\" + \"n\" is not the checkpoint's size");
+}
+
 static int get_heading(const json_t *o, struct evidence *e, struct why *ret_why)
 {
 	struct digest node;
 	const char *kind = "";
-	int r = get_version(o, ret_why);
+	int r = jsonl_get_version(o, WIRE_VERSION, ret_why);
 
 	if (r >= 0)
 		r = jsonl_get_str(o, "kind", 32, &kind, ret_why);
@@ -305,12 +307,9 @@ static int get_heading(const json_t *o, struct evidence *e, struct why *ret_why)
 		r = jsonl_get_uint(o, "from", INT64_MAX, &e->from, ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "n", WIRE_MAX_EVIDENCE_LINES, &e->n_lines, ret_why);
-	if (r < 0)
-		return r;
-	/* Neither is above 2^63, so the sum does not wrap. */
-	if (e->from + e->n_lines != e->checkpoint.size)
-		return why_set(ret_why, -EBADMSG, "\"from\" + \"n\" is not the checkpoint's size");
-	return get_notes(o, e, ret_why);
+	if (r >= 0)
+		r = check_size(e, ret_why);
+	return r < 0 ? r : get_notes(o, e, ret_why);
 }
 
 static int get_tail(const json_t *o, struct evidence *e, struct why *ret_why)
@@ -323,7 +322,7 @@ static int get_tail(const json_t *o, struct evidence *e, struct why *ret_why)
 	if (r >= 0)
 		r = jsonl_get_bool(o, "leaving", &e->leaving, ret_why);
 	if (r >= 0)
-		r = get_u32(o, "judge", &e->judge_version, ret_why);
+		r = jsonl_get_u32(o, "judge", &e->judge_version, ret_why);
 	if (r >= 0)
 		r = jsonl_get_text(o, "agent", e->agent_version, sizeof(e->agent_version), ret_why);
 	if (r >= 0)
@@ -361,66 +360,31 @@ static int parse(const json_t *o, struct evidence *e, struct why *ret_why)
 
 	if (r >= 0)
 		r = e->provisional ? refuse_quote(o, ret_why) : get_quote(o, e, ret_why);
-	if (r >= 0)
-		r = get_tail(o, e, ret_why);
-	return r >= 0 ? check_lines(e, ret_why) : r;
+	return r >= 0 ? get_tail(o, e, ret_why) : r;
 }
 
-/*
- * The parser of JSON takes longer over a byte than replaying it does, and IMA's entries are most of a first evidence. So their text is taken out before
- * it, where it stands once and as agents write it; a quotation mark inside another text has a backslash before it.
- */
-static bool find_ima(const uint8_t *head, size_t size, struct buf_view *ret)
+static bool agrees(const struct evidence *e)
 {
-	static const char sign[] = "\"ima\":\"";
-	const size_t n = sizeof(sign) - 1;
-	const uint8_t *at = memmem(head, size, sign, n), *end = NULL;
-
-	if (at)
-		end = memchr(at + n, '"', (size_t)(head + size - at) - n);
-	if (!end || memmem(end, (size_t)(head + size - end), sign, n) ||
-	    memchr(at + n, '\\', (size_t)(end - at) - n))
-		return false;
-	*ret = (struct buf_view){at + n, (size_t)(end - at) - n};
-	return true;
+	return check_size(e, NULL) >= 0 &&
+	       (e->provisional || (check_pcrs(e, NULL) >= 0 && check_ima(e, NULL) >= 0 &&
+				   (e->boot_log_data.size == 0 || check_boot_log(e, NULL) >= 0)));
 }
 
-static int take_ima(const struct buf_view *text, struct evidence *e, struct why *ret_why)
+/* What the quick reader does not take is not wrong for that: the other one says what is. */
+static int parse_head(const void *head, size_t size, struct evidence *e, struct why *ret_why)
 {
-	int r = text->size > (WIRE_MAX_IMA + 2) / 3 * 4
-			? -E2BIG
-			: digest_from_base64((const char *)text->data, text->size, &e->ima);
-
-	if (r == -EBADMSG)
-		return why_set(ret_why, r, "\"ima\" is not base64");
-	if (r == -E2BIG || (r >= 0 && e->ima.size > WIRE_MAX_IMA))
-		return why_set(ret_why, -EBADMSG, "\"ima\" has more than %u bytes", WIRE_MAX_IMA);
-	return r;
-}
-
-/* The header, with IMA's entries in e->ima already when they were found apart. */
-static int parse_header(const uint8_t *head, size_t size, struct evidence *e, json_t **ret,
-			struct why *ret_why)
-{
-	CLEANUP(buf_done) struct buf rest = {0};
-	struct buf_view text;
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	int r;
 
-	if (size > MAX_HEADER || !find_ima(head, size, &text))
-		return jsonl_parse(head, size, MAX_HEADER, ret, ret_why);
-	buf_put(&rest, head, (size_t)(text.data - head));
-	buf_put(&rest, text.data + text.size, (size_t)(head + size - text.data) - text.size);
-	r = buf_status(&rest);
-	if (r >= 0)
-		r = jsonl_parse(rest.data, rest.size, MAX_HEADER, ret, ret_why);
-	if (r >= 0 && !json_object_get(*ret, "ima"))
-		r = why_set(ret_why, -EBADMSG, "\"ima\" stands where it does not belong");
-	return r < 0 ? r : take_ima(&text, e, ret_why);
+	if (size <= MAX_HEADER && evidence_head_scan(head, size, e) && agrees(e))
+		return 0;
+	evidence_done(e);
+	r = jsonl_parse(head, size, MAX_HEADER, &o, ret_why);
+	return r < 0 ? r : parse(o, e, ret_why);
 }
 
 int evidence_parse(const void *body, size_t size, struct evidence *ret, struct why *ret_why)
 {
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	const uint8_t *lf;
 	struct evidence *e;
 	size_t head;
@@ -436,10 +400,10 @@ int evidence_parse(const void *body, size_t size, struct evidence *ret, struct w
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
+	r = parse_head(body, head, e, ret_why);
 	e->lines = (struct buf_view){lf + 1, size - head - 1};
-	r = parse_header(body, head, e, &o, ret_why);
 	if (r >= 0)
-		r = parse(o, e, ret_why);
+		r = check_lines(e, ret_why);
 	if (r >= 0)
 		*ret = *e;
 	else
@@ -524,7 +488,7 @@ static int get_certificate(const json_t *o, struct evidence_answer *a, struct wh
 static int get_answer(const json_t *o, struct evidence_answer *a, struct why *ret_why)
 {
 	const char *result = "";
-	int r = get_version(o, ret_why);
+	int r = jsonl_get_version(o, WIRE_VERSION, ret_why);
 
 	if (r >= 0)
 		r = jsonl_get_str(o, "result", 32, &result, ret_why);

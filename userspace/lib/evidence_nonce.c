@@ -8,26 +8,6 @@
 #include "jsonl.h"
 #include "plumb/wire.h"
 
-static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *ret_why)
-{
-	uint64_t v;
-	int r = jsonl_get_uint(o, key, UINT32_MAX, &v, ret_why);
-
-	if (r >= 0)
-		*ret = (uint32_t)v;
-	return r;
-}
-
-static int get_version(const json_t *o, struct why *ret_why)
-{
-	uint64_t v;
-	int r = jsonl_get_uint(o, "v", INT64_MAX, &v, ret_why);
-
-	if (r < 0)
-		return r;
-	return v == WIRE_VERSION ? 0 : why_set(ret_why, -EBADMSG, "\"v\" is not %d", WIRE_VERSION);
-}
-
 int evidence_nonce_bytes(const json_t *o, uint8_t ret[WIRE_NONCE_SIZE], struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf b = {0};
@@ -85,9 +65,9 @@ static int get_base(const json_t *o, struct evidence_nonce *n, struct why *ret_w
 	if (r >= 0)
 		r = jsonl_get_hex(base, "pcr", n->base_pcr.bytes, DIGEST_SIZE, ret_why);
 	if (r >= 0)
-		r = get_u32(base, "reset", &n->base_reset, ret_why);
+		r = jsonl_get_u32(base, "reset", &n->base_reset, ret_why);
 	if (r >= 0)
-		r = get_u32(base, "restart", &n->base_restart, ret_why);
+		r = jsonl_get_u32(base, "restart", &n->base_restart, ret_why);
 	if (r >= 0)
 		n->has_base = true;
 	return r;
@@ -132,7 +112,7 @@ int evidence_nonce_parse(const void *body, size_t size, struct evidence_nonce *r
 	int r = jsonl_parse(body, size, WIRE_MAX_JSON_BODY, &o, ret_why);
 
 	if (r >= 0)
-		r = get_version(o, ret_why);
+		r = jsonl_get_version(o, WIRE_VERSION, ret_why);
 	if (r >= 0)
 		r = evidence_nonce_bytes(o, found.nonce, ret_why);
 	if (r >= 0)

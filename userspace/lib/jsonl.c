@@ -444,6 +444,26 @@ int jsonl_get_uint(const json_t *o, const char *key, uint64_t max, uint64_t *ret
 	return 0;
 }
 
+int jsonl_get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *ret_why)
+{
+	uint64_t v;
+	int r = jsonl_get_uint(o, key, UINT32_MAX, &v, ret_why);
+
+	if (r >= 0)
+		*ret = (uint32_t)v;
+	return r;
+}
+
+int jsonl_get_version(const json_t *o, unsigned int version, struct why *ret_why)
+{
+	uint64_t v;
+	int r = jsonl_get_uint(o, "v", INT64_MAX, &v, ret_why);
+
+	if (r < 0)
+		return r;
+	return v == version ? 0 : why_set(ret_why, -EBADMSG, "\"v\" is not %u", version);
+}
+
 int jsonl_get_bool(const json_t *o, const char *key, bool *ret, struct why *ret_why)
 {
 	const json_t *v = json_object_get(o, key);

@@ -69,6 +69,8 @@ int jsonl_get_path(json_t *o, const char *key, size_t max, const char **ret, str
 /* Copied into ret, of size bytes with its NUL. */
 int jsonl_get_text(const json_t *o, const char *key, char *ret, size_t size, struct why *ret_why);
 int jsonl_get_uint(const json_t *o, const char *key, uint64_t max, uint64_t *ret, struct why *ret_why);
+int jsonl_get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *ret_why);
+int jsonl_get_version(const json_t *o, unsigned int version, struct why *ret_why);	/* the member "v" must be that */
 int jsonl_get_bool(const json_t *o, const char *key, bool *ret, struct why *ret_why);
 int jsonl_get_object(const json_t *o, const char *key, json_t **ret, struct why *ret_why);
 int jsonl_get_array(const json_t *o, const char *key, size_t max, json_t **ret, struct why *ret_why);

@@ -147,16 +147,6 @@ static int optional_str(json_t *o, const char *key, size_t max, const char **ret
 	return r < 0 ? r : 0;
 }
 
-static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct why *ret_why)
-{
-	uint64_t v;
-	int r = jsonl_get_uint(o, key, UINT32_MAX, &v, ret_why);
-
-	if (r >= 0)
-		*ret = (uint32_t)v;
-	return r;
-}
-
 /* Text of these characters alone: people read it as part of a sentence, and nothing else may be taken for one. */
 static int optional_word(json_t *o, const char *key, const char *characters, size_t max,
 			 const char **ret, struct why *ret_why)
@@ -177,7 +167,7 @@ static int parse_ancestors(json_t *o, struct line_actor *a, struct why *ret_why)
 	if (r < 0)
 		return r;
 	json_array_foreach (list, i, item) {
-		r = get_u32(item, "pid", &a->ancestors[i].pid, ret_why);
+		r = jsonl_get_u32(item, "pid", &a->ancestors[i].pid, ret_why);
 		if (r >= 0)
 			r = optional_str(item, "comm", 64, &a->ancestors[i].comm, ret_why);
 		if (r >= 0)
@@ -202,8 +192,10 @@ static int parse_actor(json_t *o, struct line *l, struct why *ret_why)
 	if (!json_is_object(v))
 		return why_set(ret_why, -EBADMSG, "\"actor\" is neither an object nor \"unknown\"");
 	a->known = true;
-	if (get_u32(v, "pid", &a->pid, ret_why) < 0 || get_u32(v, "ppid", &a->ppid, ret_why) < 0 ||
-	    get_u32(v, "uid", &a->uid, ret_why) < 0 || get_u32(v, "gid", &a->gid, ret_why) < 0 ||
+	if (jsonl_get_u32(v, "pid", &a->pid, ret_why) < 0 ||
+	    jsonl_get_u32(v, "ppid", &a->ppid, ret_why) < 0 ||
+	    jsonl_get_u32(v, "uid", &a->uid, ret_why) < 0 ||
+	    jsonl_get_u32(v, "gid", &a->gid, ret_why) < 0 ||
 	    jsonl_get_uint(v, "start", INT64_MAX, &a->start_ns, ret_why) < 0 ||
 	    optional_str(v, "comm", 64, &a->comm, ret_why) < 0 ||
 	    optional_str(v, "exe", LINE_MAX_KEY, &a->exe, ret_why) < 0 ||
@@ -221,7 +213,7 @@ static int parse_kernel(const json_t *o, struct line *l, struct why *ret_why)
 	if (!json_object_get(o, "ksess"))
 		return 0;
 	if (jsonl_get_hex(o, "ksess", bytes, sizeof(bytes), ret_why) < 0 ||
-	    get_u32(o, "cpu", &l->cpu, ret_why) < 0 ||
+	    jsonl_get_u32(o, "cpu", &l->cpu, ret_why) < 0 ||
 	    jsonl_get_uint(o, "kseq", INT64_MAX, &l->kseq, ret_why) < 0)
 		return -EBADMSG;
 	for (size_t i = 0; i < sizeof(bytes); i++)
@@ -259,7 +251,7 @@ static int parse_judgement(json_t *o, struct line *l, struct why *ret_why)
 	l->judgement = (enum plumb_judgement)terms_judgement_from_name(judge);
 	if (!l->judgement)
 		return why_set(ret_why, -EBADMSG, "\"judge\" is none of ok, drift, unjudged");
-	if (get_u32(o, "jv", &l->judge_version, ret_why) < 0 ||
+	if (jsonl_get_u32(o, "jv", &l->judge_version, ret_why) < 0 ||
 	    jsonl_get_uint(o, "bv", INT64_MAX, &l->baseline_version, ret_why) < 0)
 		return -EBADMSG;
 	return l->judgement == PLUMB_JUDGE_DRIFT
@@ -279,7 +271,7 @@ static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 	    optional_str(o, "hash_src", 32, &l->hash_src, ret_why) < 0 ||
 	    optional_str(o, "name", LINE_MAX_KEY * 3, &l->name, ret_why) < 0 ||
 	    optional_word(o, "layer", LOWER, 16, &l->layer, ret_why) < 0 ||
-	    (json_object_get(o, "times") && get_u32(o, "times", &l->times, ret_why) < 0))
+	    (json_object_get(o, "times") && jsonl_get_u32(o, "times", &l->times, ret_why) < 0))
 		return -EBADMSG;
 	if (parse_judgement(o, l, ret_why) < 0)
 		return -EBADMSG;

@@ -70,14 +70,10 @@ static int get_kind(const json_t *o, enum order_kind *ret, struct why *ret_why)
 static int get_heading(const json_t *o, struct order *ret, struct why *ret_why)
 {
 	struct digest node;
-	uint64_t version;
-	int r = jsonl_get_uint(o, "v", INT64_MAX, &version, ret_why);
+	int r = jsonl_get_version(o, WIRE_VERSION, ret_why);
 
-	if (r < 0)
-		return r;
-	if (version != WIRE_VERSION)
-		return why_set(ret_why, -EBADMSG, "\"v\" is not %d", WIRE_VERSION);
-	r = jsonl_get_hex(o, "node", node.bytes, DIGEST_SIZE, ret_why);
+	if (r >= 0)
+		r = jsonl_get_hex(o, "node", node.bytes, DIGEST_SIZE, ret_why);
 	if (r < 0)
 		return r;
 	digest_hex(&node, ret->node);

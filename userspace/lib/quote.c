@@ -82,12 +82,18 @@ int quote_public_name(const void *tpm2b_public, size_t size, uint8_t ret_name[34
 
 static int key_of(const struct tpm_public *p, struct sign_key **ret, struct why *ret_why)
 {
+	uint8_t point[65];
 	EVP_PKEY *pkey;
 	int r = tpm_public_evp(p, &pkey, ret_why);
 
 	if (r < 0)
 		return r;
-	r = sign_key_from_evp(pkey, ret);
+	if (p->type == TPM_PUBLIC_ECC && p->curve == TPM_PUBLIC_P256) {
+		tpm_public_point(p, point);
+		r = sign_key_from_p256(pkey, point, ret);
+	} else {
+		r = sign_key_from_evp(pkey, ret);
+	}
 	EVP_PKEY_free(pkey);
 	return r < 0 ? why_set(ret_why, r, "key is neither P-256 nor RSA-2048") : 0;
 }

@@ -170,14 +170,11 @@ static int get_blobs(const json_t *o, struct record *ret, struct why *ret_why)
 
 static int get_heading(const json_t *o, struct record *ret, struct why *ret_why)
 {
-	uint64_t version, pcr;
-	int r = jsonl_get_uint(o, "v", INT64_MAX, &version, ret_why);
+	uint64_t pcr;
+	int r = jsonl_get_version(o, WIRE_VERSION, ret_why);
 
-	if (r < 0)
-		return r;
-	if (version != WIRE_VERSION)
-		return why_set(ret_why, -EBADMSG, "\"v\" is not %d", WIRE_VERSION);
-	r = get_node(o, ret, ret_why);
+	if (r >= 0)
+		r = get_node(o, ret, ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "incarnation", INT64_MAX, &ret->incarnation, ret_why);
 	if (r >= 0)

@@ -14,13 +14,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
+
 #define MAX_SIGNATURE 1024
+
+#define MAX_SPKI 91
 
 struct sign_key {
 	EVP_PKEY *pkey;
 	enum sign_kind kind;
 	bool is_private;
+	uint8_t spki
+		[MAX_SPKI]; /* kept where it comes for nothing, or will be asked for again and again */
+	size_t spki_size; /* 0: it is not kept */
 };
+
+/*
+ * SubjectPublicKeyInfo up to the key itself, which is of one size: RFC 5480 for P-256 (an uncompressed point), RFC 8410 for Ed25519. A key's id
+ * is asked for with each signature, and OpenSSL's encoder takes longer than to verify one; to read the point alone takes a tenth of that.
+ */
+static const uint8_t p256_head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+				    0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+				    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+static const uint8_t ed25519_head[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+				       0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
 
 /* What this project uses and no other: 0 for the rest. */
 static int kind_of(EVP_PKEY *pkey)
@@ -38,6 +55,53 @@ static int kind_of(EVP_PKEY *pkey)
 	return 0;
 }
 
+/* False: the encoder has the word. */
+static bool put_spki(const struct sign_key *k, struct buf *ret)
+{
+	uint8_t key[65];
+	size_t size = sizeof(key);
+
+	if (k->spki_size > 0) {
+		buf_put(ret, k->spki, k->spki_size);
+		return true;
+	}
+	if (k->kind == SIGN_ED25519) {
+		if (EVP_PKEY_get_raw_public_key(k->pkey, key, &size) != 1 || size != 32)
+			return false;
+		buf_put(ret, ed25519_head, sizeof(ed25519_head));
+	} else if (k->kind == SIGN_P256) {
+		if (EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, key,
+						    sizeof(key), &size) != 1 ||
+		    size != 65 || key[0] != 0x04)
+			return false;
+		buf_put(ret, p256_head, sizeof(p256_head));
+	} else {
+		return false;
+	}
+	buf_put(ret, key, size);
+	return true;
+}
+
+static void keep_spki(struct sign_key *k)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+
+	if (!put_spki(k, &b) || buf_status(&b) < 0 || b.size > sizeof(k->spki))
+		return;
+	memcpy(k->spki, b.data, b.size);
+	k->spki_size = b.size;
+}
+
+/* Is it in the one form that the encoder has for such a key? Others, with a compressed point, are legal. */
+static bool is_as_written(enum sign_kind kind, const uint8_t *der, size_t size)
+{
+	return kind == SIGN_P256 ? size == sizeof(p256_head) + 65 &&
+					   memcmp(der, p256_head, sizeof(p256_head)) == 0 &&
+					   der[sizeof(p256_head)] == 0x04
+				 : kind == SIGN_ED25519 && size == sizeof(ed25519_head) + 32 &&
+					   memcmp(der, ed25519_head, sizeof(ed25519_head)) == 0;
+}
+
 /* Takes pkey, also on failure. */
 static int wrap(EVP_PKEY *pkey, bool is_private, struct sign_key **ret)
 {
@@ -49,7 +113,10 @@ static int wrap(EVP_PKEY *pkey, bool is_private, struct sign_key **ret)
 		EVP_PKEY_free(pkey);
 		return kind ? -ENOMEM : -EKEYREJECTED;
 	}
-	*k = (struct sign_key){pkey, (enum sign_kind)kind, is_private};
+	*k = (struct sign_key){
+		.pkey = pkey, .kind = (enum sign_kind)kind, .is_private = is_private};
+	if (is_private)
+		keep_spki(k);
 	*ret = k;
 	return 0;
 }
@@ -113,16 +180,33 @@ int sign_key_from_spki(const void *der, size_t size, struct sign_key **ret, stru
 		return why_set(ret_why, -EKEYREJECTED, "not a DER SubjectPublicKeyInfo");
 	}
 	r = wrap(pkey, false, ret);
-	return r < 0 ? why_set(ret_why, r,
+	if (r < 0)
+		return why_set(ret_why, r,
 			       "key is neither Ed25519 nor ECDSA P-256 nor RSA of 2048 bits or "
-			       "more")
-		     : 0;
+			       "more");
+	if (is_as_written((*ret)->kind, der, size)) {
+		memcpy((*ret)->spki, der, size);
+		(*ret)->spki_size = size;
+	}
+	return 0;
 }
 
 int sign_key_from_evp(EVP_PKEY *pkey, struct sign_key **ret)
 {
 	EVP_PKEY_up_ref(pkey);
 	return wrap(pkey, false, ret);
+}
+
+int sign_key_from_p256(EVP_PKEY *pkey, const uint8_t point[65], struct sign_key **ret)
+{
+	int r = sign_key_from_evp(pkey, ret);
+
+	if (r < 0 || (*ret)->kind != SIGN_P256)
+		return r;
+	memcpy((*ret)->spki, p256_head, sizeof(p256_head));
+	memcpy((*ret)->spki + sizeof(p256_head), point, 65);
+	(*ret)->spki_size = sizeof(p256_head) + 65;
+	return 0;
 }
 
 struct sign_key *sign_key_free(struct sign_key *k)
@@ -146,39 +230,6 @@ bool sign_key_is_private(const struct sign_key *k)
 EVP_PKEY *sign_key_evp(const struct sign_key *k)
 {
 	return k->pkey;
-}
-
-/*
- * SubjectPublicKeyInfo up to the key itself, which is of one size: RFC 5480 for P-256 (an uncompressed point), RFC 8410 for Ed25519. A key's id
- * is asked for with each signature, and OpenSSL's encoder takes longer than to verify one.
- */
-static const uint8_t p256_head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
-				    0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-				    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
-static const uint8_t ed25519_head[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
-				       0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
-
-/* False: the encoder has the word. */
-static bool put_spki(const struct sign_key *k, struct buf *ret)
-{
-	uint8_t key[65];
-	size_t size = sizeof(key);
-
-	if (k->kind == SIGN_ED25519) {
-		if (EVP_PKEY_get_raw_public_key(k->pkey, key, &size) != 1 || size != 32)
-			return false;
-		buf_put(ret, ed25519_head, sizeof(ed25519_head));
-	} else if (k->kind == SIGN_P256) {
-		if (EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, key,
-						    sizeof(key), &size) != 1 ||
-		    size != 65 || key[0] != 0x04)
-			return false;
-		buf_put(ret, p256_head, sizeof(p256_head));
-	} else {
-		return false;
-	}
-	buf_put(ret, key, size);
-	return true;
 }
 
 int sign_key_spki(const struct sign_key *k, struct buf *ret)
@@ -215,6 +266,10 @@ int sign_key_raw_public(const struct sign_key *k, uint8_t ret[32])
 
 	if (k->kind != SIGN_ED25519)
 		return -EKEYREJECTED;
+	if (k->spki_size > 0) {
+		memcpy(ret, k->spki + sizeof(ed25519_head), size);
+		return 0;
+	}
 	return EVP_PKEY_get_raw_public_key(k->pkey, ret, &size) == 1 && size == 32 ? 0 : -EIO;
 }
 

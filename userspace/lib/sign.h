@@ -22,6 +22,7 @@ int sign_key_generate(enum sign_kind kind, struct sign_key **ret);
 int sign_key_from_pem(const char *pem, size_t size, struct sign_key **ret, struct why *ret_why);	/* private or public */
 int sign_key_from_spki(const void *der, size_t size, struct sign_key **ret, struct why *ret_why);
 int sign_key_from_evp(EVP_PKEY *pkey, struct sign_key **ret);	/* takes a reference of its own */
+int sign_key_from_p256(EVP_PKEY *pkey, const uint8_t point[65], struct sign_key **ret);	/* the same; its point, uncompressed, is known */
 struct sign_key *sign_key_free(struct sign_key *k);
 
 enum sign_kind sign_key_kind(const struct sign_key *k);

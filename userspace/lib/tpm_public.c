@@ -216,16 +216,25 @@ static EVP_PKEY *make_ecc_key(const uint8_t *point, size_t width)
 	return pkey;
 }
 
+void tpm_public_point(const struct tpm_public *p, uint8_t *ret)
+{
+	size_t width = p->curve == TPM_PUBLIC_P256 ? 32 : 48;
+
+	/* A TPM may leave out leading zeros. */
+	memset(ret, 0, 1 + 2 * width);
+	ret[0] = 4;
+	memcpy(ret + 1 + width - p->x.size, p->x.data, p->x.size);
+	memcpy(ret + 1 + 2 * width - p->y.size, p->y.data, p->y.size);
+}
+
 static EVP_PKEY *ecc_key(const struct tpm_public *p)
 {
 	size_t width = p->curve == TPM_PUBLIC_P256 ? 32 : 48;
-	uint8_t point[MAX_POINT] = {4};
+	uint8_t point[MAX_POINT] = {0};
 	struct memo_slot *slot;
 	EVP_PKEY *pkey;
 
-	/* A TPM may leave out leading zeros. */
-	memcpy(point + 1 + width - p->x.size, p->x.data, p->x.size);
-	memcpy(point + 1 + 2 * width - p->y.size, p->y.data, p->y.size);
+	tpm_public_point(p, point);
 	slot = slot_of(point);
 	/* A point of P-384 that ends in 32 zeros is not taken for one of P-256: the key itself says its curve. */
 	if (slot && slot->key && memcmp(slot->point, point, sizeof(point)) == 0 &&

@@ -57,5 +57,7 @@ struct tpm_public {
 int tpm_public_parse(const void *tpm2b, size_t size, struct tpm_public *ret, struct why *ret_why);
 /* RSA-2048, P-256 or P-384; a point that is not on the curve is refused. Caller frees. */
 int tpm_public_evp(const struct tpm_public *p, EVP_PKEY **ret, struct why *ret_why);
+/* Uncompressed, 65 bytes for P-256, 97 for P-384: of an ECC key that tpm_public_evp() took. */
+void tpm_public_point(const struct tpm_public *p, uint8_t *ret);
 
 #endif

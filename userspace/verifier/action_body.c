@@ -66,14 +66,11 @@ int action_body_parse(const void *data, size_t size, struct action_body *ret, st
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	char at[CLOCK_TEXT_SIZE];
-	uint64_t version;
 	int r = jsonl_parse(data, size, WIRE_MAX_JSON_BODY, &o, ret_why);
 
 	memset(ret, 0, sizeof(*ret));
 	if (r >= 0)
-		r = jsonl_get_uint(o, "v", INT64_MAX, &version, ret_why);
-	if (r >= 0 && version != WIRE_VERSION)
-		r = why_set(ret_why, -EBADMSG, "\"v\" is not %d", WIRE_VERSION);
+		r = jsonl_get_version(o, WIRE_VERSION, ret_why);
 	if (r >= 0)
 		r = parse_kind(o, ret, ret_why);
 	if (r >= 0)

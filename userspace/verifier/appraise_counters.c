@@ -155,12 +155,13 @@ int appraise_counters_counters(struct appraise_counters *s, const struct line *l
 {
 	struct appraise_counters_cpu *c, now = {.kseq = 0};
 	uint8_t bytes[8];
-	uint64_t cpu, ksess = 0;
+	uint64_t ksess = 0;
+	uint32_t cpu;
 	int r = jsonl_get_hex(o, "session", bytes, sizeof(bytes), ret_why);
 
 	ret_found->text[0] = 0;
 	if (r >= 0)
-		r = jsonl_get_uint(o, "on_cpu", UINT32_MAX, &cpu, ret_why);
+		r = jsonl_get_u32(o, "on_cpu", &cpu, ret_why);
 	if (r >= 0)
 		r = jsonl_get_uint(o, "attempts", INT64_MAX, &now.attempts, ret_why);
 	if (r >= 0)
@@ -171,7 +172,7 @@ int appraise_counters_counters(struct appraise_counters *s, const struct line *l
 		return -EBADMSG;
 	for (int i = 0; i < 8; i++)
 		ksess = ksess << 8 | bytes[i];
-	r = session(s, ksess, (uint32_t)cpu, ret_found, &c);
+	r = session(s, ksess, cpu, ret_found, &c);
 	if (r < 0 || !c)
 		return r;
 	if (now.attempts < c->attempts || now.dropped < c->dropped || now.received < c->received)

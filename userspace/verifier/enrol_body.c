@@ -33,11 +33,8 @@ bool enrol_body_is_label(const char *text)
 
 static int parse_texts(const json_t *o, struct enrol_body *ret, struct why *ret_why)
 {
-	uint64_t version;
-	int r = jsonl_get_uint(o, "v", INT64_MAX, &version, ret_why);
+	int r = jsonl_get_version(o, WIRE_VERSION, ret_why);
 
-	if (r >= 0 && version != WIRE_VERSION)
-		return why_set(ret_why, -EBADMSG, "\"v\" is not %d", WIRE_VERSION);
 	if (r >= 0)
 		r = jsonl_get_text(o, "token", ret->token, sizeof(ret->token), ret_why);
 	if (r >= 0)
