@@ -50,6 +50,7 @@ ARCHIVES := $(foreach h,agent verifier ctl lib,$(O)/lib$(h).a)
 FAKES := $(patsubst %.c,$(O)/%.o,$(wildcard tests/fakes/*.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_MAIN := $(patsubst %.c,$(O)/%.o,$(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c)))
 BENCH := $(patsubst %.c,$(O)/%,$(filter-out tests/bench/spawn.c,$(wildcard tests/bench/*.c))) $(O)/tests/bench/spawn
 REPLAY := $(O)/vmtests/replay
 DEEDS := $(patsubst %.c,$(O)/%,$(wildcard vmtests/deeds/*.c))
@@ -98,8 +99,8 @@ $(SKEL): $(O)/bpf/plumb.bpf.o
 # Tests. Every runner speaks TAP; tests/run counts it.
 $(UNIT): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(FAKES) $(ARCHIVES)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lcmocka
-$(FUZZ): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/corpus_main.o $(ARCHIVES) $(O)/libfakes.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/tests/fuzz/corpus_main.o -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS)
+$(FUZZ): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(FUZZ_MAIN) $(ARCHIVES) $(O)/libfakes.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FUZZ_MAIN) -Wl,--start-group $(ARCHIVES) $(O)/libfakes.a -Wl,--end-group $(PKG_LIBS)
 $(filter-out %/spawn,$(BENCH)): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(FAKES) $(ARCHIVES)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FAKES) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lcmocka
 

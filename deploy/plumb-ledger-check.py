@@ -141,15 +141,19 @@ class Record:
                       h(b"plumb-event-key-v1", sized(self.ak, event)))
         if said.tpm2b() != b"\0\x0b" + h(Reader(event).tpm2b()):
             raise ValueError("the attestation key certified another event key")
-        self.event, self.witness = tpm_key(event), b64(self.o["witness_key"])
+        self.event = tpm_key(event)
+        # Each key of the witness, with the size of the largest head that it may have cosigned; None: the one it has now.
+        self.witnesses = [(b64(self.o["witness_key"]), None)] + [(b64(w["key"]), w["size"]) for w in self.o.get("witnesses_before", [])]
 
-    def note(self, name, blob, text):
+    def note(self, name, blob, text, size):
         """Whose signature it is: event, witness, false, or None when the key is not known."""
         if name == self.o["origin"] and blob[:4] == h(self.event)[:4]:
             return "event" if verify(self.event, text, blob[4:]) else "false"
-        if name == self.o["witness_name"] and blob[:4] == h(name.encode(), b"\n\4", self.witness[-32:])[:4]:
-            text = b"cosignature/v1\ntime %d\n" % struct.unpack(">Q", blob[4:12]) + text
-            return "witness" if verify(self.witness, text, blob[12:], True) else "false"
+        for key, last in self.witnesses if name == self.o["witness_name"] else []:
+            if blob[:4] != h(name.encode(), b"\n\4", key[-32:])[:4]:
+                continue
+            said = b"cosignature/v1\ntime %d\n" % struct.unpack(">Q", blob[4:12]) + text
+            return "witness" if (last is None or size <= last) and verify(key, said, blob[12:], True) else "false"
         return None
 
     def quote(self, q, extends):
@@ -224,7 +228,7 @@ def read_notes(path, origin, record):
             if str(int(size)) != size or int(size) < 0:
                 raise ValueError
             size, root, blob = int(size), b64(root), b64(blob)
-            who = record.note(name, blob, checkpoint(origin, size, root)) if record else None
+            who = record.note(name, blob, checkpoint(origin, size, root), size) if record else None
         except (ValueError, struct.error):
             problems.append(f"notes: line {number} is malformed")
             continue

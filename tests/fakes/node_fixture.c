@@ -231,6 +231,8 @@ void node_fixture_open(struct node_fixture *n, struct verifier_fixture *v, unsig
 	buf_puts(&k->event_sig, "none");
 	snprintf(k->label, sizeof(k->label), "node-%u", seed);
 	snprintf(k->origin, sizeof(k->origin), "%s/node/%s/1", v->v.log_name, k->node);
+	snprintf(k->witness_name, sizeof(k->witness_name), "%s", v->v.witness_name);
+	must(sign_key_spki(v->v.witness_key, &k->witness_key), "witness key");
 	snprintf(n->boot, sizeof(n->boot), "5eb63bbb-e01e-4ed0-93cb-22bb8f5acdc3");
 	n->who.kind = CERT_NODE;
 	snprintf(n->who.name, sizeof(n->who.name), "%s", k->node);

@@ -2,7 +2,7 @@
 /*
  * corpus_main.c: runs a fuzz target over its corpus without a fuzzing engine, so that the corpus is part of the normal test: each file is
  * tried whole, cut short at every one of 64 places, and with single bits turned; then, for FUZZ_MS (1000) milliseconds, changed in many
- * places at once. In: a directory. Out: one TAP line with the seed (FUZZ_SEED repeats it). What a target died of is left as
+ * places at once, and in the forms that they have (mutate.h). In: a directory. Out: one TAP line with the seed (FUZZ_SEED repeats it). What a target died of is left as
  * fuzz-died.<pid> in FUZZ_LEFT, or the directory that it was started in.
  */
 #include <dirent.h>
@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "mutate.h"
 
 #define MAX_FILES 512
 #define MAX_SIZE (1u << 20)
@@ -88,11 +90,11 @@ static void try_twins(uint8_t *data, size_t size)
 	}
 }
 
-static size_t insert(uint8_t *data, size_t size, const uint8_t *from, size_t n)
+static size_t insert(uint8_t *data, size_t size, size_t max, const uint8_t *from, size_t n)
 {
 	size_t at = next((uint32_t)size + 1);
 
-	if (size + n > MAX_SIZE)
+	if (n > max - size)
 		return size;
 	memmove(data + at + n, data + at, size - at);
 	memcpy(data + at, from, n);
@@ -108,7 +110,7 @@ static size_t cut(uint8_t *data, size_t size)
 }
 
 /* One change: a bit, a byte that parsers stumble over, a piece left out, doubled, or of another file. */
-static size_t change(uint8_t *data, size_t size)
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max)
 {
 	static const char odd[] = "\0\xff\x7f\x80\"\\{}[]:,-+0123456789eE./ \n\t=%";
 	static const char *const numbers[] = {"0",     "-1",	     "255",
@@ -124,9 +126,9 @@ static size_t change(uint8_t *data, size_t size)
 			return size;
 		at = next((uint32_t)f->size);
 		n = n < f->size - at ? n : f->size - at;
-		return insert(data, size, f->data + at, n);
+		return insert(data, size, max, f->data + at, n);
 	case 1:
-		return insert(data, size, (const uint8_t *)number, strlen(number));
+		return insert(data, size, max, (const uint8_t *)number, strlen(number));
 	case 2:
 		data[at] ^= (uint8_t)(1u << next(8));
 		return size;
@@ -138,7 +140,7 @@ static size_t change(uint8_t *data, size_t size)
 	default:
 		n = n < size - at ? n : size - at;
 		memcpy(piece, data + at, n);
-		return insert(data, size, piece, n);
+		return insert(data, size, max, piece, n);
 	}
 }
 
@@ -162,7 +164,9 @@ static unsigned long try_changed(uint64_t ms)
 
 		memcpy(data, f->data, size);
 		for (uint32_t k = 1 + next(8); k > 0; k--)
-			size = change(data, size);
+			size = next(2) ? LLVMFuzzerMutate(data, size, MAX_SIZE)
+				       : LLVMFuzzerCustomMutator(data, size, MAX_SIZE,
+								 next(UINT32_MAX));
 		try_bytes(data, size);
 	}
 	return n;

@@ -5,8 +5,16 @@
 #include <stdlib.h>
 
 #include "appraise_replay.h"
+#include "mends.h"
+#include "mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+size_t mutate_mend(uint8_t *data, size_t size, size_t max)
+{
+	(void)max;
+	return mend_anchors(data, size, "test.example/node/aa/1");
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -5,8 +5,15 @@
 #include <string.h>
 
 #include "evidence.h"
+#include "mends.h"
+#include "mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+size_t mutate_mend(uint8_t *data, size_t size, size_t max)
+{
+	return mend_evidence(data, size, max);
+}
 
 static void same(const struct buf *a, const struct buf *b)
 {

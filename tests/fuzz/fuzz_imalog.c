@@ -1,12 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_imalog.c: IMA lists; the first byte is the size of their template digests. */
 #include <errno.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../userspace/lib/ima_fold.h"
+#include "mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Each entry's digest is what the kernel would have put there, so that it is genuine whatever it says. */
+size_t mutate_mend(uint8_t *data, size_t size, size_t max)
+{
+	size_t digest_size = size ? data[0] % 65 : 0;
+	struct buf_reader r = buf_reader_of(data + 1, size ? size - 1 : 0);
+	struct imalog_entry e;
+
+	(void)max;
+	if (digest_size != SHA_DIGEST_LENGTH && digest_size != SHA256_DIGEST_LENGTH)
+		return size;
+	while (imalog_next(&r, digest_size, &e, NULL) > 0) {
+		uint8_t *to = data + (e.template_digest.data - data);
+
+		if (e.violation || e.template == IMALOG_IMA)
+			continue;
+		if (digest_size == SHA_DIGEST_LENGTH)
+			SHA1(e.data.data, e.data.size, to);
+		else
+			SHA256(e.data.data, e.data.size, to);
+	}
+	return size;
+}
 
 static void check(const struct imalog_entry *e)
 {

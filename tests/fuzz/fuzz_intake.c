@@ -4,9 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mends.h"
+#include "mutate.h"
 #include "node_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+size_t mutate_mend(uint8_t *data, size_t size, size_t max)
+{
+	return mend_evidence(data, size, max);
+}
 
 static struct verifier_fixture v;
 static struct node_fixture n;

@@ -7,8 +7,16 @@
 #include <unistd.h>
 
 #include "ledger_anchors.h"
+#include "mends.h"
+#include "mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+size_t mutate_mend(uint8_t *data, size_t size, size_t max)
+{
+	(void)max;
+	return mend_anchors(data, size, NULL);
+}
 
 static int count(void *ctx, const struct ledger_anchor *a, uint64_t end)
 {

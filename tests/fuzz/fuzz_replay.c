@@ -3,8 +3,16 @@
 #include <stdint.h>
 
 #include "ledger_replay.h"
+#include "mends.h"
+#include "mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+size_t mutate_mend(uint8_t *data, size_t size, size_t max)
+{
+	(void)max;
+	return mend_anchors(data, size, "plumb.example/node/x/1");
+}
 
 static void tell(void *ctx, bool bad, const char *text)
 {

@@ -14,8 +14,9 @@
 #include "evidence.h"
 #include "fsio.h"
 
-static const char *const bodies[] = {"evidence.txt", "evidence-boot.txt", "evidence-ima.txt",
-				     "evidence-ima-end.txt", "evidence-measured.txt", "provisional.txt"};
+static const char *const bodies[] = {"evidence.txt",	      "evidence-boot.txt",
+				     "evidence-ima.txt",      "evidence-ima-end.txt",
+				     "evidence-measured.txt", "provisional.txt"};
 
 static void read_data(const char *name, struct buf *ret)
 {

@@ -89,6 +89,66 @@ static void test_orders(void **state)
 	free(v);
 }
 
+static struct record record_of(struct verifier_fixture *v, const char *node)
+{
+	struct store_node row = verifier_fixture_node(v, node);
+	struct record r = {.incarnation = 0};
+	struct why why = {""};
+
+	assert_int_equal(record_parse(row.record.data, row.record.size, &r, &why), 0);
+	store_node_done(&row);
+	return r;
+}
+
+/* Told once, to each, with the head up to which the one before cosigned; the record that is kept of the node says the same. */
+static void test_witness(void **state)
+{
+	struct verifier_fixture *v = calloc(1, sizeof(*v));
+	struct node_fixture *n = calloc(1, sizeof(*n));
+	struct sign_key *other = NULL;
+	const struct sign_key *before;
+	struct buf spki = {0}, first = {0};
+	struct record r;
+	struct got g;
+
+	(void)state;
+	verifier_fixture_open(v);
+	node_fixture_open(n, v, 1);
+	before = v->v.witness_key;
+	assert_int_equal(sign_key_spki(before, &first), 0);
+	assert_int_equal(node_fixture_evidence(n), PLUMB_RESULT_ACCEPTED);
+	assert_int_equal(key_orders_give(&v->v), 0);
+	assert_int_equal(orders(v, n->record.node, v->v.verdict_key).n, 0);
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &other), 0);
+	assert_int_equal(sign_key_spki(other, &spki), 0);
+	v->v.witness_key = other;
+	assert_int_equal(key_orders_give(&v->v), 1);
+	assert_int_equal(key_orders_give(&v->v), 0);
+	g = orders(v, n->record.node, v->v.verdict_key);
+	assert_int_equal(g.n, 1);
+	assert_int_equal(g.good, 1);
+	assert_int_equal(g.last.kind, ORDER_WITNESS_KEY);
+	assert_int_equal(g.last.head_size, n->tree.size);
+	assert_memory_equal(g.last.key, spki.data, spki.size);
+	r = record_of(v, n->record.node);
+	assert_int_equal(r.witness_key.size, spki.size);
+	assert_memory_equal(r.witness_key.data, spki.data, spki.size);
+	assert_int_equal(r.n_old_witnesses, 1);
+	assert_int_equal(r.old_witnesses[0].size, n->tree.size);
+	assert_memory_equal(r.old_witnesses[0].key.data, first.data, first.size);
+	record_done(&r);
+	/* Its evidence is taken as before. */
+	assert_int_equal(node_fixture_evidence(n), PLUMB_RESULT_ACCEPTED);
+	v->v.witness_key = before;
+	node_fixture_done(n);
+	verifier_fixture_done(v);
+	sign_key_free(other);
+	buf_done(&spki);
+	buf_done(&first);
+	free(n);
+	free(v);
+}
+
 static void read_keys(const char *dir, const struct conf_list *hosts, struct verifier_keys *k)
 {
 	struct why why = {""};
@@ -119,7 +179,7 @@ static void test_rotation(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(verifier_setup_rotate(io, dir, &why), -ENOENT);
+	assert_int_equal(verifier_setup_rotate(io, dir, false, &why), -ENOENT);
 	why.text[0] = 0;
 	assert_int_equal(verifier_setup_init(io, dir, &hosts, "0.0.0.0:1", "alice", &why), 0);
 	read_keys(dir, &hosts, &k);
@@ -135,16 +195,16 @@ static void test_rotation(void **state)
 	verifier_keys_done(&k);
 	/* While it serves. */
 	assert_int_equal(verifier_files_lock(dir, &lock, &why), 0);
-	assert_int_equal(verifier_setup_rotate(io, dir, &why), -EBUSY);
+	assert_int_equal(verifier_setup_rotate(io, dir, false, &why), -EBUSY);
 	close(lock);
 	why.text[0] = 0;
-	assert_int_equal(verifier_setup_rotate(io, dir, &why), 0);
+	assert_int_equal(verifier_setup_rotate(io, dir, false, &why), 0);
 	read_keys(dir, &hosts, &k);
 	assert_true(same(k.old_verdict, &first));
 	assert_false(same(k.verdict, &first));
 	assert_int_equal(sign_key_id(k.verdict, &second), 0);
 	verifier_keys_done(&k);
-	assert_int_equal(verifier_setup_rotate(io, dir, &why), -EEXIST);
+	assert_int_equal(verifier_setup_rotate(io, dir, false, &why), -EEXIST);
 	why.text[0] = 0;
 	assert_int_equal(verifier_setup_finish(io, dir, &why), 0);
 	read_keys(dir, &hosts, &k);
@@ -152,6 +212,17 @@ static void test_rotation(void **state)
 	assert_true(same(k.verdict, &second));
 	verifier_keys_done(&k);
 	assert_int_equal(verifier_setup_finish(io, dir, &why), -ENOENT);
+	/* The witness's: another at once, and of the other keys none. */
+	why.text[0] = 0;
+	read_keys(dir, &hosts, &k);
+	assert_int_equal(sign_key_id(k.witness, &first), 0);
+	verifier_keys_done(&k);
+	assert_int_equal(verifier_setup_rotate(io, dir, true, &why), 0);
+	read_keys(dir, &hosts, &k);
+	assert_false(same(k.witness, &first));
+	assert_true(same(k.verdict, &second));
+	assert_null(k.old_verdict);
+	verifier_keys_done(&k);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	assert_int_equal(system(command), 0);
 }
@@ -160,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_rotation),
 	};
 

@@ -101,13 +101,33 @@ static void test_key_bytes(void **state)
 	buf_done(&again);
 }
 
-static void test_kinds(void **state)
+static void test_witness_key(void **state)
 {
-	static const char *const names[] = {"challenge", "baseline", "restart", "quarantine",
-					    "release",	 "scan",     "rekey",	"order_key"};
+	struct buf want = {0}, again = {0};
+	struct order o;
+	struct why why;
 
 	(void)state;
-	for (int k = ORDER_CHALLENGE; k <= ORDER_KEY; k++) {
+	read_data("tests/data/order/witness_key.json", &want);
+	assert_int_equal(order_parse(want.data, want.size, &o, &why), 0);
+	assert_int_equal(o.kind, ORDER_WITNESS_KEY);
+	assert_int_equal(o.key_size, 44);
+	assert_int_equal(o.head_size, 12);
+	assert_int_equal(order_write(&o, &again), 0);
+	assert_int_equal(again.size, want.size);
+	assert_memory_equal(again.data, want.data, want.size);
+	buf_done(&want);
+	buf_done(&again);
+}
+
+static void test_kinds(void **state)
+{
+	static const char *const names[] = {"challenge",  "baseline",  "restart",
+					    "quarantine", "release",   "scan",
+					    "rekey",	  "order_key", "witness_key"};
+
+	(void)state;
+	for (int k = ORDER_CHALLENGE; k <= ORDER_WITNESS_KEY; k++) {
 		struct order o = {.kind = (enum order_kind)k}, back;
 		struct buf text = {0};
 
@@ -118,11 +138,11 @@ static void test_kinds(void **state)
 		assert_int_equal(order_write(&o, &text), 0);
 		assert_int_equal(order_parse(text.data, text.size, &back, NULL), 0);
 		assert_int_equal(back.kind, k);
-		assert_int_equal(back.key_size, k == ORDER_KEY ? 91 : 0);
+		assert_int_equal(back.key_size, k >= ORDER_KEY ? 91 : 0);
 		buf_done(&text);
 	}
 	assert_null(order_kind_name((enum order_kind)0));
-	assert_null(order_kind_name((enum order_kind)9));
+	assert_null(order_kind_name((enum order_kind)10));
 	assert_null(order_kind_name((enum order_kind) - 1));
 }
 
@@ -178,9 +198,9 @@ static void test_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example), cmocka_unit_test(test_example_scan),
-		cmocka_unit_test(test_kinds),	cmocka_unit_test(test_key_bytes),
-		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_example),	    cmocka_unit_test(test_example_scan),
+		cmocka_unit_test(test_witness_key), cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_key_bytes),   cmocka_unit_test(test_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

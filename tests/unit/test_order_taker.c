@@ -314,6 +314,64 @@ static void test_key(void **state)
 	sign_key_free(weak);
 }
 
+/* Each change builds on what is on the disk: another witness, another key for orders, another witness. */
+static void test_witness(void **state)
+{
+	struct world *w = *state;
+	struct sign_key *one = NULL, *two = NULL, *p256 = NULL;
+	struct order o = order_of(w, 1, ORDER_WITNESS_KEY), k = order_of(w, 3, ORDER_KEY);
+	struct record kept = {.incarnation = 0};
+	struct buf first = {0}, second = {0}, other = {0}, b = {0};
+	struct why why;
+
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &one), 0);
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &two), 0);
+	assert_int_equal(sign_key_generate(SIGN_P256, &p256), 0);
+	assert_int_equal(sign_key_spki(one, &first), 0);
+	assert_int_equal(sign_key_spki(two, &second), 0);
+	assert_int_equal(sign_key_spki(p256, &other), 0);
+	memcpy(o.key, other.data, other.size);
+	o.key_size = other.size;
+	give(w, &o);
+	assert_int_equal(
+		lines(w, "\"number\":1,\"kind\":\"witness_key\"", "refused: it is no Ed25519"), 1);
+	memcpy(o.key, first.data, first.size);
+	o.key_size = first.size;
+	o.number = 2;
+	o.head_size = 7;
+	give(w, &o);
+	assert_int_equal(lines(w, "\"number\":2,\"kind\":\"witness_key\"", "\"result\":\"done\""),
+			 1);
+	memcpy(k.key, other.data, other.size);
+	k.key_size = other.size;
+	give(w, &k);
+	memcpy(o.key, second.data, second.size);
+	o.number = 4;
+	o.head_size = 9;
+	seal(&o, p256, WIRE_DSSE_ORDER, &b);
+	order_taker_take(w->taker, &b, 1);
+	assert_int_equal(order_taker_last(w->taker), 4);
+	buf_clear(&b);
+	assert_int_equal(fsio_read_file(fsio_system(), w->record_path, 65536, &b), 0);
+	assert_int_equal(record_parse(b.data, b.size, &kept, &why), 0);
+	assert_int_equal(kept.order_key.size, other.size);
+	assert_memory_equal(kept.order_key.data, other.data, other.size);
+	assert_int_equal(kept.witness_key.size, second.size);
+	assert_memory_equal(kept.witness_key.data, second.data, second.size);
+	assert_int_equal(kept.n_old_witnesses, w->record.witness_key.size > 0 ? 2 : 1);
+	assert_memory_equal(kept.old_witnesses[kept.n_old_witnesses - 1].key.data, first.data,
+			    first.size);
+	assert_int_equal(kept.old_witnesses[kept.n_old_witnesses - 1].size, 9);
+	record_done(&kept);
+	buf_done(&first);
+	buf_done(&second);
+	buf_done(&other);
+	buf_done(&b);
+	sign_key_free(one);
+	sign_key_free(two);
+	sign_key_free(p256);
+}
+
 /* A disk that does not keep the wish: the order is refused, and nothing stops. */
 static void test_rekey(void **state)
 {
@@ -553,9 +611,16 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_once_and_upwards), T(test_recovered),	 T(test_not_ours),
-		T(test_restart),	  T(test_key),		 T(test_rekey),
-		T(test_baseline),	  T(test_fetched_later), T(test_scan),
+		T(test_once_and_upwards),
+		T(test_recovered),
+		T(test_not_ours),
+		T(test_restart),
+		T(test_key),
+		T(test_rekey),
+		T(test_witness),
+		T(test_baseline),
+		T(test_fetched_later),
+		T(test_scan),
 		T(test_isolation),
 	};
 

@@ -46,6 +46,51 @@ static void test_example(void **state)
 	buf_done(&again);
 }
 
+/* Of its own time: keys of the witness before the one that it has. */
+static void test_witnesses(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct record r;
+	uint8_t key[3] = {1, 2, 0};
+
+	(void)state;
+	assert_int_equal(fsio_read_file(fsio_system(), "tests/data/record/record-witness.json",
+					65536, &text),
+			 0);
+	assert_int_equal(record_parse(text.data, text.size, &r, &why), 0);
+	assert_int_equal(r.n_old_witnesses, 2);
+	assert_int_equal(r.old_witnesses[0].size, 4);
+	assert_int_equal(r.old_witnesses[1].size, 4711);
+	assert_int_equal(r.old_witnesses[1].key.size, 44);
+	assert_int_equal(record_write(&r, &again), 0);
+	assert_int_equal(again.size, text.size);
+	assert_memory_equal(again.data, text.data, text.size);
+	/* The one that it has is no change; each other one is, until there are too many. */
+	assert_int_equal(record_change_witness(&r, r.witness_key.data, r.witness_key.size, 5000),
+			 0);
+	assert_int_equal(r.n_old_witnesses, 2);
+	for (uint32_t i = 2; i < RECORD_MAX_WITNESSES; i++) {
+		key[2] = (uint8_t)i;
+		assert_int_equal(record_change_witness(&r, key, sizeof(key), 5000 + i), 1);
+		assert_int_equal(r.n_old_witnesses, i + 1);
+		assert_int_equal(r.old_witnesses[i].size, 5000 + i);
+		assert_memory_equal(r.witness_key.data, key, sizeof(key));
+	}
+	assert_int_equal(r.old_witnesses[2].key.size, 44);
+	key[2] = 99;
+	assert_int_equal(record_change_witness(&r, key, sizeof(key), 6000), -E2BIG);
+	assert_int_not_equal(r.witness_key.data[2], 99);
+	buf_clear(&again);
+	assert_int_equal(record_write(&r, &again), 0);
+	record_done(&r);
+	assert_int_equal(record_parse(again.data, again.size, &r, &why), 0);
+	assert_int_equal(r.n_old_witnesses, RECORD_MAX_WITNESSES);
+	record_done(&r);
+	buf_done(&text);
+	buf_done(&again);
+}
+
 static void test_first_incarnation(void **state)
 {
 	struct buf text = {0}, again = {0};
@@ -147,9 +192,8 @@ static void test_transcript(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),
-		cmocka_unit_test(test_first_incarnation),
-		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_example),		  cmocka_unit_test(test_witnesses),
+		cmocka_unit_test(test_first_incarnation), cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_transcript),
 	};
 

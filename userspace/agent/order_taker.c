@@ -16,6 +16,7 @@
 #include "plumb/wire.h"
 
 #define MAX_ORDER 8192
+#define MAX_RECORD (64u * 1024)
 #define MAX_LIFE_MS (366ull * 86400000)
 
 struct order_taker {
@@ -243,25 +244,60 @@ static void fetch_baseline(struct order_taker *t, const struct order *o)
 		unfetched(t, strerror(-r));
 }
 
+/* As it lies on the disk: an order before this one may have changed it since the start. */
+static int read_record(const struct order_taker *t, struct record *ret, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf text = {0}, again = {0};
+	int r = fsio_read_file(t->o.io, t->o.record_path, MAX_RECORD, &text);
+
+	/* There is none where nothing was ever changed and enrolment left it elsewhere: the one that we began with, then. */
+	if (r == -ENOENT) {
+		r = record_write(t->o.record, &again);
+		return r < 0 ? r : record_parse(again.data, again.size, ret, ret_why);
+	}
+	return r < 0 ? r : record_parse(text.data, text.size, ret, ret_why);
+}
+
+static int write_record(const struct order_taker *t, const struct record *record)
+{
+	CLEANUP(buf_done) struct buf text = {0};
+	int r = record_write(record, &text);
+
+	return r < 0 ? r : fsio_replace_file(t->o.io, t->o.record_path, text.data, text.size, 0600);
+}
+
+static int check_kind(const struct order *o, enum sign_kind kind, const char *text,
+		      struct sign_key **ret, struct why *ret_why)
+{
+	struct sign_key *key = NULL;
+	int r = sign_key_from_spki(o->key, o->key_size, &key, ret_why);
+
+	if (r >= 0 && sign_key_kind(key) != kind)
+		r = why_set(ret_why, -EKEYREJECTED, "it is no %s key", text);
+	if (r >= 0)
+		*ret = key;
+	else
+		sign_key_free(key);
+	return r;
+}
+
 /* On the disk first: from here on orders may come that the old key does not sign any more. */
 static int keep_key(const struct order_taker *t, const struct order *o, struct sign_key **ret,
 		    struct why *ret_why)
 {
-	CLEANUP(buf_done) struct buf text = {0}, spki = {0};
-	struct record record = *t->o.record; /* borrowed, but for the key */
+	CLEANUP(record_done) struct record record = {.incarnation = 0};
 	struct sign_key *key = NULL;
-	int r = sign_key_from_spki(o->key, o->key_size, &key, ret_why);
+	int r = check_kind(o, SIGN_P256, "P-256", &key, ret_why);
 
-	if (r >= 0 && sign_key_kind(key) != SIGN_P256)
-		r = why_set(ret_why, -EKEYREJECTED, "it is no P-256 key");
-	buf_put(&spki, o->key, o->key_size);
-	record.order_key = spki;
 	if (r >= 0)
-		r = buf_status(&spki);
+		r = read_record(t, &record, ret_why);
+	if (r >= 0) {
+		buf_clear(&record.order_key);
+		buf_put(&record.order_key, o->key, o->key_size);
+		r = buf_status(&record.order_key);
+	}
 	if (r >= 0)
-		r = record_write(&record, &text);
-	if (r >= 0)
-		r = fsio_replace_file(t->o.io, t->o.record_path, text.data, text.size, 0600);
+		r = write_record(t, &record);
 	if (r < 0) {
 		sign_key_free(key);
 		return ret_why->text[0] ? r : why_set(ret_why, r, "%s", strerror(-r));
@@ -270,9 +306,17 @@ static int keep_key(const struct order_taker *t, const struct order *o, struct s
 	return 0;
 }
 
-static void take_key(struct order_taker *t, const struct order *o)
+static void tell_key(struct order_taker *t, const struct order *o, int r, const struct why *why)
 {
 	char result[320];
+
+	snprintf(result, sizeof(result), "refused: %.300s", why->text);
+	finish(t, o, r < 0 ? result : "done");
+	t->o.evidence(t->o.ctx);
+}
+
+static void take_key(struct order_taker *t, const struct order *o)
+{
 	struct why why = {""};
 	struct sign_key *key = NULL;
 	int r = keep_key(t, o, &key, &why);
@@ -281,9 +325,30 @@ static void take_key(struct order_taker *t, const struct order *o)
 		sign_key_free(t->key);
 		t->key = key;
 	}
-	snprintf(result, sizeof(result), "refused: %.300s", why.text);
-	finish(t, o, r < 0 ? result : "done");
-	t->o.evidence(t->o.ctx);
+	tell_key(t, o, r, &why);
+}
+
+/* Whoever checks this ledger goes by its record; what the key before cosigned stays good, up to the head that the order names. */
+static void take_witness(struct order_taker *t, const struct order *o)
+{
+	CLEANUP(record_done) struct record record = {.incarnation = 0};
+	struct sign_key *key = NULL;
+	struct why why = {""};
+	int r = check_kind(o, SIGN_ED25519, "Ed25519", &key, &why);
+
+	sign_key_free(key);
+	if (r >= 0)
+		r = read_record(t, &record, &why);
+	if (r >= 0)
+		r = record_change_witness(&record, o->key, o->key_size, o->head_size);
+	if (r == -E2BIG)
+		why_set(&why, r, "the record holds %u keys of witnesses already",
+			RECORD_MAX_WITNESSES);
+	if (r > 0)
+		r = write_record(t, &record);
+	if (r < 0 && !why.text[0])
+		why_set(&why, r, "%s", strerror(-r));
+	tell_key(t, o, r, &why);
 }
 
 /* What stands in this ledger ends with the line that says so; the next one names it as its predecessor. */
@@ -338,6 +403,9 @@ static void carry_out(struct order_taker *t, const struct order *o)
 		break;
 	case ORDER_KEY:
 		take_key(t, o);
+		break;
+	case ORDER_WITNESS_KEY:
+		take_witness(t, o);
 		break;
 	case ORDER_REKEY:
 		take_rekey(t, o);

@@ -14,6 +14,7 @@
 struct ledger_vouch {
 	struct record record;
 	struct sign_key *event, *witness;
+	struct sign_key *old_witnesses[RECORD_MAX_WITNESSES];
 };
 
 static int check_event_key(struct ledger_vouch *v, struct why *ret_why)
@@ -47,6 +48,10 @@ int ledger_vouch_open(const void *record, size_t size, struct ledger_vouch **ret
 	if (r >= 0 && v->record.witness_key.size > 0)
 		r = sign_key_from_spki(v->record.witness_key.data, v->record.witness_key.size,
 				       &v->witness, ret_why);
+	for (uint32_t i = 0; r >= 0 && i < v->record.n_old_witnesses; i++)
+		r = sign_key_from_spki(v->record.old_witnesses[i].key.data,
+				       v->record.old_witnesses[i].key.size, &v->old_witnesses[i],
+				       ret_why);
 	if (r < 0) {
 		ledger_vouch_free(v);
 		return r;
@@ -61,6 +66,8 @@ struct ledger_vouch *ledger_vouch_free(struct ledger_vouch *v)
 		return NULL;
 	sign_key_free(v->event);
 	sign_key_free(v->witness);
+	for (uint32_t i = 0; i < RECORD_MAX_WITNESSES; i++)
+		sign_key_free(v->old_witnesses[i]);
 	record_done(&v->record);
 	free(v);
 	return NULL;
@@ -69,6 +76,27 @@ struct ledger_vouch *ledger_vouch_free(struct ledger_vouch *v)
 const struct record *ledger_vouch_record(const struct ledger_vouch *v)
 {
 	return &v->record;
+}
+
+/* 0: it is none of theirs; 1: one that cosigned heads of this size. Later ones are for its successor to sign, whoever has the old key now. */
+static int check_old_witnesses(const struct ledger_vouch *v, const struct checkpoint *c,
+			       const struct buf *line, uint64_t *ret_time_s, struct why *ret_why)
+{
+	for (uint32_t i = 0; i < v->record.n_old_witnesses; i++) {
+		uint64_t to = v->record.old_witnesses[i].size;
+		int r = checkpoint_check(c, CHECKPOINT_SIG_COSIGN, v->record.witness_name,
+					 v->old_witnesses[i], (char *)line->data, line->size,
+					 ret_time_s, ret_why);
+
+		if (r == -ENOENT)
+			continue;
+		if (r >= 0 && c->size > to)
+			return why_set(ret_why, -EBADMSG,
+				       "note: by a witness's key that ended with line %llu",
+				       (unsigned long long)to);
+		return r < 0 ? r : 1;
+	}
+	return 0;
 }
 
 int ledger_vouch_note(const struct ledger_vouch *v, const struct checkpoint *c, const char *line,
@@ -85,6 +113,7 @@ int ledger_vouch_note(const struct ledger_vouch *v, const struct checkpoint *c, 
 		{LEDGER_VOUCH_EVENT_KEY, CHECKPOINT_SIG_P256, v->record.origin, v->event},
 		{LEDGER_VOUCH_WITNESS, CHECKPOINT_SIG_COSIGN, v->record.witness_name, v->witness},
 	};
+	uint64_t old_s = 0;
 	int r;
 
 	buf_puts(&b, DASH);
@@ -105,8 +134,13 @@ int ledger_vouch_note(const struct ledger_vouch *v, const struct checkpoint *c, 
 		r = r == -ENOENT ? 0 : r;
 	}
 	if (r >= 0)
-		*ret_who = LEDGER_VOUCH_NOBODY;
-	return r;
+		r = check_old_witnesses(v, c, &b, &old_s, ret_why);
+	if (r < 0)
+		return r;
+	*ret_who = r > 0 ? LEDGER_VOUCH_WITNESS : LEDGER_VOUCH_NOBODY;
+	if (r > 0)
+		*ret_time_s = old_s;
+	return 0;
 }
 
 static int get_pcrs(const json_t *line, struct quote_pcrs *ret, struct why *ret_why)

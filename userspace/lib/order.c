@@ -12,11 +12,21 @@
 #define ORDER_MAX 8192
 
 static const char *const names[] = {
-	[ORDER_CHALLENGE] = "challenge", [ORDER_BASELINE] = "baseline",
-	[ORDER_RESTART] = "restart",	 [ORDER_QUARANTINE] = "quarantine",
-	[ORDER_RELEASE] = "release",	 [ORDER_SCAN] = "scan",
-	[ORDER_REKEY] = "rekey",	 [ORDER_KEY] = "order_key",
+	[ORDER_CHALLENGE] = "challenge",
+	[ORDER_BASELINE] = "baseline",
+	[ORDER_RESTART] = "restart",
+	[ORDER_QUARANTINE] = "quarantine",
+	[ORDER_RELEASE] = "release",
+	[ORDER_SCAN] = "scan",
+	[ORDER_REKEY] = "rekey",
+	[ORDER_KEY] = "order_key",
+	[ORDER_WITNESS_KEY] = "witness_key",
 };
+
+static bool has_key(enum order_kind k)
+{
+	return k == ORDER_KEY || k == ORDER_WITNESS_KEY;
+}
 
 const char *order_kind_name(enum order_kind k)
 {
@@ -46,7 +56,7 @@ int order_write(const struct order *o, struct buf *ret)
 	jsonl_uint(&j, "life_ms", o->life_ms);
 	jsonl_hex(&j, "document", o->document.bytes, DIGEST_SIZE);
 	jsonl_uint(&j, "version", o->version);
-	if (o->kind == ORDER_KEY)
+	if (has_key(o->kind))
 		jsonl_base64(&j, "key", o->key, o->key_size);
 	jsonl_end(&j);
 	return buf_status(ret);
@@ -112,10 +122,12 @@ static int get_rest(const json_t *o, struct order *ret, struct why *ret_why)
 static int get_key(const json_t *o, struct order *ret, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf key = {0};
-	int r = ret->kind == ORDER_KEY ? jsonl_get_base64(o, "key", sizeof(ret->key), &key, ret_why)
-				       : 0;
+	int r;
 
-	if (r < 0 || ret->kind != ORDER_KEY)
+	if (!has_key(ret->kind))
+		return 0;
+	r = jsonl_get_base64(o, "key", sizeof(ret->key), &key, ret_why);
+	if (r < 0)
 		return r;
 	if (key.size == 0)
 		return why_set(ret_why, -EBADMSG, "\"key\" is empty");

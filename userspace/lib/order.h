@@ -22,6 +22,7 @@ enum order_kind {
 	ORDER_RELEASE = 5,	/* "release" */
 	ORDER_SCAN = 6,		/* "scan": look at everything again now, then evidence */
 	ORDER_KEY = 8,		/* "order_key": the verifier's other key signs orders and verdicts from here on */
+	ORDER_WITNESS_KEY = 9,	/* "witness_key": another key cosigns what comes after head_size; the one before stays good for what it cosigned */
 	ORDER_REKEY = 7,	/* "rekey": make new keys and enrol with them, in a new incarnation */
 };
 
@@ -38,7 +39,7 @@ struct order {
 	uint64_t life_ms;		/* on the node's boot time, from receipt */
 	struct digest document;		/* baseline */
 	uint64_t version;		/* baseline */
-	uint8_t key[ORDER_MAX_KEY];	/* order_key: SPKI DER, P-256 */
+	uint8_t key[ORDER_MAX_KEY];	/* order_key: SPKI DER, P-256; witness_key: Ed25519 */
 	size_t key_size;		/* 0 for all others, which do not have that member */
 };
 

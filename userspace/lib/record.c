@@ -23,6 +23,8 @@ void record_done(struct record *r)
 		buf_done(owned[i]);
 	for (uint32_t i = 0; i < RECORD_MAX_KEYS; i++)
 		buf_done(&r->baseline_keys[i]);
+	for (uint32_t i = 0; i < RECORD_MAX_WITNESSES; i++)
+		buf_done(&r->old_witnesses[i].key);
 	*r = (struct record){.incarnation = 0};
 }
 
@@ -44,12 +46,26 @@ static void put_predecessor(struct jsonl *j, const struct record *r)
 	jsonl_close(j);
 }
 
+static void put_old_witnesses(struct jsonl *j, const struct record *r)
+{
+	if (r->n_old_witnesses == 0)
+		return;
+	jsonl_array(j, "witnesses_before");
+	for (uint32_t i = 0; i < r->n_old_witnesses; i++) {
+		jsonl_object(j, NULL);
+		put_blob(j, "key", &r->old_witnesses[i].key);
+		jsonl_uint(j, "size", r->old_witnesses[i].size);
+		jsonl_close(j);
+	}
+	jsonl_close(j);
+}
+
 int record_write(const struct record *r, struct buf *ret)
 {
 	char enrolled[CLOCK_TEXT_SIZE];
 	struct jsonl j;
 
-	if (r->n_baseline_keys > RECORD_MAX_KEYS)
+	if (r->n_baseline_keys > RECORD_MAX_KEYS || r->n_old_witnesses > RECORD_MAX_WITNESSES)
 		return -EINVAL;
 	clock_text(r->enrolled_ns, enrolled);
 	jsonl_begin(&j, ret);
@@ -67,6 +83,7 @@ int record_write(const struct record *r, struct buf *ret)
 	put_blob(&j, "event_sig", &r->event_sig);
 	jsonl_str(&j, "witness_name", r->witness_name);
 	put_blob(&j, "witness_key", &r->witness_key);
+	put_old_witnesses(&j, r);
 	put_blob(&j, "order_key", &r->order_key);
 	jsonl_array(&j, "baseline_keys");
 	for (uint32_t i = 0; i < r->n_baseline_keys; i++)
@@ -118,6 +135,33 @@ static int get_keys(const json_t *o, struct record *ret, struct why *ret_why)
 			return why_set(ret_why, -EBADMSG,
 				       "\"baseline_keys\"[%zu] is not a key in base64", i);
 		ret->n_baseline_keys++;
+	}
+	return 0;
+}
+
+/* A member of its own time: most records have none. */
+static int get_old_witnesses(const json_t *o, struct record *ret, struct why *ret_why)
+{
+	json_t *all, *item;
+	size_t i;
+	int r = 0;
+
+	if (!json_object_get(o, "witnesses_before"))
+		return 0;
+	r = jsonl_get_array(o, "witnesses_before", RECORD_MAX_WITNESSES, &all, ret_why);
+	if (r < 0)
+		return r;
+	json_array_foreach (all, i, item) {
+		struct buf *key = &ret->old_witnesses[ret->n_old_witnesses++].key;
+
+		r = jsonl_get_base64(item, "key", MAX_BLOB, key, ret_why);
+		if (r >= 0)
+			r = jsonl_get_uint(item, "size", INT64_MAX, &ret->old_witnesses[i].size,
+					   ret_why);
+		if (r >= 0 && key->size == 0)
+			r = why_set(ret_why, -EBADMSG, "\"witnesses_before\"[%zu] has no key", i);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -199,6 +243,8 @@ static int get_all(const json_t *o, struct record *ret, struct why *ret_why)
 		r = jsonl_get_text(o, "witness_name", ret->witness_name, sizeof(ret->witness_name),
 				   ret_why);
 	if (r >= 0)
+		r = get_old_witnesses(o, ret, ret_why);
+	if (r >= 0)
 		r = get_keys(o, ret, ret_why);
 	if (r >= 0)
 		r = get_predecessor(o, ret, ret_why);
@@ -224,6 +270,30 @@ int record_parse(const void *data, size_t size, struct record *ret, struct why *
 	}
 	*ret = found;
 	return 0;
+}
+
+int record_change_witness(struct record *r, const void *spki, size_t spki_size, uint64_t size)
+{
+	struct buf key = {0};
+	uint32_t n = r->n_old_witnesses;
+
+	if (r->witness_key.size == spki_size && memcmp(r->witness_key.data, spki, spki_size) == 0)
+		return 0;
+	if (n == RECORD_MAX_WITNESSES)
+		return -E2BIG;
+	buf_put(&key, spki, spki_size);
+	if (buf_status(&key) < 0)
+		return buf_status(&key);
+	/* Where no verifier had enrolled it, there was none. */
+	if (r->witness_key.size > 0) {
+		r->old_witnesses[n].key = r->witness_key;
+		r->old_witnesses[n].size = size;
+		r->n_old_witnesses++;
+	} else {
+		buf_done(&r->witness_key);
+	}
+	r->witness_key = key;
+	return 1;
 }
 
 int record_transcript(const char *session, const struct buf_view *ek, const struct buf_view *ak,

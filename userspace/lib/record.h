@@ -14,6 +14,7 @@
 #include "why.h"
 
 #define RECORD_MAX_KEYS 8
+#define RECORD_MAX_WITNESSES 16
 
 struct record {
 	char node[65];			/* node id */
@@ -25,6 +26,11 @@ struct record {
 	struct buf event_attest, event_sig;			/* TPM2_Certify of the event key */
 	char witness_name[256];					/* cosigner's key name */
 	struct buf witness_key;					/* SPKI DER, Ed25519; empty: no verifier yet */
+	struct {						/* those before it, the oldest first: good for heads of at most so many lines */
+		struct buf key;
+		uint64_t size;
+	} old_witnesses[RECORD_MAX_WITNESSES];
+	uint32_t n_old_witnesses;
 	struct buf order_key;					/* SPKI DER, P-256: signs orders and verdicts; empty: no verifier yet */
 	struct buf baseline_keys[RECORD_MAX_KEYS];		/* SPKI DER: who may sign baselines and offline orders */
 	uint32_t n_baseline_keys;
@@ -37,6 +43,8 @@ struct record {
 void record_done(struct record *r);
 int record_write(const struct record *r, struct buf *ret);			/* one JSON object, LF at the end */
 int record_parse(const void *data, size_t size, struct record *ret, struct why *ret_why);
+/* Another key cosigns from the head of so many lines on; the one before joins the old ones. 1: so it is; 0: it is that one already. -E2BIG: too many. */
+int record_change_witness(struct record *r, const void *spki, size_t spki_size, uint64_t size);
 /* The event key's note name is the origin. Transcript of enrolment: SHA-256("plumb-enrol-v1" ‖ u32be-sized fields). */
 int record_transcript(const char *session, const struct buf_view *ek, const struct buf_view *ak, const struct buf_view *event,
 		      const struct digest *client_key, const char *label, struct digest *ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * key_orders.h: tells every node of the key that signs orders from here on, once a key, by an order that the old one signs, too. In: the store,
- * at the start, while there is an old key. Out: orders, a line in the log.
+ * key_orders.h: tells every node of the key that signs orders from here on, by an order that the old one signs, too, and of the one that
+ * cosigns; once a key. In: the store, at the start. Out: orders, the records that are kept of nodes, a line in the log.
  */
 #ifndef PLUMB_KEY_ORDERS_H
 #define PLUMB_KEY_ORDERS_H

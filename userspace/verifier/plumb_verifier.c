@@ -376,7 +376,10 @@ static int command(const struct verifier_settings *s, int n, char **words, struc
 	if (strcmp(words[0], "operator") == 0 && n == 2 && strcmp(words[1], "list") == 0)
 		return verifier_operators_list(s->data_dir, ret_why);
 	if (strcmp(words[0], "key") == 0 && n == 2 && strcmp(words[1], "rotate") == 0)
-		return verifier_setup_rotate(io, s->data_dir, ret_why);
+		return verifier_setup_rotate(io, s->data_dir, false, ret_why);
+	if (strcmp(words[0], "key") == 0 && n == 3 && strcmp(words[1], "rotate") == 0 &&
+	    strcmp(words[2], "witness") == 0)
+		return verifier_setup_rotate(io, s->data_dir, true, ret_why);
 	if (strcmp(words[0], "key") == 0 && n == 2 && strcmp(words[1], "finish") == 0)
 		return verifier_setup_finish(io, s->data_dir, ret_why);
 	return why_set(ret_why, -EINVAL, "no such command: %.60s", words[0]);

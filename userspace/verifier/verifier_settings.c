@@ -86,7 +86,7 @@ static const struct conf_table table = {
 	.program = "plumb-verifier",
 	.summary = "Appraises what nodes send, gives verdicts, and keeps bad nodes away from work.",
 	.usage = "[OPTION…] [init [OPERATOR] | operator add NAME ROLE [CSR.pem] | operator revoke "
-		 "NAME | operator list | key rotate | key finish]",
+		 "NAME | operator list | key rotate [witness] | key finish]",
 	.file = "/etc/plumbline/plumb-verifier.yaml",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),

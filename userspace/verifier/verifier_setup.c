@@ -227,16 +227,26 @@ static int read_old(const struct fsio *io, const char *dir, const struct sign_ke
 	return r < 0 ? r : 0;
 }
 
-int verifier_setup_rotate(const struct fsio *io, const char *dir, struct why *ret_why)
+/* What the key before cosigned stays good by the records that name it; nothing more is asked of it, so that nobody keeps it. */
+static int rotate_witness(const struct fsio *io, const char *dir)
+{
+	struct sign_key *key = NULL;
+	int r = verifier_files_make_key(io, dir, "witness.key", SIGN_ED25519, &key);
+
+	sign_key_free(key);
+	if (r >= 0)
+		puts("Another key cosigns from the next start on. Each node is ordered to take it "
+		     "into its record, which keeps the old one for what it cosigned; one that was "
+		     "away takes it when it is back.");
+	return r;
+}
+
+static int rotate_verdict(const struct fsio *io, const char *dir, struct why *ret_why)
 {
 	CLEANUP(verifier_files_wipe) struct buf pem = {0};
 	struct sign_key *verdict = NULL, *old = NULL, *key = NULL;
-	int lock = -1, r = verifier_files_ready(io, dir, ret_why);
+	int r = verifier_files_read_key(io, dir, "verdict.key", &verdict, ret_why);
 
-	if (r >= 0)
-		r = verifier_files_lock(dir, &lock, ret_why);
-	if (r >= 0)
-		r = verifier_files_read_key(io, dir, "verdict.key", &verdict, ret_why);
 	if (r >= 0)
 		r = read_old(io, dir, verdict, &old, ret_why);
 	if (r >= 0 && old)
@@ -260,6 +270,17 @@ int verifier_setup_rotate(const struct fsio *io, const char *dir, struct why *re
 	sign_key_free(verdict);
 	sign_key_free(old);
 	sign_key_free(key);
+	return r;
+}
+
+int verifier_setup_rotate(const struct fsio *io, const char *dir, bool witness, struct why *ret_why)
+{
+	int lock = -1, r = verifier_files_ready(io, dir, ret_why);
+
+	if (r >= 0)
+		r = verifier_files_lock(dir, &lock, ret_why);
+	if (r >= 0)
+		r = witness ? rotate_witness(io, dir) : rotate_verdict(io, dir, ret_why);
 	if (lock >= 0)
 		close(lock);
 	return r < 0 && !ret_why->text[0] ? why_set(ret_why, r, "%.150s: %s", dir, strerror(-r))

@@ -26,9 +26,9 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 int verifier_setup_keys(const struct fsio *io, const char *dir, const struct conf_list *hosts, struct verifier_keys *ret, struct why *ret_why);
 /*
  * The key that signs verdicts and orders becomes the old one, which goes on to sign orders beside the new one, until finish. -EEXIST: that is
- * under way. -EBUSY: the verifier serves. finish: -ENOENT: there is no old one.
+ * under way. -EBUSY: the verifier serves. finish: -ENOENT: there is no old one. Of the witness: another key at once; nodes' records know both.
  */
-int verifier_setup_rotate(const struct fsio *io, const char *dir, struct why *ret_why);
+int verifier_setup_rotate(const struct fsio *io, const char *dir, bool witness, struct why *ret_why);
 int verifier_setup_finish(const struct fsio *io, const char *dir, struct why *ret_why);
 
 #endif
