@@ -268,108 +268,63 @@ static void test_not_ours(void **state)
 	buf_done(&b);
 }
 
-/* The verifier's other key: on the disk, then believed, and the old one no more. */
-static void test_key(void **state)
+static void put_key(struct order *o, const struct buf *spki, uint64_t number, uint64_t head_size)
 {
-	struct world *w = *state;
-	struct order o = order_of(w, 1, ORDER_KEY);
-	struct sign_key *other = NULL, *weak = NULL;
-	struct record kept = {.incarnation = 0};
-	struct buf spki = {0}, b = {0};
-	struct why why;
-
-	assert_int_equal(sign_key_generate(SIGN_P256, &other), 0);
-	assert_int_equal(sign_key_generate(SIGN_ED25519, &weak), 0);
-	assert_int_equal(sign_key_spki(weak, &spki), 0);
-	memcpy(o.key, spki.data, spki.size);
-	o.key_size = spki.size;
-	give(w, &o);
-	assert_int_equal(lines(w, "\"number\":1,\"kind\":\"order_key\"", "refused: it is no P-256"),
-			 1);
-	assert_int_not_equal(access(w->record_path, F_OK), 0);
-	buf_clear(&spki);
-	assert_int_equal(sign_key_spki(other, &spki), 0);
-	memcpy(o.key, spki.data, spki.size);
-	o.key_size = spki.size;
-	o.number = 2;
-	give(w, &o);
-	assert_int_equal(lines(w, "\"number\":2,\"kind\":\"order_key\"", "\"result\":\"done\""), 1);
-	assert_int_equal(fsio_read_file(fsio_system(), w->record_path, 65536, &b), 0);
-	assert_int_equal(record_parse(b.data, b.size, &kept, &why), 0);
-	assert_int_equal(kept.order_key.size, spki.size);
-	assert_memory_equal(kept.order_key.data, spki.data, spki.size);
-	assert_memory_equal(kept.ak_public.data, w->record.ak_public.data, kept.ak_public.size);
-	record_done(&kept);
-	buf_clear(&b);
-	/* The old one's word is none now; the new one's is. */
-	o = order_of(w, 3, ORDER_CHALLENGE);
-	give(w, &o);
-	assert_int_equal(order_taker_last(w->taker), 2);
-	seal(&o, other, WIRE_DSSE_ORDER, &b);
-	order_taker_take(w->taker, &b, 1);
-	assert_int_equal(order_taker_last(w->taker), 3);
-	buf_done(&b);
-	buf_done(&spki);
-	sign_key_free(other);
-	sign_key_free(weak);
+	memcpy(o->key, spki->data, spki->size);
+	o->key_size = spki->size;
+	o->number = number;
+	o->head_size = head_size;
 }
 
-/* Each change builds on what is on the disk: another witness, another key for orders, another witness. */
-static void test_witness(void **state)
+/*
+ * The verifier's other keys: on the disk, then believed, and the old one for orders no more. Each change builds on what is there: another
+ * witness, another key for orders, another witness.
+ */
+static void test_keys(void **state)
 {
 	struct world *w = *state;
-	struct sign_key *one = NULL, *two = NULL, *p256 = NULL;
+	struct sign_key *keys[3] = {NULL}; /* two witnesses, and one for orders */
 	struct order o = order_of(w, 1, ORDER_WITNESS_KEY), k = order_of(w, 3, ORDER_KEY);
 	struct record kept = {.incarnation = 0};
-	struct buf first = {0}, second = {0}, other = {0}, b = {0};
+	struct buf spki[3] = {{0}}, b = {0};
 	struct why why;
+	uint32_t last = w->record.witness_key.size > 0;
 
-	assert_int_equal(sign_key_generate(SIGN_ED25519, &one), 0);
-	assert_int_equal(sign_key_generate(SIGN_ED25519, &two), 0);
-	assert_int_equal(sign_key_generate(SIGN_P256, &p256), 0);
-	assert_int_equal(sign_key_spki(one, &first), 0);
-	assert_int_equal(sign_key_spki(two, &second), 0);
-	assert_int_equal(sign_key_spki(p256, &other), 0);
-	memcpy(o.key, other.data, other.size);
-	o.key_size = other.size;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sign_key_generate(i < 2 ? SIGN_ED25519 : SIGN_P256, &keys[i]), 0);
+		assert_int_equal(sign_key_spki(keys[i], &spki[i]), 0);
+	}
+	put_key(&o, &spki[2], 1, 0);
 	give(w, &o);
-	assert_int_equal(
-		lines(w, "\"number\":1,\"kind\":\"witness_key\"", "refused: it is no Ed25519"), 1);
-	memcpy(o.key, first.data, first.size);
-	o.key_size = first.size;
-	o.number = 2;
-	o.head_size = 7;
+	assert_int_not_equal(access(w->record_path, F_OK), 0);
+	assert_int_equal(lines(w, "\"kind\":\"witness_key\"", "refused: it is no Ed25519"), 1);
+	put_key(&o, &spki[0], 2, 7);
 	give(w, &o);
-	assert_int_equal(lines(w, "\"number\":2,\"kind\":\"witness_key\"", "\"result\":\"done\""),
-			 1);
-	memcpy(k.key, other.data, other.size);
-	k.key_size = other.size;
+	assert_int_equal(lines(w, "\"kind\":\"witness_key\"", "\"result\":\"done\""), 1);
+	put_key(&k, &spki[2], 3, 0);
 	give(w, &k);
-	memcpy(o.key, second.data, second.size);
-	o.number = 4;
-	o.head_size = 9;
-	seal(&o, p256, WIRE_DSSE_ORDER, &b);
+	assert_int_equal(lines(w, "\"kind\":\"order_key\"", "\"result\":\"done\""), 1);
+	put_key(&o, &spki[1], 4, 9);
+	give(w, &o);
+	assert_int_equal(order_taker_last(w->taker), 3);
+	seal(&o, keys[2], WIRE_DSSE_ORDER, &b);
 	order_taker_take(w->taker, &b, 1);
 	assert_int_equal(order_taker_last(w->taker), 4);
 	buf_clear(&b);
 	assert_int_equal(fsio_read_file(fsio_system(), w->record_path, 65536, &b), 0);
 	assert_int_equal(record_parse(b.data, b.size, &kept, &why), 0);
-	assert_int_equal(kept.order_key.size, other.size);
-	assert_memory_equal(kept.order_key.data, other.data, other.size);
-	assert_int_equal(kept.witness_key.size, second.size);
-	assert_memory_equal(kept.witness_key.data, second.data, second.size);
-	assert_int_equal(kept.n_old_witnesses, w->record.witness_key.size > 0 ? 2 : 1);
-	assert_memory_equal(kept.old_witnesses[kept.n_old_witnesses - 1].key.data, first.data,
-			    first.size);
-	assert_int_equal(kept.old_witnesses[kept.n_old_witnesses - 1].size, 9);
+	assert_memory_equal(kept.ak_public.data, w->record.ak_public.data, kept.ak_public.size);
+	assert_memory_equal(kept.order_key.data, spki[2].data, spki[2].size);
+	assert_memory_equal(kept.witness_key.data, spki[1].data, spki[1].size);
+	assert_int_equal(kept.n_old_witnesses, last + 1);
+	assert_memory_equal(kept.old_witnesses[last].key.data, spki[0].data, spki[0].size);
+	assert_int_equal(kept.old_witnesses[last].size, 9);
 	record_done(&kept);
-	buf_done(&first);
-	buf_done(&second);
-	buf_done(&other);
 	buf_done(&b);
-	sign_key_free(one);
-	sign_key_free(two);
-	sign_key_free(p256);
+	for (int i = 0; i < 3; i++) {
+		sign_key_free(keys[i]);
+		buf_done(&spki[i]);
+	}
 }
 
 /* A disk that does not keep the wish: the order is refused, and nothing stops. */
@@ -611,16 +566,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_once_and_upwards),
-		T(test_recovered),
-		T(test_not_ours),
-		T(test_restart),
-		T(test_key),
-		T(test_rekey),
-		T(test_witness),
-		T(test_baseline),
-		T(test_fetched_later),
-		T(test_scan),
+		T(test_once_and_upwards), T(test_recovered),	 T(test_not_ours),
+		T(test_restart),	  T(test_rekey),	 T(test_keys),
+		T(test_baseline),	  T(test_fetched_later), T(test_scan),
 		T(test_isolation),
 	};
 

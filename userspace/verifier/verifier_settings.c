@@ -54,7 +54,8 @@ static const struct conf_option options[] = {
 	OPTION(admission_dry_run, CONF_BOOL, "false", 0, 0,
 	       "say what would be refused, and refuse nothing"),
 	OPTION(kube_deeds, CONF_LIST, NULL, 0, 0,
-	       "what is done to nodes there: taint unattested label annotation condition event cordon evict; none "
+	       "what is done to nodes there: taint unattested label annotation condition event "
+	       "cordon evict; none "
 	       "given: all but the last two"),
 	OPTION(contain_percent, CONF_UINT, "10", 0, 100,
 	       "never more of the nodes are contained at once, but always one"),
