@@ -12,6 +12,7 @@
 #include "cmd_drift.h"
 #include "cmd_ek.h"
 #include "cmd_events.h"
+#include "cmd_gate.h"
 #include "cmd_incident.h"
 #include "cmd_ledger.h"
 #include "cmd_node.h"
@@ -29,6 +30,7 @@ static const struct command {
 	{"node", cmd_node,
 	 "list | show | explain | approve | release | retire | revoke | rekey | bind | restart | "
 	 "challenge | scan"},
+	{"gate", cmd_gate, "may work go to these nodes? For pipelines, also offline"},
 	{"drift", cmd_drift, "summary | list | acknowledge what is not as it should be"},
 	{"events", cmd_events, "the verifier's log, as it comes"},
 	{"baseline", cmd_baseline,

@@ -11,6 +11,8 @@
 
 #define MAX_JWT (1024u * 1024)
 #define MAX_HEADER 4096
+#define MAX_SET 65536
+#define MAX_KEYS 64
 
 static int key_id(const struct sign_key *key, char ret[DIGEST_HEX_SIZE])
 {
@@ -127,6 +129,66 @@ int jwt_open(const char *jwt, size_t size, const struct sign_key *key, struct bu
 		return why_set(ret_why, -EBADMSG, "token's claims are not base64url");
 	buf_put(ret_claims, claims.data, claims.size);
 	return buf_status(ret_claims);
+}
+
+/* One member of a set. -ENOENT: it is for something else. */
+static int read_jwk(const json_t *o, struct sign_key **ret, struct why *ret_why)
+{
+	/* SubjectPublicKeyInfo of a P-256 key, up to its point. */
+	static const uint8_t head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+				       0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+				       0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
+	static const char *const fixed[][2] = {{"kty", "EC"}, {"crv", "P-256"}};
+	CLEANUP(buf_done) struct buf spki = {0};
+	const char *text;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (jsonl_get_str(o, fixed[i][0], 16, &text, NULL) < 0 ||
+		    strcmp(text, fixed[i][1]) != 0)
+			return -ENOENT;
+	if (jsonl_get_str(o, "use", 16, &text, NULL) == 0 && strcmp(text, "sig") != 0)
+		return -ENOENT;
+	if (jsonl_get_str(o, "alg", 16, &text, NULL) == 0 && strcmp(text, "ES256") != 0)
+		return -ENOENT;
+	buf_put(&spki, head, sizeof(head));
+	for (int i = 0; i < 2; i++) {
+		size_t before = spki.size;
+
+		if (jsonl_get_str(o, i == 0 ? "x" : "y", 64, &text, ret_why) < 0 ||
+		    digest_from_base64_url(text, strlen(text), &spki) < 0 ||
+		    spki.size - before != 32)
+			return why_set(ret_why, -EBADMSG, "key set: a key's point is broken");
+	}
+	return sign_key_from_spki(spki.data, spki.size, ret, ret_why);
+}
+
+int jwt_open_by_set(const char *jwt, size_t size, const char *set, size_t set_size,
+		    struct buf *ret_claims, struct why *ret_why)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	json_t *keys = NULL, *one;
+	size_t i;
+	int r = jsonl_parse(set, set_size, MAX_SET, &o, ret_why);
+
+	if (r >= 0)
+		r = jsonl_get_array(o, "keys", MAX_KEYS, &keys, ret_why);
+	if (r < 0)
+		return -EBADMSG;
+	r = why_set(ret_why, -EKEYREJECTED, "no key of the set is for ES256");
+	json_array_foreach (keys, i, one) {
+		struct sign_key *key = NULL;
+		int k = read_jwk(one, &key, ret_why);
+
+		if (k >= 0)
+			r = jwt_open(jwt, size, key, ret_claims, ret_why);
+		else if (k != -ENOENT)
+			r = k;
+		sign_key_free(key);
+		/* A token that is broken is so for every key. */
+		if (r >= 0)
+			return r;
+	}
+	return r;
 }
 
 static int put_jwk(struct jsonl *j, const struct sign_key *key)
