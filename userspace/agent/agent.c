@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "exec_pair.h"
+#include "kubelet_key.h"
 #include "ledger_writer.h"
 #include "log.h"
 #include "order_taker.h"
@@ -55,6 +56,7 @@ struct agent {
 	struct surface *surface;
 	struct own_life *own_life;
 	struct isolate *isolate; /* borrowed */
+	struct kubelet_key *kubelet_key;
 };
 
 static int open_tables(struct agent *a, const struct agent_options *o, struct why *ret_why)
@@ -385,14 +387,9 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 	r = ledger_writer_open(a->base, &writer, &a->writer, ret_why);
 	if (r < 0)
 		return r;
-	a->retention = (struct retention){.writer = a->writer,
-					  .clock = o->clock,
-					  .io = o->io,
-					  .dir = o->ledger_dir,
-					  .keep_ms = o->keep_ms,
-					  .keep_size = o->keep_size,
-					  .last_order = last_order,
-					  .ctx = a};
+	a->retention = (struct retention){a->writer,	 o->clock,   o->io,
+					  o->ledger_dir, o->keep_ms, o->keep_size,
+					  last_order,	 a,	     0};
 	if (o->verifier)
 		return open_verifier(a, o, ret_why);
 	quote.queue = a->queue;
@@ -411,13 +408,8 @@ static void on_strict(void *ctx, bool attached, const char *why)
 /* Last of all: what it waits for must be able to happen. */
 static int begin_strict(struct agent *a, const struct agent_options *o, const char *absent)
 {
-	const struct strict_parts parts = {.writer = a->writer,
-					   .proctab = a->proctab,
-					   .images = a->images,
-					   .clock = o->clock,
-					   .first = on_flush,
-					   .state = on_strict,
-					   .ctx = a};
+	const struct strict_parts parts = {a->writer, a->proctab, a->images, o->clock,
+					   on_flush,  on_strict,  a};
 
 	return strict_begin(&a->strict, a->base, &parts, a->queue != NULL,
 			    o->strict ? absent : NULL);
@@ -486,6 +478,8 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 {
 	struct agent *a = calloc(1, sizeof(*a));
 	struct why absent = {""}, no_ima = {""};
+	struct kubelet_key_options kubelet = {
+		NULL, o->identity->origin, o->kubelet_csr_key, NULL, 0, on_evidence_wanted, a};
 	int r, ima = 0;
 
 	if (!a)
@@ -501,6 +495,8 @@ int agent_open(struct event_base *base, const struct agent_options *o, struct ag
 	if (r >= 0)
 		r = begin_strict(a, o, absent.text);
 	r = r < 0 ? r : begin_isolation(a, o, ret_why);
+	kubelet.writer = a->writer;
+	r = r < 0 || !o->verifier ? r : kubelet_key_open(base, &kubelet, &a->kubelet_key);
 	if (r >= 0 && o->verifier)
 		scan_claims_tell_sensor(a->claims, "ima_list", ima, no_ima.text);
 	if (r >= 0)
@@ -524,6 +520,7 @@ static void free_sensors(struct agent *a)
 	/* First: nobody may wait for an agent that goes. */
 	a->strict = strict_free(a->strict);
 	isolate_stop(a->isolate);
+	a->kubelet_key = kubelet_key_free(a->kubelet_key);
 	a->own_life = own_life_free(a->own_life);
 	a->scan_slow = scan_slow_free(a->scan_slow);
 	a->sensors_files = sensors_files_free(a->sensors_files);

@@ -52,6 +52,7 @@ struct agent_options {
 	uint32_t n_diff;
 	const struct redact *
 		diff_redact; /* what is hidden of them; NULL: nothing but what looks like a secret */
+	const char *kubelet_csr_key; /* see kubelet_key.h; NULL: none */
 	uint64_t batch_ms;
 	uint64_t quote_ms; /* between quotes of its own; 0: only at start and stop */
 	const char *container_root; /* below which the runtimes' state lies; NULL: "/" */

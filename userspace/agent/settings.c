@@ -78,6 +78,9 @@ static const struct conf_option options[] = {
 	OPTION(verifier_ca, CONF_STR, NULL, 0, 0,
 	       "PEM file of the verifier's CA; not needed with a join token"),
 	OPTION(label, CONF_STR, NULL, 0, 0, "name for people; none: the host's name"),
+	OPTION(kubelet_csr_key, CONF_STR, NULL, 0, 0,
+	       "the kubelet's key, or auto: shown to the verifier to be this node's, which then "
+	       "approves its certificate requests; none: it is not read"),
 	OPTION(evidence_interval, CONF_DURATION_MS, "60s", 200, 86400000,
 	       "time between evidence when there is no news"),
 	OPTION(keep_age, CONF_DURATION_MS, "7d", 0, 3155760000000,

@@ -37,7 +37,7 @@ struct settings {
 	char *boot_log;
 	struct conf_list strict_paths;
 	struct conf_list interpreters;
-	char *verifier, *join_token_file, *verifier_ca, *label;
+	char *verifier, *join_token_file, *verifier_ca, *label, *kubelet_csr_key;
 	uint64_t evidence_interval;
 	uint64_t keep_age, keep_size;
 	uint64_t batch;

@@ -448,6 +448,7 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .tpm_absent = ret->absent,
 				    .baseline = ret->baseline,
 				    .batch_ms = s->batch,
+				    .kubelet_csr_key = s->kubelet_csr_key,
 				    .quote_ms = s->quote_interval,
 				    .container_root = s->container_root,
 				    .diff = (const char *const *)s->diff.items,

@@ -12,6 +12,7 @@
 #include "boot_desk.h"
 #include "cleanup.h"
 #include "jsonl.h"
+#include "kubelet_keys.h"
 #include "ledger_dir.h"
 #include "order_desk.h"
 
@@ -189,10 +190,11 @@ static int keep_lines(struct run *a)
 {
 	struct buf_view lines = new_lines(a);
 	uint64_t n = a->ledger.new_to - a->ledger.new_from;
+	int r = n == 0 ? 0
+		       : a->store->ops->lines_put(a->store->ctx, a->row->id, a->row->incarnation,
+						  a->ledger.new_from, lines.data, lines.size, n);
 
-	return n == 0 ? 0
-		      : a->store->ops->lines_put(a->store->ctx, a->row->id, a->row->incarnation,
-						 a->ledger.new_from, lines.data, lines.size, n);
+	return r < 0 || n == 0 ? r : kubelet_keys_take(a->v, a->row, lines);
 }
 
 /* Appended since the quote base; when there was none, they are all there are. */

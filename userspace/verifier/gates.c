@@ -11,6 +11,7 @@ struct gates {
 	struct bound_nodes *nodes;
 	struct admission_desk *desk;
 	struct admission_server *server;
+	struct csr_desk *csr;
 };
 
 static int open_admission(struct gates *g, const struct gates_options *o, struct why *ret_why)
@@ -30,6 +31,7 @@ static int open_admission(struct gates *g, const struct gates_options *o, struct
 int gates_open(const struct gates_options *o, struct gates **ret, struct why *ret_why)
 {
 	struct gates *g = calloc(1, sizeof(*g));
+	struct csr_desk_options csr = o->csr;
 	int r;
 
 	if (!g)
@@ -37,6 +39,9 @@ int gates_open(const struct gates_options *o, struct gates **ret, struct why *re
 	r = bound_nodes_open(o->store, &g->nodes);
 	if (r >= 0 && o->admission.listen)
 		r = open_admission(g, o, ret_why);
+	csr.nodes = g->nodes;
+	if (r >= 0 && csr.kube.server)
+		r = csr_desk_open(&csr, &g->csr, ret_why);
 	if (r < 0) {
 		gates_free(g);
 		return r;
@@ -61,6 +66,7 @@ struct gates *gates_free(struct gates *g)
 {
 	if (!g)
 		return NULL;
+	csr_desk_free(g->csr);
 	if (g->server)
 		tell_counts(g->desk);
 	admission_server_free(g->server);

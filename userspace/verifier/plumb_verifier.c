@@ -246,6 +246,13 @@ static int open_gates(const struct verifier_settings *s, struct rooms *o, struct
 			      .cert_pem = (char *)o->keys.server_pem.data,
 			      .key_pem = (char *)o->keys.server_key_pem.data,
 			      .client_ca_file = s->admission_client_ca},
+		.csr = {.v = &o->v,
+			.contain = o->contain,
+			.kube = {o->base, s->csr_approve ? s->kube_server : NULL,
+				 s->csr_token_file ? s->csr_token_file : s->kube_token_file,
+				 s->kube_ca},
+			.bind = s->bind_by_csr,
+			.chained = s->chain_csrs},
 	};
 	int r;
 

@@ -35,6 +35,15 @@ static const struct conf_option options[] = {
 	       "URL of the Kubernetes API; none: no node is tainted"),
 	OPTION(kube_token_file, CONF_STR, NULL, 0, 0, "bearer token for it, read each time"),
 	OPTION(kube_ca, CONF_STR, NULL, 0, 0, "PEM file of its CA"),
+	OPTION(csr_approve, CONF_BOOL, "false", 0, 0,
+	       "approve kubelets' certificate requests, by verdict and key"),
+	OPTION(csr_token_file, CONF_STR, NULL, 0, 0,
+	       "bearer token for that, of an account of its own; none: kube_token_file"),
+	OPTION(csr_bind, CONF_STR, "manual", 0, 0,
+	       "manual, or csr: the key in a request binds its node name to the node that showed "
+	       "it"),
+	OPTION(csr_renewal, CONF_STR, "chained", 0, 0,
+	       "chained, or shown: must the ledger show the key of a renewal before, too?"),
 	OPTION(admission_listen, CONF_STR, NULL, 0, 0,
 	       "ADDRESS:PORT of the webhook that the Kubernetes API asks; none: it is not served"),
 	OPTION(admission_cert, CONF_STR, NULL, 0, 0,
@@ -131,30 +140,40 @@ static int parse_pcrs(const char *text, uint32_t *ret)
 	return 0;
 }
 
-static int parse_choice(const char *name, const char *text, bool *ret, struct why *ret_why)
+struct choice {
+	const char *name, *text, *yes, *no;
+	bool *ret;
+};
+
+static int parse_choices(const struct choice *c, size_t n, struct why *ret_why)
 {
-	*ret = strcmp(text, "allow") == 0;
-	if (*ret || strcmp(text, "deny") == 0)
-		return 0;
-	return why_set(ret_why, -EINVAL, "%s: \"%.60s\" is neither allow nor deny", name, text);
+	for (size_t i = 0; i < n; i++) {
+		*c[i].ret = strcmp(c[i].text, c[i].yes) == 0;
+		if (!*c[i].ret && strcmp(c[i].text, c[i].no) != 0)
+			return why_set(ret_why, -EINVAL, "%s: \"%.60s\" is neither %s nor %s",
+				       c[i].name, c[i].text, c[i].yes, c[i].no);
+	}
+	return 0;
 }
 
-static int parse_admission(struct verifier_settings *s, struct why *ret_why)
+static int parse_gates(struct verifier_settings *s, struct why *ret_why)
 {
-	int r = parse_choice("admission_unknown", s->admission_unknown, &s->allow_unknown, ret_why);
+	const struct choice choices[] = {
+		{"admission_unknown", s->admission_unknown, "allow", "deny", &s->allow_unknown},
+		{"admission_degraded", s->admission_degraded, "allow", "deny", &s->allow_degraded},
+		{"admission_silent", s->admission_silent, "allow", "deny", &s->allow_silent},
+		{"admission_untainted", s->admission_untainted, "allow", "deny",
+		 &s->allow_untainted},
+		{"csr_bind", s->csr_bind, "csr", "manual", &s->bind_by_csr},
+		{"csr_renewal", s->csr_renewal, "chained", "shown", &s->chain_csrs},
+	};
+	int r = parse_choices(choices, ARRAY_SIZE(choices), ret_why);
 
-	if (r >= 0)
-		r = parse_choice("admission_degraded", s->admission_degraded, &s->allow_degraded,
-				 ret_why);
-	if (r >= 0)
-		r = parse_choice("admission_silent", s->admission_silent, &s->allow_silent,
-				 ret_why);
-	if (r >= 0)
-		r = parse_choice("admission_untainted", s->admission_untainted, &s->allow_untainted,
-				 ret_why);
 	if (r >= 0 && !s->admission_cert != !s->admission_key)
 		r = why_set(ret_why, -EINVAL,
 			    "admission_cert and admission_key: one is nothing without the other");
+	if (r >= 0 && s->csr_approve && !s->kube_server)
+		r = why_set(ret_why, -EINVAL, "csr_approve: kube_server says where requests are");
 	return r;
 }
 
@@ -170,7 +189,7 @@ int verifier_settings_load(int argc, char **argv, struct verifier_settings *ret,
 	r = parse_pcrs(ret->boot_pcrs, &ret->boot_pcr_mask);
 	return r < 0 ? why_set(ret_why, r, "boot_pcrs: \"%.60s\" is no list like 0-7,10",
 			       ret->boot_pcrs)
-		     : parse_admission(ret, ret_why);
+		     : parse_gates(ret, ret_why);
 }
 
 void verifier_settings_done(struct verifier_settings *s)

@@ -20,7 +20,9 @@ struct verifier_settings {
 	char *admission_unknown, *admission_degraded, *admission_silent, *admission_untainted;
 	struct conf_list admission_exempt;
 	bool admission_dry_run;
-	bool allow_unknown, allow_degraded, allow_silent, allow_untainted;	/* of the four words */
+	char *csr_token_file, *csr_bind, *csr_renewal;
+	bool csr_approve;
+	bool allow_unknown, allow_degraded, allow_silent, allow_untainted, bind_by_csr, chain_csrs;	/* of the words */
 	uint64_t contain_percent, contain_calm;
 	bool verbose, expired_eks, contain_dry_run;
 	uint32_t boot_pcr_mask;		/* of boot_pcrs */
