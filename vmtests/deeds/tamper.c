@@ -206,10 +206,39 @@ static int tamper_link(char **argv)
 	return detach(first_of(argv[0], BPF_LINK_GET_FD_BY_ID, "link_id:", "link_type:", 0));
 }
 
-/* PID: a descriptor of one of its programs, which another could take the place of */
-static int tamper_program(char **argv)
+/*
+ * A descriptor of each that there is: numbers of programs and of links are alike, so one of either may be refused by chance. 0: all were given.
+ */
+static int each(const char *pid, int cmd, const char *name, const char *has)
 {
-	return done(first_of(argv[0], BPF_PROG_GET_FD_BY_ID, "prog_id:", "prog_type:", 0));
+	int n = 0, given = 0, r = 0;
+	uint32_t id;
+
+	while ((id = number_of(pid, name, has, n)) != 0) {
+		int fd = by_id(cmd, id, 0);
+
+		n++;
+		given += fd >= 0;
+		if (fd < 0)
+			r = fd;
+		else
+			close(fd);
+	}
+	if (n == 0)
+		return -ESRCH;
+	return given == 0 || given == n ? r : -EXDEV;
+}
+
+/* PID: its programs, which another could take the place of */
+static int tamper_programs(char **argv)
+{
+	return each(argv[0], BPF_PROG_GET_FD_BY_ID, "prog_id:", "prog_type:");
+}
+
+/* PID: its links, which could be given another program */
+static int tamper_links(char **argv)
+{
+	return each(argv[0], BPF_LINK_GET_FD_BY_ID, "link_id:", "link_type:");
 }
 
 /* PID SIGNAL */
@@ -444,7 +473,8 @@ int main(int argc, char **argv)
 		{"write", tamper_write, 2},	    {"unlink", tamper_unlink, 1},
 		{"chmod", tamper_chmod, 1},	    {"rename", tamper_rename, 2},
 		{"clock", tamper_clock, 1},	    {"nofile", tamper_nofile, 2},
-		{"neighbour", tamper_neighbour, 1}, {"program", tamper_program, 1},
+		{"neighbour", tamper_neighbour, 1}, {"programs", tamper_programs, 1},
+		{"links", tamper_links, 1},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
