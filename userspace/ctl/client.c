@@ -344,9 +344,9 @@ int client_print_answer(const struct buf *answer, bool json)
 	return PRINT_GOOD;
 }
 
-int client_act(struct client *c, const struct client_action *a, bool json)
+int client_post_action(struct client *c, const struct client_action *a, struct buf *ret_answer)
 {
-	CLEANUP(buf_done) struct buf payload = {0}, envelope = {0}, answer = {0};
+	CLEANUP(buf_done) struct buf payload = {0}, envelope = {0};
 	char at[CLOCK_TEXT_SIZE];
 	struct jsonl j;
 	int r;
@@ -370,8 +370,15 @@ int client_act(struct client *c, const struct client_action *a, bool json)
 			      (const struct sign_key *const *)&c->key, 1, &envelope);
 	if (r < 0)
 		return print_failure(PRINT_UNKNOWN, "%s: %s", c->conf.key, strerror(-r));
-	r = client_post(c, WIRE_ROUTE_ACTIONS, WIRE_TYPE_JSON, envelope.data, envelope.size,
-			&answer);
+	return client_post(c, WIRE_ROUTE_ACTIONS, WIRE_TYPE_JSON, envelope.data, envelope.size,
+			   ret_answer);
+}
+
+int client_act(struct client *c, const struct client_action *a, bool json)
+{
+	CLEANUP(buf_done) struct buf answer = {0};
+	int r = client_post_action(c, a, &answer);
+
 	return r == PRINT_GOOD ? client_print_answer(&answer, json) : r;
 }
 

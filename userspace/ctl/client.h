@@ -39,6 +39,8 @@ struct client_action {
 };
 /* Signed with the operator's key, sent; the answer's text and undo are printed, or the answer itself with json. */
 int client_act(struct client *c, const struct client_action *a, bool json);
+/* The same, and nothing is printed but what goes wrong. */
+int client_post_action(struct client *c, const struct client_action *a, struct buf *ret_answer);
 /* An {"ok","text","undo"} answer. */
 int client_print_answer(const struct buf *answer, bool json);
 

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "cmd_baseline.h"
 #include "cmd_drift.h"
+#include "cmd_drill.h"
 #include "cmd_ek.h"
 #include "cmd_events.h"
 #include "cmd_gate.h"
@@ -41,6 +42,7 @@ static const struct command {
 	{"release-order", cmd_release_order, "sign offline that a node is isolated no more"},
 	{"incident", cmd_incident,
 	 "NODE | verify: one signed archive of what happened, proven offline"},
+	{"drill", cmd_drill, "exec | file | module: harmless tampering with this node, with times"},
 	{"ek", cmd_ek, "import | list | remove endorsement keys that no maker vouches for"},
 	{"token", cmd_events_token, "create a join token for a node"},
 };
