@@ -57,6 +57,12 @@ struct fetch *fetch_free(struct fetch *f)
 	return NULL;
 }
 
+uint32_t fetch_retry_after_s(const struct fetch *f)
+{
+	(void)f;
+	return 0;
+}
+
 int fetch_set_cert(struct fetch *f, const char *cert_pem)
 {
 	(void)f;

@@ -146,6 +146,7 @@ static enum incident_tone tone_of(const struct line *l)
 	case PLUMB_TYPE_GAP:
 	case PLUMB_TYPE_LOST:
 	case PLUMB_TYPE_STOP:
+	case PLUMB_TYPE_ISOLATION:
 		return INCIDENT_WARN;
 	default:
 		return INCIDENT_PLAIN;
@@ -168,6 +169,7 @@ static bool is_told(const struct line *l)
 	case PLUMB_TYPE_ORDER:
 	case PLUMB_TYPE_BASELINE:
 	case PLUMB_TYPE_PRUNED:
+	case PLUMB_TYPE_ISOLATION:
 	case PLUMB_TYPE_UNKNOWN:
 		return true;
 	default:
