@@ -267,8 +267,9 @@ static int check_log(struct vouching *v, struct why *ret_why)
 
 		r = incident_log_check(&head, &l, &p, &n, ret_why);
 	}
-	if (r == -EKEYREJECTED && v->n_keys > 0 && !v->witness) {
-		SAY(v, stated, "log: %s", ret_why->text);
+	/* Keys change: one that is not here can prove nothing, and refute nothing. */
+	if (r == -EKEYREJECTED) {
+		SAY(v, stated, "log: %s: --verifier-key", ret_why->text);
 		return 0;
 	}
 	if (r < 0) {
