@@ -391,6 +391,39 @@ static void test_tiles_lost(void **state)
 	check(0);
 }
 
+/* Zeros where a power cut left nothing of a tile, and then a start that is cut off anywhere: no line looks as if it had been changed. */
+static void test_tiles_zeros(void **state)
+{
+	struct ledger_recovery found;
+	struct ledger *l = NULL;
+	struct fault_fsio f;
+	long calls;
+
+	(void)state;
+	fill();
+	shell("cp tiles/0/000000000000 tile && head -c 352 tile >cut && head -c 1000 /dev/zero "
+	      ">>cut");
+	shell("cp cut tiles/0/000000000000");
+	fault_fsio_init(&f, -1, false, -EIO);
+	assert_int_equal(open_at(&f.io, &l, &found), 0);
+	ledger_free(l);
+	shell("cmp tile tiles/0/000000000000");
+	calls = f.calls;
+	assert_true(calls > 10);
+	for (long n = 0; n < calls; n++) {
+		shell("cp cut tiles/0/000000000000");
+		fault_fsio_init(&f, n, true, -EIO);
+		l = NULL;
+		if (open_at(&f.io, &l, &found) == 0)
+			ledger_free(l);
+		check(0);
+		assert_int_equal(open_at(fsio_system(), &l, &found), 0);
+		ledger_free(l);
+		check(0);
+	}
+	shell("rm tile cut");
+}
+
 /* More than one tile, and proofs from them. */
 static void test_many(void **state)
 {
@@ -493,6 +526,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_anchor_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_written_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tiles_zeros, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tiles_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_short_after_long, setup, teardown),

@@ -17,6 +17,7 @@ struct tile {
 	uint64_t index;
 	uint32_t n; /* hashes so far */
 	uint32_t written; /* of them in the file */
+	bool begun; /* the file ends there: nothing older is behind them */
 	struct digest hashes[LEDGER_TILES_WIDTH];
 };
 
@@ -96,6 +97,27 @@ static int open_tile(struct ledger_tiles *t, uint32_t level, const char *path)
 	return r < 0 ? r : fsio_open(t->io, path, O_WRONLY | O_CREAT, 0600);
 }
 
+/*
+ * A power cut may have left zeros behind what was synced: written into those, and cut off in the middle, a hash would be half a hash and look
+ * like a line that was changed. So what stands is gone on from, and what is behind it goes first.
+ */
+static int begin_tile(struct ledger_tiles *t, uint32_t level, struct tile *e, int fd)
+{
+	struct digest h[LEDGER_TILES_WIDTH];
+	uint32_t found, same = 0;
+	int r = read_some(t->io, t->dir, level, e->index, e->written, e->n - e->written, h, &found);
+
+	while (r >= 0 && same < found && digest_equal(&h[same], &e->hashes[e->written + same]))
+		same++;
+	if (r >= 0)
+		r = fsio_truncate(t->io, fd, (uint64_t)(e->written + same) * DIGEST_SIZE);
+	if (r < 0)
+		return r;
+	e->written += same;
+	e->begun = true;
+	return 0;
+}
+
 static int write_tile(struct ledger_tiles *t, uint32_t level, struct tile *e)
 {
 	char path[PATH_MAX];
@@ -109,9 +131,11 @@ static int write_tile(struct ledger_tiles *t, uint32_t level, struct tile *e)
 	fd = open_tile(t, level, path);
 	if (fd < 0)
 		return fd;
-	r = fsio_write_all(t->io, fd, e->hashes + e->written,
-			   (e->n - e->written) * sizeof(*e->hashes),
-			   (uint64_t)e->written * DIGEST_SIZE);
+	r = e->begun ? 0 : begin_tile(t, level, e, fd);
+	if (r >= 0 && e->written < e->n)
+		r = fsio_write_all(t->io, fd, e->hashes + e->written,
+				   (e->n - e->written) * sizeof(*e->hashes),
+				   (uint64_t)e->written * DIGEST_SIZE);
 	fsio_close(t->io, fd);
 	if (r >= 0)
 		e->written = e->n;
@@ -231,6 +255,7 @@ int ledger_tiles_add_joined(struct ledger_tiles *t, const struct digest *leaf,
 		e->index++;
 		e->n = 0;
 		e->written = 0;
+		e->begun = false;
 		t->end = &done->next;
 		t->n_waiting++;
 	}
