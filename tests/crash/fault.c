@@ -125,11 +125,35 @@ static void cut_power(void)
 	}
 }
 
+/* A power cut is one moment for all threads: who is at a file waits, and never goes on. */
+static pthread_rwlock_t power = PTHREAD_RWLOCK_INITIALIZER;
+static __thread bool at_file;
+
+static bool enter(void)
+{
+	pthread_rwlock_rdlock(&power);
+	at_file = true;
+	return true;
+}
+
+static void leave(bool *entered)
+{
+	(void)entered;
+	at_file = false;
+	pthread_rwlock_unlock(&power);
+}
+
+#define AT_FILE __attribute__((cleanup(leave), unused)) bool entered = enter()
+
 static void end(void)
 {
 	__atomic_add_fetch(&control->fired, 1, __ATOMIC_SEQ_CST);
-	if (control->power)
+	if (control->power) {
+		if (at_file)
+			pthread_rwlock_unlock(&power);
+		pthread_rwlock_wrlock(&power);
 		cut_power();
+	}
 	syscall(SYS_kill, getpid(), SIGKILL);
 	for (;;)
 		pause();
@@ -219,6 +243,7 @@ static int opened(int fd, const char *path, const char *of)
 
 static int open_any(const char *path, int flags, mode_t mode)
 {
+	AT_FILE;
 	const char *of = kind_of(path);
 	enum deed d = DEED_NONE;
 	int fd;
@@ -288,6 +313,7 @@ int close(int fd)
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
+	AT_FILE;
 	const char *of = of_fd(fd);
 	enum deed d = of ? at("write", of) : DEED_NONE;
 	ssize_t n;
@@ -312,6 +338,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
 
 static int sync_any(int fd, long number)
 {
+	AT_FILE;
 	const char *of = of_fd(fd);
 	enum deed d = of ? at("sync", of) : DEED_NONE;
 	uint64_t size = of ? size_of(fd) : 0;
@@ -338,6 +365,7 @@ int fdatasync(int fd)
 
 int ftruncate(int fd, off_t size)
 {
+	AT_FILE;
 	const char *of = of_fd(fd);
 	enum deed d = of ? at("truncate", of) : DEED_NONE;
 	int r;
@@ -359,6 +387,7 @@ int ftruncate64(int fd, off_t size)
 
 int rename(const char *from, const char *to)
 {
+	AT_FILE;
 	const char *of = kind_of(to);
 	enum deed d = of ? at("rename", of) : DEED_NONE;
 	int r;
@@ -372,6 +401,7 @@ int rename(const char *from, const char *to)
 
 int unlink(const char *path)
 {
+	AT_FILE;
 	const char *of = kind_of(path);
 	enum deed d = of ? at("unlink", of) : DEED_NONE;
 	int r;

@@ -353,7 +353,7 @@ class Node:
     def anchors(self):
         """The register's value as the anchors tell it, and with what is pending."""
         data = open(self.ledger + "/anchors", "rb").read() if os.path.exists(self.ledger + "/anchors") else b""
-        at, fold, pending, head = len(b"plumb-anchors-v1\n"), bytes(32), None, 0
+        at, fold, extend, head = len(b"plumb-anchors-v1\n"), bytes(32), None, 0
         origin = json.load(open(self.ledger + "/record.json"))["origin"] if data else ""
         while at + 4 <= len(data):
             size = struct.unpack(">I", data[at:at + 4])[0]
@@ -363,16 +363,17 @@ class Node:
                 break  # torn: only at the end, which the checkers see to
             kind, body = struct.unpack(">H", rest[:2])[0], rest[2:-4]
             if kind == 1 and body[25] != 2:
-                fold, pending = body[26:58], None
+                fold = body[26:58]
             elif kind == 2:
                 n, root = struct.unpack(">Q", body[:8])[0], body[8:40]
                 text = ("%s\n%d\n%s\n" % (origin, n, base64.b64encode(root).decode())).encode()
-                pending = hashlib.sha256(fold + hashlib.sha256(text).digest()).digest()
+                extend = hashlib.sha256(text).digest()
             elif kind == 3:
-                fold, pending, head = body[:32], None, n
+                fold, extend, head = body[:32], None, n
             elif kind == 4:
                 fold = body[32:64]
-        return fold, pending, head
+        # What was begun before an epoch is begun still: a second start in it may extend that before it writes anything.
+        return fold, extend and hashlib.sha256(fold + extend).digest(), head
 
     def check(self, acknowledged=0, zeroed=False, python=False, unproven=True):
         """The ledger verifies, and nothing that somebody was told of is missing."""
