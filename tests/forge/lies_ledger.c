@@ -415,7 +415,30 @@ static void note_by_stranger(struct forge_at *at)
 #define NOT_ITS "is not of the lines that came with it"
 #define TWO "are of two histories"
 
+/* Its answer was lost: the node asks for another nonce, and has nothing new. */
+static void same_head(struct forge *f, struct forge_node *n, struct forge_told *t)
+{
+	struct evidence *e = calloc(1, sizeof(*e));
+	char text[CHECKPOINT_MAX_TEXT];
+	struct quote_binding b;
+	struct buf body = {0};
+
+	(void)f;
+	if (e && forge_node_evidence(n, t) && forge_node_nonce(n, t)) {
+		forge_node_fill(n, e);
+		forge_node_binding(n, e, &b, text);
+		forge_node_quote(n, e, &b, FORGE_MASK);
+		if (e->n_lines == 0 && e->anchors.size == 0 && evidence_write(e, &body) == 0)
+			forge_node_send(n, false, &body, t);
+	}
+	buf_done(&body);
+	evidence_done(e);
+	free(e);
+}
+
 static const struct forge_lie lies[] = {
+	{"the very head that was confirmed, under another nonce", "accepted", "", .fresh = true,
+	 .tell = same_head},
 	{"a line dropped", "400", "lines, but the header says", .quoted = dropped},
 	{"a line dropped, and the count lowered", "400",
 	 "\"from\" + \"n\" is not the checkpoint's size", .quoted = dropped_and_counted},

@@ -41,6 +41,7 @@ struct model {
 	int bn;
 	uint32_t brc, bsc;
 	bool forked, has_pv;
+	bool anew; /* an incarnation was before this one */
 };
 
 static bool prefix(const struct row *a, const struct row *b)
@@ -92,7 +93,7 @@ static int model_check(const struct model *d, const struct message *m)
 		return prefix(&m->h, &d->H) ? STALE : FORK;
 	if (d->has_pv && !prefix(&d->pv, &m->h))
 		return prefix(&m->h, &d->pv) ? STALE : FORK;
-	r = (same ? 0 : UNANCH) | (m->f > fr ? FOREIGN_R : 0);
+	r = (same && !(d->anew && d->bn == 0) ? 0 : UNANCH) | (m->f > fr ? FOREIGN_R : 0);
 	return r ? r : GOOD;
 }
 
@@ -113,6 +114,14 @@ static void model_commit(struct model *d, const struct message *m, int r)
 	}
 }
 
+/* The verifier's store at some time, to be put back. */
+struct copy {
+	bool is_there;
+	struct model d;
+	struct store_node row;
+	char stored[LINES + 1];
+};
+
 struct world {
 	uint64_t seed;
 	struct row L, reg[K];
@@ -121,6 +130,8 @@ struct world {
 	struct model d;
 	struct store_node row;
 	char stored[LINES + 1];
+	struct copy copy;
+	int enrolled, put_back; /* how often */
 	int counts[64]; /* how often each result came */
 	int below; /* and how often the code could not look below its base */
 };
@@ -270,9 +281,50 @@ static void zero(struct world *w)
 	w->n = w->f = 0;
 }
 
+/* As enrolment leaves the row: what the register holds is another history's, and nothing of it is the verifier's to compare. */
+static void enrol_anew(struct world *w)
+{
+	w->enrolled++;
+	w->L.size = 0;
+	for (int i = 0; i < w->n; i++)
+		w->reg[i].size = IS_JUNK;
+	w->f = w->n;
+	w->row = (struct store_node){
+		.incarnation = w->row.incarnation + 1, .base_reset = w->rc, .base_restart = w->sc};
+	w->d = (struct model){.brc = w->rc, .bsc = w->sc, .anew = true};
+	w->copy.is_there = false;
+}
+
+static void copy_or_put_back(struct world *w)
+{
+	struct copy *c = &w->copy;
+
+	if (!c->is_there) {
+		c->d = w->d;
+		c->row = w->row;
+		memcpy(c->stored, w->stored, sizeof(c->stored));
+		c->is_there = true;
+		return;
+	}
+	w->put_back++;
+	w->d = c->d;
+	w->row = c->row;
+	memcpy(w->stored, c->stored, sizeof(w->stored));
+	c->is_there = false;
+}
+
 static void step(struct world *w, struct message *late)
 {
-	switch (chance(w, 24)) {
+	switch (chance(w, 26)) {
+	case 24:
+		if (chance(w, 3) == 0) {
+			enrol_anew(w);
+			late->h.size = 0; /* its incarnation is looked at before */
+		}
+		break;
+	case 25:
+		copy_or_put_back(w);
+		break;
 	case 0:
 		w->rc++;
 		w->sc = 0;
@@ -329,6 +381,8 @@ static void test_same_as_the_model(void **state)
 		w.rc = w.sc = 0;
 		memset(&w.d, 0, sizeof(w.d));
 		memset(&w.row, 0, sizeof(w.row));
+		w.row.incarnation = 1;
+		w.copy.is_there = false;
 		for (int k = 0; k < STEPS; k++)
 			step(&w, &late);
 	}
@@ -341,6 +395,7 @@ static void test_same_as_the_model(void **state)
 	}
 	print_message("# below the base: %d times\n", w.below);
 	assert_true(w.counts[UNANCH | FOREIGN_R] > 20);
+	assert_true(w.enrolled > 1000 && w.put_back > 1000);
 }
 
 int main(void)

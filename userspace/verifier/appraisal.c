@@ -240,6 +240,11 @@ static int tell_ledger(struct run *a)
 		 "from line %" PRIu64 ", the last that was confirmed, to line %" PRIu64 "%s",
 		 l->interval_from, l->interval_to,
 		 l->announced ? "; an absence was announced" : "");
+	if (l->anew)
+		snprintf(found, sizeof(found),
+			 "from the last line of incarnation %" PRIu64
+			 " that was confirmed to line %" PRIu64 " of this one",
+			 a->row->incarnation - 1, l->interval_to);
 	if (l->findings & BIT(PLUMB_FINDING_UNANCHORED))
 		r = cases_finding(&a->cases, PLUMB_FINDING_UNANCHORED, l->interval_to,
 				  "the TPM's counts unchanged", found);

@@ -359,7 +359,10 @@ static void accept(struct check *c, struct store_node *row)
 	c->out->interval_from = row->base_size;
 	c->out->interval_to = e->checkpoint.size;
 	c->out->announced = row->leaving_until_ns != 0;
-	if (q->reset_count != row->base_reset || q->restart_count != row->base_restart)
+	/* The interval of the first of a later incarnation reaches back into the one before, whose end no quote shows any more. */
+	c->out->anew = !row->has_base && row->incarnation > 1;
+	if (q->reset_count != row->base_reset || q->restart_count != row->base_restart ||
+	    c->out->anew)
 		c->out->findings |= BIT(PLUMB_FINDING_UNANCHORED);
 	if (c->replay.foreign)
 		c->out->findings |= BIT(PLUMB_FINDING_FOREIGN);

@@ -38,6 +38,7 @@ struct appraise_ledger {
 	uint32_t findings;
 	uint64_t interval_from, interval_to;
 	bool announced;
+	bool anew;			/* the first of a later incarnation: the interval begins in the one before */
 	bool binding;			/* stored: the row changed. Not binding (unsigned): it did not; it opens a case at most */
 	uint64_t new_from;		/* accepted, and stored when binding: lines to be stored, [new_from, new_to) */
 	uint64_t new_to;
