@@ -3,12 +3,15 @@
  * cost.c: what a few operations cost, in nanoseconds of the guest's clock, which counts instructions under -icount.
  * `cost all PID` (0: no agent): a line "<operation> <ns>" each, the least of many batches, without the time that the agent's own
  * threads ran; "<operation>_agent <ns>" is that time. `cost programs`: a line "<name> <runs> <ns>" for each BPF program that has run.
+ * `cost beside DIRECTORY PID`: "beside", to read and write a file there that nobody watches. `cost inotify DIRECTORY FILE`: the same while
+ * somebody watches FILE by inotify.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -104,9 +107,10 @@ static int do_rw(int fd)
 	return pwrite(fd, &c, 1, 0) == 1 && pread(fd, &c, 1, 0) == 1 ? 0 : -errno;
 }
 
-static int measure(const char *name, int (*op)(int fd), int n, const char *agent)
+static int measure_on(const char *file, const char *name, int (*op)(int fd), int n,
+		      const char *agent)
 {
-	int fd = open(FILE_NAME, O_RDWR | O_CREAT, 0644), r = 0;
+	int fd = open(file, O_RDWR | O_CREAT, 0644), r = 0;
 	uint64_t least = UINT64_MAX, of_agent = 0;
 
 	if (fd < 0)
@@ -128,6 +132,11 @@ static int measure(const char *name, int (*op)(int fd), int n, const char *agent
 	return r;
 }
 
+static int measure(const char *name, int (*op)(int fd), int n, const char *agent)
+{
+	return measure_on(FILE_NAME, name, op, n, agent);
+}
+
 static int cost_all(char **argv)
 {
 	int r = mkdir("/tmp/cost", 0755) < 0 && errno != EEXIST ? -errno : 0;
@@ -140,6 +149,26 @@ static int cost_all(char **argv)
 		r = measure("write", do_write, 40, argv[0]);
 	if (r >= 0)
 		r = measure("rw", do_rw, 400, argv[0]);
+	return r;
+}
+
+static int cost_beside(char **argv)
+{
+	char file[320];
+
+	snprintf(file, sizeof(file), "%s/unwatched", argv[0]);
+	return measure_on(file, "beside", do_rw, 400, argv[1]);
+}
+
+static int cost_inotify(char **argv)
+{
+	char none[] = "0", *beside[] = {argv[0], none, NULL};
+	int fd = inotify_init1(IN_CLOEXEC), r;
+
+	if (fd < 0 || inotify_add_watch(fd, argv[1], IN_MODIFY) < 0)
+		return -errno;
+	r = cost_beside(beside);
+	close(fd);
 	return r;
 }
 
@@ -169,7 +198,10 @@ static int cost_programs(char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct deed deeds[] = {{"all", cost_all, 1}, {"programs", cost_programs, 0}};
+	static const struct deed deeds[] = {{"all", cost_all, 1},
+					    {"programs", cost_programs, 0},
+					    {"beside", cost_beside, 2},
+					    {"inotify", cost_inotify, 2}};
 
 	if (argc == 1) /* what is executed to measure it */
 		return 0;
