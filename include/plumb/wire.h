@@ -26,6 +26,7 @@
 #define WIRE_ROUTE_POLICIES		"/v1/policies"		/* POST a signed bundle; GET current */
 #define WIRE_ROUTE_POLICY_PREVIEW	"/v1/policies/preview"	/* POST a bundle: what it would have done */
 #define WIRE_ROUTE_TOKENS		"/v1/tokens"		/* POST: make a join token */
+#define WIRE_ROUTE_CONTAIN		"/v1/contain"		/* GET: what is contained, what the brakes hold back, whether it is paused */
 #define WIRE_ROUTE_EKS			"/v1/eks"		/* GET: endorsement keys that approvers named */
 #define WIRE_ROUTE_LEDGER		"/v1/ledger/"		/* GET + node id: record, anchors, notes, lines (docs/wire.md) */
 #define WIRE_ROUTE_STATEMENT		"/v1/statement/"	/* GET + node: what the verifier has on it, signed (docs/wire.md) */

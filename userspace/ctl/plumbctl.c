@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "cmd_baseline.h"
+#include "cmd_contain.h"
 #include "cmd_drift.h"
 #include "cmd_drill.h"
 #include "cmd_ek.h"
@@ -43,6 +44,8 @@ static const struct command {
 	{"incident", cmd_incident,
 	 "NODE | verify: one signed archive of what happened, proven offline"},
 	{"drill", cmd_drill, "exec | file | module: harmless tampering with this node, with times"},
+	{"contain", cmd_contain,
+	 "show | pause | resume | undo what is done to nodes that are not as they should be"},
 	{"ek", cmd_ek, "import | list | remove endorsement keys that no maker vouches for"},
 	{"token", cmd_events_token, "create a join token for a node"},
 };

@@ -258,6 +258,7 @@ static void put_undo(FILE *f, size_t columns, const json_t *node, size_t n_open)
 	const char *text = json_is_null(json_object_get(node, "baseline"))
 				   ? "it has no baseline yet: plumbctl baseline push FILE"
 				   : "nothing is open";
+	const char *held = client_text(node, "held_back");
 
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
 		if (strcmp(client_text(node, ways[i].member), ways[i].value) == 0) {
@@ -265,6 +266,11 @@ static void put_undo(FILE *f, size_t columns, const json_t *node, size_t n_open)
 			text = ways[i].else_text;
 			break;
 		}
+	if (held[0]) {
+		fprintf(f, "\n%s%-*s%s", print_on(f, PRINT_BOLD), NAME_WIDTH + 2, "held back",
+			print_off(f));
+		print_fit(f, held, columns ? columns - NAME_WIDTH - 2 : 0, PRINT_CUT_END);
+	}
 	fprintf(f, "\n%s%-*s%s", print_on(f, PRINT_BOLD), NAME_WIDTH + 2, "undo", print_off(f));
 	if (command) {
 		/* Never cut: it is there to be copied. */

@@ -23,6 +23,9 @@ static const char *const names[] = {
 	[ACTION_EK_REMOVE] = "ek_remove",
 	[ACTION_REVOKE] = "revoke",
 	[ACTION_REKEY] = "rekey",
+	[ACTION_CONTAIN_PAUSE] = "contain_pause",
+	[ACTION_CONTAIN_RESUME] = "contain_resume",
+	[ACTION_CONTAIN_UNDO] = "contain_undo",
 };
 
 const char *action_body_name(enum action_kind k)

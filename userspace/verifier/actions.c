@@ -9,6 +9,7 @@
 
 #include "action_body.h"
 #include "cleanup.h"
+#include "contain_desk.h"
 #include "dsse.h"
 #include "ek_list.h"
 #include "kube_patch.h"
@@ -351,19 +352,15 @@ static int restart(struct act *act)
 	return give_order(act, ORDER_RESTART, ms);
 }
 
-static int challenge(struct act *act)
+static int ask(struct act *act)
 {
-	return give_order(act, ORDER_CHALLENGE, 0);
-}
-
-static int scan(struct act *act)
-{
-	return give_order(act, ORDER_SCAN, 0);
+	return give_order(act, act->body.kind == ACTION_SCAN ? ORDER_SCAN : ORDER_CHALLENGE, 0);
 }
 
 static int arm(struct act *act)
 {
 	bool on = act->body.kind == ACTION_ARM;
+	const char *word = on ? "armed" : "disarmed";
 	char cause[200];
 	int r = documents_arm(act->a->o.documents, act->body.value, on, &act->why);
 
@@ -371,40 +368,41 @@ static int arm(struct act *act)
 		return 400;
 	if (r < 0)
 		return r;
-	snprintf(cause, sizeof(cause), "%s by %.60s: %.100s", on ? "armed" : "disarmed",
-		 act->op.name, act->body.reason);
-	snprintf(act->text, sizeof(act->text), "%s: %.300s", on ? "armed" : "disarmed",
-		 act->body.value);
+	snprintf(cause, sizeof(cause), "%s by %.60s: %.100s", word, act->op.name, act->body.reason);
+	snprintf(act->text, sizeof(act->text), "%s: %.300s", word, act->body.value);
 	/* A list that was cut would name another rule. */
-	snprintf(act->undo, sizeof(act->undo), "plumbctl policy %s %s --reason=…",
+	snprintf(act->undo, sizeof(act->undo), "plumbctl policy %s %.300s --reason=…",
 		 on ? "disarm" : "arm", strlen(act->body.value) > 300 ? "…" : act->body.value);
 	return action_desk_rejudge(&act->a->o, cause, &act->op, act->body.reason);
 }
 
-static struct ek_list_word word_of(struct act *act)
+static int change_eks(struct act *act)
 {
-	return (struct ek_list_word){.store = store_of(act->a),
-				     .ek = act->body.node,
-				     .label = act->body.value,
-				     .by = act->op.name,
-				     .now_ns = clock_utc_ns(act->a->o.v->clock),
-				     .ret_text = act->text,
-				     .ret_undo = act->undo,
-				     .size = sizeof(act->text)};
+	const struct ek_list_word w = {.store = store_of(act->a),
+				       .ek = act->body.node,
+				       .label = act->body.value,
+				       .by = act->op.name,
+				       .now_ns = clock_utc_ns(act->a->o.v->clock),
+				       .ret_text = act->text,
+				       .ret_undo = act->undo,
+				       .size = sizeof(act->text)};
+
+	return act->body.kind == ACTION_EK_IMPORT ? ek_list_import(&w, &act->why)
+						  : ek_list_take_off(&w, &act->why);
 }
 
-static int import_ek(struct act *act)
+static int change_containment(struct act *act)
 {
-	const struct ek_list_word w = word_of(act);
+	const struct contain_word w = {.desk = &act->a->o,
+				       .kind = act->body.kind,
+				       .by = act->op.name,
+				       .reason = act->body.reason,
+				       .value = act->body.value,
+				       .ret_text = act->text,
+				       .ret_undo = act->undo,
+				       .size = sizeof(act->text)};
 
-	return ek_list_import(&w, &act->why);
-}
-
-static int remove_ek(struct act *act)
-{
-	const struct ek_list_word w = word_of(act);
-
-	return ek_list_take_off(&w, &act->why);
+	return contain_desk_do(&w, &act->why);
 }
 
 /* Its taints and what it is held for stay: it is not gone, it is not to be believed. */
@@ -456,12 +454,15 @@ static const struct kind {
 	[ACTION_RESTART] = {PLUMB_ROLE_RESPONDER, true, restart},
 	[ACTION_ARM] = {PLUMB_ROLE_APPROVER, false, arm},
 	[ACTION_DISARM] = {PLUMB_ROLE_APPROVER, false, arm},
-	[ACTION_CHALLENGE] = {PLUMB_ROLE_RESPONDER, true, challenge},
-	[ACTION_SCAN] = {PLUMB_ROLE_RESPONDER, true, scan},
-	[ACTION_EK_IMPORT] = {PLUMB_ROLE_APPROVER, false, import_ek},
+	[ACTION_CHALLENGE] = {PLUMB_ROLE_RESPONDER, true, ask},
+	[ACTION_SCAN] = {PLUMB_ROLE_RESPONDER, true, ask},
+	[ACTION_EK_IMPORT] = {PLUMB_ROLE_APPROVER, false, change_eks},
 	[ACTION_REVOKE] = {PLUMB_ROLE_APPROVER, true, revoke_node},
 	[ACTION_REKEY] = {PLUMB_ROLE_APPROVER, true, rekey},
-	[ACTION_EK_REMOVE] = {PLUMB_ROLE_APPROVER, false, remove_ek},
+	[ACTION_CONTAIN_PAUSE] = {PLUMB_ROLE_APPROVER, false, change_containment},
+	[ACTION_CONTAIN_RESUME] = {PLUMB_ROLE_APPROVER, false, change_containment},
+	[ACTION_CONTAIN_UNDO] = {PLUMB_ROLE_APPROVER, false, change_containment},
+	[ACTION_EK_REMOVE] = {PLUMB_ROLE_APPROVER, false, change_eks},
 };
 
 /* By what was signed: the envelope around it can be written in many ways. */

@@ -8,6 +8,7 @@
 #include "api_ledger.h"
 #include "api_view.h"
 #include "cleanup.h"
+#include "contain_desk.h"
 #include "ek_list.h"
 #include "handed_in.h"
 #include "jsonl.h"
@@ -230,6 +231,11 @@ static int do_eks(struct call *c)
 	return done(ek_list_write(c->a->desk.v->store, &c->reply->body));
 }
 
+static int do_contain(struct call *c)
+{
+	return done(contain_desk_view(&c->a->desk, &c->reply->body));
+}
+
 static int do_policies(struct call *c)
 {
 	return done(api_view_policy(c->a->desk.v, c->a->desk.documents, &c->reply->body));
@@ -310,6 +316,7 @@ static const struct route {
 	{"POST", WIRE_ROUTE_POLICY_PREVIEW, OPERATORS, 4u << 20, do_preview},
 	{"POST", WIRE_ROUTE_TOKENS, OPERATORS, 4096, do_token},
 	{"GET", WIRE_ROUTE_EKS, OPERATORS, 1, do_eks},
+	{"GET", WIRE_ROUTE_CONTAIN, OPERATORS, 1, do_contain},
 	{"GET", WIRE_ROUTE_LEDGER, OPERATORS, 1, do_ledger},
 	{"GET", WIRE_ROUTE_STATEMENT, OPERATORS, 1, do_statement},
 	{"POST", WIRE_ROUTE_LOG_PROOFS, OPERATORS, 65536, do_log_proofs},

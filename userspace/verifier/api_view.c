@@ -11,6 +11,7 @@
 #include "appraisal_ima.h"
 #include "boot_desk.h"
 #include "cleanup.h"
+#include "contain_book.h"
 #include "jsonl.h"
 #include "node.h"
 
@@ -66,6 +67,7 @@ static int put_node(struct jsonl *j, const struct verifier *v, const struct stor
 	jsonl_str(j, "appraisal", terms_appraisal_name(n->appraisal));
 	jsonl_str(j, "freshness", terms_freshness_name(n->freshness));
 	jsonl_str(j, "containment", terms_containment_name(n->containment));
+	jsonl_str(j, "held_back", brakes_text(contain_book_held(v->store, n)));
 	jsonl_uint(j, "size", n->frontier.size);
 	jsonl_uint(j, "confirmed", n->has_base ? n->base_size : 0);
 	jsonl_uint(j, "provisional", n->prov_size);

@@ -486,6 +486,7 @@ static int on_rejudge(struct cases *c, struct store_case *k, const void *arg)
 		return was_armed;
 	}
 	verdict_by_rule(k, rule);
+	k->armed = k->armed && !k->ack_by[0];
 	return join(c, k);
 }
 

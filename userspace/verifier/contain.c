@@ -117,6 +117,7 @@ static void let_down(struct contain *c, struct contain_entry *e)
 	if (!e->let || !brakes_may_lift(e->lifted_ns, now, c->o.calm_ms))
 		return;
 	e->let = false;
+	e->drain_until_ns = 0;
 	e->lifted_ns = now;
 	if (c->deeds)
 		deeds_due(c->deeds, e);
@@ -128,17 +129,29 @@ static bool is_unsure(const char *key)
 	return strcmp(key, "finding:silent") == 0 || strcmp(key, "finding:unconfirmed") == 0;
 }
 
+/* Once a quarantine: its pods have so long to leave by themselves. */
+static void start_drain(const struct contain *c, struct contain_entry *e)
+{
+	if ((c->o.kinds & DEEDS_EVICT) && e->containment == PLUMB_CONTAIN_QUARANTINED &&
+	    !e->unsure && e->drain_until_ns == 0)
+		e->drain_until_ns = clock_utc_ns(c->o.clock) + c->o.evict_ms * 1000000;
+}
+
 static void judge(struct contain *c, struct contain_entry *e)
 {
 	const struct brakes_settings s = brakes_of(c);
 	enum brakes_why was = e->held_back;
 
-	if (e->let)
+	if (e->let) {
+		start_drain(c, e);
 		return;
+	}
 	e->held_back = contain_book_judge(c->book, &s, e);
 	e->let = e->held_back == BRAKES_OPEN;
 	if (e->let || was != e->held_back)
 		e->since_ns = clock_utc_ns(c->o.clock);
+	if (e->let)
+		start_drain(c, e);
 }
 
 int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, const char *key,
@@ -439,6 +452,7 @@ static int open_deeds(struct contain *c, struct why *ret_why)
 					.key = c->o.key,
 					.vlog = c->o.v ? c->o.v->vlog : NULL,
 					.kinds = c->o.kinds ? c->o.kinds : DEEDS_DEFAULT,
+					.evict_force = c->o.evict_force,
 					.still = is_still,
 					.ctx = c};
 	struct why why = {""};

@@ -36,6 +36,8 @@ struct contain_options {
 	uint32_t kinds;			/* enum deeds_kind; 0: DEEDS_DEFAULT */
 	uint32_t max_percent;		/* of nodes that are contained at once */
 	uint64_t calm_ms;		/* a node is let down once in so long */
+	uint64_t evict_ms;		/* how long pods are asked to leave before NoExecute */
+	bool evict_force;		/* what has not left by then is deleted */
 	bool dry_run;
 };
 

@@ -180,6 +180,7 @@ static int load(struct contain_book *b, struct contain_entry *e)
 	e->held_back = brakes_from_name(held_back);
 	e->since_ns = number(o, "since");
 	e->lifted_ns = number(o, "lifted");
+	e->drain_until_ns = number(o, "drain_until");
 	text(o, "uid", e->uid, sizeof(e->uid));
 	text(o, "zone", e->zone, sizeof(e->zone));
 	text(o, "seen_boot", e->seen_boot, sizeof(e->seen_boot));
@@ -259,6 +260,7 @@ int contain_book_put(struct contain_book *b, const struct contain_entry *e)
 	jsonl_str(&j, "held_back", brakes_name(e->held_back));
 	jsonl_uint(&j, "since", e->since_ns);
 	jsonl_uint(&j, "lifted", e->lifted_ns);
+	jsonl_uint(&j, "drain_until", e->drain_until_ns);
 	jsonl_str(&j, "uid", e->uid);
 	jsonl_str(&j, "zone", e->zone);
 	jsonl_str(&j, "seen_boot", e->seen_boot);
@@ -317,6 +319,22 @@ enum brakes_why contain_book_judge(struct contain_book *b, const struct brakes_s
 		};
 	}
 	return brakes_judge(s, b->nodes, n, at);
+}
+
+enum brakes_why contain_book_held(const struct store *store, const struct store_node *n)
+{
+	struct contain_book b = {.store = store};
+	struct contain_entry *e = calloc(1, sizeof(*e));
+	enum brakes_why why = BRAKES_OPEN;
+
+	if (!e)
+		return BRAKES_OPEN;
+	memcpy(e->id, n->id, sizeof(e->id));
+	take_row(&b, e, n);
+	if (contain_book_wants(e) && load(&b, e) >= 0 && !e->let)
+		why = e->held_back;
+	free(e);
+	return why;
 }
 
 int contain_book_open(const struct store *store, struct contain_book **ret)

@@ -23,6 +23,7 @@ struct contain_entry {
 	enum brakes_why held_back;
 	uint64_t since_ns;		/* of being let or held back */
 	uint64_t lifted_ns;		/* when it was last let down */
+	uint64_t drain_until_ns;	/* its pods are asked to leave until then, and NoExecute waits */
 	char uid[KUBE_FACTS_MAX_UID], zone[KUBE_FACTS_MAX_ZONE];	/* of the object that is its own for certain; the zone that it had at first */
 	char seen_boot[KUBE_FACTS_MAX_BOOT], good_boot[KUBE_FACTS_MAX_BOOT];
 	/* not kept */
@@ -33,7 +34,8 @@ struct contain_entry {
 	bool event_due;
 	uint32_t events;		/* sent of late */
 	uint64_t events_ns;
-	uint64_t drain_until_ns;	/* pods are asked to leave until then */
+	uint64_t asked_ns;		/* boot time of the last round of that */
+	bool forced;			/* what had not left was deleted */
 	uint32_t want_label, want_verdict, want_condition;	/* hashes of what is shown there; 0: nothing */
 };
 
@@ -51,6 +53,8 @@ int contain_book_save(struct contain_book *b, const struct contain_entry *e);	/*
 /* Of a node that is there and not gone, by the brakes' rules; what counts is who is let. */
 enum brakes_why contain_book_judge(struct contain_book *b, const struct brakes_settings *s, const struct contain_entry *e);
 void contain_book_counts(const struct contain_book *b, uint32_t *ret_nodes, uint32_t *ret_let);
+/* Of a row alone, without a book: what the brakes say of it. */
+enum brakes_why contain_book_held(const struct store *store, const struct store_node *n);
 bool contain_book_wants(const struct contain_entry *e);	/* it is held, quarantined or remediating */
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "deeds_drain.h"
 #include "deeds_mark.h"
 #include "digest.h"
 #include "jsonl.h"
@@ -21,6 +22,7 @@ struct deeds {
 	struct outbox_lane *lane;
 	struct kube *kube;
 	struct kube_watch *watch;
+	struct deeds_drain *drain; /* NULL: evict is off */
 	uint64_t listed_ns; /* boot time of the last look at all; 0: never */
 	uint32_t n_due;
 	/* of the node at hand */
@@ -28,6 +30,7 @@ struct deeds {
 	char name[KUBE_FACTS_MAX_NAME];
 	bool is_look; /* it is no message */
 	bool is_ours; /* a row is bound to it */
+	bool cordoned; /* by us, when it was bound */
 	struct deeds_wanted wanted;
 	struct buf mark;
 };
@@ -44,7 +47,7 @@ void deeds_due(struct deeds *t, struct contain_entry *e)
 }
 
 /* Ordered and replaced by the Kubernetes name: a node that was bound anew has two. */
-static int put(struct deeds *t, const char *id, const char *name)
+static int put(struct deeds *t, const char *id, const char *name, bool cordoned)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	char key[DIGEST_HEX_SIZE];
@@ -58,6 +61,7 @@ static int put(struct deeds *t, const char *id, const char *name)
 	jsonl_begin(&j, &b);
 	jsonl_str(&j, "node", name);
 	jsonl_str(&j, "id", id);
+	jsonl_bool(&j, "cordoned", cordoned);
 	jsonl_end(&j);
 	return buf_status(&b) < 0 ? buf_status(&b) : outbox_put(t->lane, key, &b, true);
 }
@@ -90,21 +94,23 @@ int deeds_queue(struct deeds *t, const struct store_node *n, bool shown)
 		return -ENOMEM;
 	if (shown && (t->o.kinds & DEEDS_EVENT))
 		want_event(t, e);
-	return put(t, n->id, n->kube_name);
+	return put(t, n->id, n->kube_name, false);
 }
 
 int deeds_bound(struct deeds *t, const struct store_node *n, const char *old_name)
 {
-	struct contain_entry *e = contain_book_of(t->o.book, n);
-	int r = e ? 0 : -ENOMEM;
+	struct contain_entry *e = contain_book_id(t->o.book, n->id);
+	bool cordoned = e && e->cordoned;
+	int r;
 
-	if (r < 0)
-		return r;
+	e = contain_book_of(t->o.book, n);
+	if (!e)
+		return -ENOMEM;
 	/* Said anew by a person: the object that has the name now is looked at anew, too. */
 	e->uid[0] = e->zone[0] = e->seen_boot[0] = e->good_boot[0] = 0;
 	r = contain_book_put(t->o.book, e);
 	if (r >= 0 && old_name[0] && strcmp(old_name, n->kube_name) != 0)
-		r = put(t, n->id, old_name);
+		r = put(t, n->id, old_name, cordoned);
 	return r < 0 ? r : deeds_queue(t, n, false);
 }
 
@@ -262,6 +268,7 @@ static int make_job(struct deeds *t, struct why *ret_why)
 {
 	struct deeds_in in = {.kube_name = t->name,
 			      .kinds = t->o.kinds,
+			      .cordoned = t->cordoned && !t->is_look,
 			      .now_ns = clock_utc_ns(t->o.clock),
 			      .still = t->o.still && t->o.still(t->o.ctx)};
 	struct store_node n = {.incarnation = 0};
@@ -325,6 +332,9 @@ static int on_send(void *ctx, const struct store_message *m, struct why *ret_why
 		r = jsonl_get_text(o, "id", t->id, sizeof(t->id), ret_why);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EBADMSG;
+	/* Releases before this one did not say. */
+	if (jsonl_get_bool(o, "cordoned", &t->cordoned, NULL) < 0)
+		t->cordoned = false;
 	t->is_look = false;
 	return start(t, ret_why);
 }
@@ -406,8 +416,15 @@ static void on_listed(void *ctx, bool begins)
 	}
 }
 
+static void on_drained(void *ctx, struct contain_entry *e)
+{
+	deeds_due(ctx, e);
+}
+
 void deeds_tick(struct deeds *t)
 {
+	if (t->drain && !(t->o.still && t->o.still(t->o.ctx)))
+		deeds_drain_tick(t->drain);
 	for (uint32_t i = 0; i < contain_book_n(t->o.book); i++) {
 		struct contain_entry *e = contain_book_at(t->o.book, i);
 		struct store_node n = {.incarnation = 0};
@@ -439,6 +456,12 @@ int deeds_open(const struct deeds_options *o, struct deeds **ret, struct why *re
 						 .node = on_node,
 						 .listed = on_listed,
 						 .ctx = t};
+	const struct deeds_drain_options drain = {.kube = o->kube,
+						  .clock = o->clock,
+						  .book = o->book,
+						  .force = o->evict_force,
+						  .over = on_drained,
+						  .ctx = t};
 	int r = t ? 0 : -ENOMEM;
 
 	if (r >= 0) {
@@ -447,6 +470,8 @@ int deeds_open(const struct deeds_options *o, struct deeds **ret, struct why *re
 	}
 	if (r >= 0)
 		r = kube_watch_open(&watch, &t->watch, ret_why);
+	if (r >= 0 && (o->kinds & DEEDS_EVICT))
+		r = deeds_drain_open(&drain, &t->drain, ret_why);
 	if (r >= 0)
 		r = outbox_add(o->outbox, &lane, &t->lane);
 	if (r < 0) {
@@ -461,6 +486,7 @@ struct deeds *deeds_free(struct deeds *t)
 {
 	if (!t)
 		return NULL;
+	deeds_drain_free(t->drain);
 	kube_watch_free(t->watch);
 	kube_free(t->kube);
 	buf_done(&t->mark);

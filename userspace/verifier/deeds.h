@@ -29,6 +29,7 @@ struct deeds_options {			/* all borrowed */
 	const struct sign_key *key;	/* signs annotations; NULL: none */
 	struct vlog *vlog;		/* each change of taints, cordon, and each eviction gets a line; NULL: none */
 	uint32_t kinds;			/* enum deeds_kind */
+	bool evict_force;		/* what has not left in time is deleted */
 	uint32_t watch_s;		/* 0: as kube_watch has it */
 	bool (*still)(void *ctx);	/* nothing is added now */
 	void *ctx;

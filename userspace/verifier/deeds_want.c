@@ -56,7 +56,7 @@ enum kube_mark deeds_unattested(const struct contain_entry *e, uint32_t kinds)
 	if (!(kinds & DEEDS_UNATTESTED))
 		return KUBE_KEEP;
 	if (e->life == PLUMB_LIFE_RETIRED)
-		return KUBE_TAKE;
+		return KUBE_KEEP;
 	if (!e->good_boot[0])
 		return KUBE_KEEP;
 	return strcmp(e->seen_boot, e->good_boot) == 0 ? KUBE_TAKE : KUBE_PUT;
@@ -111,15 +111,15 @@ static void put_event(const struct store_node *n, const char *state, struct deed
 	w->has_event = true;
 }
 
-/* Nobody's any more: all that is ours goes. */
+/* Nobody's any more: all that is ours goes, but for the taint of those of whom nothing is known. */
 static void want_nothing(const struct deeds_in *in, struct deeds_wanted *w)
 {
-	w->job.unattested = in->kinds & DEEDS_UNATTESTED ? KUBE_TAKE : KUBE_KEEP;
+	w->job.leave = true;
 	w->job.label = in->kinds & DEEDS_LABEL ? "" : NULL;
 	w->job.verdict = in->kinds & DEEDS_ANNOTATION ? "" : NULL;
 	w->condition.status = "";
 	w->job.condition = in->kinds & DEEDS_CONDITION ? &w->condition : NULL;
-	w->job.cordon = in->entry && in->entry->cordoned ? KUBE_TAKE : KUBE_KEEP;
+	w->job.cordon = in->cordoned || (in->entry && in->entry->cordoned) ? KUBE_TAKE : KUBE_KEEP;
 }
 
 static void want_shown(const struct deeds_in *in, struct deeds_wanted *w)

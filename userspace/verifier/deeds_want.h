@@ -45,6 +45,7 @@ struct deeds_in {			/* all borrowed */
 	const struct contain_entry *entry;	/* NULL with it */
 	const char *kube_name;
 	uint32_t kinds;
+	bool cordoned;			/* by us, when nobody is bound to it any more */
 	bool still;			/* paused, or a dry run: nothing is added, what must go goes */
 	const char *verdict;		/* the annotation; "": none yet */
 	uint64_t now_ns;

@@ -271,7 +271,7 @@ static void restrain(struct kube_job *j, const struct kube_seen *seen)
 {
 	static const struct kube_condition none = {.status = ""};
 
-	if (seen->certain)
+	if (seen->certain || j->leave)
 		return;
 	j->unattested = KUBE_KEEP;
 	j->cordon = KUBE_KEEP;

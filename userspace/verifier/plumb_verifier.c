@@ -18,6 +18,7 @@
 #include "api.h"
 #include "cleanup.h"
 #include "contain.h"
+#include "contain_desk.h"
 #include "deeds_want.h"
 #include "documents.h"
 #include "enrol.h"
@@ -118,6 +119,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	struct rooms *o = ctx;
 	int r = intake_tick(o->intake);
 
+	if (r >= 0)
+		r = contain_desk_tick(&o->api.desk);
 	(void)fd;
 	(void)what;
 	if (r < 0)
@@ -182,6 +185,8 @@ static int open_contain(const struct verifier_settings *s, struct rooms *o, stru
 		.v = &o->v,
 		.max_percent = (uint32_t)s->contain_percent,
 		.calm_ms = s->contain_calm,
+		.evict_ms = s->kube_evict_for,
+		.evict_force = s->kube_evict_force,
 		.dry_run = s->contain_dry_run,
 	};
 	int r = 0;

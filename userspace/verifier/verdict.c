@@ -216,7 +216,8 @@ void verdict_merge(struct store_case *c, const struct store_case *again)
 	/* The policy of now, also when the case is older than it. */
 	c->severity = again->severity;
 	c->action = again->action;
-	c->armed = again->armed;
+	/* What a person took back stays so. */
+	c->armed = again->armed && !c->ack_by[0];
 	c->release = again->release;
 	c->score = again->score;
 	c->grace_ms = again->grace_ms;

@@ -66,6 +66,10 @@ static const struct conf_option options[] = {
 	       "what is done to nodes there: taint unattested label annotation condition event "
 	       "cordon evict; none "
 	       "given: all but the last two"),
+	OPTION(kube_evict_for, CONF_DURATION_MS, "5m", 0, 86400000,
+	       "with evict: how long pods are asked to leave before NoExecute"),
+	OPTION(kube_evict_force, CONF_BOOL, "false", 0, 0,
+	       "with evict: delete what has not left by then, disruption budgets or not"),
 	OPTION(contain_percent, CONF_UINT, "10", 0, 100,
 	       "never more of the nodes are contained at once, but always one"),
 	OPTION(contain_calm, CONF_DURATION_MS, "60s", 0, 86400000,

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deeds_drain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+#define SECOND 1000000000ull
+
+struct deeds_drain {
+	struct deeds_drain_options o;
+	struct kube_evict *evict;
+	char id[65]; /* of the node at hand; "": none */
+};
+
+static bool is_draining(const struct contain_entry *e)
+{
+	return e->let && !e->unsure && e->containment == PLUMB_CONTAIN_QUARANTINED &&
+	       e->life != PLUMB_LIFE_RETIRED && e->kube_name[0] && e->drain_until_ns > 0;
+}
+
+static void on_round(void *ctx, int r, const struct kube_evict_round *round, const struct why *why)
+{
+	struct deeds_drain *d = ctx;
+	struct contain_entry *e = contain_book_id(d->o.book, d->id);
+	uint64_t now = clock_utc_ns(d->o.clock);
+
+	d->id[0] = 0;
+	if (r == -ECANCELED || !e || !is_draining(e))
+		return;
+	if (r < 0) {
+		log_warning("node=%s kube_name=%s evicted=no error=\"%s\" next=\"again in %d s, "
+			    "until its time is over\"",
+			    e->id, e->kube_name, why->text, DEEDS_DRAIN_S);
+		return;
+	}
+	if (round->asked + round->kept > 0)
+		log_info("node=%s kube_name=%s evicted=%u kept=%u%s%s", e->id, e->kube_name,
+			 round->asked, round->kept, round->kept ? " why=" : "",
+			 round->kept ? why->text : "");
+	/* None was left that could have been asked: its time is over now. */
+	if (round->asked + round->kept == 0 && e->drain_until_ns > now) {
+		e->drain_until_ns = now;
+		if (contain_book_save(d->o.book, e) < 0)
+			log_warning("node=%s drained=unsaved", e->id);
+		d->o.over(d->o.ctx, e);
+	}
+}
+
+/* 1: a round began. */
+static int begin(struct deeds_drain *d, struct contain_entry *e, bool force)
+{
+	struct why why = {""};
+	int r = kube_evict_start(d->evict, e->kube_name, force, on_round, d, &why);
+
+	if (r < 0) {
+		log_warning("node=%s kube_name=%s evicted=no error=\"%s\"", e->id, e->kube_name,
+			    why.text);
+		return 0;
+	}
+	memcpy(d->id, e->id, sizeof(d->id));
+	return 1;
+}
+
+void deeds_drain_tick(struct deeds_drain *d)
+{
+	uint64_t utc = clock_utc_ns(d->o.clock), boot = clock_boot_ns(d->o.clock);
+
+	for (uint32_t i = 0; i < contain_book_n(d->o.book); i++) {
+		struct contain_entry *e = contain_book_at(d->o.book, i);
+		bool over = e->drain_until_ns <= utc;
+
+		if (!is_draining(e)) {
+			e->asked_ns = 0;
+			e->forced = false;
+			continue;
+		}
+		if (over && !e->forced) {
+			/* Once: NoExecute is its turn, and what tolerates that is deleted if it is to be. */
+			e->forced = true;
+			d->o.over(d->o.ctx, e);
+			if (d->o.force && !d->id[0])
+				begin(d, e, true);
+			else if (d->o.force)
+				e->forced = false;
+			continue;
+		}
+		if (over || d->id[0] ||
+		    (e->asked_ns && boot < e->asked_ns + DEEDS_DRAIN_S * SECOND))
+			continue;
+		e->asked_ns = boot;
+		begin(d, e, false);
+	}
+}
+
+int deeds_drain_open(const struct deeds_drain_options *o, struct deeds_drain **ret,
+		     struct why *ret_why)
+{
+	struct deeds_drain *d = calloc(1, sizeof(*d));
+	int r = d ? kube_evict_open(o->kube, &d->evict, ret_why) : -ENOMEM;
+
+	if (r < 0) {
+		free(d);
+		return r;
+	}
+	d->o = *o;
+	*ret = d;
+	return 0;
+}
+
+struct deeds_drain *deeds_drain_free(struct deeds_drain *d)
+{
+	if (!d)
+		return NULL;
+	kube_evict_free(d->evict);
+	free(d);
+	return NULL;
+}
