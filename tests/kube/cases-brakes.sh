@@ -46,7 +46,7 @@ check "a viewer may not stop it" eval '"$O/plumb-verifier" --data-dir="$v" opera
 all_released >/dev/null
 
 check "with all the share there is" again "contain_percent: 100" "contain_calm: 0s"
-check "one of the control plane is contained" eval 'drifted cb-9 && until_true 5 is_ours cb-9 "$quarantine"'
+check "one of the control plane is contained" eval 'set_ready cb-9 && set_ready cb-10 && until_true 5 eval "view | true_in .watching" && drifted cb-9 && until_true 5 is_ours cb-9 "$quarantine"'
 check "the last Ready one is not" eval 'drifted cb-10 && until_true 5 held_for cb-10 control_plane && stays 3 is_ours cb-10 ""'
 check "one of a zone is contained" eval 'drifted cb-11 && until_true 5 is_ours cb-11 "$quarantine"'
 check "the whole zone is not" eval 'drifted cb-12 && until_true 5 held_for cb-12 zone && stays 3 is_ours cb-12 ""'

@@ -37,6 +37,7 @@ check "released: schedulable again" eval 'released ce-1 && until_true 10 is_ours
 kubectl delete pod -n ce --all --grace-period=0 --force >/dev/null 2>&1
 pod ce only "$on1"
 until_true 30 runs_on ce only ce-1
+# shellcheck disable=SC2034
 began=$SECONDS
 check "all have left: NoExecute does not wait for the deadline" eval 'drifted ce-1 && until_true 18 is_ours ce-1 "$quarantine" && [ $((SECONDS - began)) -lt 19 ] && pod_gone ce only'
 check "a person uncordons it meanwhile: put right" eval 'kubectl uncordon ce-1 >/dev/null && until_true 2 is_cordoned'

@@ -143,7 +143,8 @@ static void test_a_look_is_tried_again(void **state)
 	w->api.fail_get = 0;
 	contain_fixture_pass(w, 2);
 	TAINTS(0, "a:NoExecute " QUARANTINE);
-	assert_int_equal(w->api.n_get, 4); /* the object is known from then on: another look, with that */
+	assert_int_equal(w->api.n_get,
+			 4); /* the object is known from then on: another look, with that */
 }
 
 static void test_bound_anew(void **state)
@@ -224,6 +225,237 @@ static void test_without_rights_it_is_tried_again(void **state)
 	TAINTS(0, "a:NoExecute " HOLD);
 }
 
+/* What is shown follows the state; what cannot be shown holds up no taint. */
+static void test_shown(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->kinds = DEEDS_DEFAULT;
+	contain_fixture_open(w);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+	contain_fixture_settle(w);
+	TAINTS(0, "a:NoExecute " QUARANTINE);
+	assert_non_null(strstr(
+		w->api.status,
+		"\"plumbline.io/Attested\",\"status\":\"False\",\"reason\":\"Quarantined\""));
+	assert_int_equal(w->api.n_events, 1);
+	assert_non_null(strstr(
+		w->api.event,
+		"\"action\":\"Quarantine\",\"reason\":\"Quarantined\",\"type\":\"Warning\""));
+	assert_non_null(strstr(w->api.event, "\"uid\":\"uid-1\""));
+	/* The second look knows the object, and signs for it. */
+	assert_non_null(strstr(w->api.shown, "/metadata/annotations/plumbline.io~1verdict"));
+	assert_non_null(strstr(w->api.shown,
+			       "{\"op\":\"test\",\"path\":\"/metadata/uid\",\"value\":\"uid-1\"}"));
+	/* Annotations are full: no matter. */
+	w->api.fail_shown = 422;
+	w->api.fail_status = 403;
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
+	contain_fixture_pass(w, 60);
+	TAINTS(0, QUARANTINE);
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
+	contain_fixture_settle(w);
+	TAINTS(1, HOLD);
+}
+
+/* One node that goes up and down a hundred times is not a hundred Events. */
+static void test_events_are_few(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->kinds = DEEDS_TAINT | DEEDS_EVENT;
+	contain_fixture_open(w);
+	for (int i = 0; i < 40; i++) {
+		bool up = i % 2 == 0;
+
+		contain_fixture_node(w, "aa", "n1", up ? PLUMB_CONTAIN_HELD : PLUMB_CONTAIN_FREE,
+				     CONTAIN_FIXTURE_BOOT);
+		contain_fixture_queue(w, "aa", up ? NODE_DEED_HOLD : NODE_DEED_LIFT, true);
+		contain_fixture_settle(w);
+	}
+	assert_int_equal(w->api.n_events, 25);
+	contain_fixture_pass(w, 300);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
+	contain_fixture_settle(w);
+	assert_int_equal(w->api.n_events, 26);
+}
+
+#define UNATTESTED "plumbline.io/unattested:NoSchedule"
+#define STARTUP                     \
+	"[{\"key\":\"plumbline.io/" \
+	"unattested\",\"effect\":\"NoExecute\"},{\"key\":\"a\",\"effect\":\"NoSchedule\"}]"
+
+static void tick(struct contain_fixture *w)
+{
+	contain_fixture_pass(w, 1);
+	event_base_loopexit(w->base, &(struct timeval){1, 100000});
+	event_base_loop(w->base, 0);
+	contain_fixture_settle(w);
+}
+
+static void test_boots(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	/* The taint of the start goes with the first good verdict of that boot, whatever its effect; others' stay. */
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, STARTUP);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
+	contain_fixture_settle(w);
+	TAINTS(0,
+	       "plumbline.io/unattested:NoExecute a:NoSchedule " HOLD); /* it is held: no good verdict */
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+	contain_fixture_settle(w);
+	TAINTS(0, "a:NoSchedule");
+	/* Booted anew, as its kubelet tells: nobody works there until it is attested again. */
+	fake_kube_node(&w->api, 0, "n1", "uid-1", OTHER_BOOT, NULL);
+	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+	contain_fixture_settle(w);
+	TAINTS(0, UNATTESTED);
+	tick(w);
+	TAINTS(0, UNATTESTED);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, OTHER_BOOT);
+	tick(w);
+	TAINTS(0, "");
+	/* A kubelet that tells no boot says nothing. */
+	fake_kube_node(&w->api, 0, "n1", "uid-1", "", NULL);
+	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+	contain_fixture_settle(w);
+	TAINTS(0, "");
+	/* One that never had a good verdict is left as it is. */
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
+	contain_fixture_settle(w);
+	fake_kube_node(&w->api, 1, "n2", "uid-2", OTHER_BOOT, NULL);
+	contain_fixture_pass(w, 60);
+	TAINTS(1, HOLD);
+}
+
+static void test_cordon(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->kinds = DEEDS_TAINT | DEEDS_CORDON;
+	contain_fixture_open(w);
+	for (int before = 0; before < 2; before++) {
+		fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
+		w->api.nodes[0].cordoned = before;
+		contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED,
+				     CONTAIN_FIXTURE_BOOT);
+		contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+		contain_fixture_settle(w);
+		assert_true(w->api.nodes[0].cordoned);
+		/* It is remembered whose it is. */
+		contain_free(w->c);
+		contain_fixture_open(w);
+		contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
+		contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+		contain_fixture_settle(w);
+		assert_int_equal(w->api.nodes[0].cordoned, before);
+		TAINTS(0, "");
+	}
+	/* Bound to another: it goes with our taints. */
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+	contain_fixture_settle(w);
+	assert_true(w->api.nodes[0].cordoned);
+	contain_fixture_node(w, "aa", "", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_bound(w, "aa", "n1");
+	assert_false(w->api.nodes[0].cordoned);
+	TAINTS(0, "");
+}
+
+/* The second one has to wait, and then it is its turn. */
+static void test_brakes_hold_back_and_let(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->max_percent = 10;
+	contain_fixture_open(w);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+	assert_int_equal(w->held_back, BRAKES_OPEN);
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "bb", NODE_DEED_QUARANTINE, true);
+	assert_int_equal(w->held_back, BRAKES_SHARE);
+	contain_fixture_settle(w);
+	TAINTS(0, "a:NoExecute " QUARANTINE);
+	TAINTS(1, "");
+	tick(w);
+	TAINTS(1, "");
+	/* Neither a start nor a minute lets it. */
+	contain_free(w->c);
+	contain_fixture_open(w);
+	contain_fixture_pass(w, 60);
+	TAINTS(1, "");
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+	tick(w);
+	TAINTS(0, "a:NoExecute");
+	TAINTS(1, QUARANTINE);
+}
+
+static void test_dry_run(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->dry_run = true;
+	contain_fixture_open(w);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+	assert_int_equal(w->held_back, BRAKES_DRY_RUN);
+	tick(w);
+	TAINTS(0, "a:NoExecute");
+}
+
+/* That nothing is known of a node is no proof: it gets no work, and nothing is moved off it. */
+static void test_unknown_is_not_bad(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	w->key = "finding:silent";
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+	contain_fixture_settle(w);
+	TAINTS(0, "a:NoExecute " HOLD);
+}
+
+/* Up and down within a minute: let down once, then it stays up until the minute is over. */
+static void test_calm(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->calm_ms = 60000;
+	contain_fixture_open(w);
+	for (int i = 0; i < 2; i++) {
+		contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+		contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
+		contain_fixture_settle(w);
+		TAINTS(0, "a:NoExecute " HOLD);
+		contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
+		contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+		contain_fixture_settle(w);
+		TAINTS(0, i == 0 ? "a:NoExecute" : "a:NoExecute " HOLD);
+	}
+	contain_fixture_pass(w, 50);
+	tick(w);
+	TAINTS(0, "a:NoExecute " HOLD);
+	contain_fixture_pass(w, 10);
+	tick(w);
+	TAINTS(0, "a:NoExecute");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)
 
 int main(void)
@@ -238,6 +470,14 @@ int main(void)
 		T(test_retired),
 		T(test_one_node_delays_no_other),
 		T(test_without_rights_it_is_tried_again),
+		T(test_shown),
+		T(test_events_are_few),
+		T(test_boots),
+		T(test_cordon),
+		T(test_brakes_hold_back_and_let),
+		T(test_dry_run),
+		T(test_unknown_is_not_bad),
+		T(test_calm),
 	};
 
 	return cmocka_run_group_tests_name("taints", tests, NULL, NULL);

@@ -169,8 +169,7 @@ void deeds_want(const struct deeds_in *in, struct deeds_wanted *w)
 		want_shown(in, w);
 		return;
 	}
-	if (w->job.unattested == KUBE_PUT)
-		w->job.unattested = KUBE_KEEP;
+	w->job.still = true;
 	if (w->job.cordon == KUBE_PUT)
 		w->job.cordon = KUBE_KEEP;
 }

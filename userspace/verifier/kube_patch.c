@@ -30,7 +30,7 @@ static unsigned int wanted_bits(const struct kube_job *j, const struct kube_fact
 		bits |= KUBE_TAINT_HOLD;
 	if (j->want == KUBE_QUARANTINE)
 		bits |= KUBE_TAINT_EXECUTE;
-	return bits;
+	return j->still ? bits & f->taints : bits;
 }
 
 static bool is_unattested(const json_t *taint)

@@ -29,6 +29,7 @@ struct kube_job {			/* borrowed texts */
 	char uid[KUBE_FACTS_MAX_UID];	/* of the object that was seen to be the attested machine's; "": none was */
 	char boot_id[37];		/* of the attested machine; "": not known */
 	enum kube_want want;
+	bool still;			/* nothing is added; what is there and not wanted goes */
 	bool leave;			/* nobody is bound to it: what is ours comes off, whosever it is */
 	/* Done only to what is the attested machine's object for certain; taken off an object that is another's. */
 	enum kube_mark unattested;

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The watch of nodes: a list, what changes after it, again from the last word; a list again when that is too old; what is no event ends it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "fake_kube.h"
+#include "kube_watch.h"
+
+#define EVENT(type, name, version, taints)                                                         \
+	"{\"type\":\"" type "\",\"object\":{\"metadata\":{\"name\":\"" name "\",\"uid\":\"u-" name \
+	"\",\"resourceVersion\":\"" version "\"},\"spec\":{\"taints\":[" taints "]}}}\n"
+#define OURS "{\"key\":\"plumbline.io/quarantined\",\"effect\":\"NoExecute\"}"
+
+struct world {
+	struct event_base *base;
+	struct fake_kube api;
+	struct kube_options kube;
+	struct kube_watch *watch;
+	char server[64];
+	uint32_t n_nodes, n_deleted, n_begins, n_ends;
+	struct kube_facts last;
+};
+
+static void on_node(void *ctx, const struct kube_facts *facts, bool deleted)
+{
+	struct world *w = ctx;
+
+	w->n_nodes += !deleted;
+	w->n_deleted += deleted;
+	w->last = *facts;
+}
+
+static void on_listed(void *ctx, bool begins)
+{
+	struct world *w = ctx;
+
+	w->n_begins += begins;
+	w->n_ends += !begins;
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	const struct kube_watch_options o = {
+		.kube = &w->kube, .node = on_node, .listed = on_listed, .ctx = w};
+	struct why why;
+
+	signal(SIGPIPE, SIG_IGN);
+	w->base = event_base_new();
+	fake_kube_open(&w->api, w->base, NULL, NULL);
+	fake_kube_node(&w->api, 0, "n1", "uid-1", "b", NULL);
+	fake_kube_node(&w->api, 1, "n2", "uid-2", "b", "[" OURS "]");
+	snprintf(w->server, sizeof(w->server), "http://127.0.0.1:%d", fake_http_port(w->api.http));
+	w->kube = (struct kube_options){.base = w->base, .server = w->server};
+	assert_int_equal(kube_watch_open(&o, &w->watch, &why), 0);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	kube_watch_free(w->watch);
+	fake_kube_done(&w->api);
+	event_base_free(w->base);
+	free(w);
+	return 0;
+}
+
+/* Until the counter has that value; 15 seconds at most. */
+static void until(struct world *w, const unsigned int *counter, unsigned int value)
+{
+	const struct timeval tv = {0, 20000};
+	time_t end = time(NULL) + 15;
+
+	while (*counter < value && time(NULL) < end) {
+		event_base_loopexit(w->base, &tv);
+		event_base_loop(w->base, 0);
+	}
+	assert_true(*counter >= value);
+}
+
+static void test_list_then_watch(void **state)
+{
+	struct world *w = *state;
+	struct kube_watch_state s;
+
+	until(w, &w->api.n_watch, 1);
+	assert_int_equal(w->n_nodes, 2);
+	assert_int_equal(w->n_begins, 1);
+	assert_int_equal(w->n_ends, 1);
+	assert_string_equal(w->last.uid, "uid-2");
+	assert_int_equal(w->last.taints, KUBE_TAINT_EXECUTE);
+	assert_non_null(strstr(w->api.watch_path, "watch=1"));
+	assert_non_null(strstr(w->api.watch_path, "resourceVersion=307"));
+	assert_non_null(strstr(w->api.watch_path, "allowWatchBookmarks=true"));
+	kube_watch_state(w->watch, &s);
+	assert_int_equal(s.lists, 1);
+}
+
+/* It goes on from what was told last, be it a bookmark, and needs no other list. */
+static void test_events(void **state)
+{
+	struct world *w = *state;
+
+	w->api.watched = EVENT("MODIFIED", "n1", "308", OURS) EVENT("DELETED", "n2", "309", "")
+		EVENT("BOOKMARK", "", "400", "");
+	until(w, &w->api.n_watch, 2);
+	assert_int_equal(w->n_nodes, 3);
+	assert_int_equal(w->n_deleted, 1);
+	assert_string_equal(w->last.name, "n2");
+	assert_non_null(strstr(w->api.watch_path, "resourceVersion=400"));
+	assert_int_equal(w->api.n_list, 1);
+}
+
+static void test_too_old(void **state)
+{
+	struct world *w = *state;
+
+	w->api.watched = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"message\":\"too "
+			 "old\",\"code\":410}}\n";
+	until(w, &w->api.n_list, 2);
+	until(w, &w->api.n_watch, 2);
+	assert_int_equal(w->n_begins, 2);
+	assert_non_null(strstr(w->api.watch_path, "resourceVersion=307"));
+	/* The status itself may say so. */
+	w->api.fail_watch = 410;
+	until(w, &w->api.n_list, 3);
+}
+
+static void test_no_events(void **state)
+{
+	static const char *const bad[] = {"nonsense\n", "{}\n", "{\"type\":\"ADDED\"}\n",
+					  "{\"type\":\"ADDED\",\"object\":{\"metadata\":{}}}\n",
+					  "{\"type\":\"ADDED\",\"object\":{\"metadata\":{"
+					  "\"resourceVersion\":\"1&watch=0\"}}}\n"};
+	struct world *w = *state;
+	struct kube_watch_state s;
+
+	for (size_t i = 0; i < 2; i++) {
+		w->api.watched = bad[i];
+		until(w, &w->api.n_list, (unsigned int)i + 2);
+	}
+	for (size_t i = 2; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		teardown(state);
+		setup(state);
+		w = *state;
+		w->api.watched = bad[i];
+		until(w, &w->api.n_list, 2);
+		assert_int_equal(w->n_nodes, i == 0 ? 2 : 4);
+	}
+	kube_watch_state(w->watch, &s);
+	assert_int_equal(s.lists, 2);
+}
+
+/* A node in it that is none is left out, and nothing else. */
+static void test_odd_nodes(void **state)
+{
+	struct world *w = *state;
+
+	w->api.watched = "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"n1\","
+			 "\"resourceVersion\":\"5\"},\"spec\":7}}\n" EVENT("MODIFIED", "n1", "6",
+									   "7,null,{}");
+	until(w, &w->api.n_watch, 2);
+	assert_int_equal(w->n_nodes, 3);
+	assert_int_equal(w->last.taints, 0);
+}
+
+static void test_no_rights(void **state)
+{
+	struct world *w = *state;
+	struct kube_watch_state s;
+
+	w->api.fail_list = 403;
+	until(w, &w->api.n_list, 2);
+	kube_watch_state(w->watch, &s);
+	assert_false(s.watching);
+	assert_non_null(strstr(s.why.text, "verb \"list\" on nodes"));
+	assert_int_equal(w->n_nodes, 0);
+	assert_int_equal(w->n_ends, 0); /* of a list that was not read nobody is missing */
+	w->api.fail_list = 0;
+	until(w, &w->api.n_watch, 1);
+	kube_watch_state(w->watch, &s);
+	assert_true(s.lists == 1);
+}
+
+static void test_it_is_freed_on_its_way(void **state)
+{
+	struct world *w = *state;
+	struct kube_watch *watch = w->watch;
+
+	event_base_loop(w->base, EVLOOP_ONCE);
+	w->watch = kube_watch_free(watch);
+	assert_null(w->watch);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_list_then_watch),
+		T(test_events),
+		T(test_too_old),
+		T(test_no_events),
+		T(test_odd_nodes),
+		T(test_no_rights),
+		T(test_it_is_freed_on_its_way),
+	};
+
+	return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);
+}
