@@ -242,6 +242,8 @@ static int end_undo(const struct action_desk *d, const char *by, const char *rul
 	if (r >= 0)
 		r = action_desk_log(d, by, "contain_undone", "", "", &none, result);
 	if (r >= 0)
+		r = vlog_sync(d->v->vlog);
+	if (r >= 0)
 		return s->ops->commit(s->ctx);
 	s->ops->rollback(s->ctx);
 	return r;
