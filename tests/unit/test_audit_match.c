@@ -96,6 +96,8 @@ static int setup(void **state)
 	o.proctab = b->proctab;
 	assert_int_equal(audit_match_open(&o, &sink, &b->m), 0);
 	assert_non_null(strstr(b->state, "no rule"));
+	audit_match_exec(b->m, 1, b->now + b->apart);
+	assert_non_null(strstr(b->state, "the kernel programs"));
 	audit_match_bpf(b->m, 1, b->now);
 	b->now += 1000 * MS;
 	*state = b;

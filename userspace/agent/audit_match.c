@@ -139,7 +139,9 @@ void audit_match_exec(struct audit_match *m, uint32_t pid, uint64_t utc_ns)
 	w.from_ns = boot_of(m, utc_ns, w.came_ns);
 	m->audit_ns = w.came_ns;
 	m->since = false;
-	if (!m->compared)
+	if (m->from_ns == UINT64_MAX)
+		say(m, false, "the kernel programs have told of no exec");
+	else if (!m->compared)
 		say(m, true, "");
 	if (m->lost || w.from_ns <= m->from_ns || take_twin(m, &w))
 		return;
