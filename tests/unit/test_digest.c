@@ -71,7 +71,7 @@ static void *hash_in_thread(void *ctx)
 	return d;
 }
 
-/* Each has a context of its own, and none is left when a thread ends: the sanitizers would tell. */
+/* Each has a state of its own, and none is left when a thread ends: the sanitizers would tell. */
 static void test_threads(void **state)
 {
 	static const char *const texts[] = {"abc", "abcd", "x"};

@@ -130,6 +130,7 @@ static void test_other_spellings(void **state)
 		{"\"attest\":\"", "\"attest\":\"="},
 		{"\"boot_log\":\"4", "\"boot_log\":\"G"},
 		{"\"ima_cursor\":41,", "\"ima_cursor\":41,\"more\":1,"},
+		{"\"ima_cursor\":41,", "\"boot_log_data\":\"\",\"ima_cursor\":41,"},
 		{"\"leaving\":false", "\"leaving\":0"},
 		{"\"judge\":1", "\"judge\":4294967296"},
 		{"\"agent\":\"0.1.0\"", "\"agent\":\"0.1.\\u0030\""},

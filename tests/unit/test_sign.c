@@ -123,6 +123,36 @@ static void test_spki_is_openssls(void **state)
 	}
 }
 
+/* A key that was told its point says of itself what OpenSSL does; and a compressed point is legal, and written the other way. */
+static void test_point(void **state)
+{
+	struct sign_key *made = NULL, *told = NULL, *again = NULL;
+	struct buf want = {0}, got = {0};
+	uint8_t compressed[59];
+
+	(void)state;
+	assert_int_equal(sign_key_generate(SIGN_P256, &made), 0);
+	assert_int_equal(sign_key_spki(made, &want), 0);
+	assert_int_equal(want.size, 91);
+	assert_int_equal(sign_key_from_p256(sign_key_evp(made), want.data + 26, &told), 0);
+	assert_false(sign_key_is_private(told));
+	assert_int_equal(sign_key_spki(told, &got), 0);
+	assert_int_equal(got.size, want.size);
+	assert_memory_equal(got.data, want.data, want.size);
+	memcpy(compressed, want.data, sizeof(compressed));
+	compressed[1] -= 32;
+	compressed[24] -= 32;
+	compressed[26] = (uint8_t)(2 + (want.data[90] & 1));
+	assert_int_equal(sign_key_from_spki(compressed, sizeof(compressed), &again, NULL), 0);
+	buf_clear(&got);
+	assert_int_equal(sign_key_spki(again, &got), 0);
+	buf_done(&want);
+	buf_done(&got);
+	sign_key_free(made);
+	sign_key_free(told);
+	sign_key_free(again);
+}
+
 static void test_round_trips(void **state)
 {
 	(void)state;
@@ -184,9 +214,9 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_ed25519),	 cmocka_unit_test(test_round_trips),
-		cmocka_unit_test(test_spki_is_openssls), cmocka_unit_test(test_raw_p256),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_known_ed25519), cmocka_unit_test(test_point),
+		cmocka_unit_test(test_round_trips),   cmocka_unit_test(test_spki_is_openssls),
+		cmocka_unit_test(test_raw_p256),      cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

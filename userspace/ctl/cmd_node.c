@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "cleanup.h"
 #include "client.h"
 #include "jsonl.h"
@@ -176,34 +177,13 @@ static int run(int n, char **words, const struct arguments *a)
 
 int cmd_node(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"reason", required_argument, NULL, 'r'},
-		{"state", required_argument, NULL, 's'},
-		{"window", required_argument, NULL, 'w'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
 	struct arguments a = {.json = false};
-	int o;
+	const struct arguments_option options[] = {
+		{"config", &a.config, NULL}, {"reason", &a.reason, NULL}, {"state", &a.state, NULL},
+		{"window", &a.window, NULL}, {"json", NULL, &a.json},
+	};
+	const struct arguments_command c = {"node", help, options, ARRAY_SIZE(options)};
+	int r = PRINT_GOOD, n = arguments_take(argc, argv, &c, &r);
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h') {
-			help(stdout);
-			return PRINT_GOOD;
-		}
-		if (o == '?')
-			return print_failure(PRINT_USAGE, "plumbctl node --help tells the options");
-		a.json |= o == 'j';
-		a.config = o == 'c' ? optarg : a.config;
-		a.reason = o == 'r' ? optarg : a.reason;
-		a.state = o == 's' ? optarg : a.state;
-		a.window = o == 'w' ? optarg : a.window;
-	}
-	if (optind >= argc) {
-		help(stderr);
-		return PRINT_USAGE;
-	}
-	return run(argc - optind, argv + optind, &a);
+	return n > 0 ? run(n, argv + optind, &a) : r;
 }

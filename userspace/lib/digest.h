@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * digest.h: SHA-256 (OpenSSL EVP), hex and base64.
+ * digest.h: SHA-256 (OpenSSL), hex and base64.
  * In: bytes. Out: digests and text. Errors: -EIO when OpenSSL fails, -EBADMSG for text that is not strict hex or base64.
  */
 #ifndef PLUMB_DIGEST_H
