@@ -3,11 +3,11 @@
 """Checks a Plumbline ledger directory with none of Plumbline's code: plumb-ledger-check.py DIR [RECORD]
 
 Python's standard library; the openssl command for signatures, the zstd command for packed segments. Tree (RFC 6962) over the exact
-bytes of the lines, segment headers, tiles, anchors and their PCR replay, quotes, notes by the node's event key and by the witness, and
-what is not anchored. RECORD is the enrolment record, DIR/record.json when not given; keep a copy of your own, for root on the node can
+bytes of the lines, segment headers, tiles, anchors and their PCR replay, quotes, the logs of what was booted (DIR/boot) against the quoted
+registers, notes by the node's event key and by the witness, and what is not anchored. RECORD is the enrolment record, DIR/record.json when not given; keep a copy of your own, for root on the node can
 replace the one in DIR. Exit code: 0 good, 1 bad, 2 unproven (nothing bad found, but something could not be checked) or could not tell.
 The formats: docs/ledger.md."""
-import base64, hashlib, json, pathlib, struct, subprocess, sys, tempfile
+import base64, hashlib, json, pathlib, re, struct, subprocess, sys, tempfile
 
 problems, unchecked = [], []
 
@@ -170,6 +170,95 @@ class Record:
         want = (q["checkpoint"].encode(), q["size"], bytes.fromhex(q["pcrs"][str(q["pcr_index"])]), q["pcr_index"], r.reset, r.restart)
         if want not in [(checkpoint(self.o["origin"], e["size"], e["root"]), e["size"], e["pcr"], *e["epoch"]) for e in extends if e["pcr"]]:
             raise ValueError(f"the anchors do not replay to its PCR {q['pcr_index']} at {q['size']} with its reset and restart counts")
+        return r.reset
+
+
+# What was booted
+
+BOOT_PCRS = [*range(10), 14]
+# What systemd measures from user space, by its kind: into which registers, and what its text must be. A volume's key cannot be made anew.
+MEASURED = {"phase": ({11}, "[a-z0-9_:-]+"), "filesystem": ({15}, "file-system:.+"), "machine-id": ({15}, "machine-id:[0-9a-f]{32}"),
+            "nvpcr-init": ({9}, "nvpcr-init:.+"), "nvpcr-separator": ({9}, "nvpcr-separator"),
+            "os-separator": (set(range(16)) - {10}, "os-separator")}
+
+
+def boot_values(log):
+    """PCR 0 to 23 of the SHA-256 bank by a TCG log in the crypto-agile form."""
+    pcrs, at = [bytes(32)] * 24, 0
+
+    def take(n):
+        nonlocal at
+        if n > len(log) - at:
+            raise ValueError(f"boot log: cut short at byte {at}")
+        at += n
+        return log[at - n:at]
+
+    def u(n):
+        return int.from_bytes(take(n), "little")
+    pcr, kind, _ = u(4), u(4), take(20)
+    spec = take(u(4))
+    if (pcr, kind, spec[:15]) != (0, 3, b"Spec ID Event03"):
+        raise ValueError("boot log: it is not in the crypto-agile form")
+    algs = struct.unpack_from("<I", spec, 24)[0]
+    sizes = dict(struct.unpack_from("<HH", spec, 28 + 4 * i) for i in range(algs))
+    while at < len(log) and (log[at:].strip(b"\0") and log[at:].strip(b"\xff")):
+        pcr, kind, digests = u(4), u(4), {}
+        for _ in range(u(4)):
+            alg = u(2)
+            digests[alg] = take(sizes[alg])
+        data = take(u(4))
+        if kind == 3:
+            if data[:16] == b"StartupLocality\0" and len(data) == 17:
+                pcrs[0] = bytes(31) + data[16:]
+        else:
+            pcrs[pcr] = h(pcrs[pcr], digests[0xB])
+    return pcrs
+
+
+def measured_leads(directory, pcr, start, goal):
+    """Whether records of one of systemd's logs lead there, each digest made anew from its text."""
+    for path in sorted((directory / "boot").glob("*.measured")):
+        value = start
+        for record in path.read_bytes().split(b"\x1e")[1:]:
+            if value == goal:
+                break
+            try:
+                o = json.loads(record)
+                digests = [bytes.fromhex(d["digest"]) for d in o["digests"] if d["hashAlg"] == "sha256"]
+                content = o["content"] if o["content_type"] == "systemd" else {}
+            except (ValueError, KeyError, TypeError):
+                break
+            if o.get("pcr") != pcr:
+                continue
+            where, form = MEASURED.get(content.get("eventType"), (set(), "."))
+            text = content.get("string", "")
+            if pcr not in where or not re.fullmatch(form, text) or re.search(r"[\x00-\x1f\x7f]", text) or digests != [h(text.encode())]:
+                break
+            value = h(value, digests[0])
+        if value == goal:
+            return True
+    return False
+
+
+def check_boot(directory, log, quoted):
+    """None where the log is the one that the quote is bound to and leads to its registers; else why not, and whether that is bad."""
+    path, name = directory / "boot" / f"{log.hex()}.log", f"boot log {log.hex()[:12]}"
+    if any(i not in quoted for i in BOOT_PCRS):
+        return "the quote does not cover PCR 0 to 9 and 14", False
+    if log == bytes(32):
+        return "the node had no log", False
+    if not path.exists():
+        return f"{name} is absent", False
+    data = path.read_bytes()
+    other = "" if h(data) == log else f"{name} is not the one that the quote is bound to: "
+    try:
+        values = boot_values(data)
+    except (ValueError, KeyError, IndexError, struct.error) as error:
+        return f"{other}{error}", True
+    wrong = [i for i in BOOT_PCRS if quoted[i] != values[i] and not measured_leads(directory, i, values[i], quoted[i])]
+    if wrong:
+        return f"{other}PCR {', '.join(map(str, wrong))}: its events do not come to the quote's", True
+    return (other + "the registers agree, so it was changed where none of them covers it", True) if other else None
 
 
 # The files
@@ -195,6 +284,8 @@ def read_anchors(path, origin):
             counts, index, base, found = struct.unpack(">II", body[16:24]), body[24], body[25], body[26:58]
             if base == 1 and found != bytes(32) or base == 2 and found not in (pcr, after):
                 problems.append(f"anchors: byte {here}: the epoch's first PCR value is not what it says")
+            if base == 3 and not measured_leads(path.parent, index, bytes(32), found):
+                unchecked.append(f"anchors: byte {here}: no log explains the PCR's first value; what was anchored before it proves nothing here")
             if base == 4 or base != 2 and counts == epoch[1:]:
                 unchecked.append(f"anchors: byte {here}: the PCR's first value is unproven; what was anchored before it proves nothing here")
             if base != 2:
@@ -381,7 +472,7 @@ def check(directory, record_path):
         unchecked.append("record.json is absent: signatures and quotes cannot be checked")
     extends = read_anchors(directory / "anchors", origin) if (directory / "anchors").exists() else []
     notes = read_notes(directory / "notes", origin, record) if (directory / "notes").exists() else []
-    roots, tree, found, short, quoted = {}, None, {"quote": [], "pruned": []}, False, 0
+    roots, tree, found, short, quoted, boots = {}, None, {"quote": [], "pruned": []}, False, 0, {}
     for size, root, what in [(e["size"], e["root"], "anchored") for e in extends] + [(n[0], n[1], "signed") for n in notes]:
         roots.setdefault(size, []).append((root, what))
     for segment in segments:
@@ -393,10 +484,18 @@ def check(directory, record_path):
         problems.append(f"line {tree.size} is missing: tiles/ has its hash")
     for seq, q in found["quote"] if record else []:
         try:
-            record.quote(q, extends)
+            reset = record.quote(q, extends)
             quoted = max(quoted, q["size"])
+            registers = {int(i): bytes.fromhex(x) for i, x in q["pcrs"].items()}
+            boots.setdefault((reset, bytes.fromhex(q["boot_log"]), tuple(sorted((i, x) for i, x in registers.items() if i in BOOT_PCRS))), seq)
         except (ValueError, KeyError, TypeError, struct.error) as error:
             problems.append(f"line {seq}: its quote does not hold: {error}")
+    told = []
+    for (reset, log, registers), seq in boots.items():
+        what = check_boot(directory, log, dict(registers))
+        if what and what[1]:
+            problems.append(f"line {seq}: what was booted: {what[0]}")
+        told.append(f"  boot: reset {reset}, quoted in line {seq}: " + (what[0] if what else f"as boot log {log.hex()[:12]} says"))
     anchored = max((e["size"] for e in extends if e["pcr"] and not e["old"]), default=0)
     unchecked.extend([] if anchored else ["no TPM anchor: that lines are missing at the end, or that all were rewritten, cannot be told"])
     unchecked.extend([] if quoted else ["no quote that holds: nothing ties the anchors to a TPM"])
@@ -404,6 +503,7 @@ def check(directory, record_path):
     cosigned = max(((n[0], n[3]) for n in notes if n[2] == "witness"), default=(0, 0))
     print(f"{directory}: head {tree.size}, root {base64.b64encode(tree.root()).decode()}")
     print(f"  anchored up to {anchored}, quoted up to {quoted}, signed up to {signed}, cosigned up to {cosigned[0]} (time {cosigned[1]})")
+    print(*told, sep="\n", end="\n" if told else "")
     check_pruned(directory, segments, found["head"], found["pruned"])
     if anchored < tree.size:
         print(f"  unanchored: lines {anchored} to {tree.size - 1}")

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ledger_replay r;
 
-	if (ledger_replay(data, size, "plumb.example/node/x/1", tell, NULL, &r) < 0)
+	if (ledger_replay(data, size, "plumb.example/node/x/1", tell, NULL, NULL, &r) < 0)
 		return 0;
 	/* Nothing counts as anchored that no extend named. */
 	for (uint32_t i = 0; r.anchored_size > 0; i++) {

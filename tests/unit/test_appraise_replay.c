@@ -52,7 +52,7 @@ static void begin(struct world *w, enum ledger_base base)
 	ledger_node_extend_head(&w->n);
 }
 
-static int replay(struct world *w, bool may, bool must, struct appraise_replay *ret)
+static int replay(struct world *w, bool may, bool must, uint8_t base, struct appraise_replay *ret)
 {
 	const struct appraise_replay_in in = {.anchors = {w->n.anchors.data, w->n.anchors.size},
 					      .origin = LEDGER_NODE_ORIGIN,
@@ -60,7 +60,7 @@ static int replay(struct world *w, bool may, bool must, struct appraise_replay *
 					      .quoted = w->n.pcr,
 					      .may_continue = may,
 					      .must_continue = must,
-					      .base = {{9}},
+					      .base = {{base}},
 					      .measured = on_measured,
 					      .ctx = w};
 	struct why why = {""};
@@ -75,7 +75,7 @@ static void a_log_explains_a_base(void **state)
 
 	(void)state;
 	begin(&w, LEDGER_BASE_LOG);
-	assert_int_equal(replay(&w, false, false, &out), 0);
+	assert_int_equal(replay(&w, false, false, 9, &out), 0);
 	assert_true(out.replays && !out.foreign && !out.continues);
 	assert_int_equal(out.n_marks, 1);
 	assert_int_equal(w.n_asked, 1);
@@ -83,7 +83,7 @@ static void a_log_explains_a_base(void **state)
 	ledger_node_done(&w.n);
 	/* What does not ask for it is not explained by it. */
 	begin(&w, LEDGER_BASE_UNPROVEN);
-	assert_int_equal(replay(&w, false, false, &out), 0);
+	assert_int_equal(replay(&w, false, false, 9, &out), 0);
 	assert_true(out.replays && out.foreign);
 	assert_int_equal(w.n_asked, 0);
 	appraise_replay_done(&out);
@@ -105,14 +105,14 @@ static void the_agents_word_explains_nothing(void **state)
 			w.log[0] = 0;
 		if (i == 2)
 			*strstr(w.log, "0123") = '9';
-		assert_int_equal(replay(&w, false, false, &out), 0);
+		assert_int_equal(replay(&w, false, false, 9, &out), 0);
 		assert_true(out.replays && out.foreign);
 		appraise_replay_done(&out);
 		ledger_node_done(&w.n);
 	}
 	begin(&w, LEDGER_BASE_LOG);
 	w.fail = -EIO;
-	assert_int_equal(replay(&w, false, false, &out), -EIO);
+	assert_int_equal(replay(&w, false, false, 9, &out), -EIO);
 	ledger_node_done(&w.n);
 }
 
@@ -124,8 +124,12 @@ static void nothing_begins_anew_within_a_boot(void **state)
 
 	(void)state;
 	begin(&w, LEDGER_BASE_LOG);
-	assert_int_equal(replay(&w, true, true, &out), 0);
+	assert_int_equal(replay(&w, true, true, 9, &out), 0);
 	assert_false(out.replays);
+	appraise_replay_done(&out);
+	/* The first evidence after an enrolment has the counts of it, and nothing was quoted before. */
+	assert_int_equal(replay(&w, true, true, 0, &out), 0);
+	assert_true(out.replays && !out.foreign);
 	appraise_replay_done(&out);
 	ledger_node_done(&w.n);
 }

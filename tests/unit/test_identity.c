@@ -336,13 +336,56 @@ static void test_boot_log(void **state)
 	assert_true(digest_equal(&w->i.boot_log, &d));
 }
 
+static int extend(struct world *w, const struct digest *d)
+{
+	struct tpm *t = fake_tpm_door(w->tpm);
+
+	return t->ops->pcr_extend(t->ctx, 15, d);
+}
+
+/* A register that systemd extended before the agent began: explained, or why not; and what is written later explains nothing. */
+static void test_measure_log(void **state)
+{
+	static const char text[] = "machine-id:0123456789abcdef0123456789abcdef";
+	struct world *w = *state;
+	char path[128], log[512], hex[DIGEST_HEX_SIZE];
+	struct digest d, log_digest, none = {{0}};
+
+	snprintf(path, sizeof(path), "%s/measured", w->dir);
+	w->o.measure_log = path;
+	good(w, w->tpm);
+	assert_false(w->i.now.explained);
+	assert_true(digest_equal(&w->i.now.measure_log, &none));
+	assert_int_equal(digest_sha256(text, strlen(text), &d), 0);
+	digest_hex(&d, hex);
+	snprintf(log, sizeof(log),
+		 "\x1e{\"pcr\":%u,\"digests\":[{\"hashAlg\":\"sha256\",\"digest\":\"%s\"}],"
+		 "\"content_type\":\"systemd\",\"content\":{\"string\":\"%s\",\"eventType\":"
+		 "\"machine-id\"}}\n",
+		 15, hex, text);
+	write_file(w, w->dir, "measured", log);
+	assert_int_equal(digest_sha256(log, strlen(log), &log_digest), 0);
+	/* An empty register needs no explanation. */
+	good(w, w->tpm);
+	assert_true(digest_equal(&w->i.now.measure_log, &log_digest));
+	assert_false(w->i.now.explained);
+	assert_string_equal(w->i.now.unexplained, "");
+	assert_int_equal(extend(w, &d), 0);
+	good(w, w->tpm);
+	assert_true(w->i.now.explained);
+	assert_int_equal(extend(w, &d), 0);
+	good(w, w->tpm);
+	assert_false(w->i.now.explained);
+	assert_non_null(strstr(w->i.now.unexplained, "has 1 records of PCR 15"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_alone),	    T(test_running),	  T(test_corrupt),
-		T(test_no_tpm),	    T(test_enrolled),	  T(test_cloned),
-		T(test_other_keys), T(test_lines_before), T(test_boot_log),
+		T(test_alone),	  T(test_running),     T(test_corrupt),	   T(test_no_tpm),
+		T(test_enrolled), T(test_cloned),      T(test_other_keys), T(test_lines_before),
+		T(test_boot_log), T(test_measure_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,6 +167,9 @@ static void on_looked(void *ctx, struct tpm_job *job)
 		return;
 	}
 	c->retry_ms = 0;
+	/* The log was read at the start, and explains what was there then. */
+	if (!digest_equal(&c->looked.pcr, &c->now.pcr))
+		c->looked.explained = false;
 	c->now = c->looked;
 	epoch_rule(&c->anchors.st, &c->now, &c->ruling);
 	c->told = c->ruling;

@@ -77,13 +77,19 @@ static uint8_t pcr_state(const struct ledger_recovery *known, const struct diges
 	return s ? s : ELSE;
 }
 
-/* Nothing is known of this register: zero needs no explanation, anything else has none. */
+/* What was in the register before the agent came: nothing proves it, but that a log explains it. */
+static enum ledger_base found_there(const struct epoch_seen *now)
+{
+	return now->explained ? LEDGER_BASE_LOG : LEDGER_BASE_UNPROVEN;
+}
+
+/* Nothing is known of this register: zero needs no explanation. */
 static void rule_unknown(enum epoch_move move, const struct epoch_seen *now,
 			 struct epoch_ruling *ret)
 {
 	*ret = (struct epoch_ruling){
 		.move = move,
-		.base = is_zero(&now->pcr) ? LEDGER_BASE_ZERO : LEDGER_BASE_UNPROVEN,
+		.base = is_zero(&now->pcr) ? LEDGER_BASE_ZERO : found_there(now),
 		.pending = EPOCH_PENDING_HEAD,
 		.is_new = true,
 		.fold = now->pcr,
@@ -95,6 +101,7 @@ void epoch_rule(const struct ledger_recovery *known, const struct epoch_seen *no
 {
 	uint8_t reset, restart, boot, pcr;
 	const struct row *row = rows;
+	enum ledger_base base;
 
 	if (!known->has_epoch) {
 		rule_unknown(EPOCH_FIRST, now, ret);
@@ -112,9 +119,14 @@ void epoch_rule(const struct ledger_recovery *known, const struct epoch_seen *no
 	while (!((row->reset & reset) && (row->restart & restart) && (row->boot & boot) &&
 		 (row->pcr & pcr)))
 		row++;
+	base = row->base;
+	/* Another boot: a log of it says what came before the agent. Within one the anchors say it, and a log is no excuse. */
+	if (base == LEDGER_BASE_UNPROVEN &&
+	    (row->move == EPOCH_REBOOT || row->move == EPOCH_CLEARED) && boot == BOOT_OTHER)
+		base = found_there(now);
 	*ret = (struct epoch_ruling){
 		.move = row->move,
-		.base = row->base,
+		.base = base,
 		.pending = row->pending == AS_IT_WAS && !known->has_pending ? EPOCH_PENDING_NONE
 									    : row->pending,
 		.is_new = reset != SAME || restart != SAME || boot != BOOT_SAME,

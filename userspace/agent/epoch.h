@@ -35,6 +35,9 @@ struct epoch_seen {
 	uint32_t reset_count, restart_count;
 	uint8_t pcr_index;
 	struct digest pcr;
+	bool explained;			/* systemd's measurement log leads from an empty register to pcr, each digest made anew */
+	struct digest measure_log;	/* of that log; zero: none */
+	char unexplained[160];		/* why it does not; "": there is no log, or nothing to explain */
 };
 
 struct epoch_ruling {

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "ledger_read.h"
 #include "log.h"
+#include "measurelog.h"
 #include "plumb/wire.h"
 #include "quote.h"
 
@@ -138,6 +139,32 @@ static int read_boot_log(const struct identity_options *o, struct identity *i)
 	return b->size ? digest_sha256(b->data, b->size, &i->boot_log) : 0;
 }
 
+/* After the register was read: what is written later than that explains nothing of it. */
+static int read_measure_log(const struct identity_options *o, struct identity *i)
+{
+	static const struct digest zero;
+	struct buf *b = &i->measure_log_data;
+	struct epoch_seen *now = &i->now;
+	struct why why = {""};
+	int r = o->measure_log ? fsio_read_file(o->io, o->measure_log, MEASURELOG_MAX, b) : -ENOENT;
+
+	if (r < 0 && r != -ENOENT)
+		log_notice(
+			"measure_log=none path=%s error=\"%s\" next=\"nothing is explained by it\"",
+			o->measure_log, strerror(-r));
+	if (r < 0 || b->size == 0) {
+		buf_done(b);
+		return 0;
+	}
+	r = digest_sha256(b->data, b->size, &now->measure_log);
+	if (r < 0 || digest_equal(&now->pcr, &zero))
+		return r;
+	r = measurelog_leads(b->data, b->size, now->pcr_index, &zero, &now->pcr, &why);
+	now->explained = r > 0;
+	snprintf(now->unexplained, sizeof(now->unexplained), "%.159s", why.text);
+	return r < 0 ? r : 0;
+}
+
 static int name_by_tpm(const struct identity_options *o, struct identity *i, struct why *ret_why)
 {
 	struct record *rec = &i->record;
@@ -157,7 +184,9 @@ static int name_by_tpm(const struct identity_options *o, struct identity *i, str
 				     ret_why);
 	if (r >= 0)
 		r = read_now(o, i, ret_why);
-	return r < 0 ? r : read_boot_log(o, i);
+	if (r >= 0)
+		r = read_boot_log(o, i);
+	return r < 0 ? r : read_measure_log(o, i);
 }
 
 static int certify(struct identity *i, struct why *ret_why)
@@ -472,6 +501,7 @@ void identity_done(struct identity *i)
 {
 	record_done(&i->record);
 	buf_done(&i->boot_log_data);
+	buf_done(&i->measure_log_data);
 	i->event_key = sign_key_free(i->event_key);
 	if (i->lock_fd >= 0)
 		close(i->lock_fd);

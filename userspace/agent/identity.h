@@ -27,6 +27,7 @@ struct identity {
 	struct epoch_seen now;		/* the TPM as it was found */
 	struct digest boot_log;		/* SHA-256 of the firmware's log as the kernel keeps it; zero: none */
 	struct buf boot_log_data;	/* the log itself; owned */
+	struct buf measure_log_data;	/* the log of what systemd measured, as it was at the start; owned. now.measure_log is its digest */
 	bool enrolled;			/* record is a verifier's */
 	int lock_fd;			/* the ledger's directory, locked against a second agent; -1: none */
 };
@@ -38,6 +39,7 @@ struct identity_options {
 	const char *log_name;		/* first part of the origin */
 	uint8_t pcr_index;
 	const char *boot_log;		/* the kernel's copy of this TPM's boot log; NULL: none is known to be of this TPM */
+	const char *measure_log;	/* systemd's log of what it measured into this TPM; NULL: none */
 	/*
 	 * A verifier is wanted. Then a ledger that is not of an enrolment of this TPM (the node's own, or that of a machine this one was cloned
 	 * from) is set aside as "<dir>.<n>", and no record is written before identity_adopt(). Names the file in

@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "counters_line.h"
+#include "epoch_line.h"
 #include "judge.h"
 #include "ledger_lines.h"
 #include "ledger_past.h"
@@ -330,20 +331,11 @@ static int write_epoch(struct ledger_writer *w, const struct epoch_seen *now,
 		       const struct epoch_ruling *rule)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	struct jsonl j = {.buf = &b};
 	struct line l = {.type = PLUMB_TYPE_EPOCH, .src = "tpm"};
+	int r = epoch_line_members(now, rule, &b);
 
-	jsonl_str(&j, "move", epoch_move_name(rule->move));
-	jsonl_str(&j, "base", epoch_base_name(rule->base));
-	jsonl_uint(&j, "pcr_index", now->pcr_index);
-	jsonl_uint(&j, "reset", now->reset_count);
-	jsonl_uint(&j, "restart", now->restart_count);
-	jsonl_hex(&j, "pcr", now->pcr.bytes, DIGEST_SIZE);
-	jsonl_bool(&j, "foreign", rule->foreign);
-	if (rule->foreign)
-		jsonl_hex(&j, "pcr_expected", rule->expected.bytes, DIGEST_SIZE);
 	l.body = (char *)b.data;
-	return buf_status(&b) < 0 ? buf_status(&b) : write_line(w, &l, true);
+	return r < 0 ? r : write_line(w, &l, true);
 }
 
 static void on_epoch(void *ctx, const struct epoch_seen *now, const struct epoch_ruling *rule)

@@ -64,6 +64,9 @@ static const struct conf_option options[] = {
 	       "the policy, if it can be read"),
 	OPTION(boot_log, CONF_STR, "auto", 0, 0,
 	       "the firmware's log of this TPM: a file; auto: the kernel's, of the kernel's TPM"),
+	OPTION(measure_log, CONF_STR, "auto", 0, 0,
+	       "systemd's log of what it measured into this TPM: a file; auto: "
+	       "/run/log/systemd/tpm2-measure.log, of the kernel's TPM"),
 	OPTION(interpreters, CONF_LIST, NULL, 0, 0,
 	       "programs whose scripts are told, by name without a version; none: sh, bash, "
 	       "python, perl and the like"),

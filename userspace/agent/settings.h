@@ -35,6 +35,7 @@ struct settings {
 	char *strict_timeout;
 	char *ima_measures;
 	char *boot_log;
+	char *measure_log;
 	struct conf_list strict_paths;
 	struct conf_list interpreters;
 	char *verifier, *join_token_file, *verifier_ca, *label, *kubelet_csr_key;

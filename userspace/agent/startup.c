@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "boot_keep.h"
 #include "cert.h"
 #include "cleanup.h"
 #include "enrol_client.h"
@@ -16,6 +17,7 @@
 
 #define TPM_DEVICE "/dev/tpmrm0"
 #define BOOT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
+#define MEASURE_LOG "/run/log/systemd/tpm2-measure.log"
 #define MAX_PEM 65536
 #define MAX_UNSENT (2ull << 30)
 
@@ -70,12 +72,12 @@ static int open_tpm(const struct settings *s, struct startup *st, struct why *re
 	return tpm_open(automatic ? "device:" TPM_DEVICE : s->tpm, &st->tpm, ret_why);
 }
 
-/* The kernel's copy is of the kernel's first TPM, which an emulated one is not. */
-static const char *boot_log_of(const struct settings *s)
+/* The kernel's copy is of the kernel's first TPM, and so is systemd's log, which an emulated one is not. */
+static const char *log_of(const struct settings *s, const char *configured, const char *usual)
 {
-	if (strcmp(s->boot_log, "auto") != 0)
-		return s->boot_log;
-	return strcmp(s->tpm, "auto") == 0 || strncmp(s->tpm, "device:", 7) == 0 ? BOOT_LOG : NULL;
+	if (strcmp(configured, "auto") != 0)
+		return configured;
+	return strcmp(s->tpm, "auto") == 0 || strncmp(s->tpm, "device:", 7) == 0 ? usual : NULL;
 }
 
 static struct identity_options identity_options(const struct settings *s)
@@ -87,7 +89,8 @@ static struct identity_options identity_options(const struct settings *s)
 		.state_dir = s->state_dir,
 		.log_name = s->log_name,
 		.pcr_index = (uint8_t)s->pcr_index,
-		.boot_log = boot_log_of(s),
+		.boot_log = log_of(s, s->boot_log, BOOT_LOG),
+		.measure_log = log_of(s, s->measure_log, MEASURE_LOG),
 		.enrolment = s->verifier ? ENROL_CLIENT_CERT : NULL,
 		.rekey = s->verifier ? STARTUP_REKEY_FILE : NULL,
 		.of_machine = {ENROL_CLIENT_KEY, ENROL_CLIENT_CA, STARTUP_BASELINE_FILE},
@@ -403,6 +406,21 @@ static int open_isolation(const struct settings *s, struct startup *st, struct w
 	return r < 0 ? r : read_operators(s, st, ret_why);
 }
 
+/* The ledger is written all the same: it proves what ran, and not what was booted. */
+static void keep_boot(const struct settings *s, const struct identity *i)
+{
+	int r = boot_keep(fsio_system(), s->ledger_dir, LEDGER_BOOT_LOG, &i->boot_log_data);
+
+	if (r >= 0)
+		r = boot_keep(fsio_system(), s->ledger_dir, LEDGER_BOOT_MEASURED,
+			      &i->measure_log_data);
+	if (r < 0)
+		log_error("boot_log=unkept dir=%s/" LEDGER_BOOT_DIR
+			  " error=\"%s\" next=\"the ledger's directory alone does not prove what "
+			  "this machine booted\"",
+			  s->ledger_dir, strerror(-r));
+}
+
 static enum ima_list_covers ima_measures(const struct settings *s)
 {
 	return strcmp(s->ima_measures, "programs") == 0 ? IMA_LIST_PROGRAMS
@@ -439,6 +457,8 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 	if (s->baseline && !s->verifier && open_baseline(s, ret, ret_why) < 0)
 		return STARTUP_BASELINE;
 	code = open_identity(s, ret, stopped, ctx, ret_why);
+	if (code == 0)
+		keep_boot(s, &ret->identity);
 	if (code == 0 && !ret->baseline && open_baseline(s, ret, ret_why) < 0)
 		code = STARTUP_BASELINE;
 	*o = (struct agent_options){.io = fsio_system(),

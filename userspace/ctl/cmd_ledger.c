@@ -16,12 +16,14 @@
 #include "line.h"
 #include "print.h"
 #include "remote_ledger.h"
+#include "view_boots.h"
 
 static void help(FILE *f)
 {
 	fprintf(f,
 		"Usage: plumbctl ledger show [--drift] [--type=TYPE] [--from=LINE] [--json] DIR\n"
 		"       plumbctl ledger verify [--record=FILE] [--json] DIR\n"
+		"       plumbctl ledger boots [--record=FILE] [--json] DIR\n"
 		"       plumbctl ledger export notes|cel|proof [--line=LINE] [-o FILE] DIR\n\n"
 		"  show     one row a line: line, time, type, judgement, key, found, by whom\n"
 		"  verify   tree, tiles, anchors, quotes and signatures of a ledger directory; "
@@ -29,6 +31,10 @@ static void help(FILE *f)
 		"           line that is not what it was. --record: an enrolment record kept "
 		"elsewhere,\n"
 		"           for root on the node can replace the one in DIR\n"
+		"  boots    what the node booted: the logs in DIR/boot against the quotes that "
+		"hold, "
+		"and what\n"
+		"           they tell: Secure Boot, keys, kernel, command line\n"
 		"  export   notes: C2SP signed notes; cel: one CEL-JSON record an extend;\n"
 		"           proof: C2SP tlog-proof that LINE is in the newest signed checkpoint\n\n"
 		"Exit codes: 0 good, 1 bad, 2 unproven (nothing bad was found, but something could "
@@ -209,6 +215,7 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 		printf("  %sunanchored%s lines %" PRIu64 " to %" PRIu64 "\n",
 		       print_on(stdout, PRINT_YELLOW), print_off(stdout), r->anchored_size,
 		       head - 1);
+	view_boots_rows(&r->boots);
 	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++)
 		point("bad", PRINT_RED, r->problems[i].text);
 	if (r->n_problems > LEDGER_CHECK_MAX_PROBLEMS)
@@ -255,6 +262,7 @@ static void verify_json(const struct ledger_check_report *r)
 	jsonl_uint(&j, "gaps", r->n_gaps);
 	jsonl_uint(&j, "drift", r->n_drift);
 	jsonl_bool(&j, "tiles", !r->no_tiles);
+	view_boots_members(&r->boots, &j);
 	jsonl_uint(&j, "n_problems", r->n_problems);
 	jsonl_array(&j, "problems");
 	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++) {
@@ -296,6 +304,24 @@ static int verify(const char *dir, const char *record, bool json)
 	default:
 		return PRINT_UNKNOWN;
 	}
+}
+
+/* A ledger that is bad proves no boot either. */
+static int boots(const char *dir, const char *record, bool json)
+{
+	CLEANUP_FREE struct ledger_check_report *report = calloc(1, sizeof(*report));
+	struct why why;
+	int code;
+
+	if (!report)
+		return print_failure(PRINT_UNKNOWN, "no memory");
+	if (ledger_check(fsio_system(), dir, record, report, &why) < 0)
+		return print_failure(PRINT_UNKNOWN, "%s", why.text);
+	code = view_boots(&report->boots, dir, json);
+	if (report->n_problems == 0)
+		return code;
+	return print_failure(PRINT_NOT_GOOD, "%s; plumbctl ledger verify tells all",
+			     report->problems[0].text);
 }
 
 struct args {
@@ -377,6 +403,8 @@ static int run(int n, char **words, struct args *a)
 		return export(words[1], words[2], a);
 	if (n == 2 && strcmp(words[0], "verify") == 0)
 		return verify(words[1], a->record, a->show.json);
+	if (n == 2 && strcmp(words[0], "boots") == 0)
+		return boots(words[1], a->record, a->show.json);
 	if (n != 2 || strcmp(words[0], "show") != 0) {
 		help(stderr);
 		return PRINT_USAGE;

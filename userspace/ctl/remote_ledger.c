@@ -16,6 +16,7 @@
 #include "client.h"
 #include "fsio.h"
 #include "jsonl.h"
+#include "ledger_boot.h"
 #include "ledger_dir.h"
 #include "ledger_tiles.h"
 #include "merkle.h"
@@ -182,6 +183,50 @@ static int write_tiles(const struct parts *p, const char *dir)
 	return r;
 }
 
+/* The verifier of a release before has no such member. Names are what the bytes come to: what is wrong with them shows when they are checked. */
+static int write_boots(const struct parts *p, const char *dir, enum ledger_boot_file what,
+		       const char *member)
+{
+	struct why why;
+	json_t *list, *item;
+	size_t i;
+	int r = jsonl_get_array(p->notes_json, member, LEDGER_BOOT_MAX, &list, &why);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	json_array_foreach (list, i, item) {
+		CLEANUP(buf_done) struct buf data = {0};
+		char path[PATH_MAX];
+		struct digest d;
+
+		r = json_is_string(item) ? digest_from_base64(json_string_value(item),
+							      json_string_length(item), &data)
+					 : -EBADMSG;
+		if (r >= 0)
+			r = digest_sha256(data.data, data.size, &d);
+		if (r >= 0)
+			r = ledger_boot_path(dir, what, &d, path);
+		if (r >= 0)
+			r = fsio_replace_file(fsio_system(), path, data.data, data.size, 0600);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int write_boot_dir(const struct parts *p, const char *dir)
+{
+	char path[PATH_MAX];
+	int r;
+
+	if (snprintf(path, sizeof(path), "%s/" LEDGER_BOOT_DIR, dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	r = fsio_mkdir_all(fsio_system(), path, 0700);
+	if (r >= 0)
+		r = write_boots(p, dir, LEDGER_BOOT_LOG, "boot_logs");
+	return r < 0 ? r : write_boots(p, dir, LEDGER_BOOT_MEASURED, "measure_logs");
+}
+
 static int write_parts(const struct parts *p, const char *origin, const char *dir)
 {
 	CLEANUP(buf_done) struct buf header = {0};
@@ -198,6 +243,8 @@ static int write_parts(const struct parts *p, const char *origin, const char *di
 		r = put_file(dir, "notes", p->notes, NULL, 0);
 	if (r >= 0)
 		r = write_tiles(p, dir);
+	if (r >= 0)
+		r = write_boot_dir(p, dir);
 	return r < 0 ? r : put_file(dir, "record.json", "", p->record.data, p->record.size + 1);
 }
 

@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "ledger_dir.h"
 #include "ledger_pruned.h"
+#include "ledger_quote.h"
 #include "ledger_read.h"
 #include "ledger_replay.h"
 #include "ledger_tiles.h"
@@ -179,41 +180,22 @@ static int on_segment(void *ctx, const struct ledger_read_segment *s)
 	return 0;
 }
 
-/* The runtime PCR that a TPM signed must be one that the anchors replay to, at that checkpoint and with those counts. */
-static bool replays_to(const struct check *c, const struct ledger_vouch_quote *q)
+static int check_quote(struct check *c, uint64_t seq, const json_t *o)
 {
-	for (uint32_t i = c->replay.n_extends; i-- > 0;) {
-		const struct ledger_replay_extend *e = &c->replay.extends[i];
-
-		if (e->done && e->size == q->checkpoint.size &&
-		    digest_equal(&e->root, &q->checkpoint.root) && digest_equal(&e->pcr, &q->pcr) &&
-		    e->pcr_index == ledger_vouch_record(c->vouch)->pcr_index &&
-		    e->reset_count == q->reset_count && e->restart_count == q->restart_count)
-			return true;
-	}
-	return false;
-}
-
-static void check_quote(struct check *c, uint64_t seq, const json_t *o)
-{
-	struct ledger_vouch_quote q;
 	struct why why = {""};
+	uint64_t size = 0;
+	int r = c->vouch ? ledger_quote_check(c->vouch, &c->replay, &c->report->boots, seq, o,
+					      &size, &why)
+			 : 0;
 
-	if (!c->vouch)
-		return;
-	if (ledger_vouch_quote(c->vouch, o, &q, &why) < 0)
-		problem(c, true, seq, "line %" PRIu64 ": its quote does not hold: %s", seq,
-			why.text);
-	else if (!replays_to(c, &q))
-		problem(c, true, seq,
-			"line %" PRIu64 ": its quote does not hold: the anchors do not replay to "
-			"its PCR at %" PRIu64 " with its reset and restart counts",
-			seq, q.checkpoint.size);
-	else if (q.checkpoint.size > c->report->quoted_size)
-		c->report->quoted_size = q.checkpoint.size;
+	if (r > 0)
+		problem(c, true, seq, "line %" PRIu64 ": %s", seq, why.text);
+	if (size > c->report->quoted_size)
+		c->report->quoted_size = size;
+	return r < 0 ? r : 0;
 }
 
-static void take_line(struct check *c, const struct line *l, const json_t *o)
+static int take_line(struct check *c, const struct line *l, const json_t *o)
 {
 	struct ledger_check_report *r = c->report;
 
@@ -221,8 +203,7 @@ static void take_line(struct check *c, const struct line *l, const json_t *o)
 	r->n_quotes += l->type == PLUMB_TYPE_QUOTE;
 	r->n_gaps += l->type == PLUMB_TYPE_GAP;
 	r->n_drift += l->judgement == PLUMB_JUDGE_DRIFT;
-	if (l->type == PLUMB_TYPE_QUOTE)
-		check_quote(c, l->seq, o);
+	return l->type == PLUMB_TYPE_QUOTE ? check_quote(c, l->seq, o) : 0;
 }
 
 static void check_tile(struct check *c, const char *name, uint64_t seq, const struct digest *leaf)
@@ -247,7 +228,7 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 	struct digest leaf;
 	struct line l;
 	struct why why = {""};
-	int r = merkle_leaf(text, size, &leaf);
+	int r = merkle_leaf(text, size, &leaf), bad = 0;
 
 	if (r < 0)
 		return r;
@@ -260,7 +241,9 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 		problem(c, true, seq, "%s: line %" PRIu64 " says that it is %" PRIu64, s->name, seq,
 			l.seq);
 	else
-		take_line(c, &l, o);
+		bad = take_line(c, &l, o);
+	if (bad < 0)
+		return bad;
 	if (!c->part)
 		ledger_pruned_line(&c->pruned, seq, text, size);
 	r = merkle_add(&c->tree, &leaf);
@@ -293,6 +276,13 @@ static void on_replay(void *ctx, bool bad, const char *text)
 		unchecked(c->report, text);
 }
 
+static int on_explain(void *ctx, uint8_t pcr_index, const struct digest *found)
+{
+	struct check *c = ctx;
+
+	return ledger_boot_explains(&c->report->boots.files, pcr_index, found);
+}
+
 static int read_file(const struct check *c, const char *path, const char *name, size_t max,
 		     struct buf *ret)
 {
@@ -315,7 +305,7 @@ static int check_anchors(struct check *c)
 		return 0;
 	}
 	if (r >= 0)
-		r = ledger_replay(b.data, b.size, c->origin, on_replay, c, &c->replay);
+		r = ledger_replay(b.data, b.size, c->origin, on_replay, on_explain, c, &c->replay);
 	for (uint32_t i = 0; i < c->replay.n_extends && r >= 0; i++)
 		r = add_mark(c, c->replay.extends[i].size, &c->replay.extends[i].root, "anchored");
 	report->n_extends = c->replay.n_extends;
@@ -532,7 +522,8 @@ static int check(const struct fsio *io, const char *dir, const char *record_path
 	if (!c)
 		return why_set(ret_why, -ENOMEM, "no memory");
 	*c = (struct check){.io = io, .dir = dir, .report = ret, .part = part};
-	*ret = (struct ledger_check_report){.no_tiles = part};
+	*ret = (struct ledger_check_report){.no_tiles = part,
+					    .boots.files = {.io = io, .dir = dir}};
 	ret_why->text[0] = 0;
 	r = look_ahead(c, &firsts, &n, ret_why);
 	if (r >= 0)
@@ -548,6 +539,7 @@ static int check(const struct fsio *io, const char *dir, const char *record_path
 	if (r >= 0)
 		say_what_is_open(c);
 	free(c->marks);
+	ledger_boot_done(&ret->boots.files);
 	ledger_replay_done(&c->replay);
 	ledger_vouch_free(c->vouch);
 	if (r < 0 && !ret_why->text[0])

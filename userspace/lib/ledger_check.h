@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "buf.h"
 #include "fsio.h"
+#include "ledger_boots.h"
 #include "ledger_prune.h"
 #include "why.h"
 
@@ -25,6 +26,7 @@ struct ledger_check_report {
 	uint64_t signed_size;		/* newest checkpoint with the event key's signature */
 	uint64_t cosigned_size;		/* newest with the witness's cosignature */
 	uint64_t cosigned_time_s;
+	struct ledger_boots boots;	/* what the node booted, by quotes that hold; one that is bad is a problem, one without its log proves no boot */
 	uint32_t n_problems;		/* all; the first LEDGER_CHECK_MAX_PROBLEMS are told */
 	struct {
 		bool has_line;

@@ -329,7 +329,8 @@ int ledger_export_cel(const struct fsio *io, const char *dir, struct buf *ret, s
 	if (r >= 0)
 		r = read_notes(io, dir, &notes, ret_why);
 	if (r >= 0)
-		r = ledger_replay(anchors.data, anchors.size, origin, on_replay, &bad, &replay);
+		r = ledger_replay(anchors.data, anchors.size, origin, on_replay, NULL, &bad,
+				  &replay);
 	if (r >= 0 && bad.text[0])
 		r = why_set(ret_why, -EBADMSG, "%s", bad.text);
 	if (r < 0)

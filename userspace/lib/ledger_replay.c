@@ -13,6 +13,7 @@ struct replay {
 	struct ledger_replay r;
 	const char *origin;
 	ledger_replay_tell_fn tell;
+	ledger_replay_explain_fn explain;
 	void *ctx;
 	size_t at; /* of the record in the file */
 	struct digest fold;
@@ -59,6 +60,16 @@ static int take_epoch(struct replay *p, const struct ledger_anchor *a)
 	    (a->epoch.base == LEDGER_BASE_CONTINUES && !digest_equal(found, &p->fold) &&
 	     !digest_equal(found, &after)))
 		tell(p, true, "the epoch's first PCR value is not what it says");
+	if (a->epoch.base == LEDGER_BASE_LOG) {
+		r = p->explain ? p->explain(p->ctx, a->epoch.pcr_index, found) : 0;
+		if (r < 0)
+			return r;
+		if (r == 0)
+			tell(p, false,
+			     "the PCR's first value is said to be explained by a log, and none "
+			     "that is here explains it; what was anchored before it proves nothing "
+			     "here");
+	}
 	if (a->epoch.base == LEDGER_BASE_UNPROVEN ||
 	    (a->epoch.base != LEDGER_BASE_CONTINUES && same))
 		tell(p, false,
@@ -147,9 +158,9 @@ static int take(struct replay *p, const struct ledger_anchor *a)
 }
 
 int ledger_replay(const void *data, size_t size, const char *origin, ledger_replay_tell_fn tell_fn,
-		  void *ctx, struct ledger_replay *ret)
+		  ledger_replay_explain_fn explain, void *ctx, struct ledger_replay *ret)
 {
-	struct replay p = {.origin = origin, .tell = tell_fn, .ctx = ctx};
+	struct replay p = {.origin = origin, .tell = tell_fn, .explain = explain, .ctx = ctx};
 	struct buf_reader reader = buf_reader_of(data, size);
 	struct ledger_anchor a;
 	struct buf_view magic;

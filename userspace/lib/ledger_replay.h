@@ -33,8 +33,11 @@ struct ledger_replay {
 /* bad: a defect. Else something that keeps the replay from proving what came before it. */
 typedef void (*ledger_replay_tell_fn)(void *ctx, bool bad, const char *text);
 
-int ledger_replay(const void *data, size_t size, const char *origin, ledger_replay_tell_fn tell, void *ctx,
-		  struct ledger_replay *ret);
+/* 1: a log explains what an epoch found in the register (measurelog.h). NULL: nothing is explained. */
+typedef int (*ledger_replay_explain_fn)(void *ctx, uint8_t pcr_index, const struct digest *found);
+
+int ledger_replay(const void *data, size_t size, const char *origin, ledger_replay_tell_fn tell,
+		  ledger_replay_explain_fn explain, void *ctx, struct ledger_replay *ret);
 void ledger_replay_done(struct ledger_replay *r);
 
 #endif

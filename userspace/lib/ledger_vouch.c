@@ -7,7 +7,6 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
-#include "quote.h"
 
 #define DASH "\xe2\x80\x94 "
 
@@ -248,6 +247,8 @@ int ledger_vouch_quote(const struct ledger_vouch *v, const json_t *line,
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 	q.pcr = pcrs.values[v->record.pcr_index];
+	q.pcrs = pcrs;
+	q.boot_log = b.boot_log;
 	q.reset_count = info.reset_count;
 	q.restart_count = info.restart_count;
 	*ret = q;

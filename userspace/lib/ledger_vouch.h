@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdint.h>
 #include "checkpoint.h"
+#include "quote.h"
 #include "record.h"
 #include "why.h"
 
@@ -28,6 +29,8 @@ int ledger_vouch_note(const struct ledger_vouch *v, const struct checkpoint *c, 
 struct ledger_vouch_quote {
 	struct checkpoint checkpoint;
 	struct digest pcr;		/* the runtime PCR */
+	struct quote_pcrs pcrs;		/* all that it covers */
+	struct digest boot_log;		/* that it is bound to; zero: none */
 	uint32_t reset_count, restart_count;
 };
 /* A quote line's members (docs/ledger.md). 0: the TPM vouches for what ret says; else -EBADMSG, -EKEYREJECTED. */

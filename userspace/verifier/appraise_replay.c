@@ -87,7 +87,8 @@ static int on_epoch(struct fold *f, const struct ledger_anchor *a, struct why *r
 		r = is_explained(f, &a->epoch.found);
 		if (r < 0)
 			return r == -EBADMSG ? -EIO : r;
-		if (r == 0 || !f->in->must_continue)
+		/* Within one boot nothing begins anew, but what goes on from an empty register is what systemd did. */
+		if (r == 0 || !f->in->must_continue || digest_equal(&f->value, &zero))
 			start(f, &a->epoch.found, r == 0);
 	} else if (a->epoch.base == LEDGER_BASE_UNPROVEN)
 		start(f, &a->epoch.found, true);
