@@ -231,6 +231,37 @@ static enum print_exit offline(const struct buf *jwt, const char *selector)
 	return r;
 }
 
+/* A machine whose boot nobody could check is no worse for it; one whose boot is warned of is. */
+static void test_ear_boot(void **state)
+{
+	static const struct {
+		const char *boot;
+		enum print_exit result;
+	} cases[] = {
+		{"affirming", PRINT_GOOD},
+		{"none", PRINT_GOOD},
+		{"warning", PRINT_NOT_GOOD},
+		{"", PRINT_UNKNOWN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buf claims = {0}, jwt = {0};
+
+		buf_printf(&claims,
+			   "{\"eat_profile\":\"tag:ietf.org,2026:rats/"
+			   "ear#04\",\"iat\":%lld,\"exp\":%lld,"
+			   "\"ear_status\":\"affirming\",\"sub\":\"ab12\",\"submods\":{\"boot\":{"
+			   "\"ear_status\":\"%s\"},"
+			   "\"runtime\":{\"ear_status\":\"affirming\"}}}",
+			   (long long)NOW_S - 10, (long long)NOW_S + 590, cases[i].boot);
+		assert_int_equal(jwt_sign((char *)claims.data, claims.size, key, &jwt), 0);
+		assert_int_equal(offline(&jwt, ""), cases[i].result);
+		buf_done(&claims);
+		buf_done(&jwt);
+	}
+}
+
 static void test_ear(void **state)
 {
 	static const struct {
@@ -350,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_nodes),
 		cmocka_unit_test(test_of_many),
 		cmocka_unit_test_setup_teardown(test_ear, keys, keys_done),
+		cmocka_unit_test_setup_teardown(test_ear_boot, keys, keys_done),
 		cmocka_unit_test_setup_teardown(test_false_ears, keys, keys_done),
 		cmocka_unit_test_setup_teardown(test_whose_keys, keys, keys_done),
 	};

@@ -493,7 +493,7 @@ static void test_ear_boot(void **state)
 		const char *top, *status, *executables, *configuration;
 	} rows[] = {
 		{true, {0}, "affirming", "affirming", "3", "2"},
-		{false, {0}, "none", "none", "none", "none"},
+		{false, {0}, "affirming", "none", "none", "none"},
 		{true, {0, 32}, "warning", "warning", "3", "32"},
 		{true, {0, 0, 96}, "contraindicated", "contraindicated", "96", "2"},
 		{false, {0, 32}, "warning", "warning", "none", "32"},

@@ -171,12 +171,13 @@ int verdict_ear_claims(const struct verdict_ear_in *in, struct buf *ret)
 	struct jsonl j;
 
 	boot_values(in, values);
+	/* Many machines measure nothing: that says nothing of what runs now, and what it is worth more the policy says. */
 	b = part_status(values, boot, ARRAY_SIZE(boot), VERDICT_EXECUTABLES);
 
 	digest_base64_url(&nonce, in->nonce, WIRE_NONCE_SIZE);
 	if (buf_status(&nonce) < 0)
 		return buf_status(&nonce);
-	put_top(&j, in, top > b ? top : b, ret);
+	put_top(&j, in, b > NONE && b > top ? b : top, ret);
 	jsonl_strn(&j, "eat_nonce", (char *)nonce.data, nonce.size);
 	jsonl_str(&j, "sub", in->node);
 	jsonl_str(&j, "plumb_label", in->label);
