@@ -196,8 +196,11 @@ install: all ## into DESTDIR/PREFIX
 	for u in deploy/systemd/*.service; do \
 		sed 's#/usr/local/#$(PREFIX)/#' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/} || exit; done
 
+deb: all ## three Debian packages in build/deb
+	+$(Q)deploy/debian/build $(O) $(shell sed -n 's/^.define PLUMB_VERSION[[:space:]]*"\(.*\)"/\1/p' include/plumb/terms.h)
+
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot bursts bench crash soak demo install clean
+.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot bursts bench crash soak demo install deb clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
