@@ -119,6 +119,8 @@ static void bad(const char *change)
 	assert_int_equal(cut("from", START_NS + 5 * S, START_NS + 9 * S, &s), 0);
 	assert_int_equal(check(), LEDGER_CHECK_GOOD);
 	assert_int_equal(s.first, 4);
+	assert_true(report.signed_size > s.first && report.signed_size <= s.last);
+	assert_true(report.cosigned_size > s.first && report.cosigned_size <= s.last);
 	scratch_run(dir, "%s", change);
 	if (check() != LEDGER_CHECK_BAD)
 		fail_msg("%s: %s", change, ledger_check_result_name(ledger_check_result(&report)));
