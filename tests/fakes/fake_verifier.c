@@ -25,6 +25,8 @@ static void say_nonce(struct fake_verifier *v, struct fake_http_answer *a)
 				   .base_pcr = v->base_pcr,
 				   .base_reset = v->base_reset,
 				   .base_restart = v->base_restart,
+				   .has_base_size = v->says_base_size,
+				   .base_size = v->confirmed,
 				   .asks_boot_log = v->asks_boot_log,
 				   .boot_log = v->held_boot_log};
 	struct buf b = {0};

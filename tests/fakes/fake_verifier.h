@@ -43,7 +43,7 @@ struct fake_verifier {
 	bool has_nonce;
 	struct buf lines;			/* as they came, each once, in order */
 	uint64_t size, confirmed;
-	bool has_base;
+	bool has_base, says_base_size;
 	struct digest base_pcr;
 	uint32_t base_reset, base_restart;
 	size_t max_body;			/* beyond it 413 */

@@ -162,8 +162,15 @@ static void test_measure_log(void **state)
 	buf_clear(&again);
 	read_data("nonce-measured.json", &text);
 	assert_int_equal(evidence_nonce_parse(text.data, text.size, &n, &why), 0);
-	assert_true(n.asks_measure_log && n.asks_boot_log);
+	assert_true(n.asks_measure_log && n.asks_boot_log && !n.has_base_size);
 	assert_true(digest_equal(&n.measure_log, &held));
+	assert_int_equal(evidence_nonce_write(&n, &again), 0);
+	assert_same(&again, &text);
+	buf_clear(&text);
+	buf_clear(&again);
+	read_data("nonce-confirmed.json", &text);
+	assert_int_equal(evidence_nonce_parse(text.data, text.size, &n, &why), 0);
+	assert_true(n.has_base && n.has_base_size && n.base_size == 8 && n.size == 10);
 	assert_int_equal(evidence_nonce_write(&n, &again), 0);
 	assert_same(&again, &text);
 	buf_done(&text);
@@ -297,9 +304,9 @@ static int parse(enum body body, const void *data, size_t size, struct why *why)
 }
 
 static const char *const files[] = {
-	"evidence.txt",	   "provisional.txt",	    "answer.json",
-	"nonce.json",	   "answer-renewed.json",   "evidence-boot.txt",
-	"nonce-boot.json", "evidence-measured.txt", "nonce-measured.json"};
+	"evidence.txt",	       "provisional.txt",     "answer.json",	 "nonce.json",
+	"answer-renewed.json", "evidence-boot.txt",   "nonce-boot.json", "evidence-measured.txt",
+	"nonce-measured.json", "nonce-confirmed.json"};
 
 static const struct {
 	enum body body;

@@ -63,10 +63,17 @@ bool absence_is_long(const struct absence *a)
 	return a->away && clock_boot_ns(a->clock) - a->since_ns > ABSENCE_LONG_MS * 1000000ull;
 }
 
-void absence_went_back(struct ledger_writer *w, uint64_t had, uint64_t has)
+void absence_compare(struct absence *a, struct ledger_writer *w, const struct evidence_nonce *n)
 {
+	/* What is stored may have come provisionally: what counts is up to where a quote was accepted. */
+	uint64_t had = a->accepted, has = !n->has_base	     ? 0
+					  : n->has_base_size ? n->base_size
+							     : n->size;
 	char members[192];
 
+	if (has >= had)
+		return;
+	a->accepted = has;
 	log_error("verifier=went_back had=%" PRIu64 " has=%" PRIu64
 		  " next=\"the lines are sent again\" "
 		  "cure=\"what people decided there meanwhile is to be decided again\"",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * absence.h: a verifier that is away: told once, told again when the reason is another, told when it is back; and how long to wait until the
- * next try. In: results of tries. Out: log lines, milliseconds. Plain.
+ * next try; and one that is there again and remembers less. In: results of tries, where it stands. Out: log lines, milliseconds, a line.
  */
 #ifndef PLUMB_ABSENCE_H
 #define PLUMB_ABSENCE_H
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "clock.h"
+#include "evidence_nonce.h"
 #include "ledger_writer.h"
 #include "why.h"
 
@@ -23,6 +24,7 @@ struct absence {
 	bool away;
 	int error;			/* the reason that was told */
 	uint64_t since_ns, wait_ms;
+	uint64_t accepted;		/* lines that it accepted, as the node was last told, in this run or before */
 };
 
 void absence_tell(struct absence *a, int result, const struct why *why);
@@ -31,7 +33,7 @@ void absence_reset(struct absence *a);				/* a try was good: the next wait is th
 /* Later each time, up to ABSENCE_MAX_MS or least_ms; with up to a quarter more, so that nodes that lost the same verifier come apart. */
 uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms);
 bool absence_is_long(const struct absence *a);
-/* It had that many lines and has fewer: a store that was put back from a copy. Logged, and a line; the ledger loses nothing by it. */
-void absence_went_back(struct ledger_writer *w, uint64_t had, uint64_t has);
+/* It had more confirmed than it says now: a store that was put back from a copy. Logged, and a line; the ledger loses nothing by it. */
+void absence_compare(struct absence *a, struct ledger_writer *w, const struct evidence_nonce *n);
 
 #endif

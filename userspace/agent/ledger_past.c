@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ledger_past.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "jsonl.h"
 #include "ledger_read.h"
 #include "line.h"
 
+#define NOTES_END 16384 /* bytes of notes that are looked at: some 60 */
 #define LAST_LINES 4 /* that are looked at for a `stop` */
 
 /* One segment, or all that were read so far. */
@@ -139,4 +144,56 @@ int ledger_past_read(const struct fsio *io, const char *dir, uint64_t size, bool
 	if (r >= 0)
 		*ret = all.past;
 	return r;
+}
+
+/* "<size> <root> <name> <signature>": the size, when the name is that one. */
+static bool is_cosignature(const char *line, const char *end, const char *witness, uint64_t *ret)
+{
+	const char *root = memchr(line, ' ', (size_t)(end - line));
+	const char *name = root ? memchr(root + 1, ' ', (size_t)(end - root - 1)) : NULL;
+	size_t n = strlen(witness);
+	uint64_t size = 0;
+
+	if (!name || (size_t)(end - name) < n + 2 || memcmp(name + 1, witness, n) != 0 ||
+	    name[1 + n] != ' ')
+		return false;
+	for (const char *c = line; c < root; c++) {
+		if (*c < '0' || *c > '9' || size > INT64_MAX / 10 - 9)
+			return false;
+		size = size * 10 + (uint64_t)(*c - '0');
+	}
+	*ret = size;
+	return root > line;
+}
+
+int ledger_past_cosigned(const struct fsio *io, const char *dir, const char *witness,
+			 uint64_t *ret_size)
+{
+	char path[PATH_MAX], end[NOTES_END];
+	uint64_t from, found = 0;
+	size_t size = 0;
+	struct stat st;
+	int fd, r;
+
+	*ret_size = 0;
+	if (snprintf(path, sizeof(path), "%s/notes", dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (!witness[0] || stat(path, &st) < 0)
+		return !witness[0] || errno == ENOENT ? 0 : -errno;
+	fd = fsio_open(io, path, O_RDONLY, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	from = (uint64_t)st.st_size > sizeof(end) ? (uint64_t)st.st_size - sizeof(end) : 0;
+	r = fsio_read_full(io, fd, end, sizeof(end), from, &size);
+	fsio_close(io, fd);
+	/* The last one counts, not the largest: after a verifier went back its cosignatures go on from where it is. */
+	for (const char *at = end, *lf; r >= 0 && at < end + size; at = lf + 1) {
+		lf = memchr(at, '\n', size - (size_t)(at - end));
+		if (!lf)
+			break;
+		/* The first may be the rest of one. */
+		if ((from == 0 || at > end) && is_cosignature(at, lf, witness, &found))
+			*ret_size = found;
+	}
+	return r < 0 ? r : 0;
 }

@@ -23,4 +23,7 @@ struct ledger_past {
 /* size: number of lines. quotes false: there are none (no TPM), and the last lines are enough. */
 int ledger_past_read(const struct fsio *io, const char *dir, uint64_t size, bool quotes, struct ledger_past *ret, struct why *ret_why);
 
+/* Size of the newest cosignature of that witness in `notes`; 0: none. Their end alone is read. */
+int ledger_past_cosigned(const struct fsio *io, const char *dir, const char *witness, uint64_t *ret_size);
+
 #endif

@@ -9,6 +9,7 @@
 #include "absence.h"
 #include "cleanup.h"
 #include "evidence_maker.h"
+#include "ledger_past.h"
 #include "log.h"
 #include "plumb/wire.h"
 #include "quote_line.h"
@@ -42,7 +43,6 @@ struct report {
 	bool drift_wanted, drift_in_flight;
 	bool knows_size;
 	uint64_t size; /* lines that the verifier has stored */
-	uint64_t accepted; /* as many as it once had, in this run */
 	uint64_t nonce_until_ns; /* boot time */
 	uint64_t
 		ima_sent_from; /* of the last evidence that had no room for all; UINT64_MAX: it had */
@@ -398,10 +398,7 @@ static void on_nonce(void *ctx, int result, const struct evidence_nonce *n, cons
 		fail(r, result, why);
 		return;
 	}
-	if (n->size < r->accepted) {
-		absence_went_back(r->o.writer, r->accepted, n->size);
-		r->accepted = n->size;
-	}
+	absence_compare(&r->absence, r->o.writer, n);
 	take_size(r, n->size);
 	tell_back(r);
 	if (n->size > size) {
@@ -458,7 +455,7 @@ static void accepted(struct report *r, const struct evidence_answer *a)
 	bool kept;
 
 	take_size(r, a->size);
-	r->accepted = a->size;
+	r->absence.accepted = a->size;
 	kept = keep_cosignature(r, a, head);
 	/* What came meanwhile, and is wanted, goes next; else the schedule. */
 	if (r->maker.ima && !r->at_hand.nonce.has_ima)
@@ -568,6 +565,10 @@ int report_open(struct event_base *base, const struct report_options *o, struct 
 		.max_bytes = o->max_bytes ? o->max_bytes : EVIDENCE_MAKER_BYTES,
 	};
 	r->absence.clock = o->clock;
+	/* What earlier runs were told of: a verifier that was put back while nobody ran is noticed as well. */
+	if (ledger_past_cosigned(o->io, o->ledger_dir, o->identity->record.witness_name,
+				 &r->absence.accepted) < 0)
+		log_warning("notes=unread next=\"that the verifier went back may go unnoticed\"");
 	r->commit = ledger_writer_commit(o->writer);
 	r->timer = evtimer_new(base, on_timer, r);
 	r->drift_event = evtimer_new(base, on_drift, r);

@@ -36,6 +36,8 @@ int evidence_nonce_write(const struct evidence_nonce *n, struct buf *ret)
 		jsonl_hex(&j, "pcr", n->base_pcr.bytes, DIGEST_SIZE);
 		jsonl_uint(&j, "reset", n->base_reset);
 		jsonl_uint(&j, "restart", n->base_restart);
+		if (n->has_base_size)
+			jsonl_uint(&j, "size", n->base_size);
 		jsonl_close(&j);
 	} else {
 		jsonl_null(&j, "base");
@@ -68,6 +70,9 @@ static int get_base(const json_t *o, struct evidence_nonce *n, struct why *ret_w
 		r = jsonl_get_u32(base, "reset", &n->base_reset, ret_why);
 	if (r >= 0)
 		r = jsonl_get_u32(base, "restart", &n->base_restart, ret_why);
+	n->has_base_size = json_object_get(base, "size") != NULL;
+	if (r >= 0 && n->has_base_size)
+		r = jsonl_get_uint(base, "size", INT64_MAX, &n->base_size, ret_why);
 	if (r >= 0)
 		n->has_base = true;
 	return r;

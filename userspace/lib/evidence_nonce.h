@@ -25,6 +25,8 @@ struct evidence_nonce {
 	bool has_base;				/* a quote was accepted before */
 	struct digest base_pcr;			/* runtime PCR in it: send anchors from there */
 	uint32_t base_reset, base_restart;
+	bool has_base_size;			/* a verifier of before does not say it */
+	uint64_t base_size;			/* lines that were confirmed with it */
 	bool asks_boot_log;			/* it takes boot logs; a verifier of before has no such member */
 	struct digest boot_log;			/* of the one that it has of this node; zero: none */
 	bool asks_measure_log;			/* the same of what systemd measured from user space */

@@ -127,6 +127,8 @@ int intake_nonce(struct intake *in, const struct cert_identity *who, struct buf 
 	n.base_pcr = row.base_pcr;
 	n.base_reset = row.base_reset;
 	n.base_restart = row.base_restart;
+	n.has_base_size = true;
+	n.base_size = row.base_size;
 	r = boot_desk_held(in->v, &row, &n.boot_log);
 	if (r >= 0)
 		r = boot_desk_measured_held(in->v, &row, &n.measure_log);
