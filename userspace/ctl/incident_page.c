@@ -41,7 +41,8 @@ static const char style[] =
 	"font-size:13px;white-space:nowrap}th,td{padding:7px 12px;border-bottom:1px solid "
 	"var(--line);"
 	"vertical-align:top}tr:last-child td{border-bottom:0}td.n{white-space:nowrap;"
-	"font-variant-numeric:tabular-nums}td.w{min-width:280px;overflow-wrap:anywhere}"
+	"font-variant-numeric:tabular-nums}td.w{min-width:170px;overflow-wrap:anywhere}td.k{min-"
+	"width:420px;overflow-wrap:anywhere}"
 	".t{display:inline-block;padding:0 8px;border-radius:9px;border:1px solid "
 	"currentColor;font-size:12px;"
 	"white-space:nowrap}.bad{color:var(--bad)}.warn{color:var(--warn)}.good{color:var(--good)}"
@@ -144,6 +145,35 @@ static bool is_of_the_span(const struct incident_timeline *t, const json_t *k)
 	return opened <= t->m->to_ns && (closed == 0 || closed >= t->m->from_ns);
 }
 
+static const char *const severities[] = {"critical", "high", "medium", "low", "info", NULL};
+
+static bool is_severity(const json_t *k, const char *name)
+{
+	const char *s = text_of(k, "severity");
+
+	if (name)
+		return strcmp(s, name) == 0;
+	for (size_t i = 0; severities[i]; i++)
+		if (strcmp(s, severities[i]) == 0)
+			return false;
+	return true;
+}
+
+/* Those of the span, the gravest first. Returns how many there are; put gets at most MAX_CASES of them. */
+static size_t each_case(const struct incident_timeline *t, void (*put)(const json_t *k, FILE *f),
+			FILE *f)
+{
+	json_t *k;
+	size_t i, n = 0;
+
+	for (size_t s = 0; s < ARRAY_SIZE(severities); s++)
+		json_array_foreach (cases_of(t), i, k)
+			if (is_severity(k, severities[s]) && is_of_the_span(t, k) &&
+			    n++ < MAX_CASES)
+				put(k, f);
+	return n;
+}
+
 static void text_head(const struct incident_timeline *t, FILE *f)
 {
 	const struct incident_manifest *m = t->m;
@@ -175,42 +205,41 @@ static void text_head(const struct incident_timeline *t, FILE *f)
 	fputc('\n', f);
 }
 
+static void text_case(const json_t *k, FILE *f)
+{
+	fprintf(f, "%6" JSON_INTEGER_FORMAT "  ", json_integer_value(json_object_get(k, "id")));
+	put_plain(f, text_of(k, "severity"));
+	fputs("  ", f);
+	put_plain(f, text_of(k, "key"));
+	fputs("\n        expected ", f);
+	put_plain(f, text_of(k, "expected"));
+	fputs("\n        found    ", f);
+	put_plain(f, text_of(k, "found"));
+	fputs("\n        by       ", f);
+	put_plain(f, text_of(k, "who"));
+	fputs("\n        opened   ", f);
+	put_stamp(f, text_of(k, "opened"), put_plain);
+	fputs("Z, rule ", f);
+	put_plain(f, text_of(k, "rule")[0] ? text_of(k, "rule") : "none");
+	fprintf(f, ", line %" JSON_INTEGER_FORMAT "\n",
+		json_integer_value(json_object_get(k, "first_line")));
+	if (!text_of(k, "closed")[0])
+		return;
+	fputs("        closed   ", f);
+	put_stamp(f, text_of(k, "closed"), put_plain);
+	fputs("Z: ", f);
+	put_plain(f, text_of(k, "closed_why"));
+	fputc('\n', f);
+}
+
 static void text_cases(const struct incident_timeline *t, FILE *f)
 {
-	json_t *k;
-	size_t i, n = 0;
+	size_t n;
 
 	if (!node_of(t))
 		return;
 	fputs("\nCases\n\n", f);
-	json_array_foreach (cases_of(t), i, k) {
-		if (!is_of_the_span(t, k) || n++ >= MAX_CASES)
-			continue;
-		fprintf(f, "%6" JSON_INTEGER_FORMAT "  ",
-			json_integer_value(json_object_get(k, "id")));
-		put_plain(f, text_of(k, "severity"));
-		fputs("  ", f);
-		put_plain(f, text_of(k, "key"));
-		fputs("\n        expected ", f);
-		put_plain(f, text_of(k, "expected"));
-		fputs("\n        found    ", f);
-		put_plain(f, text_of(k, "found"));
-		fputs("\n        by       ", f);
-		put_plain(f, text_of(k, "who"));
-		fputs("\n        opened   ", f);
-		put_stamp(f, text_of(k, "opened"), put_plain);
-		fputs("Z, rule ", f);
-		put_plain(f, text_of(k, "rule")[0] ? text_of(k, "rule") : "none");
-		fprintf(f, ", line %" JSON_INTEGER_FORMAT "\n",
-			json_integer_value(json_object_get(k, "first_line")));
-		if (!text_of(k, "closed")[0])
-			continue;
-		fputs("        closed   ", f);
-		put_stamp(f, text_of(k, "closed"), put_plain);
-		fputs("Z: ", f);
-		put_plain(f, text_of(k, "closed_why"));
-		fputc('\n', f);
-	}
+	n = each_case(t, text_case, f);
 	if (n == 0)
 		fputs("        none in this span\n", f);
 	if (n > MAX_CASES)
@@ -370,7 +399,7 @@ static void html_case(const json_t *k, FILE *f)
 		json_integer_value(json_object_get(k, "id")),
 		severity_tone(text_of(k, "severity")));
 	put_html(f, text_of(k, "severity"));
-	fputs("</span></td><td class=\"w\"><code>", f);
+	fputs("</span></td><td class=\"k\"><code>", f);
 	put_html(f, text_of(k, "key"));
 	fputs("</code><br><span class=\"dim\">expected</span> <code>", f);
 	put_html(f, text_of(k, "expected"));
@@ -395,8 +424,7 @@ static void html_case(const json_t *k, FILE *f)
 
 static void html_cases(const struct incident_timeline *t, FILE *f)
 {
-	json_t *k;
-	size_t i, n = 0;
+	size_t n;
 
 	if (!node_of(t))
 		return;
@@ -405,9 +433,7 @@ static void html_cases(const struct incident_timeline *t, FILE *f)
 	      "<th>What</th><th>Who</th><th>Rule</th><th>Opened</th><th>Closed</th></tr></thead>\n"
 	      "<tbody>\n",
 	      f);
-	json_array_foreach (cases_of(t), i, k)
-		if (is_of_the_span(t, k) && n++ < MAX_CASES)
-			html_case(k, f);
+	n = each_case(t, html_case, f);
 	if (n == 0)
 		fputs("<tr><td colspan=\"7\">none in this span</td></tr>\n", f);
 	if (n > MAX_CASES)
