@@ -26,12 +26,14 @@
 
 #define MAX_GIVEN 16
 #define MAX_PEM 65536
+#define MAX_SNAPSHOT (64u << 20)
 #define NS_PER_S 1000000000ull
 
 struct arguments {
 	const char *config, *from, *to, *incarnation, *output, *ledger, *key, *record;
 	const char *operator_keys[MAX_GIVEN], *verifier_keys[MAX_GIVEN];
-	uint32_t n_operator_keys, n_verifier_keys;
+	const char *snapshots[MAX_GIVEN];
+	uint32_t n_operator_keys, n_verifier_keys, n_snapshots;
 	bool json, too_many;
 };
 
@@ -42,35 +44,33 @@ struct keys {
 
 static void help(FILE *f)
 {
-	fprintf(f, "Usage: plumbctl incident NODE [--from=TIME] [--to=TIME] [--incarnation=N] -o "
-		   "FILE\n"
-		   "       plumbctl incident --ledger=DIR --key=PRIVATE.pem [--from=TIME] "
-		   "[--to=TIME] -o "
-		   "FILE\n"
-		   "       plumbctl incident verify FILE [--operator-key=PUBLIC.pem …]\n"
-		   "           [--verifier-key=PUBLIC.pem …] [--record=FILE] [--json]\n\n"
-		   "One signed archive (tar, zstd) of all that is known of a node in a span of "
-		   "time: its "
-		   "ledger's lines,\nquotes and boot logs, what the verifier states of it and has "
-		   "in its "
-		   "own log, and a timeline\nas text and as a page. verify proves it without "
-		   "anybody else.\n\n"
-		   "  --from=TIME, --to=TIME  2026-11-23T19:40:00Z, or how long ago: 90m, 2h, 3d; "
-		   "without "
-		   "them all\n"
-		   "  --incarnation=N  an earlier one, before the node was enrolled anew\n"
-		   "  -o, --output=FILE  the archive\n"
-		   "  --ledger=DIR     a copied ledger directory alone, without a verifier\n"
-		   "  --key=FILE       who signs then; else the operator's own key does\n"
-		   "  --operator-key=FILE  who must have signed it\n"
-		   "  --verifier-key=FILE  keys of the verifier: of verdicts (P-256), of its log "
-		   "(Ed25519)\n"
-		   "  --record=FILE    the node's enrolment record, kept elsewhere\n"
-		   "  --json           for machines\n\n"
-		   "--config=FILE says which verifier.\n"
-		   "Exit codes: 0 good: all of it is proven, 1 bad, 2 something is only stated, or "
-		   "could "
-		   "not tell,\n64 wrong usage.\n");
+	fputs("Usage: plumbctl incident NODE [--from=TIME] [--to=TIME] [--incarnation=N]\n"
+	      "           [--snapshot=FILE …] -o FILE\n"
+	      "       plumbctl incident --ledger=DIR --key=PRIVATE.pem [--from=TIME] [--to=TIME]\n"
+	      "           [--snapshot=FILE …] -o FILE\n"
+	      "       plumbctl incident verify FILE [--operator-key=PUBLIC.pem …]\n"
+	      "           [--verifier-key=PUBLIC.pem …] [--record=FILE] [--json]\n\n"
+	      "One signed archive (tar, zstd) of all that is known of a node in a span of time: "
+	      "its ledger's\nlines, quotes and boot logs, what the verifier states of it and has "
+	      "in its own log, and a\ntimeline as text and as a page. verify proves it without "
+	      "anybody else.\n\n"
+	      "  --from=TIME, --to=TIME  2026-11-23T19:40:00Z, or how long ago: 90m, 2h, 3d; "
+	      "without them all\n"
+	      "  --incarnation=N  an earlier one, before the node was enrolled anew\n"
+	      "  --snapshot=FILE  a snapshot that the node took of itself, from its state "
+	      "directory\n"
+	      "  -o, --output=FILE  the archive\n"
+	      "  --ledger=DIR     a copied ledger directory alone, without a verifier\n"
+	      "  --key=FILE       who signs then; else the operator's own key does\n"
+	      "  --operator-key=FILE  who must have signed it\n"
+	      "  --verifier-key=FILE  keys of the verifier: of verdicts (P-256), of its log "
+	      "(Ed25519)\n"
+	      "  --record=FILE    the node's enrolment record, kept elsewhere\n"
+	      "  --json           for machines\n\n"
+	      "--config=FILE says which verifier.\n"
+	      "Exit codes: 0 good: all of it is proven, 1 bad, 2 something is only stated, or "
+	      "could not tell,\n64 wrong usage.\n",
+	      f);
 }
 
 /* "90m" ago, or a time as it stands in the lines, as far as it is given. */
@@ -204,6 +204,30 @@ static int make_there(const struct arguments *a, const char *node, const char *s
 	return r;
 }
 
+/* As it is: the ledger has its digest. */
+static int take_snapshots(const struct arguments *a, const char *dir)
+{
+	for (uint32_t i = 0; i < a->n_snapshots; i++) {
+		CLEANUP(buf_done) struct buf b = {0};
+		const char *slash = strrchr(a->snapshots[i], '/');
+		char to[PATH_MAX + 64];
+		int r = fsio_read_file(fsio_system(), a->snapshots[i], MAX_SNAPSHOT, &b);
+
+		snprintf(to, sizeof(to), "%s/snapshots", dir);
+		if (r >= 0)
+			r = fsio_mkdir_all(fsio_system(), to, 0700);
+		if (r >= 0 && snprintf(to, sizeof(to), "%s/snapshots/%s", dir,
+				       slash ? slash + 1 : a->snapshots[i]) >= (int)sizeof(to))
+			r = -ENAMETOOLONG;
+		if (r >= 0)
+			r = fsio_replace_file(fsio_system(), to, b.data, b.size, 0600);
+		if (r < 0)
+			return print_failure(PRINT_UNKNOWN, "%s: %s", a->snapshots[i],
+					     strerror(-r));
+	}
+	return PRINT_GOOD;
+}
+
 static int run_make(const struct arguments *a, const char *node)
 {
 	uint64_t now = clock_utc_ns(clock_system());
@@ -228,6 +252,8 @@ static int run_make(const struct arguments *a, const char *node)
 	if (fsio_mkdir_all(fsio_system(), dir, 0700) < 0)
 		r = print_failure(PRINT_UNKNOWN, "%s: %s", dir, strerror(errno));
 	else
+		r = take_snapshots(a, dir);
+	if (r == PRINT_GOOD)
 		r = node ? make_there(a, node, scratch, &in) : make_here(a, &in);
 	incident_files_remove(scratch);
 	return r;
@@ -369,6 +395,8 @@ static bool take_option(struct arguments *a, int o)
 		a->json = true;
 	else if (o == 'O')
 		add_path(a, a->operator_keys, &a->n_operator_keys);
+	else if (o == 'S')
+		add_path(a, a->snapshots, &a->n_snapshots);
 	else if (o == 'V')
 		add_path(a, a->verifier_keys, &a->n_verifier_keys);
 	else if (o > 0 && o < 128 && texts[o])
@@ -384,12 +412,12 @@ static int run(const struct arguments *a, int n, char **words)
 		a->output && !a->record && !a->n_operator_keys && !a->n_verifier_keys && !a->json;
 
 	if (a->too_many)
-		return print_failure(PRINT_USAGE, "at most %d keys of a kind", MAX_GIVEN);
+		return print_failure(PRINT_USAGE, "at most %d keys or snapshots", MAX_GIVEN);
 	if (a->incarnation && (!a->incarnation[0] || strlen(a->incarnation) > 18 ||
 			       strspn(a->incarnation, "0123456789") != strlen(a->incarnation)))
 		return print_failure(PRINT_USAGE, "--incarnation=%s is no number", a->incarnation);
 	if (n == 2 && strcmp(words[0], "verify") == 0 && !a->output && !a->ledger && !a->key &&
-	    !a->from && !a->to && !a->incarnation)
+	    !a->from && !a->to && !a->incarnation && !a->n_snapshots)
 		return run_verify(a, words[1]);
 	if (n == 1 && makes && !a->ledger && !a->key && words[0][0])
 		return run_make(a, words[0]);
@@ -411,6 +439,7 @@ int cmd_incident(int argc, char **argv)
 		{"key", required_argument, NULL, 'k'},
 		{"record", required_argument, NULL, 'r'},
 		{"operator-key", required_argument, NULL, 'O'},
+		{"snapshot", required_argument, NULL, 'S'},
 		{"verifier-key", required_argument, NULL, 'V'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},

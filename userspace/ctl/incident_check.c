@@ -13,12 +13,20 @@
 #include "incident_files.h"
 #include "incident_page.h"
 #include "incident_vouch.h"
+#include "jsonl.h"
+#include "line.h"
 #include "record.h"
 
 #define MAX_RECORD 65536
 #define MAX_PAGE (256u << 20)
 
 DEFINE_CLEANUP(struct incident_timeline *, incident_timeline_free);
+
+struct sealed {
+	const struct digest *digest;
+	uint64_t line;
+	bool found;
+};
 
 struct checking {
 	const struct incident_check_in *in;
@@ -239,6 +247,39 @@ static int check_pages(struct checking *c, struct why *ret_why)
 	return 0;
 }
 
+/* A node's snapshot of itself is sealed by a line that has its digest. */
+static int on_snapshot(void *ctx, uint64_t seq, const char *text, size_t size)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct sealed *s = ctx;
+	const char *type;
+	struct digest d;
+
+	if (!memmem(text, size, "\"snapshot\"", strlen("\"snapshot\"")) ||
+	    jsonl_parse(text, size, LINE_MAX_SIZE, &o, NULL) < 0 ||
+	    jsonl_get_str(o, "type", 32, &type, NULL) < 0 || strcmp(type, "snapshot") != 0 ||
+	    jsonl_get_hex(o, "sha256", d.bytes, DIGEST_SIZE, NULL) < 0 ||
+	    !digest_equal(&d, s->digest))
+		return 0;
+	s->line = seq;
+	s->found = true;
+	return 1;
+}
+
+static void check_snapshot(struct checking *c, const struct incident_file *f)
+{
+	struct sealed s = {.digest = &f->sha256};
+	char dir[PATH_MAX];
+	struct why why;
+
+	if (snprintf(dir, sizeof(dir), "%s/ledger", c->in->dir) < (int)sizeof(dir))
+		ledger_check_each(fsio_system(), dir, 0, on_snapshot, &s, &why);
+	if (s.found)
+		say(&c->r->proven, "%.160s is what line %" PRIu64 " sealed", f->name, s.line);
+	else
+		say(&c->r->stated, "%.160s: no line of the span has its digest", f->name);
+}
+
 /* Whatever nothing here looks at is said to be only stated. */
 static void check_others(struct checking *c)
 {
@@ -249,11 +290,14 @@ static void check_others(struct checking *c)
 
 	for (uint32_t i = 0; i < c->in->m->n_files; i++) {
 		const char *name = c->in->m->files[i].name;
+		bool is_snapshot = strncmp(name, "snapshots/", 10) == 0;
 		bool is_known = strncmp(name, "ledger/events-", 14) == 0;
 
 		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
 			is_known |= strcmp(name, known[k]) == 0;
-		if (!is_known)
+		if (is_snapshot)
+			check_snapshot(c, &c->in->m->files[i]);
+		else if (!is_known)
 			say(&c->r->stated, "%.160s: nothing here proves it", name);
 	}
 }
