@@ -164,6 +164,48 @@ static void test_broken(void **state)
 	assert_string_equal(told(p, 0), "1 3 ");
 }
 
+/* The store was put back: the node's lines tell another order by a number that was given again since. */
+static void test_missed(void **state)
+{
+	static const char format[] = "{\"v\":1,\"seq\":7,\"t\":\"2026-11-24T00:00:00.000000000Z\","
+				     "\"bt\":1,\"boot\":\"b\",\"src\":\"order\",\"type\":\"order\","
+				     "\"number\":%d,\"kind\":\"scan\",\"issued\":\"%s\"}\n";
+	struct place *p = *state;
+	struct buf lines = {0};
+	char text[512], ours[CLOCK_TEXT_SIZE];
+	uint32_t n = 9;
+
+	clock_text(clock_utc_ns(p->v.v.clock), ours);
+	assert_int_equal(give(p, ORDER_SCAN, 0), 1);
+	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 2);
+	/* Taken: the very order; one that nobody gave; a line that is none of an order. */
+	snprintf(text, sizeof(text), format, 1, ours);
+	buf_puts(&lines, text);
+	snprintf(text, sizeof(text), format, 3, "2026-11-20T00:00:00.000000000Z");
+	buf_puts(&lines, text);
+	buf_puts(&lines, "{\"type\":\"order\"}\n");
+#define MISSED(wanted, last)                                                                       \
+	do {                                                                                       \
+		assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);                               \
+		assert_int_equal(order_desk_missed(&p->v.v, &p->row,                               \
+						   (struct buf_view){lines.data, lines.size}, &n), \
+				 0);                                                               \
+		p->v.ops.rollback(p->v.store.ctx);                                                 \
+		assert_int_equal(n, wanted);                                                       \
+		assert_int_equal(p->row.last_order, last);                                         \
+	} while (0)
+	MISSED(0, 2);
+	snprintf(text, sizeof(text), format, 2, "2026-11-20T00:00:00.000000000Z");
+	buf_puts(&lines, text);
+	p->row.last_order = 5; /* the quote says that it has seen so many */
+	MISSED(1, 6);
+	/* What it was told of before its last word it cannot have renewed. */
+	p->row.last_order = 5;
+	p->row.last_evidence_ns = clock_utc_ns(p->v.v.clock);
+	MISSED(0, 5);
+	buf_done(&lines);
+}
+
 static void test_restarts(void **state)
 {
 	struct place *p = *state;
@@ -262,9 +304,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(numbers),	   TEST(baseline_again), TEST(time),
-		TEST(incarnation), TEST(many),		 TEST(broken),
-		TEST(restarts),	   TEST(store_fails),	 TEST(forgotten),
+		TEST(numbers),	 TEST(baseline_again), TEST(time),     TEST(incarnation),
+		TEST(many),	 TEST(broken),	       TEST(restarts), TEST(store_fails),
+		TEST(forgotten), TEST(missed),
 	};
 
 	return cmocka_run_group_tests_name("order_desk", tests, NULL, NULL);

@@ -277,13 +277,26 @@ static int tell_rollback(struct run *a)
 {
 	uint64_t seen = a->in->evidence->last_order, given = a->row->last_order;
 	char found[128];
+	uint32_t missed;
+	int r;
 
-	if (seen <= given || seen - given > MAX_FORGOTTEN_ORDERS)
+	if (seen > given && seen - given > MAX_FORGOTTEN_ORDERS)
 		return 0;
-	snprintf(found, sizeof(found),
-		 "the node has seen order %" PRIu64 ", and this verifier's last to it is %" PRIu64,
-		 seen, given);
-	a->row->last_order = seen;
+	if (seen > given)
+		a->row->last_order = seen;
+	r = order_desk_missed(a->v, a->row, new_lines(a), &missed);
+	if (r < 0 || (seen <= given && missed == 0))
+		return r;
+	if (missed > 0)
+		snprintf(found, sizeof(found),
+			 "the node took other orders by numbers that were given anew: %u given "
+			 "again",
+			 missed);
+	else
+		snprintf(found, sizeof(found),
+			 "the node has seen order %" PRIu64
+			 ", and this verifier's last to it is %" PRIu64,
+			 seen, given);
 	a->findings |= BIT(PLUMB_FINDING_ROLLBACK);
 	return cases_finding(&a->cases, PLUMB_FINDING_ROLLBACK, a->in->evidence->checkpoint.size,
 			     "all that was cosigned", found);

@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "dsse.h"
+#include "jsonl.h"
+#include "line.h"
 #include "plumb/wire.h"
 
 #define MAX_ORDER 8192
@@ -176,4 +179,71 @@ int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t se
 		return 0;
 	r = order_desk_give(v, n, &o, NULL);
 	return r < 0 ? r : 1;
+}
+
+struct numbered {
+	uint64_t number;
+	bool found;
+	struct order o;
+};
+
+static int on_numbered(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct numbered *s = ctx;
+
+	s->found = number == s->number && read_order(envelope, size, &s->o) >= 0;
+	return 1;
+}
+
+/* 1: ours of that number is another one, which is still to be done. Only what is newer than the last word of the node: it cannot renew old ones. */
+static int is_missed(const struct verifier *v, const struct store_node *n, const json_t *line,
+		     struct order *ret)
+{
+	struct numbered s = {.found = false};
+	char issued[CLOCK_TEXT_SIZE];
+	const char *told;
+	struct why why;
+	int r;
+
+	if (jsonl_get_uint(line, "number", INT64_MAX, &s.number, &why) < 0 || s.number == 0 ||
+	    jsonl_get_str(line, "issued", sizeof(issued), &told, &why) < 0)
+		return 0;
+	r = v->store->ops->order_each(v->store->ctx, n->id, s.number - 1, on_numbered, &s);
+	if (r < 0 || !s.found || s.o.incarnation != n->incarnation ||
+	    s.o.issued_ns <= n->last_evidence_ns ||
+	    (expires(s.o.kind) && clock_utc_ns(v->clock) > s.o.issued_ns + s.o.life_ms * 1000000))
+		return r < 0 ? r : 0;
+	clock_text(s.o.issued_ns, issued);
+	*ret = s.o;
+	return strcmp(told, issued) != 0;
+}
+
+int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf_view lines,
+		      uint32_t *ret_n)
+{
+	static const char sign[] = "\"type\":\"order\"";
+	const uint8_t *at = lines.data, *end = at + lines.size, *lf;
+	int r = 0;
+
+	*ret_n = 0;
+	for (; at < end && r >= 0; at = lf + 1) {
+		CLEANUP(jsonl_decref_p) json_t *o = NULL;
+		struct order missed;
+		struct line l;
+		struct why why;
+
+		lf = memchr(at, '\n', (size_t)(end - at));
+		if (!lf)
+			break;
+		if (!memmem(at, (size_t)(lf - at), sign, sizeof(sign) - 1) ||
+		    line_parse((const char *)at, (size_t)(lf - at), &o, &l, &why) < 0 ||
+		    l.type != PLUMB_TYPE_ORDER)
+			continue;
+		r = is_missed(v, n, o, &missed);
+		if (r > 0) {
+			r = order_desk_give(v, n, &missed, NULL);
+			*ret_n += r >= 0;
+		}
+	}
+	return r < 0 ? r : 0;
 }

@@ -27,6 +27,11 @@ int order_desk_under_way(const struct verifier *v, const struct store_node *n, u
  * Ordered anew, but not more often than once in the time after which it would be silent: it may have its reasons. 1: it was.
  */
 int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t seen);
+/*
+ * Of these lines of the node, those that tell of an order whose number this store gave to another one: it was put back from a copy, and what it
+ * ordered since the node was last heard of was never taken. Such an order is given again, above what the row has given. *ret_n: how many.
+ */
+int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf_view lines, uint32_t *ret_n);
 /* Restart orders given to this incarnation, in order of their numbers. */
 int order_desk_restarts(const struct verifier *v, const struct store_node *n, struct appraise_drift_restart *ret, uint32_t max, uint32_t *ret_n);
 
