@@ -418,6 +418,57 @@ static void test_dry_run(void **state)
 	TAINTS(0, "a:NoExecute");
 }
 
+static void set_paused(struct contain_fixture *w, const char *value)
+{
+	assert_int_equal(w->f.ops.begin(w->f.store.ctx), 0);
+	assert_int_equal(w->f.ops.setting_put(w->f.store.ctx, CONTAIN_PAUSE, value), 0);
+	assert_int_equal(w->f.ops.commit(w->f.store.ctx), 0);
+}
+
+/* Nothing is put back, what is released goes; and then all is as it was wanted. */
+static void test_paused(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
+	contain_fixture_settle(w);
+	set_paused(w, "{}");
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
+	contain_fixture_pass(w, 60);
+	TAINTS(0, "");
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "bb", NODE_DEED_LIFT, true);
+	contain_fixture_settle(w);
+	TAINTS(1, "");
+	set_paused(w, "");
+	contain_again(w->c);
+	contain_fixture_settle(w);
+	TAINTS(0, QUARANTINE);
+}
+
+/* Of another machine's object, or one of which nothing is known yet, nothing is said in the attested machine's name. */
+static void test_shown_only_of_its_own(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->kinds = DEEDS_DEFAULT | DEEDS_CORDON;
+	contain_fixture_open(w);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, OTHER_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+	contain_fixture_settle(w);
+	assert_int_equal(w->api.n_shown + w->api.n_status + w->api.n_events, 0);
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, "");
+	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
+	contain_fixture_settle(w);
+	TAINTS(1, HOLD);
+	assert_false(w->api.nodes[1].cordoned);
+	assert_int_equal(w->api.n_shown + w->api.n_status + w->api.n_events, 0);
+}
+
 /* That nothing is known of a node is no proof: it gets no work, and nothing is moved off it. */
 static void test_unknown_is_not_bad(void **state)
 {
@@ -476,6 +527,8 @@ int main(void)
 		T(test_cordon),
 		T(test_brakes_hold_back_and_let),
 		T(test_dry_run),
+		T(test_paused),
+		T(test_shown_only_of_its_own),
 		T(test_unknown_is_not_bad),
 		T(test_calm),
 	};

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "command.h"
 #include "deeds.h"
 #include "fetch.h"
 #include "fsio.h"
@@ -18,9 +19,11 @@
 #include "outbox.h"
 #include "webhook.h"
 
-#define MAX_WEBHOOKS (OUTBOX_MAX_LANES - 1)
+#define MAX_WEBHOOKS (OUTBOX_MAX_LANES - 2)
 #define TOTAL_MS 15000
 #define LOOK_MS 1000
+#define COMMAND_MS 30000
+#define COMMAND_TARGET "command"
 #define PREFIX "webhook:"
 
 struct hook {
@@ -37,6 +40,8 @@ struct contain {
 	struct contain_book *book;
 	struct kube_options kube;
 	struct deeds *deeds;
+	struct command *command; /* NULL: none */
+	struct outbox_lane *command_lane;
 	struct event *timer;
 	struct hook hooks[MAX_WEBHOOKS];
 };
@@ -65,6 +70,8 @@ static int queue_hooks(struct contain *c, const struct contain_transition *t)
 
 	for (uint32_t i = 0; r >= 0 && i < c->o.n_webhooks; i++)
 		r = outbox_put(c->hooks[i].lane, t->node->id, &body, false);
+	if (r >= 0 && c->command)
+		r = outbox_put(c->command_lane, t->node->id, &body, false);
 	return r;
 }
 
@@ -74,7 +81,7 @@ int contain_queue(struct contain *c, const struct contain_transition *t)
 	bool shown = strcmp(t->from, t->to) != 0;
 	int r = 0;
 
-	if (c->o.n_webhooks > 0 && (shown || t->held_back))
+	if ((c->o.n_webhooks > 0 || c->command) && (shown || t->held_back))
 		r = queue_hooks(c, t);
 	if (r >= 0 && c->deeds && (shown || (t->deeds & taints)))
 		r = deeds_queue(c->deeds, t->node, shown);
@@ -377,6 +384,40 @@ static int on_send(void *ctx, const struct store_message *m, struct why *ret_why
 	return fetch_start(h->c->fetch, &q);
 }
 
+static void on_ran(void *ctx, int r, const struct why *why)
+{
+	struct contain *c = ctx;
+
+	outbox_ended(c->command_lane,
+		     r == -ECANCELED ? OUTBOX_STOPPED
+		     : r < 0	     ? OUTBOX_REFUSED
+				     : OUTBOX_DELIVERED,
+		     why);
+}
+
+static int on_run(void *ctx, const struct store_message *m, struct why *ret_why)
+{
+	struct contain *c = ctx;
+
+	return command_start(c->command, m->body.data, m->body.size, on_ran, c, ret_why);
+}
+
+static int open_command(struct contain *c, struct why *ret_why)
+{
+	const struct command_options o = {
+		.base = c->o.base, .file = c->o.command_file, .limit_ms = COMMAND_MS};
+	const struct outbox_lane_options lane = {
+		.target = COMMAND_TARGET, .send = on_run, .ctx = c};
+	int r;
+
+	if (!c->o.command_file)
+		return 0;
+	r = command_check(c->o.command_file, ret_why);
+	if (r >= 0)
+		r = command_open(&o, &c->command);
+	return r < 0 ? r : outbox_add(c->outbox, &lane, &c->command_lane);
+}
+
 void contain_kick(struct contain *c)
 {
 	if (c)
@@ -483,9 +524,13 @@ static int open_rest(struct contain *c, struct why *ret_why)
 	if (r >= 0)
 		r = open_deeds(c, ret_why);
 	if (r >= 0)
+		r = open_command(c, ret_why);
+	if (r >= 0)
 		r = open_fetch(c, ret_why);
 	if (r >= 0)
 		r = outbox_tidy(c->outbox, PREFIX);
+	if (r >= 0)
+		r = outbox_tidy(c->outbox, COMMAND_TARGET);
 	if (r < 0)
 		return r;
 	/* What the last run left, and what is due again. */
@@ -518,6 +563,7 @@ struct contain *contain_free(struct contain *c)
 	if (!c)
 		return NULL;
 	fetch_free(c->fetch);
+	command_free(c->command);
 	deeds_free(c->deeds);
 	outbox_free(c->outbox);
 	contain_book_free(c->book);

@@ -30,6 +30,7 @@ struct contain_options {
 	const char *const *webhooks;	/* URLs; each is a target of its own, known by its URL */
 	uint32_t n_webhooks;
 	const char *webhook_ca;		/* PEM file for https, NULL: system */
+	const char *command_file;	/* words of a program that hears of each transition; NULL: none */
 	const char *kube_server;	/* NULL: no Kubernetes */
 	const char *kube_token_file, *kube_ca_file;
 	const struct verifier *v;	/* for orders and the log; NULL: neither */

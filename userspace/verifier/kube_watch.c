@@ -154,6 +154,8 @@ static void on_watched(void *ctx, int r, int status, const struct buf *body, con
 		w->fails = 0;
 	if (r == -ESTALE || r == -EBADMSG || r == -E2BIG)
 		w->whole = false;
+	if (r == -ESTALE)
+		log_info("kube_watch=too_old next=\"a list\"");
 	if (r < 0 && w->state.why.text[0])
 		own = w->state.why;
 	/* It ended as it should, or the API was started anew, or its memory is shorter than our watch: it goes on at once, once. */

@@ -179,6 +179,7 @@ static int open_contain(const struct verifier_settings *s, struct rooms *o, stru
 		.webhooks = (const char *const *)s->webhooks.items,
 		.n_webhooks = s->webhooks.n_items,
 		.webhook_ca = s->webhook_ca,
+		.command_file = s->contain_command,
 		.kube_server = s->kube_server,
 		.kube_token_file = s->kube_token_file,
 		.kube_ca_file = s->kube_ca,

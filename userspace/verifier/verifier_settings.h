@@ -14,7 +14,7 @@
 struct verifier_settings {
 	char *data_dir, *listen, *log_name, *developer;
 	struct conf_list hosts, ek_anchors, webhooks, ima_keys, kube_deeds;
-	char *emulated_anchors, *webhook_ca, *kube_server, *kube_token_file, *kube_ca, *boot_pcrs;
+	char *emulated_anchors, *webhook_ca, *kube_server, *kube_token_file, *kube_ca, *boot_pcrs, *contain_command;
 	uint64_t silent_after, unconfirmed_after, leaving_limit, node_cert_life, pcr_index, max_connections, max_per_address;
 	char *admission_listen, *admission_cert, *admission_key, *admission_client_ca;
 	char *admission_unknown, *admission_degraded, *admission_silent, *admission_untainted;
