@@ -54,9 +54,11 @@ static void on_anchored(void *ctx, const struct checkpoint *head)
 		f->anchored(f->ctx);
 }
 
-static void on_drift(void *ctx)
+static void on_drift(void *ctx, const struct line *l)
 {
 	struct agent_fixture *f = ctx;
+
+	(void)l;
 
 	f->n_drift++;
 	if (f->drift)

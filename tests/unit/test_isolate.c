@@ -85,6 +85,7 @@ static void start(struct world *w)
 				      .door = w->door,
 				      .snapshot = on_snapshot,
 				      .evidence = on_evidence,
+				      .evidence_ctx = w,
 				      .ctx = w};
 	struct why why = {""};
 

@@ -77,8 +77,9 @@ static uint32_t count(const struct bench *b, const char *one, const char *two)
 	return n;
 }
 
-static void on_news(void *ctx)
+static void on_news(void *ctx, const struct line *l)
 {
+	assert_non_null(l->key);
 	((struct bench *)ctx)->n_news++;
 }
 

@@ -55,7 +55,7 @@ struct agent {
 	struct scan_slow *scan_slow;
 	struct surface *surface;
 	struct own_life *own_life;
-	struct isolate *isolate; /* borrowed */
+	struct isolate_all *isolation;
 	struct kubelet_key *kubelet_key;
 };
 
@@ -198,10 +198,11 @@ static void on_anchored(void *ctx, const struct checkpoint *head)
 		report_anchored(a->report);
 }
 
-static void on_drift(void *ctx)
+static void on_drift(void *ctx, const struct line *l)
 {
 	struct agent *a = ctx;
 
+	isolate_all_drift(a->isolation, l);
 	if (a->report)
 		report_drift(a->report);
 }
@@ -237,6 +238,7 @@ static void on_confirmed(void *ctx, uint64_t size)
 	struct agent *a = ctx;
 	uint64_t sent = ledger_writer_sent_size(a->writer);
 
+	isolate_all_heard(a->isolation, size);
 	if (!a->stopping)
 		retention_run(&a->retention, size < sent ? size : sent);
 }
@@ -312,7 +314,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.restart = on_restart,
 		.judged_anew = on_again,
 		.rekey = o->rekey,
-		.isolate = o->isolate,
+		.isolate = o->isolation.isolate,
 		.rekey_ctx = o->rekey_ctx,
 		.ctx = a,
 	};
@@ -417,16 +419,12 @@ static int begin_strict(struct agent *a, const struct agent_options *o, const ch
 
 static int begin_isolation(struct agent *a, const struct agent_options *o, struct why *ret_why)
 {
-	const struct isolate_parts parts = {.writer = a->writer,
-					    .node = o->identity->record.node,
-					    .keys = o->operators,
-					    .n_keys = o->n_operators,
-					    .door = o->release_dir,
-					    .evidence = on_evidence_wanted,
-					    .ctx = a};
+	const struct isolate_all_parts parts = {
+		&o->isolation,	    a->writer,	a->bpf,	  a->hashes,
+		a->cgroups,	    a->proctab, o->clock, o->identity->record.node,
+		on_evidence_wanted, a};
 
-	a->isolate = o->isolate;
-	return a->isolate ? isolate_go(a->isolate, a->base, &parts, ret_why) : 0;
+	return isolate_all_go(a->base, &parts, &a->isolation, ret_why);
 }
 
 static int open_own_life(struct agent *a, const struct agent_options *o)
@@ -519,7 +517,7 @@ static void free_sensors(struct agent *a)
 {
 	/* First: nobody may wait for an agent that goes. */
 	a->strict = strict_free(a->strict);
-	isolate_stop(a->isolate);
+	a->isolation = isolate_all_free(a->isolation);
 	a->kubelet_key = kubelet_key_free(a->kubelet_key);
 	a->own_life = own_life_free(a->own_life);
 	a->scan_slow = scan_slow_free(a->scan_slow);

@@ -184,9 +184,9 @@ bool isolate_is(const struct isolate *i)
 	return i->state.number != 0;
 }
 
-uint32_t isolate_armed(const struct isolate *i)
+uint32_t isolate_may(const struct isolate *i)
 {
-	return i->o.armed;
+	return i ? i->o.armed | i->state.ways : 0;
 }
 
 static int begin_state(struct isolate *i, const struct isolate_cause *cause, uint32_t ways)
@@ -238,7 +238,7 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 	if (i->parts.snapshot && !again)
 		(void)i->parts.snapshot(i->parts.ctx, i->state.number);
 	if (i->parts.evidence)
-		i->parts.evidence(i->parts.ctx);
+		i->parts.evidence(i->parts.evidence_ctx);
 }
 
 void isolate_end(struct isolate *i, const struct isolate_cause *cause,
@@ -265,7 +265,7 @@ void isolate_end(struct isolate *i, const struct isolate_cause *cause,
 	i->n_back = 0;
 	watch(i);
 	if (i->parts.evidence)
-		i->parts.evidence(i->parts.ctx);
+		i->parts.evidence(i->parts.evidence_ctx);
 }
 
 /* Somebody took it away or changed it: drift, judged as all that is done to the agent itself is. */

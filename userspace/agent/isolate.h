@@ -54,7 +54,8 @@ struct isolate_parts {
 	struct isolate_means exec, freeze; /* without begin: not there */
 	int (*snapshot)(void *ctx, uint64_t number); /* for responders: NULL: none */
 	void (*evidence)(void *ctx); /* is wanted now; NULL: nobody wants it */
-	void *ctx;
+	void *evidence_ctx;
+	void *ctx; /* of snapshot */
 };
 
 /* The rest of what is in force, a line that says so, and the watch over it. */
@@ -74,6 +75,6 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 		   char ret_result[ISOLATE_RESULT]);
 void isolate_end(struct isolate *i, const struct isolate_cause *cause,
 		 char ret_result[ISOLATE_RESULT]);
-uint32_t isolate_armed(const struct isolate *i);
+uint32_t isolate_may(const struct isolate *i);	/* the ways that are armed, or in force; NULL: none */
 
 #endif

@@ -38,7 +38,7 @@ struct ledger_writer {
 	char *dir;
 	const struct record *record;
 	struct tail *tail;
-	void (*drift)(void *ctx);
+	void (*drift)(void *ctx, const struct line *l);
 	uint64_t last_order;
 	uint64_t asked; /* for lines that were pruned, from this one less 1: told once */
 	struct spool spool;
@@ -198,7 +198,7 @@ static int measure(struct ledger_writer *w, const struct line *l, bool at_once)
 	if (r >= 0 && can_repeat)
 		told_put(&w->told, &run);
 	if (r >= 0 && news && w->drift)
-		w->drift(w->ctx);
+		w->drift(w->ctx, &copy);
 	return r;
 }
 
@@ -579,6 +579,11 @@ uint64_t ledger_writer_sent_size(const struct ledger_writer *w)
 uint64_t ledger_writer_last_order(const struct ledger_writer *w)
 {
 	return w->last_order;
+}
+
+const struct baseline *ledger_writer_baseline(const struct ledger_writer *w)
+{
+	return w->baseline;
 }
 
 struct ledger *ledger_writer_ledger(const struct ledger_writer *w)

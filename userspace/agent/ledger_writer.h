@@ -31,7 +31,7 @@ struct ledger_writer_options {
 	const struct sign_key *event_key;	/* borrowed, public; NULL: nothing is signed */
 	void (*provisional)(void *ctx, const struct checkpoint *head);	/* as in commit.h; may be NULL */
 	void (*anchored)(void *ctx, const struct checkpoint *head);
-	void (*drift)(void *ctx);	/* a line that is drift, or the end of one, was appended; may be NULL; not during open */
+	void (*drift)(void *ctx, const struct line *l);	/* a line that is drift, or with judgement ok the end of one, was appended; may be NULL; not during open */
 	void (*again)(void *ctx);	/* measurements were not written for want of room, and there is room: tell all that is known again; may be NULL */
 	void *ctx;
 	bool exec_all;			/* false: each run that is as one before it (told.h) is only counted */
@@ -60,6 +60,7 @@ int ledger_writer_lines(struct ledger_writer *w, uint64_t from, uint64_t to, siz
 void ledger_writer_sent(struct ledger_writer *w, uint64_t size);	/* lines that the verifier has: max_unsent counts from there */
 uint64_t ledger_writer_sent_size(const struct ledger_writer *w);	/* as it said last; may go down when it lost some */
 uint64_t ledger_writer_last_order(const struct ledger_writer *w);	/* highest in an `order` line, as found at the start */
+const struct baseline *ledger_writer_baseline(const struct ledger_writer *w);	/* that judges now; NULL: none. Borrowed, until another is set */
 struct ledger *ledger_writer_ledger(const struct ledger_writer *w);	/* borrowed */
 uint64_t ledger_writer_size(const struct ledger_writer *w);		/* lines appended */
 struct commit *ledger_writer_commit(const struct ledger_writer *w);	/* borrowed */

@@ -96,8 +96,18 @@ static const struct conf_option options[] = {
 	OPTION(isolate_peers, CONF_LIST, NULL, 0, 0,
 	       "who is still spoken with then, besides the verifier: ADDRESS, ADDRESS/PREFIX, "
 	       "ADDRESS:PORT or [ADDRESS]:PORT"),
+	OPTION(isolate_freeze, CONF_LIST, NULL, 0, 0,
+	       "cgroups that are frozen then, as paths below cgroup v2; none: those of kubelet's "
+	       "pods"),
 	OPTION(operator_keys, CONF_LIST, NULL, 0, 0,
 	       "PEM files of the keys that may release this node offline"),
+	OPTION(standing, CONF_LIST, NULL, 0, 0,
+	       "of what isolate arms, what the agent does by itself on critical drift that the "
+	       "verifier does not hear of; none: nothing"),
+	OPTION(standing_after, CONF_DURATION_MS, "10m", 1000, 604800000,
+	       "how long the verifier must not have been reached for that"),
+	OPTION(standing_keys, CONF_LIST, NULL, 0, 0,
+	       "how the keys of such drift begin: exec:, module:"),
 	OPTION(release_dir, CONF_STR, "/run/plumbline/release", 0, 0,
 	       "directory that a signed release is taken from"),
 	OPTION(release, CONF_STR, NULL, 0, 0,
@@ -133,6 +143,14 @@ static int check_interpreters(const struct conf_list *l, struct why *ret_why)
 	return 0;
 }
 
+static bool list_has(const struct conf_list *l, const char *text)
+{
+	for (uint32_t i = 0; i < l->n_items; i++)
+		if (strcmp(l->items[i], text) == 0)
+			return true;
+	return false;
+}
+
 static int check_isolation(const struct settings *s, struct why *ret_why)
 {
 	struct isolate_net_peer p;
@@ -141,6 +159,16 @@ static int check_isolation(const struct settings *s, struct why *ret_why)
 	for (uint32_t i = 0; i < s->isolate.n_items; i++)
 		if (!isolate_state_way_of(s->isolate.items[i]))
 			return why_set(ret_why, -EINVAL, "isolate is of network, exec and freeze");
+	for (uint32_t i = 0; i < s->standing.n_items; i++)
+		if (!list_has(&s->isolate, s->standing.items[i]))
+			return why_set(ret_why, -EINVAL, "standing: %.40s is not in isolate",
+				       s->standing.items[i]);
+	if (s->standing.n_items > 0 && (s->standing_keys.n_items == 0 || !s->verifier))
+		return why_set(ret_why, -EINVAL, "standing wants standing_keys and a verifier");
+	for (uint32_t i = 0; i < s->isolate_freeze.n_items; i++)
+		if (s->isolate_freeze.items[i][0] != '/' || !s->isolate_freeze.items[i][1])
+			return why_set(ret_why, -EINVAL,
+				       "isolate_freeze wants paths of cgroups, /kubepods.slice");
 	for (uint32_t i = 0; r >= 0 && i < s->isolate_peers.n_items; i++)
 		r = isolate_net_peer(s->isolate_peers.items[i], &p, ret_why);
 	return r;

@@ -6,10 +6,10 @@
 #ifndef PLUMB_SETTINGS_H
 #define PLUMB_SETTINGS_H
 
-#include "conf.h"
-#include "why.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include "conf.h"
+#include "why.h"
 
 #define SETTINGS_MAX_INTERPRETERS 64u
 #define SETTINGS_FILE "/etc/plumbline/plumbd.yaml"
@@ -27,7 +27,7 @@ struct settings {
 	char *log_name;
 	char *baseline;
 	struct conf_list baseline_keys;
-	const char *file; /* that they were read from, if it is there; borrowed */
+	const char *file;	/* that they were read from, if it is there; borrowed */
 	char *protect;
 	char *exec, *exec_args, *container_root;
 	struct conf_list redact;
@@ -42,8 +42,10 @@ struct settings {
 	uint64_t evidence_interval;
 	uint64_t keep_age, keep_size;
 	uint64_t batch;
-	struct conf_list isolate, isolate_peers, operator_keys;
+	struct conf_list isolate, isolate_peers, isolate_freeze, operator_keys;
 	char *release_dir, *release;
+	struct conf_list standing, standing_keys;
+	uint64_t standing_after;
 	bool verbose;
 };
 

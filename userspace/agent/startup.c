@@ -47,7 +47,7 @@ void startup_done(struct startup *s)
 	baseline_free(s->baseline);
 	redact_free(s->redact);
 	isolate_free(s->isolate);
-	for (uint32_t i = 0; i < s->options.n_operators; i++)
+	for (uint32_t i = 0; i < s->n_operators; i++)
 		sign_key_free(s->operators[i]);
 	buf_done(&s->ca);
 	buf_done(&s->cert);
@@ -366,7 +366,7 @@ static int open_identity(const struct settings *s, struct startup *st, bool (*st
 
 static int read_operators(const struct settings *s, struct startup *st, struct why *ret_why)
 {
-	uint32_t *n = &st->options.n_operators;
+	uint32_t *n = &st->n_operators;
 	int r = 0;
 
 	for (uint32_t i = 0; r >= 0 && i < s->operator_keys.n_items; i++) {
@@ -419,6 +419,27 @@ static void keep_boot(const struct settings *s, const struct identity *i)
 			  " error=\"%s\" next=\"the ledger's directory alone does not prove what "
 			  "this machine booted\"",
 			  s->ledger_dir, strerror(-r));
+}
+
+static void add_isolation(const struct settings *s, struct startup *st)
+{
+	st->options.isolation = (struct isolate_all_settings){
+		.isolate = st->isolate,
+		.operators = (const struct sign_key *const *)st->operators,
+		.n_operators = st->n_operators,
+		.release_dir = s->release_dir,
+		.freeze = (const char *const *)s->isolate_freeze.items,
+		.n_freeze = s->isolate_freeze.n_items,
+		.exec_forbidden = is_glass_broken() ? "by the kernel's command line" : NULL,
+		.state_dir = s->state_dir,
+		.io = fsio_system(),
+		.redact = st->redact,
+		.standing_after_ms = s->standing_after,
+		.standing_keys = (const char *const *)s->standing_keys.items,
+		.n_standing_keys = s->standing_keys.n_items,
+	};
+	for (uint32_t i = 0; i < s->standing.n_items; i++)
+		st->options.isolation.standing |= isolate_state_way_of(s->standing.items[i]);
 }
 
 static enum ima_list_covers ima_measures(const struct settings *s)
@@ -480,11 +501,7 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 				    .keep_size = s->keep_size,
 				    .exec_all = strcmp(s->exec, "all") == 0,
 				    .ima_measures = ima_measures(s),
-				    .verifier = o->verifier,
-				    .isolate = ret->isolate,
-				    .operators = (const struct sign_key *const *)ret->operators,
-				    .n_operators = o->n_operators,
-				    .release_dir = s->release_dir};
+				    .verifier = o->verifier};
 	add_watch(s, o);
 	ret->strict = (struct strict_keeper_options){
 		.wait_ms = (uint32_t)s->strict_wait,
@@ -494,13 +511,15 @@ int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx
 	};
 	if (strcmp(s->exec, "strict") == 0)
 		o->strict = &ret->strict;
-	if (code == 0 && (strcmp(s->exec_args, "on") == 0 || s->diff.n_items > 0) &&
+	if (code == 0 &&
+	    (strcmp(s->exec_args, "on") == 0 || s->diff.n_items > 0 || s->isolate.n_items > 0) &&
 	    redact_open((const char *const *)s->redact.items, s->redact.n_items, &ret->redact,
 			ret_why) < 0)
 		code = STARTUP_REST;
 	o->redact = strcmp(s->exec_args, "on") == 0 ? ret->redact : NULL;
 	o->diff_redact = ret->redact;
 	add_interpreters(s, o);
+	add_isolation(s, ret);
 	add_own(s, ret);
 	return code;
 }
