@@ -436,7 +436,32 @@ static void same_head(struct forge *f, struct forge_node *n, struct forge_told *
 	free(e);
 }
 
+static void other_first(struct forge_at *at)
+{
+	struct forge_node *n = at->n;
+
+	buf_clear(&n->lines);
+	merkle_init(&n->tree);
+	forge_node_record(
+		n, "log",
+		"\"predecessor\":{\"origin\":\"plumbline.local/node/a/1\",\"size\":7,\"root\":"
+		"\"00000000000000000000000000000000000000000000000000000000000000ff\"},"
+		"\"agent\":\"0.1.0\",\"jv\":1");
+	forge_node_record(n, "start", "\"agent\":\"0.1.0\"");
+	forge_node_record(n, "epoch", "\"base\":\"zero\"");
+	forge_node_work(n);
+}
+
+static void from_zero(struct forge_at *at)
+{
+	at->e->from = 0;
+	at->e->n_lines = at->n->tree.size;
+	at->e->lines = (struct buf_view){at->n->lines.data, at->n->lines.size};
+}
+
 static const struct forge_lie lies[] = {
+	{"a first line that names another history", "refused", "line 0 does not name",
+	 .fresh = true, .lines = other_first, .evidence = from_zero},
 	{"the very head that was confirmed, under another nonce", "accepted", "", .fresh = true,
 	 .tell = same_head},
 	{"a line dropped", "400", "lines, but the header says", .quoted = dropped},

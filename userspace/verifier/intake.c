@@ -13,6 +13,7 @@
 #include "boot_desk.h"
 #include "cleanup.h"
 #include "deadlines.h"
+#include "first_line.h"
 #include "ledger_dir.h"
 #include "log.h"
 #include "node_records.h"
@@ -196,6 +197,9 @@ static int check_quote(const struct intake *in, struct passage *p, struct buf *a
 		p->result = PLUMB_RESULT_REFUSED;
 		why_set(&p->why, 0, "none of the notes is the event key's: %.150s", why.text);
 	}
+	if (r >= 0 && p->result != PLUMB_RESULT_REFUSED && p->e.from == 0 &&
+	    !first_line_is_good(q.record, p->e.lines.data, p->e.lines.size, &p->why))
+		p->result = PLUMB_RESULT_REFUSED;
 	return r < 0 ? r : 0;
 }
 
