@@ -303,14 +303,16 @@ int appraise_drift(const struct appraise_drift_in *in, struct appraise_drift_sta
 		   struct why *ret_why)
 {
 	const char *at = (const char *)in->lines.data, *end = at + in->lines.size, *lf;
-	struct pass *p = calloc(1, sizeof(*p));
+	struct pass *p = malloc(sizeof(*p));
 	int r = 0;
 
 	if (!p)
 		return -ENOMEM;
+	/* The rest is written before it is read, and to wipe so much would take longer than a line does. */
 	p->in = in;
 	p->state = state;
 	p->why = ret_why;
+	p->said_baseline = false;
 	for (uint64_t seq = in->from; seq < in->from + in->n && r == 0; seq++, at = lf + 1) {
 		lf = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
 		if (!lf)

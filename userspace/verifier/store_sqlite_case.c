@@ -2,6 +2,7 @@
 #include "store_sqlite_case.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "store_sqlite_row.h"
@@ -84,11 +85,12 @@ int store_sqlite_case_put(void *ctx, struct store_case *c)
 
 static int load_one(struct store_sqlite_q *q, struct store_case *ret)
 {
-	struct store_case c = {.id = 0};
+	struct store_case c; /* large: wiped only where there is a row */
 	int r = store_sqlite_db_step(q);
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
+	memset(&c, 0, sizeof(c));
 	r = store_sqlite_row_load(q, fields, N, &c);
 	if (r >= 0)
 		*ret = c;
@@ -149,13 +151,15 @@ static int next(struct store_sqlite_db *d, int which, uint64_t after, const char
 int store_sqlite_case_each(void *ctx, const char *node, bool open_only,
 			   int (*fn)(void *fn_ctx, const struct store_case *c), void *fn_ctx)
 {
-	struct store_case c = {.id = 0};
+	struct store_case c;
+	uint64_t after = 0;
 	int r;
 
 	for (;;) {
-		r = next(ctx, EACH + open_only + 2 * (node != NULL), c.id, node, &c);
+		r = next(ctx, EACH + open_only + 2 * (node != NULL), after, node, &c);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
+		after = c.id;
 		r = fn(fn_ctx, &c);
 		if (r != 0)
 			return r;
