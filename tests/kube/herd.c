@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * herd: many attested nodes without machines, each with a TPM in memory, against a verifier that runs. In: a command a line (enrol LABEL
- * TOKEN BOOT-ID | good LABEL… | drift LABEL… | reboot LABEL BOOT-ID | id LABEL). Out: a line a command, "ok …" or "error …".
+ * TOKEN BOOT-ID | good LABEL… | drift LABEL… | reboot LABEL BOOT-ID | id LABEL | work LABEL | kubelet LABEL KEY-FILE). Out: a line a command, "ok …" or "error …".
  */
 #include <openssl/evp.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../forge/forge_node.h"
+#include "kubelet_proof.h"
 #include "ledger_dir.h"
 
 #define MAX_NODES 64
@@ -93,6 +94,20 @@ static bool reboot(struct herd *h, struct forge_node *n, const char *boot)
 	return forge_node_evidence(n, &h->told);
 }
 
+/* Its ledger shows a kubelet's key, as plumbd's would. */
+static bool show_key(struct herd *h, struct forge_node *n, const char *path)
+{
+	struct buf pem = {0}, members = {0};
+	struct digest key;
+
+	read_file("/", path, &pem);
+	MUST(kubelet_proof_make((char *)pem.data, pem.size, n->origin, &members, &key, NULL) == 0);
+	forge_node_record(n, "kubelet_key", (char *)members.data);
+	buf_done(&pem);
+	buf_done(&members);
+	return forge_node_evidence(n, &h->told);
+}
+
 static bool each(struct herd *h, char *labels, bool drifts)
 {
 	for (char *at, *label = strtok_r(labels, " ", &at); label;
@@ -130,6 +145,13 @@ static bool obey(struct herd *h, char *line)
 		snprintf(h->told.answer, sizeof(h->told.answer), "%.31s", n->m.id);
 		return true;
 	}
+	if (n && strncmp(line, "work ", 5) == 0) {
+		forge_node_exec(n, PLUMB_JUDGE_OK, PLUMB_JUDGE_VERSION);
+		forge_node_work(n);
+		return forge_node_evidence(n, &h->told);
+	}
+	if (n && strncmp(line, "kubelet ", 8) == 0)
+		return show_key(h, n, a);
 	snprintf(h->told.reason, sizeof(h->told.reason), "what is \"%.200s\"?", line);
 	return false;
 }
