@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t left = a ? size - (size_t)(a + 1 - data) : 0;
 	const uint8_t *b = left ? memchr(a + 1, '\n', left) : NULL;
 	struct gate_selector selector;
-	struct gate_terms t = {&selector, 300, 1795462800000000000ull};
+	struct gate_terms t = {&selector, 300, 1795462800000000000ull, NULL};
 	struct gate_found f;
 	char text[512];
 	json_t *o;

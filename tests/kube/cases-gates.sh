@@ -7,7 +7,8 @@
 
 hook=$(free_port)
 gates_cleanup() {
-	kubectl delete validatingwebhookconfiguration plumbline-work plumbline-nodes >/dev/null 2>&1
+	kubectl delete validatingwebhookconfiguration plumbline-work >/dev/null 2>&1
+	kubectl delete mutatingwebhookconfiguration plumbline-nodes >/dev/null 2>&1
 	[ -z "${slow:-}" ] || kill "$slow" 2>/dev/null
 	stop_verifier # started after the herd, it has the herd's end of the pipe
 	kube_cleanup
@@ -26,7 +27,7 @@ post() {
 	curl -sS --max-time 20 -o "$work/answer" -w '%{http_code}' --cacert "$pki/ca.crt" --cert "$pki/${who//:/-}.crt" --key "$pki/${who//:/-}.key" -X "$1" \
 		-H "Content-Type: $3" --data-binary "$4" "$kube$2"
 }
-is() { [ "$1" = "$2" ] || { echo "HTTP $1, not $2"; head -c 600 "$work/answer"; return 1; }; }
+is() { [ "$1" = "$2" ] || { echo "HTTP $1, not $2"; head -c 600 "$work/answer"; echo; return 1; }; }
 placed() { # NAMESPACE NAME NODE: a pod that names its node
 	post POST "/api/v1/namespaces/$1/pods" $json '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"'"$2"'"},"spec":{"nodeName":"'"$3"'","terminationGracePeriodSeconds":0,"containers":[{"name":"c","image":"box"}]}}'
 }
@@ -37,7 +38,7 @@ bound() { # NAMESPACE NAME NODE
 bound_old() {
 	post POST "/api/v1/namespaces/$1/bindings" $json '{"apiVersion":"v1","kind":"Binding","metadata":{"name":"'"$2"'"},"target":{"kind":"Node","name":"'"$3"'"}}'
 }
-refused_by_us() { [ "$1" = 403 ] && said 'plumbline: '"${2:-}" || { echo "HTTP $1"; head -c 600 "$work/answer"; return 1; }; }
+refused_by_us() { [ "$1" = 403 ] && said 'plumbline: '"${2:-}" || { echo "HTTP $1"; head -c 600 "$work/answer"; echo; return 1; }; }
 
 check "two hollow kubelets" eval 'hollow_node gates-1 && hollow_node gates-2'
 check "namespaces" eval 'namespace gates && namespace gates-exempt'
@@ -92,7 +93,8 @@ gate() { # CODE OPTION…
 check "gate: a good node" gate 0 --selector=kube=gates-2
 check "gate: a quarantined one, and all of them" eval 'gate 1 --selector=gates-1 && gate 1'
 check "gate: none of that name" gate 2 --selector=nobody
-check "gate, offline: a signed verdict and keys" eval 'herd work gates-2 && ctl node show gates-2 --json | jq -r .verdict >"$work/ear" && curl -sSf --cacert "$v/ca.crt" "https://127.0.0.1:$port/.well-known/jwks.json" >"$work/jwks" && gate 0 --ear="$work/ear" --jwks="$work/jwks" --selector=gates-2'
+check "gate, offline: a signed verdict and keys" eval 'herd work gates-2 && ctl node show gates-2 --json | jq -r .verdict >"$work/ear" && curl -sSf --cacert "$v/ca.crt" "https://127.0.0.1:$port/.well-known/jwks.json" >"$work/jwks" && gate 0 --ear="$work/ear" --jwks="$work/jwks" --selector=gates-2 --parts=runtime,config && gate 0 --ear="$work/ear" --jwks="$work/jwks"'
+check "gate, offline: no boot log, no word on its boot, where one asks" gate 2 --ear="$work/ear" --jwks="$work/jwks" --parts=boot
 check "gate, offline: of a quarantined node" eval 'ctl node show gates-1 --json | jq -r .verdict >"$work/bad" && gate 1 --ear="$work/bad" --jwks="$work/jwks"'
 check "gate, offline: of another node, too old, or signed by others" eval 'gate 2 --ear="$work/ear" --jwks="$work/jwks" --selector=gates-1 && sleep 2 && gate 2 --ear="$work/ear" --jwks="$work/jwks" --max-age=1s && sed "s/..../&x/5" "$work/ear" >"$work/turned" && gate 2 --ear="$work/turned" --jwks="$work/jwks"'
 
@@ -143,6 +145,7 @@ check "kubelets go on: theirs fails open" eval 'is "$(post PATCH /api/v1/nodes/g
 python3 -c 'import socket, sys, time
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(64); time.sleep(600)' "$hook" &
 slow=$!
+until_true 10 eval 'exec {probe}<>"/dev/tcp/127.0.0.1/$hook"' 2>/dev/null
 timed() { local from; from=$(date +%s%N); is "$(bound gates slow gates-2)" 500 && [ $((($(date +%s%N) - from) / 1000000)) -ge 1800 ] && [ $((($(date +%s%N) - from) / 1000000)) -le 4500 ]; }
 check "one that never answers holds a pod up for two seconds, and then refuses it" timed
 kill "$slow"

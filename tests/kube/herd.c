@@ -146,7 +146,6 @@ static bool obey(struct herd *h, char *line)
 		return true;
 	}
 	if (n && strncmp(line, "work ", 5) == 0) {
-		forge_node_exec(n, PLUMB_JUDGE_OK, PLUMB_JUDGE_VERSION);
 		forge_node_work(n);
 		return forge_node_evidence(n, &h->told);
 	}

@@ -207,12 +207,14 @@ static void ear(const char *status, const char *part, int64_t age_s, const char 
 	buf_done(&claims);
 }
 
+static const char *wanted;
+
 static enum print_exit offline_by(const struct buf *jwt, const char *set, size_t size,
 				  const char *selector)
 {
 	struct gate_selector s;
 	const struct gate_terms t = {
-		.selector = &s, .max_age_s = 300, .now_ns = NOW_S * 1000000000ull};
+		.selector = &s, .max_age_s = 300, .now_ns = NOW_S * 1000000000ull, .parts = wanted};
 
 	assert_int_equal(gate_selector_parse(selector, &s, NULL), 0);
 	gate_check_ear(jwt->data, jwt->size, set, size, &t, &last);
@@ -302,6 +304,38 @@ static void test_ear(void **state)
 	buf_done(&jwt);
 }
 
+static void test_parts(void **state)
+{
+	static const struct {
+		const char *status, *part, *parts;
+		enum print_exit result;
+	} cases[] = {
+		{"none", "none", "runtime", PRINT_GOOD},
+		{"none", "none", "runtime,config", PRINT_UNKNOWN},
+		{"none", "none", "config", PRINT_UNKNOWN},
+		{"affirming", "affirming", "runtime,config", PRINT_GOOD},
+		{"affirming", "affirming", "runtime,boot", PRINT_UNKNOWN},
+		{"affirming", "affirming", "run", PRINT_UNKNOWN},
+		{"affirming", "warning", "runtime", PRINT_NOT_GOOD},
+		{"contraindicated", "affirming", "runtime", PRINT_NOT_GOOD},
+	};
+	struct buf jwt = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		enum print_exit r;
+
+		buf_clear(&jwt);
+		ear(cases[i].status, cases[i].part, 10, "", &jwt);
+		wanted = cases[i].parts;
+		r = offline(&jwt, "");
+		wanted = NULL;
+		if (r != cases[i].result)
+			fail_msg("case %zu: %d %s", i, r, last.why);
+	}
+	buf_done(&jwt);
+}
+
 static void test_false_ears(void **state)
 {
 	static const char *const claims[] = {
@@ -382,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_of_many),
 		cmocka_unit_test_setup_teardown(test_ear, keys, keys_done),
 		cmocka_unit_test_setup_teardown(test_ear_boot, keys, keys_done),
+		cmocka_unit_test_setup_teardown(test_parts, keys, keys_done),
 		cmocka_unit_test_setup_teardown(test_false_ears, keys, keys_done),
 		cmocka_unit_test_setup_teardown(test_whose_keys, keys, keys_done),
 	};

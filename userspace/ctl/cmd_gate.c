@@ -20,7 +20,7 @@
 #define DEFAULT_AGE "5m"
 
 struct arguments {
-	const char *config, *selector, *age, *ear, *jwks;
+	const char *config, *selector, *age, *ear, *jwks, *parts;
 	bool json;
 };
 
@@ -34,7 +34,8 @@ static void help(FILE *f)
 	fprintf(f,
 		"Usage: plumbctl gate [--selector=SELECTOR] [--max-age=DURATION] [--json]\n"
 		"       plumbctl gate --ear=FILE --jwks=FILE [--selector=SELECTOR] "
-		"[--max-age=DURATION] [--json]\n\n"
+		"[--max-age=DURATION]\n"
+		"                     [--parts=PART,...] [--json]\n\n"
 		"Says whether work may go to nodes: all that are selected must be trusted, and "
 		"nothing may contain\n"
 		"them, by evidence that is not older than --max-age (" DEFAULT_AGE ").\n\n"
@@ -45,7 +46,10 @@ static void help(FILE *f)
 		"--json), without asking\n"
 		"                the verifier\n"
 		"  --jwks        whose keys are believed: the verifier's /.well-known/jwks.json, "
-		"fetched before\n\n"
+		"fetched before\n"
+		"  --parts       of the verdict's parts (boot, runtime, config…) those that must "
+		"be affirmed; of the\n"
+		"                others none may be bad. Default: all\n\n"
 		"--config=FILE says which verifier.\n"
 		"Exit codes: 0 good, 1 not good, 2 could not tell (no such node, too old, false "
 		"signature), 64 wrong\nusage.\n");
@@ -183,7 +187,8 @@ static int run(const struct arguments *a, const struct gate_terms *t)
 static int check(const struct arguments *a)
 {
 	struct gate_selector selector;
-	struct gate_terms t = {.selector = &selector, .now_ns = clock_utc_ns(clock_system())};
+	struct gate_terms t = {
+		.selector = &selector, .now_ns = clock_utc_ns(clock_system()), .parts = a->parts};
 	struct why why = {""};
 	int r = parse_age(a->age ? a->age : DEFAULT_AGE, &t.max_age_s);
 
@@ -195,6 +200,8 @@ static int check(const struct arguments *a)
 		return print_failure(PRINT_USAGE,
 				     "--ear and --jwks: a signature is nothing without the keys "
 				     "that are believed");
+	if (a->parts && (!a->ear || !a->parts[0]))
+		return print_failure(PRINT_USAGE, "--parts names parts of the verdict in --ear");
 	return run(a, &t);
 }
 
@@ -206,6 +213,7 @@ int cmd_gate(int argc, char **argv)
 		{"max-age", required_argument, NULL, 'm'},
 		{"ear", required_argument, NULL, 'e'},
 		{"jwks", required_argument, NULL, 'k'},
+		{"parts", required_argument, NULL, 'p'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -226,6 +234,7 @@ int cmd_gate(int argc, char **argv)
 		a.age = o == 'm' ? optarg : a.age;
 		a.ear = o == 'e' ? optarg : a.ear;
 		a.jwks = o == 'k' ? optarg : a.jwks;
+		a.parts = o == 'p' ? optarg : a.parts;
 	}
 	if (optind < argc)
 		return print_failure(PRINT_USAGE, "gate takes options alone: --selector=%s?",

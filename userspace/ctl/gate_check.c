@@ -130,27 +130,52 @@ static enum print_exit status_result(const char *status)
 		       : PRINT_UNKNOWN;
 }
 
-/* The whole and each part: a part that nobody spoke of is no affirmation. */
-static void check_status(const json_t *o, struct gate_found *f)
+static bool is_listed(const char *parts, const char *name)
+{
+	size_t size = strlen(name);
+
+	for (const char *at = parts; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+		if (strcspn(at, ",") == size && memcmp(at, name, size) == 0)
+			return true;
+	return false;
+}
+
+/* What nobody spoke of is no affirmation, where it is asked for; nothing may be bad. */
+static void judge(const char *what, const char *status, bool must, struct gate_found *f)
+{
+	enum print_exit r = status_result(status);
+
+	if (r == PRINT_UNKNOWN && !must)
+		return;
+	if (gate_check_worse(f->result, r) != f->result)
+		say(f, r, "%.60s is %.40s", what, status[0] ? status : "not told");
+}
+
+static void check_status(const json_t *o, const char *wanted, struct gate_found *f)
 {
 	json_t *parts = json_object_get(o, "submods"), *part;
-	const char *name, *status = text_at(o, "ear_status");
+	const char *name, *status;
+	char one[64];
 
-	f->result = status_result(status);
-	if (f->result != PRINT_GOOD)
-		say(f, f->result, "ear_status is %.40s", status[0] ? status : "missing");
-	if (json_object_size(parts) == 0)
-		say(f, gate_check_worse(f->result, PRINT_UNKNOWN), "it appraises no part");
+	f->result = PRINT_GOOD;
+	judge("ear_status", text_at(o, "ear_status"), !wanted, f);
+	/* A machine that measures no boot is no worse for it, unless the policy says so (then it is a warning), or it is asked for here. */
 	json_object_foreach (parts, name, part) {
-		enum print_exit r;
-
 		status = text_at(part, "ear_status");
-		/* A machine that measures no boot is no worse for it, unless the policy says so: then it is a warning. */
-		if (strcmp(name, "boot") == 0 && strcmp(status, "none") == 0)
-			continue;
-		r = status_result(status);
-		if (gate_check_worse(f->result, r) != f->result)
-			say(f, r, "%.60s is %.40s", name, status[0] ? status : "not told");
+		judge(name, status,
+		      wanted ? is_listed(wanted, name)
+			     : strcmp(name, "boot") != 0 || strcmp(status, "none") != 0,
+		      f);
+	}
+	if (json_object_size(parts) == 0 && f->result == PRINT_GOOD)
+		say(f, PRINT_UNKNOWN, "it appraises no part");
+	for (const char *at = wanted ? wanted : ""; *at;) {
+		size_t size = strcspn(at, ",");
+
+		snprintf(one, sizeof(one), "%.*s", (int)size, at);
+		if (!json_object_get(parts, one) && f->result == PRINT_GOOD)
+			say(f, PRINT_UNKNOWN, "it has no part %s", one);
+		at += size + (at[size] == ',');
 	}
 }
 
@@ -184,7 +209,7 @@ static void check_claims(json_t *o, const struct gate_terms *t, struct gate_foun
 		say(f, PRINT_UNKNOWN, "it ended %" PRIu64 " s ago",
 		    (uint64_t)(t->now_ns / SECOND - exp));
 	else if (is_fresh(iat, "it", t, f))
-		check_status(o, f);
+		check_status(o, t->parts, f);
 }
 
 void gate_check_ear(const void *jwt, size_t size, const void *jwks, size_t jwks_size,

@@ -21,6 +21,7 @@ struct gate_found {
 struct gate_terms {
 	const struct gate_selector *selector;	/* borrowed */
 	uint64_t max_age_s, now_ns;
+	const char *parts; /* of an EAR, that must be affirmed, with commas: of the others none may be bad; NULL: all, and the whole */
 };
 
 /* nodes: an array. Calls fn for each that is selected. The worst of all; none is selected: unknown. */
