@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The gates: what the API server asks before a pod goes to a node (also round the scheduler), a webhook that is dead, slow, exempt, and in the
 # way of its own copy; what a kubelet may not do to its Node; whose certificate requests are approved; what pipelines are told.
+# What is checked is text, evaluated where it is checked: shellcheck sees nobody use it.
+# shellcheck disable=SC2034
 # shellcheck source=tests/kube/common
 . tests/kube/common
 
