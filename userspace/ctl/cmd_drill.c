@@ -234,10 +234,12 @@ static int will_contain(struct drill *d, bool *ret)
 	int r = client_get_json(d->c, WIRE_ROUTE_POLICIES, &o);
 
 	*ret = false;
-	json_array_foreach (json_object_get(o, "rules"), i, rule)
-		*ret |= strcmp(client_text(rule, "id"), d->now.rule) == 0 &&
-			strcmp(client_text(rule, "mode"), "armed") == 0 &&
-			strcmp(client_text(rule, "action"), "report") != 0;
+	json_array_foreach (json_object_get(o, "rules"), i, rule) {
+		if (strcmp(client_text(rule, "id"), d->now.rule) == 0 &&
+		    strcmp(client_text(rule, "mode"), "armed") == 0 &&
+		    strcmp(client_text(rule, "action"), "report") != 0)
+			*ret = true;
+	}
 	return r;
 }
 

@@ -322,9 +322,8 @@ static void put_text(const char *path, const struct incident_manifest *m,
 }
 
 static int check(const struct arguments *a, const char *path, const struct keys *operators,
-		 const struct keys *verifiers, const char *dir)
+		 const struct keys *verifiers, const char *dir, struct incident_report *report)
 {
-	CLEANUP_FREE struct incident_report *report = calloc(1, sizeof(*report));
 	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct incident_manifest m = {.files = NULL};
 	struct why why = {""};
@@ -340,7 +339,7 @@ static int check(const struct arguments *a, const char *path, const struct keys 
 	static const int codes[] = {PRINT_GOOD, PRINT_NOT_GOOD, PRINT_UNKNOWN};
 	int r;
 
-	if (fd < 0 || !report)
+	if (fd < 0)
 		return print_failure(PRINT_UNKNOWN, "%s: %s", path, strerror(errno));
 	r = incident_files_unpack(fd, dir, (const struct sign_key *const *)operators->all,
 				  operators->n, &m, &why);
@@ -362,6 +361,7 @@ static int check(const struct arguments *a, const char *path, const struct keys 
 static int run_verify(const struct arguments *a, const char *path)
 {
 	CLEANUP(keys_done) struct keys operators = {.n = 0}, verifiers = {.n = 0};
+	CLEANUP_FREE struct incident_report *report = calloc(1, sizeof(*report));
 	char dir[64];
 	int r = read_keys(a->operator_keys, a->n_operator_keys, &operators);
 
@@ -372,7 +372,8 @@ static int run_verify(const struct arguments *a, const char *path)
 	r = incident_files_scratch(dir);
 	if (r < 0)
 		return print_failure(PRINT_UNKNOWN, "no directory for it: %s", strerror(-r));
-	r = check(a, path, &operators, &verifiers, dir);
+	r = report ? check(a, path, &operators, &verifiers, dir, report)
+		   : print_failure(PRINT_UNKNOWN, "no memory");
 	incident_files_remove(dir);
 	return r;
 }
