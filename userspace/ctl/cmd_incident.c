@@ -361,7 +361,7 @@ static int check(const struct arguments *a, const char *path, const struct keys 
 static int run_verify(const struct arguments *a, const char *path)
 {
 	CLEANUP(keys_done) struct keys operators = {.n = 0}, verifiers = {.n = 0};
-	CLEANUP_FREE struct incident_report *report = calloc(1, sizeof(*report));
+	struct incident_report report;
 	char dir[64];
 	int r = read_keys(a->operator_keys, a->n_operator_keys, &operators);
 
@@ -372,8 +372,7 @@ static int run_verify(const struct arguments *a, const char *path)
 	r = incident_files_scratch(dir);
 	if (r < 0)
 		return print_failure(PRINT_UNKNOWN, "no directory for it: %s", strerror(-r));
-	r = report ? check(a, path, &operators, &verifiers, dir, report)
-		   : print_failure(PRINT_UNKNOWN, "no memory");
+	r = check(a, path, &operators, &verifiers, dir, &report);
 	incident_files_remove(dir);
 	return r;
 }
