@@ -386,12 +386,13 @@ static int on_idle(void *ctx, struct why *ret_why)
 
 static void on_node(void *ctx, const struct kube_facts *f, bool deleted)
 {
+	static const struct kube_facts none;
 	struct deeds *t = ctx;
 	struct contain_entry *e = contain_book_name(t->o.book, f->name);
 
 	if (!e)
 		return;
-	e->facts = deleted ? (struct kube_facts){.taints = 0} : *f;
+	e->facts = deleted ? none : *f;
 	e->listed = !deleted;
 	if (deleted)
 		return;
