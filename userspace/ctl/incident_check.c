@@ -34,6 +34,7 @@ struct checking {
 	struct record record;
 	struct buf record_bytes;
 	bool record_is_vouched;
+	struct ledger_check_report *ledger;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -176,14 +177,51 @@ static void say_coverage(struct checking *c, const struct ledger_check_report *l
 		    covered > m->first ? covered : m->first, m->end - 1);
 }
 
+/* What was booted: a log that leads to what was quoted. That there is none leaves the boot open, and the lines as they are. */
+static void say_boots(struct checking *c, const struct ledger_check_report *l)
+{
+	for (uint32_t i = 0; i < l->boots.n; i++) {
+		const struct ledger_boots_one *b = &l->boots.boots[i];
+		char hex[DIGEST_HEX_SIZE];
+
+		digest_hex(&b->log, hex);
+		if (b->result == LEDGER_BOOT_GOOD)
+			say(&c->r->proven,
+			    "its boot: log %.12s… leads to what was quoted; Secure Boot %s, kernel "
+			    "%s",
+			    hex, b->secure_boot[0] ? b->secure_boot : "not told",
+			    b->kernel[0] ? b->kernel : "not told");
+		else if (b->result == LEDGER_BOOT_UNPROVEN)
+			say(&c->r->stated, "its boot: %s", b->why);
+	}
+}
+
+/* Bound by name to a quote that holds; what systemd measured counts where it led to one. */
+static bool is_of_a_proven_boot(const struct checking *c, const char *name)
+{
+	enum ledger_boot_file what;
+	struct digest d;
+
+	if (strncmp(name, "ledger/" LEDGER_BOOT_DIR "/", strlen("ledger/" LEDGER_BOOT_DIR "/")) !=
+		    0 ||
+	    ledger_boot_name(strrchr(name, '/') + 1, &what, &d) < 0)
+		return false;
+	for (uint32_t i = 0; i < c->ledger->boots.n; i++)
+		if (c->ledger->boots.boots[i].result == LEDGER_BOOT_GOOD &&
+		    (what == LEDGER_BOOT_MEASURED ||
+		     digest_equal(&c->ledger->boots.boots[i].log, &d)))
+			return true;
+	return false;
+}
+
 static int check_ledger(struct checking *c, struct why *ret_why)
 {
-	CLEANUP_FREE struct ledger_check_report *l = calloc(1, sizeof(*l));
+	struct ledger_check_report *l = c->ledger;
 	const struct incident_manifest *m = c->in->m;
 	char dir[PATH_MAX];
-	int r = l ? 0 : -ENOMEM;
+	int r = 0;
 
-	if (r >= 0 && snprintf(dir, sizeof(dir), "%s/ledger", c->in->dir) >= (int)sizeof(dir))
+	if (snprintf(dir, sizeof(dir), "%s/ledger", c->in->dir) >= (int)sizeof(dir))
 		r = -ENAMETOOLONG;
 	if (r >= 0)
 		r = ledger_check_part(fsio_system(), dir, NULL, l, ret_why);
@@ -204,6 +242,7 @@ static int check_ledger(struct checking *c, struct why *ret_why)
 		    l->first_seq, l->first_seq + l->n_lines - 1);
 	else if (l->n_problems == 0)
 		say_coverage(c, l);
+	say_boots(c, l);
 	return 0;
 }
 
@@ -295,6 +334,7 @@ static void check_others(struct checking *c)
 
 		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
 			is_known |= strcmp(name, known[k]) == 0;
+		is_known |= is_of_a_proven_boot(c, name);
 		if (is_snapshot)
 			check_snapshot(c, &c->in->m->files[i]);
 		else if (!is_known)
@@ -305,11 +345,14 @@ static void check_others(struct checking *c)
 int incident_check(const struct incident_check_in *in, struct incident_report *ret,
 		   struct why *ret_why)
 {
-	struct checking c = {.in = in, .r = ret};
+	CLEANUP_FREE struct ledger_check_report *ledger = calloc(1, sizeof(*ledger));
+	struct checking c = {.in = in, .r = ret, .ledger = ledger};
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
 	ret_why->text[0] = 0;
+	if (!ledger)
+		return why_set(ret_why, -ENOMEM, "no memory");
 	check_signer(&c);
 	r = open_record(&c, ret_why);
 	if (r > 0)
