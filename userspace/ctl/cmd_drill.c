@@ -129,7 +129,7 @@ static int check_machine(struct drill *d)
 static int check_policy(struct drill *d)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_t *rule;
+	json_t *rule = NULL;
 	size_t i;
 	int r = client_get_json(d->c, WIRE_ROUTE_POLICIES, &o);
 

@@ -169,7 +169,7 @@ static int check_offline(const struct arguments *a, const struct gate_terms *t, 
 static int run(const struct arguments *a, const struct gate_terms *t)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	struct jsonl j;
+	struct jsonl j = {.buf = NULL};
 	struct output o = {.j = a->json ? &j : NULL};
 	int r;
 

@@ -72,13 +72,14 @@ static void scan_notes(struct plain *s, struct evidence *e)
 	if (PLAIN_NEXT(s, "]"))
 		return;
 	do {
-		char *note = e->notes[e->n_notes];
 		const char *text;
+		char *note;
 
 		if (e->n_notes == EVIDENCE_MAX_NOTES) {
 			s->failed = true;
 			return;
 		}
+		note = e->notes[e->n_notes];
 		PLAIN_EXPECT(s, "\"" DASH);
 		text = scan_ascii(s, CHECKPOINT_MAX_NOTE_LINE - sizeof(DASH));
 		memcpy(note, DASH, sizeof(DASH) - 1);
