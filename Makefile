@@ -167,6 +167,9 @@ vmtest: all $(DEEDS) $(SHIM) $(REPLAY) $(O)/tests/bench/spawn $(O)/tests/bench/s
 detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this machine, a line each; KERNELS=all for all kernels
 	$(Q)O=$(O) KERNELS="$(or $(KERNELS),6.12 host)" DETECT=1 vmtests/30-matrix
 
+quarantine-drill: all $(DEEDS) ## from a bad exec to a cut network and refused programs, in a VM; and released, once without a verifier
+	$(Q)O=$(O) ONLY=49-quarantine tests/run vm
+
 bursts: all $(BENCH) $(DEEDS) ## 20,000 execs and 1,000,000 file events, here and in a VM: all in the ledger, or told as lost (root)
 	$(Q)O=$(O) BURSTS=full LIMIT=3600 ONLY=bursts tests/run flow vm
 
@@ -202,5 +205,5 @@ deb: all ## three Debian packages in build/deb
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot bursts bench crash soak demo install deb clean
+.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot quarantine-drill bursts bench crash soak demo install deb clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)

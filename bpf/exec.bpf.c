@@ -2,11 +2,13 @@
 /*
  * exec.bpf.c: processes as they begin, become another program and end.
  * In: the scheduler's tracepoints with their types (BTF); where BPF LSM is there, also the check before an exec, for the digest of
- * what is about to run. Out: exec, script, fork and exit records. Decides nothing.
+ * what is about to run. Out: exec, script, fork and exit records. Decides nothing, but on
+ * an isolated node, where only what its baseline lists may still run.
  */
 #include "code.bpf.h"
 #include "hash.bpf.h"
 #include "inode.bpf.h"
+#include "isolate.bpf.h"
 #include "maps.bpf.h"
 #include "path.bpf.h"
 
@@ -200,6 +202,40 @@ static __always_inline void exec_script(struct linux_binprm *bprm, const struct 
 	maps_end(e);
 }
 
+/*
+ * What may still run on an isolated node: by digest, where the kernel takes it; else a version of a file that the agent has read. They have
+ * room for one each where the settings do not arm it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u8[32]);
+	__type(value, __u32);
+} isolate_digests SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct plumb_isolate_file);
+	__type(value, struct plumb_isolate_version);
+} isolate_files SEC(".maps");
+
+static __always_inline int isolate_exec(struct linux_binprm *bprm, const struct plumb_file *f,
+					const struct plumb_hash *h)
+{
+	struct plumb_isolate_file file = {.ino = f->ino, .dev = f->dev};
+	struct plumb_isolate_version *v;
+
+	if (!isolate_is_on())
+		return 0;
+	if (h->src != PLUMB_HASH_NONE && bpf_map_lookup_elem(&isolate_digests, h->digest))
+		return 0;
+	v = bpf_map_lookup_elem(&isolate_files, &file);
+	if (v && v->ctime_ns == f->ctime_ns && v->file_size == f->file_size)
+		return 0;
+	return isolate_refuse(PLUMB_GUARD_EXEC, 0, bprm->file->f_inode, bprm->file->f_path.dentry);
+}
+
 SEC("lsm.s/bprm_check_security")
 int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
 {
@@ -210,6 +246,8 @@ int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
 
 	inode_file(&f, inode);
 	hash_file(&checked.hash, bprm->file, inode, &f);
+	if (isolate_exec(bprm, &f, &checked.hash))
+		return -GUARD_EPERM;
 	if (!exec_is_elf(bprm)) {
 		exec_script(bprm, &f, &checked.hash);
 		return 0;
@@ -229,6 +267,13 @@ int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
 	struct exec_hash checked = {.hash = {.error = -HASH_EOPNOTSUPP}};
 	__u32 cut;
 
+	if (plumb_may_isolate) {
+		struct plumb_file f;
+
+		inode_file(&f, bprm->file->f_inode);
+		if (isolate_exec(bprm, &f, &checked.hash))
+			return -GUARD_EPERM;
+	}
 	if (exec_is_elf(bprm)) {
 		checked.ino = bprm->file->f_inode->i_ino;
 		checked.dev = bprm->file->f_inode->i_sb->s_dev;

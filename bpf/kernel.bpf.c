@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * kernel.bpf.c: what changes the kernel itself besides modules: BPF programs as they are loaded and attached.
- * In: LSM's bpf, before it is done (a load that is refused later is told as well). Out: bpf records. Decides nothing.
+ * In: LSM's bpf, before it is done (a load that is refused later is told as well). Out: bpf records. Decides
+ * nothing, but on an isolated node.
  */
-#include "maps.bpf.h"
+#include "isolate.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -18,7 +19,7 @@ int BPF_PROG(plumb_bpf, int cmd, union bpf_attr *attr)
 		return 0;
 	e = maps_begin(PLUMB_KIND_BPF, sizeof(*e));
 	if (!e)
-		return 0;
+		return isolate_bpf(cmd);
 	maps_current(&e->task);
 	e->command = cmd;
 	e->op = cmd == BPF_PROG_LOAD ? PLUMB_BPF_LOAD : PLUMB_BPF_ATTACH;
@@ -37,5 +38,5 @@ int BPF_PROG(plumb_bpf, int cmd, union bpf_attr *attr)
 		e->prog_type = attr->link_create.attach_type;
 	}
 	maps_end(e);
-	return 0;
+	return isolate_bpf(cmd);
 }

@@ -2,10 +2,12 @@
 /*
  * module.bpf.c: kernel modules as they are loaded, and every file or memory that the kernel takes for itself: modules, firmware,
  * images for kexec. In: tracepoint module_load, which only a kernel with modules has; LSM's kernel_read_file and kernel_load_data
- * (init_module and kexec_load come with bytes and not with a file). Out: module and load records. Decides nothing.
+ * (init_module and kexec_load come with bytes and not with a file). Out: module and load records; decides
+ * nothing, but on an isolated node.
  */
 #include "hash.bpf.h"
 #include "inode.bpf.h"
+#include "isolate.bpf.h"
 #include "maps.bpf.h"
 #include "path.bpf.h"
 
@@ -86,7 +88,7 @@ int BPF_PROG(plumb_kernel_read, struct file *file, int id)
 	hash_file(&h, file, file->f_inode, &f);
 	e = maps_begin(PLUMB_KIND_LOAD, sizeof(*e));
 	if (!e)
-		return 0;
+		return isolate_load(module_read_what(id));
 	maps_current(&e->task);
 	__builtin_memcpy(&e->file, &f, sizeof(e->file));
 	__builtin_memcpy(&e->hash, &h, sizeof(e->hash));
@@ -97,7 +99,7 @@ int BPF_PROG(plumb_kernel_read, struct file *file, int id)
 				       : path_by_kernel(file, e->path, &cut);
 	e->event.flags = cut;
 	maps_end(e);
-	return 0;
+	return isolate_load(module_read_what(id));
 }
 
 /* 5.10: see plumb_bprm_check__plain. */
@@ -111,7 +113,7 @@ int BPF_PROG(plumb_kernel_read__plain, struct file *file, int id)
 		return 0;
 	e = maps_begin(PLUMB_KIND_LOAD, sizeof(*e));
 	if (!e)
-		return 0;
+		return isolate_load(module_read_what(id));
 	maps_current(&e->task);
 	inode_file(&e->file, file->f_inode);
 	__builtin_memset(&e->hash, 0, sizeof(e->hash));
@@ -122,7 +124,7 @@ int BPF_PROG(plumb_kernel_read__plain, struct file *file, int id)
 	e->path_size = path_of_file(file, e->path, &cut);
 	e->event.flags = cut;
 	maps_end(e);
-	return 0;
+	return isolate_load(module_read_what(id));
 }
 
 SEC("lsm/kernel_load_data")
@@ -132,7 +134,7 @@ int BPF_PROG(plumb_kernel_load, int id)
 
 	e = maps_begin(PLUMB_KIND_LOAD, sizeof(*e));
 	if (!e)
-		return 0;
+		return isolate_load(module_data_what(id));
 	maps_current(&e->task);
 	__builtin_memset(&e->file, 0, sizeof(e->file));
 	__builtin_memset(&e->hash, 0, sizeof(e->hash));
@@ -142,5 +144,5 @@ int BPF_PROG(plumb_kernel_load, int id)
 	e->path_size = 1;
 	e->path[0] = 0;
 	maps_end(e);
-	return 0;
+	return isolate_load(module_data_what(id));
 }

@@ -285,6 +285,10 @@ enum plumb_guard_op {
 	PLUMB_GUARD_MOVED = 11,		/* into another cgroup; object: its number */
 	PLUMB_GUARD_FROZEN = 12,	/* its cgroup or one above; object: its number */
 	PLUMB_GUARD_MOUNT = 13,		/* over a marked inode, or from it; object: the inode */
+	/* What an isolated node refuses: */
+	PLUMB_GUARD_EXEC = 14,		/* a program that its baseline does not list; ino, dev, name */
+	PLUMB_GUARD_LOAD = 15,		/* object: enum plumb_load_what */
+	PLUMB_GUARD_BPF = 16,		/* object: enum bpf_cmd */
 };
 
 enum plumb_guard_outcome { PLUMB_GUARD_SEEN = 0, PLUMB_GUARD_DENIED = 1, PLUMB_GUARD_ALLOWED = 2 /* an order is in force */ };
@@ -303,7 +307,7 @@ struct plumb_event_guard {
 	__u16 file_op;		/* FILE: enum plumb_file_op, else 0 */
 	__u16 reserved;
 	__u32 reserved2;
-	char name[64];		/* FILE: last component, MAP: its name; "" unknown */
+	char name[64];		/* FILE, EXEC: last component, MAP: its name; "" unknown */
 };
 
 /* What is ours, by the kernel's numbers: keys of the map "guard_own". */
@@ -313,6 +317,18 @@ struct plumb_guard_own {
 	__u32 type;		/* enum plumb_guard_type */
 	__u32 reserved;
 	__u64 id;
+};
+
+/* A version of a file that may still run on an isolated node: key and value of the map "isolate_files". */
+struct plumb_isolate_file {
+	__u64 ino;
+	__u32 dev;		/* as plumb_file's */
+	__u32 reserved;
+};
+
+struct plumb_isolate_version {
+	__u64 ctime_ns;
+	__u64 file_size;
 };
 
 struct plumb_event_module {
@@ -404,6 +420,7 @@ _Static_assert(sizeof(struct plumb_event_mount) == 40 + 72 + 48 + 16 + 32 + 256,
 _Static_assert(sizeof(struct plumb_event_bpf) == 40 + 72 + 16 + 16, "border: bpf");
 _Static_assert(sizeof(struct plumb_event_guard) == 40 + 72 + 24 + 12 + 12 + 64, "border: guard");
 _Static_assert(sizeof(struct plumb_guard_own) == 16, "border: guard's own");
+_Static_assert(sizeof(struct plumb_isolate_file) == 16 && sizeof(struct plumb_isolate_version) == 16, "border: isolated node's files");
 _Static_assert(sizeof(struct plumb_event_fork) == 40 + 72 + 16, "border: fork");
 _Static_assert(sizeof(struct plumb_event_exit) == 40 + 72 + 8, "border: exit");
 _Static_assert(sizeof(struct plumb_event_module) == 40 + 72 + 72, "border: module");

@@ -82,13 +82,6 @@ void loader_silence(struct loader *l, const char *why)
 	(void)why;
 }
 
-const char *loader_type_name(uint32_t type, bool attach)
-{
-	(void)type;
-	(void)attach;
-	return NULL;
-}
-
 void loader_rests(struct loader *l, bool yes)
 {
 	(void)l;

@@ -362,8 +362,8 @@ static void full_tier_twins_are_refused(void **state)
 	memset(r.bpf.name, 'x', sizeof(r.bpf.name));
 	refused(&r, sizeof(r.bpf), -EBADMSG, "name");
 	r = on_file("guard");
-	r.guard.op = PLUMB_GUARD_MOUNT + 1;
-	refused(&r, sizeof(r.guard), -EBADMSG, "guard op 14");
+	r.guard.op = PLUMB_GUARD_BPF + 1;
+	refused(&r, sizeof(r.guard), -EBADMSG, "guard op 17");
 	r.guard.op = PLUMB_GUARD_KILL;
 	refused(&r, sizeof(r.guard), -EBADMSG, "file op 4");
 	r = on_file("guard");

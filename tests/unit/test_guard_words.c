@@ -42,6 +42,12 @@ static void keys_of_deeds(void **state)
 		{PLUMB_GUARD_MOVED, 5, "", "moved"},
 		{PLUMB_GUARD_FROZEN, 5, "", "frozen"},
 		{PLUMB_GUARD_MOUNT, 5, "", "mount"},
+		{PLUMB_GUARD_EXEC, 0, "intruder", "isolation:exec:intruder"},
+		{PLUMB_GUARD_EXEC, 0, "", "isolation:exec:unknown"},
+		{PLUMB_GUARD_LOAD, PLUMB_LOAD_MODULE_COMPRESSED, "", "isolation:load:module"},
+		{PLUMB_GUARD_LOAD, PLUMB_LOAD_KEXEC_IMAGE, "", "isolation:load:kexec"},
+		{PLUMB_GUARD_BPF, 5, "", "isolation:bpf:load"},
+		{PLUMB_GUARD_BPF, 28, "", "isolation:bpf:attach"},
 		{99, 5, "", "unknown"},
 	};
 

@@ -119,6 +119,7 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 		.marked = on_marked,
 		.marked_ctx = a,
 		.enforce = o->protect,
+		.isolate = isolate_may(o->isolation.isolate) & ISOLATE_EXEC,
 		.code = {o->interpreters, o->n_interpreters, scan_claims_binfmt_soon, a->claims}};
 	struct sensors_net_options net = {a->claims, a->proctab,	o->clock, o->scan_ms,
 					  0,	     exec_pair_audited, NULL};
@@ -258,6 +259,7 @@ static void on_again(void *ctx)
 {
 	struct agent *a = ctx;
 
+	isolate_all_judged(a->isolation);
 	/* While the agent stops there are no sensors any more. */
 	if (a->claims)
 		scan_claims_tell_all(a->claims);

@@ -117,8 +117,7 @@ static int check_guard(const struct plumb_event_guard *e, struct why *ret_why)
 {
 	bool file = e->op == PLUMB_GUARD_FILE;
 
-	if (e->op < PLUMB_GUARD_KILL || e->op > PLUMB_GUARD_MOUNT ||
-	    e->outcome > PLUMB_GUARD_ALLOWED)
+	if (e->op < PLUMB_GUARD_KILL || e->op > PLUMB_GUARD_BPF || e->outcome > PLUMB_GUARD_ALLOWED)
 		return why_set(ret_why, -EBADMSG, "record: guard op %u, outcome %u", e->op,
 			       e->outcome);
 	if (file != (e->file_op >= PLUMB_FILE_OPEN_WRITE) || e->file_op > PLUMB_FILE_IOCTL)

@@ -108,7 +108,9 @@ static bool is_again(struct guard *g, const struct plumb_event_guard *e, const c
 
 	for (uint32_t i = 0; i < g->n_same; i++) {
 		s = &g->same[i];
-		if (s->pid == e->task.pid && s->start_ns == e->task.start_ns &&
+		/* Each program that is refused is another process. */
+		if ((e->op >= PLUMB_GUARD_EXEC ||
+		     (s->pid == e->task.pid && s->start_ns == e->task.start_ns)) &&
 		    strcmp(s->outcome, outcome) == 0 && strcmp(s->key, key) == 0) {
 			s->more++;
 			return true;

@@ -2,6 +2,7 @@
 #include "guard_words.h"
 
 #include <inttypes.h>
+#include <linux/bpf.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,6 +65,20 @@ void guard_words_key(const struct plumb_event_guard *e, const char *path, char *
 		break;
 	case PLUMB_GUARD_FILE:
 		put_file(e, path, ret, size);
+		break;
+	case PLUMB_GUARD_EXEC:
+		snprintf(ret, size, "isolation:exec:%s", e->name[0] ? e->name : "unknown");
+		break;
+	case PLUMB_GUARD_LOAD:
+		snprintf(ret, size, "isolation:load:%s",
+			 e->object == PLUMB_LOAD_KEXEC_IMAGE ||
+					 e->object == PLUMB_LOAD_KEXEC_INITRAMFS
+				 ? "kexec"
+				 : "module");
+		break;
+	case PLUMB_GUARD_BPF:
+		snprintf(ret, size, "isolation:bpf:%s",
+			 e->object == BPF_PROG_LOAD ? "load" : "attach");
 		break;
 	default:
 		snprintf(ret, size, "%s",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "isolate_exec.h"
 #include "isolate_freeze.h"
 #include "jsonl.h"
 #include "log.h"
@@ -16,9 +17,15 @@
 struct isolate_all {
 	struct isolate *isolate;
 	struct isolate_all_parts parts;
+	struct isolate_exec *exec;
 	struct isolate_freeze freeze;
 	struct standing *standing; /* NULL: it does nothing by itself */
 };
+
+static const struct baseline *on_baseline(void *ctx)
+{
+	return ledger_writer_baseline(ctx);
+}
 
 static void put_result(struct jsonl *j, const struct snapshot *s, const struct buf *b,
 		       const char *name, const struct digest *d)
@@ -94,6 +101,13 @@ int isolate_all_go(struct event_base *base, const struct isolate_all_parts *p,
 		   struct isolate_all **ret, struct why *ret_why)
 {
 	const struct isolate_all_settings *s = p->settings;
+	const struct isolate_exec_options exec = {
+		.loader = p->bpf ? sensor_bpf_loader(p->bpf) : NULL,
+		.hashes = p->hashes,
+		.baseline = on_baseline,
+		.ctx = p->writer,
+		.forbidden = s->exec_forbidden,
+	};
 	struct isolate_parts parts = {.writer = p->writer,
 				      .node = p->node,
 				      .keys = s->operators,
@@ -115,11 +129,16 @@ int isolate_all_go(struct event_base *base, const struct isolate_all_parts *p,
 	a->freeze = (struct isolate_freeze){.root = p->cgroups ? cgroups_root(p->cgroups) : NULL,
 					    .named = s->freeze,
 					    .n_named = s->n_freeze};
-	parts.freeze = (struct isolate_means){isolate_freeze_begin, isolate_freeze_end, &a->freeze};
-	a->isolate = s->isolate;
-	*ret = a; /* what begins now may ask for it */
-	r = isolate_go(s->isolate, base, &parts, ret_why);
-	r = r < 0 ? r : open_standing(a, base);
+	r = isolate_exec_open(base, &exec, &a->exec);
+	if (r >= 0) {
+		parts.exec = (struct isolate_means){isolate_exec_begin, isolate_exec_end, a->exec};
+		parts.freeze = (struct isolate_means){isolate_freeze_begin, isolate_freeze_end,
+						      &a->freeze};
+		a->isolate = s->isolate;
+		*ret = a; /* what begins now may ask for it */
+		r = isolate_go(s->isolate, base, &parts, ret_why);
+		r = r < 0 ? r : open_standing(a, base);
+	}
 	if (r < 0)
 		*ret = isolate_all_free(a);
 	return r;
@@ -131,6 +150,7 @@ struct isolate_all *isolate_all_free(struct isolate_all *a)
 		return NULL;
 	isolate_stop(a->isolate);
 	standing_free(a->standing);
+	isolate_exec_free(a->exec);
 	free(a);
 	return NULL;
 }
@@ -145,4 +165,10 @@ void isolate_all_heard(struct isolate_all *a, uint64_t size)
 {
 	if (a)
 		standing_heard(a->standing, size);
+}
+
+void isolate_all_judged(struct isolate_all *a)
+{
+	if (a)
+		isolate_exec_again(a->exec);
 }

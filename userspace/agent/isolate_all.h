@@ -48,5 +48,6 @@ int isolate_all_go(struct event_base *base, const struct isolate_all_parts *p, s
 struct isolate_all *isolate_all_free(struct isolate_all *a);	/* before the rooms that it was given; what is isolated stays so, as far as it can */
 void isolate_all_drift(struct isolate_all *a, const struct line *l);	/* as ledger_writer's drift; NULL: nothing */
 void isolate_all_heard(struct isolate_all *a, uint64_t size);	/* the verifier accepted evidence of so many lines; NULL: nothing */
+void isolate_all_judged(struct isolate_all *a);	/* another baseline judges; NULL: nothing */
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "loader_isolate.h"
 #include "loader_kernel.h"
 #include "loader_marks.h"
 #include "loader_own.h"
@@ -177,6 +178,7 @@ static void configure(struct loader *l, struct plumb *skel, const struct slot *o
 	skel->rodata->plumb_exec_args = l->options.exec_args;
 	skel->rodata->plumb_guard_tgid = (uint32_t)getpid();
 	skel->rodata->plumb_guard_enforce = l->options.enforce;
+	loader_isolate_size(skel, l->options.isolate);
 	loader_kernel_letters(l->options.interpreters, l->options.n_interpreters,
 			      skel->rodata->plumb_interpreter_letters);
 	/* Whoever may not read by address (lockdown=confidentiality) is refused the exec program that does. */
@@ -485,12 +487,6 @@ const char *loader_tier(const struct loader *l)
 	return whole ? "full" : "reduced";
 }
 
-const char *loader_type_name(uint32_t type, bool attach)
-{
-	return attach ? libbpf_bpf_attach_type_str((enum bpf_attach_type)type)
-		      : libbpf_bpf_prog_type_str((enum bpf_prog_type)type);
-}
-
 uint32_t loader_n_programs(const struct loader *l)
 {
 	return l->n_programs;
@@ -591,6 +587,11 @@ int loader_guard_door(const struct loader *l, uint64_t until_ns)
 int loader_mark(const struct loader *l, int fd, uint32_t mark)
 {
 	return loader_marks_set(l->skel->maps.inodes, fd, mark);
+}
+
+int loader_isolate(const struct loader *l, const struct loader_isolate_change *c)
+{
+	return l->options.isolate ? loader_isolate_change(l->skel, c) : -ENOTSUP;
 }
 
 uint64_t loader_marks_failed(const struct loader *l)

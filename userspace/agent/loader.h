@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "claims_bpf.h"
+#include "loader_isolate.h"
 #include "plumb/event.h"
 #include "why.h"
 
@@ -26,6 +27,7 @@ struct loader_options {
 	bool exec_args;		/* exec records bear the arguments */
 	const char *const *interpreters;	/* 64 at most, 15 bytes each; borrowed while it is opened */
 	uint32_t n_interpreters;
+	bool isolate;		/* what may run, and be loaded, can be held to a list: isolate.bpf.h */
 	bool enforce;		/* what is done to this process is denied, where LSM programs are: guard.bpf.c */
 };
 
@@ -57,8 +59,6 @@ uint64_t loader_ksess(const struct loader *l);
 const char *loader_tier(const struct loader *l);
 /* The LSM programs load and attach but never fire (no "bpf" in the kernel's lsm= list): they are detached, and absent for this reason. */
 void loader_silence(struct loader *l, const char *why);
-/* Name of a program's type, or of what it is attached to; NULL: not known here. Static. */
-const char *loader_type_name(uint32_t type, bool attach);
 uint32_t loader_n_programs(const struct loader *l);
 const struct loader_program *loader_program_at(const struct loader *l, uint32_t i);
 void loader_own(const struct loader *l, struct claims_bpf_own *ret);	/* what the kernel calls our programs and links */
@@ -69,6 +69,8 @@ int loader_mark(const struct loader *l, int fd, uint32_t mark);
 uint64_t loader_marks_failed(const struct loader *l);	/* marks that the programs had no memory for, so far */
 int loader_guard_own(const struct loader *l, uint32_t type, uint64_t id);	/* one more of PLUMB_GUARD_OWN_*; maps, programs and links are known */
 int loader_guard_door(const struct loader *l, uint64_t until_ns);	/* boot time until which nothing is denied; 0: shut */
+/* -ENOTSUP: it was not asked for at the load. -E2BIG: the list is full. */
+int loader_isolate(const struct loader *l, const struct loader_isolate_change *c);
 bool loader_is_attached(const struct loader *l, const char *name);
 uint32_t loader_n_cpus(const struct loader *l);
 /* Fills ret[0 … n_cpus - 1]; n must be loader_n_cpus(). */

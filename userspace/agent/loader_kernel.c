@@ -194,3 +194,9 @@ int loader_kernel_interpreters(struct bpf_map *map, const char *const *names, ui
 	}
 	return 0;
 }
+
+const char *loader_kernel_type_name(uint32_t type, bool attach)
+{
+	return attach ? libbpf_bpf_attach_type_str((enum bpf_attach_type)type)
+		      : libbpf_bpf_prog_type_str((enum bpf_prog_type)type);
+}

@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "code_lines.h"
 #include "kseq.h"
+#include "loader_kernel.h"
 #include "log.h"
 #include "record_line.h"
 #include "rested_fd.h"
@@ -214,7 +215,7 @@ static void handle_load(struct sensor_bpf *s, const struct plumb_event_load *e)
 static void handle_bpf(struct sensor_bpf *s, const struct plumb_event_bpf *e)
 {
 	char key[96], found[64], scope[CGROUPS_SCOPE_SIZE];
-	const char *type = loader_type_name(e->prog_type, e->op == PLUMB_BPF_ATTACH);
+	const char *type = loader_kernel_type_name(e->prog_type, e->op == PLUMB_BPF_ATTACH);
 	char number[16];
 	struct line l;
 
@@ -472,6 +473,7 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 				    .ctx = s,
 				    .exec_args = s->o.exec_args,
 				    .enforce = s->o.enforce,
+				    .isolate = s->o.isolate,
 				    .interpreters = s->o.code.interpreters,
 				    .n_interpreters = s->o.code.n_interpreters};
 	const struct code_lines_options code = {

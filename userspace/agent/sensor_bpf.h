@@ -46,6 +46,7 @@ struct sensor_bpf_options {
 		void (*binfmt)(void *ctx);	/* binfmt_misc is being changed: the claims of it are to be read soon; may be NULL */
 		void *ctx;
 	} code;
+	bool isolate;			/* programs can be held to a list: loader.h's isolate */
 	bool enforce;			/* what is done to the agent itself is denied */
 };
 

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kernel is told that may run: the host's digests of the baseline, the agent itself, files by their version where no digest is taken. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "digest.h"
+#include "isolate_exec.h"
+#include "scratch.h"
+
+struct world {
+	struct event_base *base;
+	struct hash_cache *hashes;
+	struct baseline *baseline, *before;
+	struct isolate_exec *e;
+	struct loader_program programs[4];
+	struct isolate_state *s;
+	char dir[SCRATCH_SIZE];
+	uint32_t n_digests, n_files, max_digests;
+	struct plumb_isolate_version last;
+	bool on;
+};
+
+static int on_change(void *ctx, const struct loader_isolate_change *c)
+{
+	struct world *w = ctx;
+
+	switch (c->what) {
+	case LOADER_ISOLATE_ON:
+	case LOADER_ISOLATE_OFF:
+		w->on = c->what == LOADER_ISOLATE_ON;
+		if (!w->on)
+			w->n_digests = w->n_files = 0;
+		return 0;
+	case LOADER_ISOLATE_DIGEST:
+		if (w->n_digests == w->max_digests)
+			return -E2BIG;
+		w->n_digests++;
+		return 0;
+	case LOADER_ISOLATE_FILE:
+		w->n_files++;
+		w->last = c->version;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static const struct loader_program *on_program(void *ctx, uint32_t i)
+{
+	return i < 4 ? &((struct world *)ctx)->programs[i] : NULL;
+}
+
+static const struct baseline *on_baseline(void *ctx)
+{
+	return ((struct world *)ctx)->baseline;
+}
+
+static int make(void **state)
+{
+	static const char *const names[] = {"plumb_bprm_check", "plumb_kernel_read",
+					    "plumb_kernel_load", "plumb_bpf"};
+	struct world *w = calloc(1, sizeof(*w));
+	const struct isolate_exec_options o = {.hashes = NULL};
+	struct isolate_exec_options all = o;
+
+	scratch_open(w->dir, "exec");
+	w->base = event_base_new();
+	w->s = calloc(1, sizeof(*w->s));
+	w->max_digests = 100;
+	for (int i = 0; i < 4; i++) {
+		snprintf(w->programs[i].name, sizeof(w->programs[i].name), "%s", names[i]);
+		w->programs[i].attached = w->programs[i].lsm = true;
+	}
+	assert_int_equal(hash_cache_open(0, 0, &w->hashes), 0);
+	all.hashes = w->hashes;
+	all.baseline = on_baseline;
+	all.change = on_change;
+	all.program = on_program;
+	all.ctx = w;
+	assert_int_equal(isolate_exec_open(w->base, &all, &w->e), 0);
+	*state = w;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct world *w = *state;
+
+	isolate_exec_free(w->e);
+	baseline_free(w->baseline);
+	baseline_free(w->before);
+	hash_cache_free(w->hashes);
+	event_base_free(w->base);
+	scratch_done(w->dir);
+	free(w->s);
+	free(w);
+	return 0;
+}
+
+/* A baseline without a signature, of these lines. */
+static void judge_by(struct world *w, const char *lines)
+{
+	char path[128], head[512];
+	struct digest d;
+	struct why why = {""};
+	struct buf b = {0}, payload = {0};
+	char hex[DIGEST_HEX_SIZE];
+	unsigned int n = 0;
+
+	for (const char *at = lines; (at = strchr(at, '\n')); at++)
+		n++;
+	assert_int_equal(digest_sha256(lines, strlen(lines), &d), 0);
+	digest_hex(&d, hex);
+	snprintf(head, sizeof(head),
+		 "{\"v\":1,\"name\":\"t\",\"version\":1,\"created\":\"2023-11-14T22:13:20."
+		 "000000000Z\",\"count\":%u,\"sha256\":\"%s\",\"scopes\":[\"host\",\"image:x\"],"
+		 "\"closed\":[]}",
+		 n, hex);
+	digest_base64(&payload, head, strlen(head));
+	buf_printf(&b,
+		   "{\"payload\":\"%s\",\"payloadType\":\"application/vnd.plumb.baseline+json\","
+		   "\"signatures\":[]}\n%s",
+		   (char *)payload.data, lines);
+	snprintf(path, sizeof(path), "%s/baseline", w->dir);
+	assert_int_equal(fsio_replace_file(fsio_system(), path, b.data, b.size, 0600), 0);
+	/* The agent, too, opens the new one before it lets go of the old one. */
+	baseline_free(w->before);
+	w->before = w->baseline;
+	if (baseline_open(fsio_system(), path, NULL, 0, 0, &w->baseline, &why) < 0)
+		fail_msg("%s", why.text);
+	buf_done(&b);
+	buf_done(&payload);
+}
+
+static void turn(struct world *w)
+{
+	const struct timeval tick = {0, 100000};
+
+	event_base_loopexit(w->base, &tick);
+	event_base_dispatch(w->base);
+}
+
+#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+#define TWOS "2222222222222222222222222222222222222222222222222222222222222222"
+
+static int begin(struct world *w, struct why *why)
+{
+	why->text[0] = '\0';
+	return isolate_exec_begin(w->e, w->s, why);
+}
+
+static void test_digests(void **state)
+{
+	struct world *w = *state;
+	struct why why;
+
+	assert_int_equal(begin(w, &why), -ENOENT);
+	assert_false(w->on);
+	judge_by(w, "{\"s\":\"host\",\"k\":\"file:/etc/a\",\"x\":\"reg\"}\n");
+	assert_int_equal(begin(w, &why), -ENOENT);
+	assert_false(w->on);
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n"
+		    "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/bin/two\"}\n"
+		    "{\"s\":\"host\",\"k\":\"file:/etc/a\",\"x\":\"reg\"}\n"
+		    "{\"s\":\"image:x\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/three\"}\n");
+	assert_int_equal(begin(w, &why), 0);
+	assert_true(w->on);
+	assert_int_equal(w->n_digests, 2);
+	assert_int_equal(w->n_files, 1); /* the agent */
+	turn(w);
+	assert_int_equal(w->n_files, 1);
+	/* Another baseline judges. */
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n");
+	isolate_exec_again(w->e);
+	assert_true(w->on);
+	assert_int_equal(w->n_digests, 1);
+	assert_int_equal(isolate_exec_end(w->e, w->s, &why), 0);
+	assert_false(w->on);
+	assert_int_equal(w->n_digests, 0);
+	isolate_exec_again(w->e);
+	assert_false(w->on);
+}
+
+static void test_no_room(void **state)
+{
+	struct world *w = *state;
+	struct why why;
+
+	w->max_digests = 1;
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n"
+		    "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/bin/two\"}\n");
+	assert_int_equal(begin(w, &why), -E2BIG);
+	assert_non_null(strstr(why.text, "not all"));
+	assert_true(w->on);
+}
+
+static void test_programs(void **state)
+{
+	struct world *w = *state;
+	struct why why;
+
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n");
+	w->programs[3].attached = false;
+	snprintf(w->programs[3].absent_why, sizeof(w->programs[3].absent_why), "no such hook");
+	/* Programs are held all the same; and it says what is not. */
+	assert_int_equal(begin(w, &why), -ENOTSUP);
+	assert_string_equal(why.text, "plumb_bpf: no such hook");
+	assert_true(w->on);
+	assert_int_equal(isolate_exec_end(w->e, w->s, &why), 0);
+	w->programs[0].attached = false;
+	assert_int_equal(begin(w, &why), -ENOTSUP);
+	assert_non_null(strstr(why.text, "plumb_bprm_check"));
+	assert_false(w->on);
+}
+
+/* A kernel that takes no digests: the files, as they are, if they are what is listed. */
+static void test_files(void **state)
+{
+	struct world *w = *state;
+	char path[128], lines[1024], hex[DIGEST_HEX_SIZE];
+	struct digest d;
+	struct stat st;
+	struct why why;
+
+	w->programs[0].stands_in = true;
+	scratch_run(w->dir, "printf abc >good; printf other >changed");
+	assert_int_equal(digest_sha256("abc", 3, &d), 0);
+	digest_hex(&d, hex);
+	snprintf(path, sizeof(path), "%s/good", w->dir);
+	assert_int_equal(stat(path, &st), 0);
+	snprintf(lines, sizeof(lines),
+		 "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"%s/changed\"}\n"
+		 "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/nowhere\"}\n"
+		 "{\"s\":\"host\",\"k\":\"exec:sha256:%s\",\"x\":\"%s\"}\n",
+		 w->dir, hex, path);
+	judge_by(w, lines);
+	/* So long that no change of it could have the same time. */
+	scratch_run(w->dir, "sleep 1.2");
+	assert_int_equal(begin(w, &why), 0);
+	assert_int_equal(w->n_digests, 0);
+	turn(w);
+	assert_int_equal(w->n_files, 2);
+	assert_int_equal(w->last.file_size, 3);
+	assert_int_equal(w->last.ctime_ns,
+			 (uint64_t)st.st_ctim.tv_sec * 1000000000 + (uint64_t)st.st_ctim.tv_nsec);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, make, end)
+	const struct CMUnitTest tests[] = {T(test_digests), T(test_no_room), T(test_programs),
+					   T(test_files)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

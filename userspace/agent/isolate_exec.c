@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "isolate_exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "log.h"
+
+#define SCOPE "host"
+#define PREFIX "exec:sha256:"
+#define OVERLAYFS 0x794c7630u
+#define OWN "/proc/self/exe"
+
+/* A file that is read before it may run. Borrowed texts, of the baseline. */
+struct todo {
+	const char *path, *key;
+};
+
+struct isolate_exec {
+	struct isolate_exec_options o;
+	struct event *timer;
+	const struct baseline *baseline; /* that the lists were made of */
+	struct todo *todo;
+	uint32_t n_todo, room, at;
+	uint32_t n_listed;
+	bool on, by_file; /* by_file: the kernel takes no digests here */
+	int failed; /* of filling the lists */
+};
+
+static int change(struct isolate_exec *e, const struct loader_isolate_change *c)
+{
+	return e->o.change ? e->o.change(e->o.ctx, c) : loader_isolate(e->o.loader, c);
+}
+
+static const struct loader_program *program_at(const struct isolate_exec *e, uint32_t i)
+{
+	return e->o.program ? e->o.program(e->o.ctx, i) : loader_program_at(e->o.loader, i);
+}
+
+static const struct loader_program *program_named(const struct isolate_exec *e, const char *name)
+{
+	const struct loader_program *p;
+
+	for (uint32_t i = 0; (p = program_at(e, i)); i++)
+		if (strcmp(p->name, name) == 0)
+			return p;
+	return NULL;
+}
+
+static int put_file(struct isolate_exec *e, const struct stat *st)
+{
+	const struct loader_isolate_change c = {
+		.what = LOADER_ISOLATE_FILE,
+		.file = {.ino = st->st_ino, .dev = major(st->st_dev) << 20 | minor(st->st_dev)},
+		.version = {.ctime_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000 +
+					(uint64_t)st->st_ctim.tv_nsec,
+			    .file_size = (uint64_t)st->st_size},
+	};
+
+	return change(e, &c);
+}
+
+/* Whoever releases this node offline runs it. */
+static int put_own(struct isolate_exec *e)
+{
+	struct stat st;
+
+	return stat(OWN, &st) < 0 ? -errno : put_file(e, &st);
+}
+
+static int add_todo(struct isolate_exec *e, const char *path, const char *key)
+{
+	struct todo *more;
+
+	if (e->n_todo == LOADER_ISOLATE_MAX_FILES)
+		return -E2BIG;
+	if (e->n_todo == e->room) {
+		e->room = e->room ? e->room * 2 : 256;
+		more = realloc(e->todo, e->room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		e->todo = more;
+	}
+	e->todo[e->n_todo++] = (struct todo){path, key};
+	return 0;
+}
+
+static bool is_wanted_by_file(const struct isolate_exec *e, const char *path)
+{
+	struct statfs fs;
+
+	return path[0] == '/' &&
+	       (e->by_file || (statfs(path, &fs) == 0 && (uint32_t)fs.f_type == OVERLAYFS));
+}
+
+static int on_entry(void *ctx, const char *scope, const char *key, const char *expected)
+{
+	struct isolate_exec *e = ctx;
+	struct loader_isolate_change c = {.what = LOADER_ISOLATE_DIGEST};
+	struct digest d;
+	int r = 0;
+
+	if (strcmp(scope, SCOPE) != 0 || strncmp(key, PREFIX, sizeof(PREFIX) - 1) != 0 ||
+	    digest_from_hex(key + sizeof(PREFIX) - 1, &d) < 0)
+		return 0;
+	e->n_listed++;
+	c.digest = d.bytes;
+	if (!e->by_file)
+		r = change(e, &c);
+	if (r >= 0 && is_wanted_by_file(e, expected))
+		r = add_todo(e, expected, key);
+	/* What has no room is not let run. */
+	e->failed = r < 0 ? r : e->failed;
+	return 0;
+}
+
+/* The very bytes that are listed for it; and a change after this has another time. */
+static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
+{
+	CLEANUP_CLOSE int fd = open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char key[sizeof(PREFIX) + DIGEST_HEX_SIZE] = PREFIX;
+	struct digest d;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    hash_cache_fd(e->o.hashes, fd, &d, &st) < 0)
+		return 0;
+	digest_hex(&d, key + sizeof(PREFIX) - 1);
+	/* One that changed within the tick could change again under the same time. */
+	if (strcmp(key, t->key) == 0 && hash_cache_knows(e->o.hashes, &st) && put_file(e, &st) < 0)
+		log_error("isolation exec=unlisted path=%s", t->path);
+	return (uint64_t)st.st_size;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	const struct timeval soon = {0, 2000};
+	struct isolate_exec *e = ctx;
+	uint64_t bytes = 0;
+
+	(void)fd;
+	(void)what;
+	/* Its texts are the baseline's. */
+	if (!e->on || e->o.baseline(e->o.ctx) != e->baseline)
+		return;
+	while (e->at < e->n_todo && bytes < ISOLATE_EXEC_SLICE)
+		bytes += 4096 + read_one(e, &e->todo[e->at++]);
+	if (e->at < e->n_todo)
+		event_add(e->timer, &soon);
+	else if (e->n_todo > 0)
+		log_notice("isolation exec=listed files=%u", e->n_todo);
+}
+
+static int check_programs(const struct isolate_exec *e, struct why *ret_why)
+{
+	static const char *const names[] = {"plumb_bprm_check", "plumb_kernel_read",
+					    "plumb_kernel_load", "plumb_bpf"};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct loader_program *p = program_named(e, names[i]);
+
+		if (p && p->attached && p->lsm)
+			continue;
+		r = why_set(ret_why, -ENOTSUP, "%s: %.120s", names[i],
+			    p && p->absent_why[0] ? p->absent_why : "not in this kernel");
+		/* Without this one nothing of it is to be had. */
+		if (i == 0)
+			return -ENOSYS;
+	}
+	return r;
+}
+
+static int fill(struct isolate_exec *e, struct why *ret_why)
+{
+	const struct loader_isolate_change off = {.what = LOADER_ISOLATE_OFF};
+	const struct loader_program *p = program_named(e, "plumb_bprm_check");
+	int r;
+
+	e->baseline = e->o.baseline(e->o.ctx);
+	if (!e->baseline)
+		return why_set(ret_why, -ENOENT, "no baseline says what may run");
+	e->by_file = p && p->stands_in;
+	e->n_todo = e->at = e->n_listed = 0;
+	e->failed = 0;
+	(void)change(e, &off);
+	r = put_own(e);
+	if (r >= 0)
+		r = baseline_each(e->baseline, on_entry, e);
+	if (r < 0)
+		return why_set(ret_why, r, "the kernel's lists: %s", strerror(-r));
+	if (e->n_listed == 0)
+		return why_set(ret_why, -ENOENT, "the baseline lists no program of the host");
+	return 0;
+}
+
+int isolate_exec_begin(void *ctx, struct isolate_state *s, struct why *ret_why)
+{
+	const struct loader_isolate_change on = {.what = LOADER_ISOLATE_ON};
+	const struct timeval now = {0, 0};
+	struct isolate_exec *e = ctx;
+	int r, missing;
+
+	(void)s;
+	if (e->o.forbidden)
+		return why_set(ret_why, -EPERM, "%s", e->o.forbidden);
+	if (!e->o.loader && !e->o.change)
+		return why_set(ret_why, -ENOTSUP, "there are no kernel programs");
+	missing = check_programs(e, ret_why);
+	if (missing == -ENOSYS)
+		return -ENOTSUP;
+	r = fill(e, ret_why);
+	if (r >= 0)
+		r = change(e, &on);
+	if (r < 0)
+		return ret_why->text[0]
+			       ? r
+			       : why_set(ret_why, r, "the kernel's lists: %s", strerror(-r));
+	e->on = true;
+	event_add(e->timer, &now);
+	if (e->failed < 0)
+		return why_set(ret_why, e->failed,
+			       "it is in force, but not all that the baseline lists has room: %s",
+			       strerror(-e->failed));
+	return missing;
+}
+
+int isolate_exec_end(void *ctx, const struct isolate_state *s, struct why *ret_why)
+{
+	const struct loader_isolate_change off = {.what = LOADER_ISOLATE_OFF};
+	struct isolate_exec *e = ctx;
+
+	(void)s;
+	(void)ret_why;
+	/* Where it could never be in force there is nothing to be ended. */
+	if (e->on)
+		(void)change(e, &off);
+	e->on = false;
+	event_del(e->timer);
+	return 0;
+}
+
+void isolate_exec_again(struct isolate_exec *e)
+{
+	const struct loader_isolate_change on = {.what = LOADER_ISOLATE_ON};
+	const struct timeval now = {0, 0};
+	struct why why = {""};
+
+	if (!e || !e->on || e->o.baseline(e->o.ctx) == e->baseline)
+		return;
+	if (fill(e, &why) < 0)
+		log_error("isolation exec=unlisted error=\"%s\" next=\"nothing but the agent may "
+			  "run\"",
+			  why.text);
+	(void)change(e, &on);
+	event_add(e->timer, &now);
+}
+
+int isolate_exec_open(struct event_base *base, const struct isolate_exec_options *o,
+		      struct isolate_exec **ret)
+{
+	struct isolate_exec *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->o = *o;
+	e->timer = evtimer_new(base, on_timer, e);
+	if (!e->timer) {
+		free(e);
+		return -ENOMEM;
+	}
+	*ret = e;
+	return 0;
+}
+
+struct isolate_exec *isolate_exec_free(struct isolate_exec *e)
+{
+	if (!e)
+		return NULL;
+	event_free(e->timer);
+	free(e->todo);
+	free(e);
+	return NULL;
+}
