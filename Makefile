@@ -123,7 +123,7 @@ $(SHIM): tests/bench/shim/tcti_slow.c
 	$(call say,LD,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -shared -fPIC -o $@ $< $(shell pkg-config --libs tss2-tctildr)
 
 # Loaded before libc into the program that is shipped; without sanitizers, which come after it.
-$(FAULT): tests/crash/fault.c
+$(FAULT): tests/crash/fault.c tests/crash/fault_control.h
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -shared -fPIC -o $@ $< $(shell pkg-config --libs tss2-tctildr)
 

@@ -238,35 +238,6 @@ static void test_COUNT_LINES(void **state)
 	ACCEPTED(w, 0);
 }
 
-/* D extended, not sent; reset; enrolled anew: nothing of the new history shows it, and the interval reaches back into the old one. */
-static void test_ENROL_EXEMPT(void **state)
-{
-	struct world *w = *state;
-
-	add(w, "D");
-	reboot(w);
-	/* As enrolment leaves the row: it begins again, with the counts of now. */
-	w->row.incarnation = 2;
-	w->row.has_base = false;
-	w->row.head_size = w->row.base_size = 0;
-	w->row.base_reset = w->n.reset;
-	w->row.base_restart = w->n.restart;
-	merkle_init(&w->row.frontier);
-	merkle_init(&w->row.base_frontier);
-	assert_int_equal(merkle_root(&w->row.frontier, &w->row.head_root), 0);
-	w->row.base_pcr = (struct digest){{0}};
-	w->n.n_lines = 0;
-	w->n_stored = 0;
-	buf_clear(&w->n.anchors);
-	ledger_node_epoch(&w->n, LEDGER_BASE_ZERO);
-	add(w, "N");
-	ACCEPTED(w, UNANCHORED);
-	assert_true(w->out.anew);
-	add(w, "N");
-	ACCEPTED(w, 0);
-	assert_false(w->out.anew);
-}
-
 /* The last evidence announced the shutdown; then D extended; reset; root cuts D. */
 static void test_CLEAN_EXEMPT(void **state)
 {
@@ -608,7 +579,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {TEST(test_honest),
 					   TEST(test_provisional_confirmed),
 					   TEST(test_COUNT_LINES),
-					   TEST(test_ENROL_EXEMPT),
 					   TEST(test_CLEAN_EXEMPT),
 					   TEST(test_RESUME_OK),
 					   TEST(test_FOREIGN_OK),

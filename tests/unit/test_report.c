@@ -72,9 +72,6 @@ static void start(struct world *w)
 	w->o.queue = w->f.queue;
 	w->o.writer = w->f.writer;
 	w->o.identity = &w->f.identity;
-	/* Of a record that a verifier gave. */
-	snprintf(w->f.identity.record.witness_name, sizeof(w->f.identity.record.witness_name),
-		 "test.example/verifier");
 	w->o.clock = clock_system();
 	w->o.io = fsio_system();
 	w->o.ledger_dir = w->f.ledger;
@@ -538,95 +535,6 @@ static void test_restart(void **state)
 }
 
 /* The register is not as the anchors say: nothing is sent that would prove nothing, and what is found is told. */
-/* The verifier has less than it had: it is sent again, and the ledger says so once. */
-static void test_verifier_goes_back(void **state)
-{
-	struct world *w = *state;
-	struct fake_verifier *v = &w->f.verifier;
-	const char *lf;
-
-	start(w);
-	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
-	v->size = 1;
-	lf = strchr((char *)v->lines.data, '\n');
-	buf_cut(&v->lines, (size_t)(lf + 1 - (char *)v->lines.data));
-	v->has_base = false;
-	for (unsigned int i = 2; i < 4; i++) {
-		report_now(w->report);
-		until(w, has_accepted, i, "accepted again");
-	}
-	fake_verifier_expect_whole(v, w->f.ledger);
-	assert_int_equal(agent_fixture_count(&w->f, "\"type\":\"lost\"", "\"of\":\"verifier\""), 1);
-}
-
-static unsigned int n_went_back(struct world *w)
-{
-	return agent_fixture_count(&w->f, "\"type\":\"lost\"", "\"of\":\"verifier\"");
-}
-
-/* All lines came provisionally before the copy was made: none is fewer, but nothing of them is confirmed any more. */
-static void test_confirmed_goes_back(void **state)
-{
-	struct world *w = *state;
-
-	w->f.verifier.says_base_size = true;
-	start(w);
-	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
-	report_now(w->report);
-	until(w, has_accepted, 2, "accepted");
-	assert_int_equal(n_went_back(w), 0);
-	w->f.verifier.confirmed = 1;
-	for (unsigned int i = 3; i < 5; i++) {
-		report_now(w->report);
-		until(w, has_accepted, i, "accepted again");
-	}
-	assert_int_equal(n_went_back(w), 1);
-}
-
-/* It goes back while no agent runs: the next one has a cosignature of more. */
-static void test_goes_back_unseen(void **state)
-{
-	static const char theirs[] = "\u2014 test.example/verifier AAAA",
-			  other[] = "\u2014 test.example/else AAAA";
-	struct world *w = *state;
-	struct fake_verifier *v = &w->f.verifier;
-	struct transport_options o = {v->url, (char *)v->ca.data, (char *)w->f.client_cert.data,
-				      (char *)w->f.client_pem.data};
-	struct digest root = {{0}};
-	struct why why = {""};
-
-	v->says_base_size = true;
-	start(w);
-	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
-	assert_int_equal(ledger_note(ledger_writer_ledger(w->f.writer), v->size + 1000, &root,
-				     theirs, sizeof(theirs) - 1),
-			 0);
-	/* The newest counts, not the largest, and nobody else's. */
-	assert_int_equal(ledger_note(ledger_writer_ledger(w->f.writer), v->size, &root, theirs,
-				     sizeof(theirs) - 1),
-			 0);
-	assert_int_equal(ledger_note(ledger_writer_ledger(w->f.writer), v->size + 7, &root, other,
-				     sizeof(other) - 1),
-			 0);
-	for (unsigned int i = 2; i < 4; i++) {
-		agent_fixture_stop(&w->f);
-		w->report = report_free(w->report);
-		assert_int_equal(transport_open(w->f.base, &o, &w->f.transport, &why), 0);
-		if (i == 3)
-			v->confirmed = 1;
-		start(w);
-		assert_int_equal(n_went_back(w), 0);
-		report_now(w->report);
-		until(w, has_accepted, i, "accepted");
-	}
-	report_now(w->report);
-	until(w, has_accepted, 4, "accepted");
-	assert_int_equal(n_went_back(w), 1);
-}
-
 static void test_foreign_extend(void **state)
 {
 	struct world *w = *state;
@@ -663,9 +571,6 @@ int main(void)
 		T(test_orders_and_certificate),
 		T(test_restart),
 		T(test_foreign_extend),
-		T(test_verifier_goes_back),
-		T(test_confirmed_goes_back),
-		T(test_goes_back_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
