@@ -71,7 +71,8 @@ static const struct conf_option options[] = {
 	OPTION(kube_evict_force, CONF_BOOL, "false", 0, 0,
 	       "with evict: delete what has not left by then, disruption budgets or not"),
 	OPTION(contain_command, CONF_STR, NULL, 0, 0,
-	       "file of root's with the words, a line each, of a program that hears of each transition"),
+	       "file of root's with the words, a line each, of a program that hears of each "
+	       "transition"),
 	OPTION(contain_percent, CONF_UINT, "10", 0, 100,
 	       "never more of the nodes are contained at once, but always one"),
 	OPTION(contain_calm, CONF_DURATION_MS, "60s", 0, 86400000,
