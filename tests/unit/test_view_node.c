@@ -115,12 +115,17 @@ static void test_explain_has_25_lines(void **state)
 			cases, a_case(i, i == 40 ? "critical" : "low", i == 50 ? "armed" : "report",
 				      "file:/tmp/a\nb\033[2J/größe 日本語/that is rather "
 				      "long/and longer/still/and longer/end"));
-	for (size_t i = 0; i < 4; i++) {
-		shown(view_node_explain, widths[i], n);
+	for (size_t i = 0; i < 8; i++) {
+		if (i == 4)
+			json_object_set_new(n, "held_back", json_string("an operator paused it"));
+		shown(view_node_explain, widths[i % 4], n);
 		assert_in_range(n_lines(out), 1, VIEW_NODE_MAX_LINES);
-		if (widths[i])
-			fits(widths[i]);
+		assert_int_equal(strstr(out, "an operator paused it") != NULL, i >= 4);
+		if (widths[i % 4])
+			fits(widths[i % 4]);
 	}
+	json_object_del(n, "held_back");
+	shown(view_node_explain, 80, n);
 	/* The gravest first: armed before critical before the rest. */
 	assert_true(strstr(out, "case 50") < strstr(out, "case 40"));
 	assert_true(strstr(out, "case 40") < strstr(out, "case 1 "));

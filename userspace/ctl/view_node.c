@@ -286,8 +286,9 @@ static void put_undo(FILE *f, size_t columns, const json_t *node, size_t n_open)
 void view_node_explain(FILE *f, size_t columns, const json_t *node)
 {
 	const json_t *told[MAX_TOLD] = {NULL};
+	size_t n = pick(json_object_get(node, "cases"), told), shown = 0;
 	/* Those before and behind the cases. */
-	size_t n = pick(json_object_get(node, "cases"), told), shown = 0, n_lines = 4;
+	size_t n_lines = client_text(node, "held_back")[0] ? 5 : 4;
 	const char *state = client_text(node, "state");
 	char since[20];
 	size_t used;
