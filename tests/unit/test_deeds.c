@@ -337,6 +337,19 @@ static void test_boots(void **state)
 	TAINTS(1, HOLD);
 }
 
+/* Of a boot that nobody has told of yet nothing is known: a node that was just bound must not be tainted until it is looked at. */
+static void test_a_boot_that_is_not_known(void **state)
+{
+	struct contain_entry e = {.life = PLUMB_LIFE_ACTIVE, .good_boot = CONTAIN_FIXTURE_BOOT};
+
+	(void)state;
+	assert_int_equal(deeds_unattested(&e, DEEDS_UNATTESTED), KUBE_KEEP);
+	snprintf(e.seen_boot, sizeof(e.seen_boot), "%s", OTHER_BOOT);
+	assert_int_equal(deeds_unattested(&e, DEEDS_UNATTESTED), KUBE_PUT);
+	snprintf(e.seen_boot, sizeof(e.seen_boot), "%s", CONTAIN_FIXTURE_BOOT);
+	assert_int_equal(deeds_unattested(&e, DEEDS_UNATTESTED), KUBE_TAKE);
+}
+
 static void test_cordon(void **state)
 {
 	struct contain_fixture *w = *state;
@@ -524,6 +537,7 @@ int main(void)
 		T(test_shown),
 		T(test_events_are_few),
 		T(test_boots),
+		T(test_a_boot_that_is_not_known),
 		T(test_cordon),
 		T(test_brakes_hold_back_and_let),
 		T(test_dry_run),

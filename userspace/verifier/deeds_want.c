@@ -57,7 +57,8 @@ enum kube_mark deeds_unattested(const struct contain_entry *e, uint32_t kinds)
 		return KUBE_KEEP;
 	if (e->life == PLUMB_LIFE_RETIRED)
 		return KUBE_KEEP;
-	if (!e->good_boot[0])
+	/* Nor of one whose object was not looked at yet: a healthy node would be tainted until it is. */
+	if (!e->good_boot[0] || !e->seen_boot[0])
 		return KUBE_KEEP;
 	return strcmp(e->seen_boot, e->good_boot) == 0 ? KUBE_TAKE : KUBE_PUT;
 }
