@@ -83,6 +83,36 @@ void node_fixture_measure(struct node_fixture *n, enum plumb_type type, const ch
 	add_line(n, &l);
 }
 
+void node_fixture_exec_in(struct node_fixture *n, const char *key, const char *scope,
+			  const char *layer)
+{
+	struct line l = {.type = PLUMB_TYPE_EXEC,
+			 .src = "bpf",
+			 .has_kernel = true,
+			 .ksess = 0x0123456789abcdefull,
+			 .kseq = ++n->kseq,
+			 .scope = scope,
+			 .key = key,
+			 .found =
+				 "sha256:"
+				 "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
+			 .hash_src = "user",
+			 .layer = layer,
+			 .judgement = PLUMB_JUDGE_UNJUDGED,
+			 .judge_version = n->judge_version,
+			 .baseline_version = n->baseline_version,
+			 .has_actor = true,
+			 .actor = {.known = true,
+				   .pid = 4711,
+				   .ppid = 1,
+				   .start_ns = 1,
+				   .comm = "sh",
+				   .exe = "/usr/bin/dash",
+				   .cgroup = "/test"}};
+
+	add_line(n, &l);
+}
+
 void node_fixture_exec(struct node_fixture *n, const char *path)
 {
 	char key[256];

@@ -56,6 +56,8 @@ void node_fixture_baseline(struct node_fixture *n);
 
 void node_fixture_raw(struct node_fixture *n, const char *line);	/* whatever it is, in the tree as it stands */
 void node_fixture_record(struct node_fixture *n, const char *type, const char *members);
+/* An exec in a container, unjudged; layer NULL: it says nothing of it. */
+void node_fixture_exec_in(struct node_fixture *n, const char *key, const char *scope, const char *layer);
 /* A measurement as the agent would judge it: judgement 0 for none. */
 void node_fixture_measure(struct node_fixture *n, enum plumb_type type, const char *key, const char *found, int judgement,
 			  const char *expected);

@@ -12,6 +12,7 @@
 #include "boot_desk.h"
 #include "cleanup.h"
 #include "contain_book.h"
+#include "image_desk.h"
 #include "jsonl.h"
 #include "node.h"
 
@@ -206,6 +207,8 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 		r = boot_desk_view(v, n, &j);
 	if (r >= 0)
 		r = appraisal_ima_view(v, n, &j);
+	if (r >= 0)
+		r = image_desk_view(v, n, &j);
 	jsonl_array(&j, "cases");
 	if (r >= 0)
 		r = s->ops->case_each(s->ctx, n->id, true, on_case, &l);

@@ -11,9 +11,10 @@
 #include "appraise_ledger.h"
 #include "boot_desk.h"
 #include "cleanup.h"
+#include "evidence_keep.h"
+#include "image_desk.h"
 #include "jsonl.h"
 #include "kubelet_keys.h"
-#include "ledger_dir.h"
 #include "order_desk.h"
 
 #define MAX_RESTARTS 64
@@ -34,6 +35,7 @@ struct run {
 	char boot[37];
 	const struct baseline *baseline;
 	struct appraise_drift_state state;
+	struct image_desk *images;
 	struct buf measured; /* log of what systemd measured, once it was needed */
 };
 
@@ -105,6 +107,8 @@ static int on_item(void *ctx, const struct appraise_drift_item *i)
 	/* What an unsigned provisional says of itself proves nothing: only drift is worth a case. */
 	if (i->finding && !a->cases.bound)
 		return 0;
+	if (a->cases.bound)
+		image_desk_item(a->images, a->state.boot, i);
 	a->item_error = cases_item(&a->cases, i);
 	return a->item_error;
 }
@@ -126,6 +130,9 @@ static int load_state(struct run *a)
 	int r;
 
 	name_of(a->row, name);
+	r = image_desk_open(a->v, a->row, &a->images);
+	if (r < 0)
+		return r;
 	r = a->store->ops->blob_get(a->store->ctx, "drift", name, &b);
 	if (r == -ENOENT)
 		return 0;
@@ -139,7 +146,9 @@ static int save_state(struct run *a)
 	int r = appraise_drift_state_write(&a->state, &b);
 
 	name_of(a->row, name);
-	return r < 0 ? r : a->store->ops->blob_put(a->store->ctx, "drift", name, b.data, b.size);
+	if (r >= 0)
+		r = a->store->ops->blob_put(a->store->ctx, "drift", name, b.data, b.size);
+	return r < 0 ? r : image_desk_keep(a->images, a->baseline);
 }
 
 /* What is broken on our side is not the evidence's fault: it must not come out as "this line is none". */
@@ -195,38 +204,6 @@ static int keep_lines(struct run *a)
 						  a->ledger.new_from, lines.data, lines.size, n);
 
 	return r < 0 || n == 0 ? r : kubelet_keys_take(a->v, a->row, lines);
-}
-
-/* Appended since the quote base; when there was none, they are all there are. */
-static int keep_anchors(struct run *a, bool had_base)
-{
-	const struct evidence *e = a->in->evidence;
-	const struct store_ops *ops = a->store->ops;
-	char name[96];
-
-	name_of(a->row, name);
-	return had_base ? ops->blob_append(a->store->ctx, "anchors", name, e->anchors.data,
-					   e->anchors.size)
-			: ops->blob_put(a->store->ctx, "anchors", name, e->anchors.data,
-					e->anchors.size);
-}
-
-static int keep_notes(struct run *a)
-{
-	CLEANUP(buf_done) struct buf b = {0};
-	const struct evidence *e = a->in->evidence;
-	char name[96];
-
-	for (uint32_t i = 0; i < e->n_notes; i++) {
-		int r = ledger_dir_note_write(e->checkpoint.size, &e->checkpoint.root, e->notes[i],
-					      strlen(e->notes[i]), &b);
-		if (r < 0)
-			return r;
-	}
-	name_of(a->row, name);
-	return b.size == 0
-		       ? 0
-		       : a->store->ops->blob_append(a->store->ctx, "notes", name, b.data, b.size);
 }
 
 /* What the ledger's check found, with the interval it is over: also when no line lies in it. */
@@ -435,9 +412,9 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 	if (r >= 0)
 		r = keep_lines(a);
 	if (r >= 0)
-		r = keep_anchors(a, had_base);
+		r = evidence_keep_anchors(a->v, row, e, had_base);
 	if (r >= 0)
-		r = keep_notes(a);
+		r = evidence_keep_notes(a->v, row, e);
 	if (r < 0)
 		return own(r);
 	r = appraise_boot_log(a, &boot);
@@ -478,7 +455,7 @@ static int store_provisional(struct run *a, struct why *ret_why)
 		if (r >= 0)
 			r = keep_lines(a);
 		if (r >= 0)
-			r = keep_notes(a);
+			r = evidence_keep_notes(a->v, a->row, a->in->evidence);
 		if (r >= 0)
 			r = cases_bound(&a->cases, a->ledger.new_to);
 	}
@@ -558,6 +535,7 @@ int appraisal_run(const struct appraisal_in *in, struct store_node *row,
 	if (r >= 0)
 		r = act(&a, had_base, was_forked, &why);
 	appraise_drift_state_done(&a.state);
+	image_desk_free(a.images);
 	buf_done(&a.measured);
 	cases_done(&a.cases);
 	*ret_why = why;

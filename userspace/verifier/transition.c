@@ -8,6 +8,7 @@
 
 #include "boot_desk.h"
 #include "cleanup.h"
+#include "image_desk.h"
 #include "jsonl.h"
 #include "order_desk.h"
 #include "verdict_ear.h"
@@ -217,6 +218,7 @@ static int make_ear(const struct transition *t, const struct store_node *n,
 {
 	const struct store *store = t->v->store;
 	char origin[CHECKPOINT_MAX_ORIGIN];
+	CLEANUP_FREE struct image_told *images = malloc(sizeof(*images));
 	struct boot_desk_told boot;
 	struct verdict_ear_in in = {
 		.verdict = &s->verdict,
@@ -232,8 +234,11 @@ static int make_ear(const struct transition *t, const struct store_node *n,
 		.lines = s->lines,
 		.n_lines = s->n_lines,
 	};
-	int r = boot_desk_told(t->v, n, &boot);
+	int r = images ? image_desk_told(t->v, n, images) : -ENOMEM;
 
+	in.images = r > 0 ? images : NULL;
+	if (r >= 0)
+		r = boot_desk_told(t->v, n, &boot);
 	if (r < 0)
 		return r;
 	in.boot = (struct verdict_ear_boot){.proven = boot.proven,

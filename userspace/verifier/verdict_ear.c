@@ -2,6 +2,7 @@
 #include "verdict_ear.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "jsonl.h"
@@ -10,11 +11,12 @@
 
 #define NS_PER_S 1000000000u
 
-/* Which claims each part of the node speaks to. Images are not appraised: they have no submod. */
+/* Which claims each part of the node speaks to. */
 static const enum verdict_claim runtime[] = {VERDICT_INSTANCE_IDENTITY, VERDICT_EXECUTABLES,
 					     VERDICT_HARDWARE,		VERDICT_RUNTIME_OPAQUE,
 					     VERDICT_STORAGE_OPAQUE,	VERDICT_SOURCED_DATA};
 static const enum verdict_claim config[] = {VERDICT_CONFIGURATION, VERDICT_FILE_SYSTEM};
+static const enum verdict_claim images[] = {VERDICT_EXECUTABLES};
 static const enum verdict_claim boot[] = {VERDICT_CONFIGURATION, VERDICT_EXECUTABLES,
 					  VERDICT_HARDWARE};
 /* AR4SI: an approved configuration; only approved programs while it booted; firmware that passed. */
@@ -145,6 +147,27 @@ static void put_boot(struct jsonl *j, const struct verdict_ear_boot *b)
 	jsonl_close(j);
 }
 
+/* AR4SI: only approved executables; or some that nobody approved. What could not be told is no claim. */
+static enum status image_values(const struct image_told *t, int ret[VERDICT_N_CLAIMS])
+{
+	static const int values[] = {
+		[IMAGE_TOLD_GOOD] = 2, [IMAGE_TOLD_UNSURE] = 0, [IMAGE_TOLD_BAD] = 33};
+
+	memset(ret, 0, sizeof(*ret) * VERDICT_N_CLAIMS);
+	ret[VERDICT_EXECUTABLES] = values[image_told_sum(t)];
+	return part_status(ret, images, ARRAY_SIZE(images), VERDICT_EXECUTABLES);
+}
+
+static void put_images(struct jsonl *j, const struct verdict *v, const struct image_told *t,
+		       const int *values, enum status s)
+{
+	put_part(j, v, "images", values, images, ARRAY_SIZE(images), s);
+	jsonl_object(j, "ear_verifier_claims");
+	image_told_put(t, j);
+	jsonl_close(j);
+	jsonl_close(j);
+}
+
 static void put_top(struct jsonl *j, const struct verdict_ear_in *in, enum status s, struct buf *b)
 {
 	uint64_t now_s = in->verdict->now_ns / NS_PER_S;
@@ -164,10 +187,11 @@ int verdict_ear_claims(const struct verdict_ear_in *in, struct buf *ret)
 {
 	CLEANUP(buf_done) struct buf nonce = {0};
 	const struct verdict *v = in->verdict;
-	int values[VERDICT_N_CLAIMS];
+	int values[VERDICT_N_CLAIMS], image[VERDICT_N_CLAIMS];
 	enum status r = part_status(v->claims, runtime, ARRAY_SIZE(runtime), VERDICT_EXECUTABLES);
 	enum status c = part_status(v->claims, config, ARRAY_SIZE(config), VERDICT_CONFIGURATION);
-	enum status b, top = r > c ? r : c;
+	enum status b, i = in->images ? image_values(in->images, image) : AFFIRMING,
+		       top = r > c ? r : c;
 	struct jsonl j;
 
 	boot_values(in, values);
@@ -177,7 +201,8 @@ int verdict_ear_claims(const struct verdict_ear_in *in, struct buf *ret)
 	digest_base64_url(&nonce, in->nonce, WIRE_NONCE_SIZE);
 	if (buf_status(&nonce) < 0)
 		return buf_status(&nonce);
-	put_top(&j, in, b > NONE && b > top ? b : top, ret);
+	top = b > NONE && b > top ? b : top;
+	put_top(&j, in, i > NONE && i > top ? i : top, ret);
 	jsonl_strn(&j, "eat_nonce", (char *)nonce.data, nonce.size);
 	jsonl_str(&j, "sub", in->node);
 	jsonl_str(&j, "plumb_label", in->label);
@@ -190,6 +215,8 @@ int verdict_ear_claims(const struct verdict_ear_in *in, struct buf *ret)
 	jsonl_close(&j);
 	put_part(&j, v, "config", v->claims, config, ARRAY_SIZE(config), c);
 	jsonl_close(&j);
+	if (in->images)
+		put_images(&j, v, in->images, image, i);
 	jsonl_close(&j);
 	jsonl_end(&j);
 	return buf_status(ret);

@@ -6,6 +6,7 @@
 #ifndef PLUMB_VERDICT_EAR_H
 #define PLUMB_VERDICT_EAR_H
 
+#include "image_told.h"
 #include "sign.h"
 #include "verdict.h"
 
@@ -31,6 +32,7 @@ struct verdict_ear_in {			/* all borrowed */
 	uint64_t life_s;
 	const uint64_t *lines;		/* of open cases; those beyond VERDICT_EAR_MAX_LINES are left out */
 	uint32_t n_lines;
+	const struct image_told *images;	/* NULL: no container ran: there is no such submod */
 	struct verdict_ear_boot boot;	/* finding, found and secure_boot NULL: "" */
 };
 

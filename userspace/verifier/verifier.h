@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "fsio.h"
 #include "ima_sig.h"
+#include "image_checks.h"
 #include "sign.h"
 #include "store.h"
 #include "vlog.h"
@@ -26,6 +27,7 @@ struct verifier {
 	const char *log_name;			/* first part of every node's origin */
 	const char *developer;			/* URI of who runs this verifier, for verdicts */
 	struct ima_sig *ima_sig;		/* keys of signatures in IMA's list, and what was checked; NULL: nothing is said of them */
+	struct image_checks *images;		/* keys of images' signatures, and what is known of those; NULL: nothing is said of them */
 	const char *baseline_dir;		/* baselines as files named by their SHA-256 in hex */
 	uint8_t pcr_index;			/* the runtime PCR of new nodes */
 	uint32_t boot_pcr_mask;			/* that a quote must have besides it */
