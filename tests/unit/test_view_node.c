@@ -263,6 +263,28 @@ static void test_all_members(void **state)
 	assert_null(strstr(out, "secret"));
 }
 
+static void test_images(void **state)
+{
+	(void)state;
+	shown_json(
+		view_node_all, 80,
+		"{\"images\":{\"plumb_images_need\":\"signature\",\"plumb_images_seen\":2,"
+		"\"plumb_images_good\":1,\"plumb_images_bad\":1,\"plumb_execs_upper\":3,"
+		"\"plumb_images\":[7,{\"image\":\"sha256:" HEX64 "\",\"execs\":4,"
+		"\"last\":\"2026-11-23T20:20:00.000000000Z\",\"signature\":\"un\u001b[2Jsigned\","
+		"\"baseline\":true}]}}");
+	fits(80);
+	assert_non_null(strstr(out, "images         2 since it booted, 1 good by signature\n"));
+	assert_non_null(strstr(out, "               1 without a signature by our keys\n"));
+	assert_non_null(
+		strstr(out, "               3 execs of programs written into containers\n"));
+	assert_null(strstr(out, "beyond"));
+	assert_null(strstr(out, "\x1b"));
+	assert_non_null(strstr(out, ", in the baseline, last 2026-11-23T20:20:00Z, 4"));
+	shown_json(view_node_all, 80, "{\"images\":[1]}");
+	fits(80);
+}
+
 static void test_states(void **state)
 {
 	(void)state;
@@ -276,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_explain_has_25_lines),
+		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_explain_tells_the_container),
 		cmocka_unit_test(test_explain_tells_all_of_it),
 		cmocka_unit_test(test_the_way_back),

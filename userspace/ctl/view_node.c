@@ -360,6 +360,52 @@ static void put_measured(FILE *f, size_t columns, const json_t *m)
 	}
 }
 
+static void put_image_line(FILE *f, size_t columns, const char *key, const struct buf *line)
+{
+	print_column(f, key, MEMBER_WIDTH, PRINT_CUT_END);
+	print_value(f, buf_status(line) < 0 ? "" : (char *)line->data,
+		    columns ? columns - MEMBER_WIDTH - 1 : 0, PRINT_CUT_END);
+	fputc('\n', f);
+}
+
+/* How many, and by what they are good; what could not be told; then those that are named, a line each. */
+static void put_images(FILE *f, size_t columns, const json_t *m)
+{
+	static const struct {
+		const char *key, *text;
+	} doubts[] = {{"plumb_images_bad", "without a signature by our keys"},
+		      {"plumb_images_beyond", "execs in images beyond those that are kept"},
+		      {"plumb_execs_unnamed", "execs in containers whose image could not be told"},
+		      {"plumb_execs_upper", "execs of programs written into containers"},
+		      {"plumb_execs_unsure", "execs of which nobody can say whether they were"}};
+	CLEANUP(buf_done) struct buf line = {0};
+	const json_t *list = json_object_get(m, "plumb_images"), *item;
+	size_t i;
+
+	buf_printf(&line, "%" PRIu64 " since it booted, %" PRIu64 " good by %s",
+		   client_number(m, "plumb_images_seen"), client_number(m, "plumb_images_good"),
+		   client_text(m, "plumb_images_need"));
+	put_image_line(f, columns, "images", &line);
+	for (i = 0; i < ARRAY_SIZE(doubts); i++) {
+		if (client_number(m, doubts[i].key) == 0)
+			continue;
+		buf_clear(&line);
+		buf_printf(&line, "%" PRIu64 " %s", client_number(m, doubts[i].key),
+			   doubts[i].text);
+		put_image_line(f, columns, "", &line);
+	}
+	json_array_foreach ((json_t *)list, i, item) {
+		buf_clear(&line);
+		buf_printf(&line, "%s%s, last %.19sZ, %" PRIu64 " lines: %s",
+			   client_text(item, "signature"),
+			   json_is_true(json_object_get(item, "baseline")) ? ", in the baseline"
+									   : "",
+			   client_text(item, "last"), client_number(item, "execs"),
+			   client_text(item, "image"));
+		put_image_line(f, columns, "", &line);
+	}
+}
+
 void view_node_all(FILE *f, size_t columns, const json_t *node)
 {
 	size_t n = json_array_size(json_object_get(node, "cases"));
@@ -374,6 +420,10 @@ void view_node_all(FILE *f, size_t columns, const json_t *node)
 			continue;
 		if (strcmp(key, "measured") == 0) {
 			put_measured(f, columns, value);
+			continue;
+		}
+		if (strcmp(key, "images") == 0) {
+			put_images(f, columns, value);
 			continue;
 		}
 		if (strcmp(key, "baseline") == 0 && json_is_object(value)) {
