@@ -271,7 +271,7 @@ static void test_images(void **state)
 		"{\"images\":{\"plumb_images_need\":\"signature\",\"plumb_images_seen\":2,"
 		"\"plumb_images_good\":1,\"plumb_images_bad\":1,\"plumb_execs_upper\":3,"
 		"\"plumb_images\":[7,{\"image\":\"sha256:" HEX64 "\",\"execs\":4,"
-		"\"last\":\"2026-11-23T20:20:00.000000000Z\",\"signature\":\"un\u001b[2Jsigned\","
+		"\"last\":\"2026-11-23T20:20:00.000000000Z\",\"signature\":\"un\\u001b[2Jsigned\","
 		"\"baseline\":true}]}}");
 	fits(80);
 	assert_non_null(strstr(out, "images         2 since it booted, 1 good by signature\n"));
