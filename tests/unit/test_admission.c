@@ -402,7 +402,7 @@ static void test_kubelets_leave_ours_alone(void **state)
 static void test_what_is_not_ours(void **state)
 {
 	static const char *const others[] = {
-		"\"resource\":{\"group\":\"\",\"resource\":\"pods\"},\"operation\":\"UPDATE\"",
+		"\"resource\":{\"group\":\"\",\"resource\":\"pods\"},\"operation\":\"DELETE\"",
 		"\"resource\":{\"group\":\"\",\"resource\":\"pods\"},\"subResource\":\"eviction\","
 		"\"operation\":\"CREATE\"",
 		"\"resource\":{\"group\":\"metrics.k8s.io\",\"resource\":\"pods\"},\"operation\":"

@@ -34,6 +34,7 @@ struct fetch {
 	bool closing;
 	uint32_t connect_ms, total_ms, n;
 	uint32_t retry_after_s; /* of the answer that is being told */
+	CURL *telling; /* whose answer that is; NULL: none */
 	char agent[64];
 	struct transfer *transfers;
 };
@@ -112,7 +113,9 @@ static void finish(struct transfer *t, CURLcode c)
 	else if (r < 0)
 		why_set(&why, r, "%.100s: %.140s", t->shown, detail);
 	remove_transfer(f, t);
+	f->telling = t->easy;
 	t->q.done(t->q.ctx, r, r < 0 ? 0 : (int)status, &t->body, &why);
+	f->telling = NULL;
 	transfer_free(t);
 }
 
@@ -353,6 +356,19 @@ int fetch_start(struct fetch *f, const struct fetch_request *q)
 	f->transfers = t;
 	f->n++;
 	event_add(t->start, &at_once);
+	return 0;
+}
+
+int fetch_header(const struct fetch *f, const char *name, char *ret, size_t room)
+{
+	struct curl_header *h = NULL;
+
+	if (!f->telling ||
+	    curl_easy_header(f->telling, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return -ENOENT;
+	if (strlen(h->value) >= room)
+		return -E2BIG;
+	memcpy(ret, h->value, strlen(h->value) + 1);
 	return 0;
 }
 

@@ -55,6 +55,8 @@ int fetch_open(const struct fetch_options *o, struct fetch **ret, struct why *re
 struct fetch *fetch_free(struct fetch *f);	/* those in flight end with -ECANCELED */
 int fetch_set_cert(struct fetch *f, const char *cert_pem);	/* another certificate for the same key, for what is started from here on */
 uint32_t fetch_retry_after_s(const struct fetch *f);	/* inside done: what the answer's Retry-After says; 0: nothing */
+/* inside done: a header of the answer, the first of that name. -ENOENT: it has none; -E2BIG: longer than room with its NUL. */
+int fetch_header(const struct fetch *f, const char *name, char *ret, size_t room);
 int fetch_start(struct fetch *f, const struct fetch_request *q);	/* -EAGAIN: too many in flight */
 /* For programs that have nothing else to do: starts, runs the loop until done. *ret appended. HTTP status, or < 0 as above. */
 int fetch_wait(struct fetch *f, const struct fetch_request *q, struct buf *ret, struct why *ret_why);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admission_image.h"
 #include "admission_node.h"
 #include "cleanup.h"
 #include "jsonl.h"
@@ -34,6 +35,9 @@ static enum admission_subject subject_of(const json_t *request)
 		return ADMISSION_NODE;
 	if (strcmp(what, "pods") == 0 && create && !sub[0])
 		return ADMISSION_POD;
+	if (strcmp(what, "pods") == 0 && strcmp(operation, "UPDATE") == 0 &&
+	    (!sub[0] || strcmp(sub, "ephemeralcontainers") == 0))
+		return ADMISSION_POD_CHANGE;
 	/* There is an older door to the same thing: POST …/bindings. */
 	if (create && ((strcmp(what, "pods") == 0 && strcmp(sub, "binding") == 0) ||
 		       (strcmp(what, "bindings") == 0 && !sub[0])))
@@ -44,9 +48,14 @@ static enum admission_subject subject_of(const json_t *request)
 static int judge(const json_t *request, const struct admission_rules *rules,
 		 const struct admission_world *w, struct admission_told *told, struct why *ret_why)
 {
+	int r;
+
 	switch (told->subject) {
 	case ADMISSION_POD:
-		return admission_pod(request, rules, w, told->node, ret_why);
+		r = admission_pod(request, rules, w, told->node, ret_why);
+		return r < 0 ? r : admission_image(request, rules, ret_why);
+	case ADMISSION_POD_CHANGE:
+		return admission_image(request, rules, ret_why);
 	case ADMISSION_BINDING:
 		return admission_pod_binding(request, rules, w, told->node, ret_why);
 	case ADMISSION_NODE:

@@ -20,6 +20,7 @@ enum admission_subject {
 	ADMISSION_POD,
 	ADMISSION_BINDING,
 	ADMISSION_NODE,
+	ADMISSION_POD_CHANGE, /* also a container for debugging that joins it */
 	ADMISSION_N_SUBJECTS
 };
 

@@ -54,7 +54,7 @@ static void keep_tolerant(void *ctx, const char *uid)
 
 static const char *subject_name(enum admission_subject s)
 {
-	static const char *const names[] = {"other", "pod", "binding", "node"};
+	static const char *const names[] = {"other", "pod", "binding", "node", "pod change"};
 
 	return names[s];
 }

@@ -149,6 +149,14 @@ static int judge(const char *node, const struct admission_rules *rules,
 		       why_not);
 }
 
+bool admission_pod_is_exempt(const json_t *request, const struct admission_rules *rules)
+{
+	const json_t *pod = json_object_get(request, "object");
+
+	return is_exempt(request, rules) ||
+	       is_mirror(request, pod, text_at(json_object_get(pod, "spec"), "nodeName"));
+}
+
 int admission_pod(const json_t *request, const struct admission_rules *rules,
 		  const struct admission_world *w, char ret_node[254], struct why *ret_why)
 {

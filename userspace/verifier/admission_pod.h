@@ -6,6 +6,7 @@
 #ifndef PLUMB_ADMISSION_POD_H
 #define PLUMB_ADMISSION_POD_H
 
+#include "image_checks.h"
 #include "node.h"
 #include "why.h"
 #include <jansson.h>
@@ -20,6 +21,9 @@ struct admission_rules { /* all borrowed */
 	bool startup_taint; /* a new Node must carry it */
 	const char *const *exempt; /* namespaces */
 	uint32_t n_exempt;
+	bool image_digests; /* images of pods must be named by digest */
+	struct image_checks *images; /* and signed, by what it knows; NULL: signatures are not asked for */
+	bool allow_unchecked; /* those of which nothing is known yet */
 };
 
 struct admission_world {
@@ -36,6 +40,8 @@ int admission_pod(const json_t *request, const struct admission_rules *rules,
 		  const struct admission_world *w, char ret_node[254], struct why *ret_why);
 int admission_pod_binding(const json_t *request, const struct admission_rules *rules,
 			  const struct admission_world *w, char ret_node[254], struct why *ret_why);
+/* Of a namespace that is exempt, or the mirror of what its own kubelet runs already. */
+bool admission_pod_is_exempt(const json_t *request, const struct admission_rules *rules);
 /* Does this list of tolerations cover all that we put on a quarantined node? */
 bool admission_pod_tolerates(const json_t *tolerations);
 
