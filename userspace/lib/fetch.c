@@ -363,8 +363,7 @@ int fetch_header(const struct fetch *f, const char *name, char *ret, size_t room
 {
 	struct curl_header *h = NULL;
 
-	if (!f->telling ||
-	    curl_easy_header(f->telling, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+	if (!f->telling || curl_easy_header(f->telling, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
 		return -ENOENT;
 	if (strlen(h->value) >= room)
 		return -E2BIG;
