@@ -233,6 +233,31 @@ int image_layout_parse(const void *data, size_t size, const char *architecture,
 	return r;
 }
 
+int image_layout_manifests(const void *data, size_t size, struct buf *ret, uint32_t *ret_n,
+			   struct why *ret_why)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	json_t *list, *item;
+	const char *digest;
+	size_t i;
+	int r = jsonl_parse(data, size, IMAGE_LAYOUT_MAX_SIZE, &o, ret_why);
+
+	if (r >= 0)
+		r = jsonl_get_array(o, "manifests", MAX_MANIFESTS, &list, ret_why);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	json_array_foreach (list, i, item) {
+		if (!json_is_object(item))
+			return why_set(ret_why, -EBADMSG, "\"manifests\" has what is no object");
+		r = get_digest(item, "digest", &digest, ret_why);
+		if (r < 0)
+			return r;
+		buf_put(ret, digest, strlen(digest) + 1);
+	}
+	*ret_n = (uint32_t)json_array_size(list);
+	return buf_status(ret);
+}
+
 const char *image_layout_layer(const struct image_layout *l, uint32_t i)
 {
 	const char *at = (const char *)l->layers.data;

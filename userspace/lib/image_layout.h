@@ -34,6 +34,8 @@ struct image_layout {
 /* architecture as in indexes ("amd64"); NULL: this machine's. -EBADMSG: none of those; -ENOENT: an index without an image for it. */
 int image_layout_parse(const void *data, size_t size, const char *architecture, struct image_layout *ret, struct why *ret_why);
 const char *image_layout_layer(const struct image_layout *l, uint32_t i);	/* borrowed */
+/* Digests of all manifests that an index has, whatever machines they are for, appended to ret: text NUL text NUL …; -EBADMSG: it is no index. */
+int image_layout_manifests(const void *data, size_t size, struct buf *ret, uint32_t *ret_n, struct why *ret_why);
 int image_layout_is_digest(const char *text);	/* 1: "sha256:" and 64 digits */
 
 #endif
