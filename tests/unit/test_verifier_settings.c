@@ -45,6 +45,8 @@ static void test_defaults(void **state)
 	assert_int_equal(s.silent_after, 180000);
 	assert_int_equal(s.max_per_address, 64);
 	assert_null(s.emulated_anchors);
+	assert_false(s.allow_unchecked);
+	assert_false(s.image_require_digest);
 	verifier_settings_done(&s);
 }
 
@@ -58,6 +60,9 @@ static void test_refused(void **state)
 	refused("--max-connections=1", "max-connections");
 	refused("--nonsense=1", "nonsense");
 	refused("--boot-pcrs=24", "boot_pcrs");
+	refused("--image-keys=/k.pem", "image_registries");
+	refused("--image-registries=r.example", "image_keys");
+	refused("--image-unchecked=maybe", "image_unchecked");
 	refused("--boot-pcrs=7-0", "boot_pcrs");
 	refused("--boot-pcrs=0-", "boot_pcrs");
 	refused("--boot-pcrs=a", "boot_pcrs");

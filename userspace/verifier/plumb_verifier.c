@@ -23,6 +23,7 @@
 #include "documents.h"
 #include "enrol.h"
 #include "gates.h"
+#include "image_service.h"
 #include "intake.h"
 #include "key_orders.h"
 #include "log.h"
@@ -49,6 +50,7 @@ struct rooms {
 	struct verifier_keys keys;
 	struct store store;
 	struct vlog *vlog;
+	struct image_service *images;
 	struct documents *documents;
 	struct contain *contain;
 	struct intake *intake;
@@ -235,6 +237,20 @@ static int open_ima_keys(const struct verifier_settings *s, struct rooms *o, str
 	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
 }
 
+static int open_images(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	const struct image_service_options i = {
+		.keys = (const char *const *)s->image_keys.items,
+		.n_keys = s->image_keys.n_items,
+		.ca_file = s->image_ca,
+		.registries = {.base = o->base,
+			       .registries = (const char *const *)s->image_registries.items,
+			       .n_registries = s->image_registries.n_items}};
+	int r = image_service_open(&o->v, &i, &o->images, ret_why);
+
+	return r == -ENOENT || r == -EKEYREJECTED ? -EINVAL : r; /* a file that an option names */
+}
+
 static int open_gates(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
 {
 	struct gates_options g = {
@@ -245,7 +261,10 @@ static int open_gates(const struct verifier_settings *s, struct rooms *o, struct
 			  .startup_taint = !s->allow_untainted,
 			  .dry_run = s->admission_dry_run,
 			  .exempt = o->exempt,
-			  .n_exempt = 1 + s->admission_exempt.n_items},
+			  .n_exempt = 1 + s->admission_exempt.n_items,
+			  .image_digests = s->image_require_digest,
+			  .images = o->v.images,
+			  .allow_unchecked = s->allow_unchecked},
 		.admission = {.listen = s->admission_listen,
 			      .cert_file = s->admission_cert,
 			      .key_file = s->admission_key,
@@ -284,6 +303,8 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 
 	if (r >= 0 && s->ima_keys.n_items > 0)
 		r = open_ima_keys(s, o, ret_why);
+	if (r >= 0 && s->image_keys.n_items > 0)
+		r = open_images(s, o, ret_why);
 	if (r >= 0)
 		r = open_contain(s, o, ret_why);
 	i.documents = o->documents;
@@ -319,6 +340,7 @@ static void close_rooms(struct rooms *o)
 	intake_free(o->intake);
 	contain_free(o->contain);
 	documents_free(o->documents);
+	image_service_free(o->images);
 	ima_sig_free(o->v.ima_sig);
 	if (o->vlog && vlog_sync(o->vlog) < 0)
 		log_error("log=unwritten next=\"what was not synced is lost\"");

@@ -62,6 +62,17 @@ static const struct conf_option options[] = {
 	       "namespaces whose pods go anywhere, as those of kube-system do"),
 	OPTION(admission_dry_run, CONF_BOOL, "false", 0, 0,
 	       "say what would be refused, and refuse nothing"),
+	OPTION(image_require_digest, CONF_BOOL, "false", 0, 0,
+	       "refuse pods whose images are named by a tag alone"),
+	OPTION(image_keys, CONF_LIST, NULL, 0, 0,
+	       "PEM files of public keys for cosign's signatures; pods are refused whose images "
+	       "none "
+	       "of them signed"),
+	OPTION(image_registries, CONF_LIST, NULL, 0, 0,
+	       "HOST[:PORT] of registries that are asked for signatures, and no others"),
+	OPTION(image_ca, CONF_STR, NULL, 0, 0, "PEM file of their CA; none: the system's"),
+	OPTION(image_unchecked, CONF_STR, "deny", 0, 0,
+	       "allow or deny images whose signature is not known yet, or could not be checked"),
 	OPTION(kube_deeds, CONF_LIST, NULL, 0, 0,
 	       "what is done to nodes there: taint unattested label annotation condition event "
 	       "cordon evict; none "
@@ -171,6 +182,7 @@ static int parse_gates(struct verifier_settings *s, struct why *ret_why)
 		{"admission_silent", s->admission_silent, "allow", "deny", &s->allow_silent},
 		{"admission_untainted", s->admission_untainted, "allow", "deny",
 		 &s->allow_untainted},
+		{"image_unchecked", s->image_unchecked, "allow", "deny", &s->allow_unchecked},
 		{"csr_bind", s->csr_bind, "csr", "manual", &s->bind_by_csr},
 		{"csr_renewal", s->csr_renewal, "chained", "shown", &s->chain_csrs},
 	};
@@ -179,6 +191,9 @@ static int parse_gates(struct verifier_settings *s, struct why *ret_why)
 	if (r >= 0 && !s->admission_cert != !s->admission_key)
 		r = why_set(ret_why, -EINVAL,
 			    "admission_cert and admission_key: one is nothing without the other");
+	if (r >= 0 && !s->image_keys.n_items != !s->image_registries.n_items)
+		r = why_set(ret_why, -EINVAL,
+			    "image_keys and image_registries: one is nothing without the other");
 	if (r >= 0 && s->csr_approve && !s->kube_server)
 		r = why_set(ret_why, -EINVAL, "csr_approve: kube_server says where requests are");
 	return r;

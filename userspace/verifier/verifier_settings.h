@@ -18,7 +18,9 @@ struct verifier_settings {
 	uint64_t silent_after, unconfirmed_after, leaving_limit, node_cert_life, pcr_index, max_connections, max_per_address;
 	char *admission_listen, *admission_cert, *admission_key, *admission_client_ca;
 	char *admission_unknown, *admission_degraded, *admission_silent, *admission_untainted;
-	struct conf_list admission_exempt;
+	struct conf_list admission_exempt, image_keys, image_registries;
+	char *image_ca, *image_unchecked;
+	bool image_require_digest, allow_unchecked;
 	bool admission_dry_run;
 	char *csr_token_file, *csr_bind, *csr_renewal;
 	bool csr_approve;
