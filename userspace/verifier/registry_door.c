@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry_door.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -11,8 +10,8 @@
 #include "cleanup.h"
 #include "digest.h"
 #include "fetch.h"
-#include "jsonl.h"
 #include "plumb/terms.h"
+#include "registry_challenge.h"
 
 #define CONNECT_MS 5000
 #define TOTAL_MS 15000
@@ -20,8 +19,6 @@
 #define SECRET "https://"
 #define BEARER "Authorization: Bearer "
 #define MAX_URL 4096
-#define MAX_TOKEN 8192
-#define MAX_CHALLENGE 1024
 #define MAX_REDIRECTS 3
 /* What manifests are called; a registry gives what it is asked for. */
 #define ACCEPT                                                   \
@@ -33,7 +30,8 @@
 struct registry_door {
 	struct registry_options o;
 	struct fetch *fetch;
-	char token[MAX_TOKEN], token_of[400]; /* the newest, and of which registry and repository */
+	char token[REGISTRY_CHALLENGE_MAX_TOKEN],
+		token_of[400]; /* the newest, and of which registry and repository */
 };
 
 struct get {
@@ -64,7 +62,7 @@ static int start(struct get *g,
 		 const char *url, size_t max, bool with_token)
 {
 	struct registry_door *d = g->d;
-	char name[400], header[sizeof(BEARER) + MAX_TOKEN];
+	char name[400], header[sizeof(BEARER) + REGISTRY_CHALLENGE_MAX_TOKEN];
 	struct fetch_request q = {.method = "GET",
 				  .url = url,
 				  .headers = {ACCEPT},
@@ -86,51 +84,6 @@ static int start(struct get *g,
 
 static void on_answer(void *ctx, int r, int status, const struct buf *body, const struct why *why);
 
-/* The value of name="value" in a challenge. */
-static int parameter(const char *challenge, const char *name, char *ret, size_t size)
-{
-	char mark[32];
-	const char *at, *to;
-
-	snprintf(mark, sizeof(mark), "%s=\"", name);
-	at = strcasestr(challenge, mark);
-	to = at ? strchr(at + strlen(mark), '"') : NULL;
-	if (!to || (at > challenge && at[-1] != ' ' && at[-1] != ','))
-		return -ENOENT;
-	at += strlen(mark);
-	if ((size_t)(to - at) >= size)
-		return -E2BIG;
-	memcpy(ret, at, (size_t)(to - at));
-	ret[to - at] = 0;
-	return 0;
-}
-
-static void escape(struct buf *b, const char *text)
-{
-	for (; *text; text++) {
-		if (isalnum((unsigned char)*text) || strchr("-._~", *text))
-			buf_put(b, text, 1);
-		else
-			buf_printf(b, "%%%02X", (unsigned char)*text);
-	}
-}
-
-static int read_token(const struct buf *body, char ret[MAX_TOKEN], struct why *ret_why)
-{
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	const char *text = NULL;
-	int r = jsonl_parse(body->data, body->size, MAX_TOKEN * 4, &o, ret_why);
-
-	if (r >= 0)
-		r = jsonl_get_str(o, "token", MAX_TOKEN - 1, &text, ret_why);
-	if (r == -ENOENT)
-		r = jsonl_get_str(o, "access_token", MAX_TOKEN - 1, &text, ret_why);
-	if (r < 0)
-		return r == -ENOMEM ? r : -EBADMSG;
-	snprintf(ret, MAX_TOKEN, "%s", text);
-	return 0;
-}
-
 static void on_token(void *ctx, int r, int status, const struct buf *body, const struct why *why)
 {
 	struct get *g = ctx;
@@ -140,7 +93,7 @@ static void on_token(void *ctx, int r, int status, const struct buf *body, const
 		r = why_set(&own, -EACCES, "%.100s gives no token: status %d", g->ref.registry,
 			    status);
 	if (r >= 0)
-		r = read_token(body, g->d->token, &own);
+		r = registry_challenge_token(body->data, body->size, g->d->token, &own);
 	if (r >= 0) {
 		name_of(g, g->d->token_of, sizeof(g->d->token_of));
 		r = start(g, on_answer, g->url, g->a.max, true);
@@ -155,29 +108,16 @@ static void on_token(void *ctx, int r, int status, const struct buf *body, const
 static int ask_token(struct get *g)
 {
 	CLEANUP(buf_done) struct buf url = {0};
-	char challenge[MAX_CHALLENGE], realm[MAX_CHALLENGE], service[256] = "", scope[320];
+	char challenge[REGISTRY_CHALLENGE_MAX];
 	int r = fetch_header(g->d->fetch, "WWW-Authenticate", challenge, sizeof(challenge));
 
-	if (r >= 0 && strncasecmp(challenge, "Bearer ", 7) != 0)
-		r = -EACCES;
 	if (r >= 0)
-		r = parameter(challenge, "realm", realm, sizeof(realm));
+		r = registry_challenge_url(challenge, g->ref.repository, g->plain, &url);
 	if (r < 0)
-		return -EACCES;
-	if (strncmp(realm, SECRET, strlen(SECRET)) != 0 &&
-	    (!g->plain || strncmp(realm, PLAIN, strlen(PLAIN)) != 0))
-		return -EACCES;
-	(void)parameter(challenge, "service", service, sizeof(service));
-	snprintf(scope, sizeof(scope), "repository:%s:pull", g->ref.repository);
-	buf_printf(&url, "%s%cservice=", realm, strchr(realm, '?') ? '&' : '?');
-	escape(&url, service);
-	buf_puts(&url, "&scope=");
-	escape(&url, scope);
-	if (buf_status(&url) < 0)
-		return buf_status(&url);
+		return r;
 	g->asked = true;
 	g->d->token[0] = 0;
-	return start(g, on_token, (char *)url.data, MAX_TOKEN * 4, false);
+	return start(g, on_token, (char *)url.data, REGISTRY_CHALLENGE_MAX_DOCUMENT, false);
 }
 
 static int follow(struct get *g)
