@@ -56,10 +56,11 @@ static void tell_counts(const struct admission_desk *d)
 
 	admission_desk_counts(d, &c);
 	log_notice("admission=ended pods=%" PRIu64 " bindings=%" PRIu64 " nodes=%" PRIu64
-		   " others=%" PRIu64 " refused=%" PRIu64 " would_be_refused=%" PRIu64
-		   " broken=%" PRIu64,
+		   " pod_changes=%" PRIu64 " others=%" PRIu64 " refused=%" PRIu64
+		   " would_be_refused=%" PRIu64 " broken=%" PRIu64,
 		   c.asked[ADMISSION_POD], c.asked[ADMISSION_BINDING], c.asked[ADMISSION_NODE],
-		   c.asked[ADMISSION_OTHER], c.refused, c.would_refuse, c.broken);
+		   c.asked[ADMISSION_POD_CHANGE], c.asked[ADMISSION_OTHER], c.refused,
+		   c.would_refuse, c.broken);
 }
 
 struct gates *gates_free(struct gates *g)
