@@ -51,6 +51,8 @@ static void test_bad(void **state)
 		"a//b",
 		"r.example/../b",
 		"r.example/a/..",
+		"r.example/.a/b",
+		"r.example/a/-b",
 		"r.example/a b",
 		"r.example/A",
 		"A",

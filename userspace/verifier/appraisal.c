@@ -107,8 +107,7 @@ static int on_item(void *ctx, const struct appraise_drift_item *i)
 	/* What an unsigned provisional says of itself proves nothing: only drift is worth a case. */
 	if (i->finding && !a->cases.bound)
 		return 0;
-	if (a->cases.bound)
-		image_desk_item(a->images, a->state.boot, i);
+	image_desk_item(a->images, a->state.boot, i); /* kept only with lines that are */
 	a->item_error = cases_item(&a->cases, i);
 	return a->item_error;
 }
