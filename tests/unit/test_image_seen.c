@@ -68,7 +68,8 @@ static void test_counts(void **state)
 	assert_int_equal(image_seen_write(s, &b), 0);
 	assert_int_equal(image_seen_parse(b.data, b.size, again, &why), 0);
 	assert_memory_equal(s, again, sizeof(*s));
-	image_seen_judge(again, NULL);
+	assert_int_equal(image_seen_judge(again, NULL), 1);
+	assert_int_equal(image_seen_judge(again, NULL), 0);
 	assert_false(again->images[0].listed);
 	/* What ran before the reboot runs no more. */
 	assert_int_equal(add(s, NEXT, "container:unknown", NULL, 8), 1);

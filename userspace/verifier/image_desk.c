@@ -14,7 +14,8 @@
 struct image_desk {
 	const struct verifier *v;
 	const struct store_node *row;
-	struct image_seen was, seen;
+	struct image_seen seen;
+	bool changed;
 };
 
 static void name_of(const struct store_node *n, char ret[96])
@@ -40,7 +41,7 @@ static int load(const struct verifier *v, const struct store_node *row, struct i
 int image_desk_open(const struct verifier *v, const struct store_node *row, struct image_desk **ret)
 {
 	struct image_desk *d = malloc(sizeof(*d));
-	int r = d ? load(v, row, &d->was) : -ENOMEM;
+	int r = d ? load(v, row, &d->seen) : -ENOMEM;
 
 	if (r < 0) {
 		free(d);
@@ -48,7 +49,7 @@ int image_desk_open(const struct verifier *v, const struct store_node *row, stru
 	}
 	d->v = v;
 	d->row = row;
-	d->seen = d->was;
+	d->changed = false;
 	*ret = d;
 	return 0;
 }
@@ -60,7 +61,8 @@ void image_desk_free(struct image_desk *d)
 
 void image_desk_item(struct image_desk *d, const char *boot, const struct appraise_drift_item *i)
 {
-	(void)image_seen_add(&d->seen, boot, i);
+	if (image_seen_add(&d->seen, boot, i) > 0)
+		d->changed = true;
 }
 
 int image_desk_keep(struct image_desk *d, const struct baseline *b)
@@ -69,8 +71,7 @@ int image_desk_keep(struct image_desk *d, const struct baseline *b)
 	char name[96];
 	int r;
 
-	image_seen_judge(&d->seen, b);
-	if (memcmp(&d->seen, &d->was, sizeof(d->seen)) == 0)
+	if (image_seen_judge(&d->seen, b) == 0 && !d->changed)
 		return 0;
 	r = image_seen_write(&d->seen, &out);
 	if (r < 0)

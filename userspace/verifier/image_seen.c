@@ -64,14 +64,21 @@ int image_seen_add(struct image_seen *s, const char *boot, const struct appraise
 	return 1;
 }
 
-void image_seen_judge(struct image_seen *s, const struct baseline *b)
+int image_seen_judge(struct image_seen *s, const struct baseline *b)
 {
 	char scope[sizeof(SCOPE) + IMAGE_LAYOUT_DIGEST_SIZE];
+	int changed = 0;
 
 	for (uint32_t i = 0; i < s->n; i++) {
+		bool listed;
+
 		snprintf(scope, sizeof(scope), SCOPE "%s", s->images[i].digest);
-		s->images[i].listed = b && baseline_has_scope(b, scope);
+		listed = b && baseline_has_scope(b, scope);
+		if (listed != s->images[i].listed)
+			changed = 1;
+		s->images[i].listed = listed;
 	}
+	return changed;
 }
 
 int image_seen_write(const struct image_seen *s, struct buf *ret)

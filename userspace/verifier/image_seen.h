@@ -33,7 +33,7 @@ struct image_seen {
 
 /* Of one line in that boot; another boot begins anew. Items that are no exec in a container are passed over. 1: it changed, 0: not. */
 int image_seen_add(struct image_seen *s, const char *boot, const struct appraise_drift_item *i);
-void image_seen_judge(struct image_seen *s, const struct baseline *b);	/* NULL: none */
+int image_seen_judge(struct image_seen *s, const struct baseline *b);	/* NULL: none. 1: it changed, 0: not */
 int image_seen_write(const struct image_seen *s, struct buf *ret);	/* appends */
 int image_seen_parse(const void *data, size_t size, struct image_seen *ret, struct why *ret_why);	/* -EBADMSG */
 
