@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "image_checks.h"
@@ -143,11 +145,53 @@ static void test_store(void **state)
 	buf_done(&b);
 }
 
+/* As the webhook's thread does while the loop grants wishes. */
+static void *ask_often(void *ctx)
+{
+	struct image_checks *c = ctx;
+	struct image_check k;
+	char name[80];
+
+	for (unsigned int i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "sha256:%064x", i % 500);
+		if (image_checks_find(c, name, &k) < 0)
+			(void)image_checks_wish(c, name);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct image_checks *c = NULL;
+	char name[IMAGE_CHECKS_MAX_NAME];
+	unsigned int n = 0;
+	pthread_t other;
+
+	(void)state;
+	assert_int_equal(image_checks_open(NULL, 0, &c), 0);
+	assert_int_equal(pthread_create(&other, NULL, ask_often, c), 0);
+	for (unsigned int i = 0; i < 100000 && n < 500; i++) {
+		struct image_check k = {.state = IMAGE_CHECK_UNSIGNED};
+
+		if (image_checks_take(c, name) < 0) {
+			sched_yield();
+			continue;
+		}
+		n++;
+		snprintf(k.image, sizeof(k.image), "%.71s", name);
+		assert_int_equal(image_checks_put(c, &k), 0);
+	}
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_in_range(n, 1, 500);
+	image_checks_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_put), cmocka_unit_test(test_bound),
 					   cmocka_unit_test(test_wishes),
-					   cmocka_unit_test(test_store)};
+					   cmocka_unit_test(test_store),
+					   cmocka_unit_test(test_threads)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

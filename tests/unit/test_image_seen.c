@@ -11,10 +11,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "digest.h"
+#include "fsio.h"
 #include "image_seen.h"
+#include "jsonl.h"
+#include "plumb/wire.h"
 
 #define A "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define BOOT "11111111-1111-1111-1111-111111111111"
 #define NEXT "22222222-2222-2222-2222-222222222222"
 
@@ -113,9 +119,61 @@ static void test_bound(void **state)
 	free(s);
 }
 
+/* One whose scopes are of the host and of image A. */
+static struct baseline *baseline_of(void)
+{
+	static const char entry[] = "{\"s\":\"host\",\"k\":\"file:/a\",\"x\":\"y\"}\n";
+	char path[] = "/tmp/test-image-seen-XXXXXX", hex[DIGEST_HEX_SIZE], header[512];
+	struct baseline *b = NULL;
+	struct buf file = {0};
+	struct why why = {""};
+	struct digest d;
+	struct jsonl j;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(digest_sha256(entry, strlen(entry), &d), 0);
+	digest_hex(&d, hex);
+	snprintf(header, sizeof(header),
+		 "{\"v\":1,\"name\":\"b\",\"version\":1,\"created\":\"2026-11-24T00:00:00."
+		 "000000000Z\",\"count\":1,\"sha256\":\"%s\",\"scopes\":[\"host\",\"image:" A
+		 "\"],\"closed\":[]}",
+		 hex);
+	jsonl_begin(&j, &file);
+	jsonl_base64(&j, "payload", header, strlen(header));
+	jsonl_str(&j, "payloadType", WIRE_DSSE_BASELINE);
+	jsonl_array(&j, "signatures");
+	jsonl_close(&j);
+	jsonl_end(&j);
+	buf_printf(&file, "\n%s", entry);
+	assert_int_equal(write(fd, file.data, file.size), file.size);
+	close(fd);
+	assert_int_equal(baseline_open(fsio_system(), path, NULL, 0, 0, &b, &why), 0);
+	unlink(path);
+	buf_done(&file);
+	return b;
+}
+
+static void test_baseline(void **state)
+{
+	struct image_seen *s = calloc(1, sizeof(*s));
+	struct baseline *b = baseline_of();
+
+	(void)state;
+	assert_int_equal(add(s, BOOT, "image:" A, "image", 1), 1);
+	assert_int_equal(add(s, BOOT, "image:" B, "image", 1), 1);
+	assert_int_equal(image_seen_judge(s, b), 1);
+	assert_true(s->images[0].listed);
+	assert_false(s->images[1].listed);
+	assert_int_equal(image_seen_judge(s, b), 0);
+	baseline_free(b);
+	free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts),
+					   cmocka_unit_test(test_baseline),
 					   cmocka_unit_test(test_bound)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
