@@ -37,7 +37,7 @@ struct place {
 	struct sign_key *key, *other;
 	struct thing things[MAX_THINGS];
 	uint32_t n, asked, tokens;
-	bool wants_token, redirects, leaked;
+	bool wants_token, redirects, leaked, slow;
 	char registry[64], plain[80];
 	const char *list[1];
 };
@@ -63,6 +63,7 @@ static void on_request(void *ctx, const struct fake_http_request *q, struct fake
 	char header[256], text[1024];
 
 	p->asked++;
+	p->v.boot_ns += p->slow ? 21ull * VERIFIER_FIXTURE_S : 0;
 	if (strncmp(q->path, "/token?", 7) == 0) {
 		p->tokens++;
 		assert_string_equal(q->path,
@@ -406,6 +407,26 @@ static void test_token_and_redirect(void **state)
 	assert_false(p->leaked);
 }
 
+/* It is given up; but not what was found by then. */
+static void test_slow(void **state)
+{
+	struct place *p = *state;
+	char child[IMAGE_LAYOUT_DIGEST_SIZE], index[IMAGE_LAYOUT_DIGEST_SIZE], text[512];
+	struct image_check k;
+
+	p->slow = true;
+	put_image(p, child);
+	assert_int_equal(ask(p, child, &k), IMAGE_CHECK_FAILED);
+	assert_non_null(strstr(k.why, "took too long"));
+	assert_int_equal(p->asked, 3);
+	snprintf(text, sizeof(text), "{\"manifests\":[{\"digest\":\"%s\"}]}", child);
+	put_by_digest(p, "manifests", text, index);
+	sign_by_tag(p, p->key, index);
+	assert_int_equal(ask(p, index, &k), IMAGE_CHECK_SIGNED);
+	assert_int_equal(state_of(p, child), IMAGE_CHECK_SIGNED);
+	assert_int_equal(state_of(p, CONFIG), IMAGE_CHECK_UNKNOWN);
+}
+
 /* Whoever makes a pod does not choose whom the verifier talks to. */
 static void test_stranger(void **state)
 {
@@ -447,6 +468,7 @@ int main(void)
 		CASE(test_other_image),	  CASE(test_could_not),
 		CASE(test_index),	  CASE(test_token_and_redirect),
 		CASE(test_stranger),	  CASE(test_cancelled),
+		CASE(test_slow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 
 #define KIND "image_checks"
 #define NAME "signed"
-#define MAX_CHILDREN 256u
+#define MAX_JOB_NS (60ull * 1000000000)
 
 struct job {
 	struct image_fetch *f;
@@ -25,6 +25,8 @@ struct job {
 	uint32_t n_covered;
 	struct cosign_list list, bundles; /* list: payloads, then manifests of bundles */
 	uint32_t at;
+	uint64_t began_ns; /* since boot */
+	const struct sign_key *key; /* who signed; NULL: nobody was found yet */
 	struct why doubt; /* the first thing that could not be had; "": none */
 };
 
@@ -139,10 +141,18 @@ static bool get(struct job *j, const char *kind, const char *what, size_t max,
 	const struct registry_ask a = {
 		.ref = &j->ref, .kind = kind, .what = what, .max = max, .done = done, .ctx = j};
 	struct why why = {""};
-	int r = j->f->closing ? -ECANCELED : registry_door_get(j->f->door, &a, &why);
+	bool late = clock_boot_ns(j->f->v->clock) - j->began_ns > MAX_JOB_NS;
+	int r = j->f->closing ? -ECANCELED : 0;
+
+	/* An image with no end of documents must not keep others waiting. */
+	if (r >= 0)
+		r = late ? why_set(&why, -ETIMEDOUT, "%.100s: its documents took too long",
+				   j->ref.registry)
+			 : registry_door_get(j->f->door, &a, &why);
 
 	if (r < 0)
-		end(j, IMAGE_CHECK_FAILED, NULL, why.text[0] ? why.text : strerror(-r));
+		end(j, j->key ? IMAGE_CHECK_SIGNED : IMAGE_CHECK_FAILED, j->key,
+		    why.text[0] ? why.text : strerror(-r));
 	return r >= 0;
 }
 
@@ -174,7 +184,8 @@ static void on_bundle(void *ctx, int r, const struct buf *body, const struct why
 	if (r >= 0)
 		r = cosign_check_bundle(body->data, body->size, j->ref.digest, keys, n, &key, &own);
 	if (r >= 0) {
-		end(j, IMAGE_CHECK_SIGNED, keys[key], "");
+		j->key = keys[key];
+		next_child(j);
 		return;
 	}
 	if (r != -EKEYREJECTED)
@@ -250,7 +261,8 @@ static void on_payload(void *ctx, int r, const struct buf *body, const struct wh
 		r = cosign_check_payload(body->data, body->size, &j->list.items[j->at],
 					 j->ref.digest, keys, n, &key, &own);
 	if (r >= 0) {
-		end(j, IMAGE_CHECK_SIGNED, keys[key], "");
+		j->key = keys[key];
+		next_child(j);
 		return;
 	}
 	if (r != -EKEYREJECTED)
@@ -293,14 +305,13 @@ static void on_child(void *ctx, int r, const struct buf *body, const struct why 
 	next_child(j);
 }
 
+/* Once it is signed: what else that is a signature of. */
 static void next_child(struct job *j)
 {
 	const char *at = (const char *)j->children.data;
-	char tag[COSIGN_TAG_SIZE];
 
 	if (j->child == j->n_children) {
-		if (cosign_tag(j->ref.digest, ".sig", tag) >= 0)
-			get(j, "manifests", tag, IMAGE_LAYOUT_MAX_SIZE, on_tag);
+		end(j, IMAGE_CHECK_SIGNED, j->key, "");
 		return;
 	}
 	for (uint32_t i = 0; i < j->child; i++)
@@ -313,6 +324,7 @@ static void next_child(struct job *j)
 static void on_image(void *ctx, int r, const struct buf *body, const struct why *why)
 {
 	struct job *j = ctx;
+	char tag[COSIGN_TAG_SIZE];
 	struct why none;
 
 	if (r < 0) {
@@ -325,7 +337,8 @@ static void on_image(void *ctx, int r, const struct buf *body, const struct why 
 		j->n_children = 0;
 		cover_config(j, body);
 	}
-	next_child(j);
+	if (cosign_tag(j->ref.digest, ".sig", tag) >= 0)
+		get(j, "manifests", tag, IMAGE_LAYOUT_MAX_SIZE, on_tag);
 }
 
 static bool is_due(const struct image_fetch *f, const struct image_ref *ref)
@@ -352,6 +365,7 @@ static int begin(struct image_fetch *f, const struct image_ref *ref)
 		return -ENOMEM;
 	}
 	j->f = f;
+	j->began_ns = clock_boot_ns(f->v->clock);
 	j->ref = *ref;
 	j->next = f->jobs;
 	f->jobs = j;
