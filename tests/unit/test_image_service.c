@@ -28,6 +28,7 @@ struct place {
 	struct fake_http *http;
 	struct bound_nodes *nodes;
 	struct sign_key *key;
+	const char *registries[1];
 	char image[IMAGE_LAYOUT_DIGEST_SIZE], payload[512], manifest[2048], file[128], registry[80];
 };
 
@@ -97,6 +98,7 @@ static int set_up(void **state)
 	p->base = event_base_new();
 	p->http = fake_http_open(p->base, NULL, NULL, on_request, p);
 	snprintf(p->registry, sizeof(p->registry), "http://127.0.0.1:%d", fake_http_port(p->http));
+	p->registries[0] = p->registry;
 	assert_int_equal(sign_key_generate(SIGN_P256, &p->key), 0);
 	assert_int_equal(sign_key_public_pem(p->key, &pem), 0);
 	snprintf(p->file, sizeof(p->file), "%s/key.pem", p->v.dir);
@@ -124,12 +126,12 @@ static int tear_down(void **state)
 static int start(struct place *p, const char *file, const char *ca, struct image_service **ret,
 		 struct why *why)
 {
-	const char *const keys[] = {file}, *const registries[] = {p->registry};
+	const char *const keys[] = {file};
 	const struct image_service_options o = {
 		.keys = keys,
 		.n_keys = 1,
 		.ca_file = ca,
-		.registries = {.base = p->base, .registries = registries, .n_registries = 1}};
+		.registries = {.base = p->base, .registries = p->registries, .n_registries = 1}};
 
 	return image_service_open(&p->v.v, &o, ret, why);
 }

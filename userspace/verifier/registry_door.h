@@ -16,7 +16,7 @@
 
 struct registry_door;
 
-struct registry_options {	/* texts are borrowed */
+struct registry_options {	/* all borrowed, ca_pem but until it is open */
 	struct event_base *base;
 	const char *const *registries;	/* "host" or "host:port"; with "http://" before it: in the clear */
 	uint32_t n_registries;
