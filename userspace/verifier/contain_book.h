@@ -35,7 +35,7 @@ struct contain_entry {
 	uint32_t events;		/* sent of late */
 	uint64_t events_ns;
 	uint64_t asked_ns;		/* boot time of the last round of that */
-	bool forced;			/* what had not left was deleted */
+	bool over, cleared;		/* that its time to leave is over was told; with force: what had not left was deleted, all of it */
 	uint32_t want_label, want_verdict, want_condition;	/* hashes of what is shown there; 0: nothing */
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kube_pods.h"
 #include "log.h"
 
 #define SECOND 1000000000ull
@@ -13,6 +14,7 @@ struct deeds_drain {
 	struct deeds_drain_options o;
 	struct kube_evict *evict;
 	char id[65]; /* of the node at hand; "": none */
+	bool force; /* that round deletes */
 };
 
 static bool is_draining(const struct contain_entry *e)
@@ -31,15 +33,19 @@ static void on_round(void *ctx, int r, const struct kube_evict_round *round, con
 	if (r == -ECANCELED || !e || !is_draining(e))
 		return;
 	if (r < 0) {
-		log_warning("node=%s kube_name=%s evicted=no error=\"%s\" next=\"again in %d s, "
-			    "until its time is over\"",
-			    e->id, e->kube_name, why->text, DEEDS_DRAIN_S);
+		log_warning("node=%s kube_name=%s evicted=no error=\"%s\" next=\"again in %d s%s\"",
+			    e->id, e->kube_name, why->text, DEEDS_DRAIN_S,
+			    d->force ? "" : ", until its time is over");
 		return;
 	}
 	if (round->asked + round->kept > 0)
 		log_info("node=%s kube_name=%s evicted=%u kept=%u%s%s", e->id, e->kube_name,
 			 round->asked, round->kept, round->kept ? " why=" : "",
 			 round->kept ? why->text : "");
+	if (d->force) {
+		e->cleared = round->kept == 0 && round->asked < KUBE_PODS_MAX;
+		return;
+	}
 	/* None was left that could have been asked: its time is over now. */
 	if (round->asked + round->kept == 0 && e->drain_until_ns > now) {
 		e->drain_until_ns = now;
@@ -49,8 +55,7 @@ static void on_round(void *ctx, int r, const struct kube_evict_round *round, con
 	}
 }
 
-/* 1: a round began. */
-static int begin(struct deeds_drain *d, struct contain_entry *e, bool force)
+static void begin(struct deeds_drain *d, struct contain_entry *e, bool force)
 {
 	struct why why = {""};
 	int r = kube_evict_start(d->evict, e->kube_name, force, on_round, d, &why);
@@ -58,10 +63,21 @@ static int begin(struct deeds_drain *d, struct contain_entry *e, bool force)
 	if (r < 0) {
 		log_warning("node=%s kube_name=%s evicted=no error=\"%s\"", e->id, e->kube_name,
 			    why.text);
-		return 0;
+		return;
 	}
+	d->force = force;
 	memcpy(d->id, e->id, sizeof(d->id));
-	return 1;
+}
+
+/* NoExecute's turn comes once; what tolerates that is deleted, if it is to be, until all of it was. */
+static bool wants_round(struct deeds_drain *d, struct contain_entry *e, bool over)
+{
+	if (over && !e->over) {
+		e->over = true;
+		e->asked_ns = 0;
+		d->o.over(d->o.ctx, e);
+	}
+	return !over || (d->o.force && !e->cleared);
 }
 
 void deeds_drain_tick(struct deeds_drain *d)
@@ -74,24 +90,14 @@ void deeds_drain_tick(struct deeds_drain *d)
 
 		if (!is_draining(e)) {
 			e->asked_ns = 0;
-			e->forced = false;
+			e->over = e->cleared = false;
 			continue;
 		}
-		if (over && !e->forced) {
-			/* Once: NoExecute is its turn, and what tolerates that is deleted if it is to be. */
-			e->forced = true;
-			d->o.over(d->o.ctx, e);
-			if (d->o.force && !d->id[0])
-				begin(d, e, true);
-			else if (d->o.force)
-				e->forced = false;
-			continue;
-		}
-		if (over || d->id[0] ||
+		if (!wants_round(d, e, over) || d->id[0] ||
 		    (e->asked_ns && boot < e->asked_ns + DEEDS_DRAIN_S * SECOND))
 			continue;
 		e->asked_ns = boot;
-		begin(d, e, false);
+		begin(d, e, over);
 	}
 }
 
