@@ -15,6 +15,7 @@
 struct connection {
 	struct fake_http *h;
 	struct bufferevent *bev;
+	bool stream;
 	struct connection *next;
 };
 
@@ -74,6 +75,7 @@ static void serve(struct connection *c, char *head, const char *body, size_t siz
 	}
 	bufferevent_write(c->bev, a.bytes.data, a.bytes.size);
 	buf_done(&a.bytes);
+	c->stream = a.stream;
 	if (!a.close)
 		return;
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
@@ -207,6 +209,35 @@ void fake_http_say(struct fake_http_answer *a, int status, const char *body)
 {
 	buf_printf(&a->bytes, "HTTP/1.1 %d Word\r\nContent-Length: %zu\r\n\r\n%s", status,
 		   strlen(body), body);
+}
+
+void fake_http_stream(struct fake_http_answer *a)
+{
+	buf_printf(&a->bytes, "HTTP/1.1 200 Word\r\nTransfer-Encoding: chunked\r\n\r\n");
+	a->stream = true;
+}
+
+unsigned int fake_http_push(struct fake_http *h, const char *text)
+{
+	unsigned int n = 0;
+
+	for (struct connection *c = h->connections; c; c = c->next) {
+		if (!c->stream)
+			continue;
+		evbuffer_add_printf(bufferevent_get_output(c->bev), "%zx\r\n%s\r\n", strlen(text),
+				    text);
+		n++;
+	}
+	return n;
+}
+
+void fake_http_end(struct fake_http *h)
+{
+	for (struct connection *c = h->connections; c; c = c->next) {
+		if (c->stream)
+			evbuffer_add_printf(bufferevent_get_output(c->bev), "0\r\n\r\n");
+		c->stream = false;
+	}
 }
 
 const char *fake_http_header(const struct fake_http_request *q, const char *name, char *ret,

@@ -23,6 +23,7 @@ struct fake_http_answer {
 	struct buf bytes;	/* appended by the callback; fake_http_say() writes a whole one */
 	bool close;		/* once they are sent */
 	bool silent;		/* nothing is sent, the connection stays */
+	bool stream;		/* the answer goes on: fake_http_push(), until fake_http_end() */
 };
 
 typedef void fake_http_fn(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a);
@@ -36,6 +37,10 @@ void fake_http_drop(struct fake_http *h);		/* connections alone: a server that f
 int fake_http_port(const struct fake_http *h);
 unsigned int fake_http_connections(const struct fake_http *h);	/* taken so far */
 void fake_http_say(struct fake_http_answer *a, int status, const char *body);
+/* The head of an answer that goes on in chunks. */
+void fake_http_stream(struct fake_http_answer *a);
+unsigned int fake_http_push(struct fake_http *h, const char *text);	/* to all that go on; how many */
+void fake_http_end(struct fake_http *h);				/* of all of them, as it should be */
 /* The value of a header, or NULL. Copied. */
 const char *fake_http_header(const struct fake_http_request *q, const char *name, char *ret, size_t room);
 

@@ -35,24 +35,62 @@ static struct fake_http *api;
 static struct sign_key *key, *other;
 static struct csr_desk_options options;
 
-/* The API: objects that stay as they are put until they are approved. */
+/*
+ * The API: objects that stay as they are put until they are approved. A list, and a watch that goes on, as the real one's: what is asked for
+ * later comes as an event.
+ */
 static struct buf objects[8];
 static bool approved[8];
-static uint32_t n_objects, n_lists;
-static int fail_status;
+static uint32_t n_objects, n_lists, n_watches, n_patches;
+static uint64_t n_told; /* objects that it named */
+static int fail_status, fail_patch, fail_watch;
+static bool mute; /* the watch says nothing */
 static struct buf last_patch;
+static char watch_path[512];
 
 static void say_list(struct fake_http_answer *a)
 {
 	struct buf b = {0};
 
-	buf_puts(&b, "{\"kind\":\"CertificateSigningRequestList\",\"items\":[");
-	for (uint32_t i = 0, n = 0; i < n_objects; i++)
-		if (!approved[i])
-			buf_printf(&b, "%s%s", n++ ? "," : "", (char *)objects[i].data);
+	buf_puts(&b, "{\"kind\":\"CertificateSigningRequestList\",\"metadata\":{"
+		     "\"resourceVersion\":\"307\"},\"items\":[");
+	for (uint32_t i = 0, n = 0; i < n_objects; i++) {
+		if (approved[i])
+			continue;
+		buf_printf(&b, "%s%s", n++ ? "," : "", (char *)objects[i].data);
+		n_told++;
+	}
 	buf_puts(&b, "]}");
 	fake_http_say(a, 200, (char *)b.data);
 	buf_done(&b);
+}
+
+/* To the watch, if there is one. */
+static void push(const char *type, uint32_t i)
+{
+	struct buf b = {0};
+
+	if (mute)
+		return;
+	buf_printf(&b, "{\"type\":\"%s\",\"object\":%s}\n", type, (char *)objects[i].data);
+	n_told += fake_http_push(api, (char *)b.data);
+	buf_done(&b);
+}
+
+static void say_get(const struct fake_http_request *q, struct fake_http_answer *a)
+{
+	assert_non_null(strstr(q->path, "kube-apiserver-client-kubelet"));
+	if (!strstr(q->path, "watch=1")) {
+		n_lists++;
+		say_list(a);
+		return;
+	}
+	n_watches++;
+	snprintf(watch_path, sizeof(watch_path), "%s", q->path);
+	if (fail_watch == 0)
+		fake_http_stream(a);
+	else
+		fake_http_say(a, fail_watch, "{}");
 }
 
 static void on_request(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a)
@@ -67,14 +105,17 @@ static void on_request(void *ctx, const struct fake_http_request *q, struct fake
 		return;
 	}
 	if (strcmp(q->method, "GET") == 0) {
-		assert_non_null(strstr(q->path, "kube-apiserver-client-kubelet"));
-		n_lists++;
-		say_list(a);
+		say_get(q, a);
 		return;
 	}
 	assert_string_equal(q->method, "PATCH");
 	assert_non_null(name);
 	assert_int_equal(sscanf(name, "certificatesigningrequests/csr-%u/approval", &i), 1);
+	n_patches++;
+	if (fail_patch) {
+		fake_http_say(a, fail_patch, "{}");
+		return;
+	}
 	assert_true(i < n_objects && !approved[i]);
 	approved[i] = true;
 	buf_clear(&last_patch);
@@ -90,8 +131,9 @@ static int setup(void **state)
 	assert_int_equal(sign_key_generate(SIGN_P256, &other), 0);
 	assert_int_equal(bound_nodes_open(&f.store, &nodes), 0);
 	api = fake_http_open(f.base, NULL, NULL, on_request, NULL);
-	n_objects = n_lists = 0;
-	fail_status = 0;
+	n_objects = n_lists = n_watches = n_patches = 0;
+	n_told = 0;
+	fail_status = fail_patch = fail_watch = 0;
 	memset(approved, 0, sizeof(approved));
 	options = (struct csr_desk_options){
 		.v = &f.v, .contain = f.contain, .nodes = nodes, .chained = true, .look_ms = 5};
@@ -121,21 +163,38 @@ static void turn(void)
 	event_base_loop(f.base, EVLOOP_ONCE);
 }
 
-/* Until every request was looked at three times more. */
-static void looks(void)
+static void open_desk(void)
 {
-	uint32_t until = n_lists + 3;
 	static char url[64];
 	struct why why = {""};
 
-	if (!desk) {
-		snprintf(url, sizeof(url), "http://127.0.0.1:%d", fake_http_port(api));
-		options.kube = (struct kube_options){.base = f.base, .server = url};
-		assert_int_equal(csr_desk_open(&options, &desk, &why), 0);
-	}
-	for (int i = 0; i < 20000 && n_lists < until; i++)
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d", fake_http_port(api));
+	options.kube = (struct kube_options){.base = f.base, .server = url};
+	assert_int_equal(csr_desk_open(&options, &desk, &why), 0);
+}
+
+static struct csr_counts counts(void)
+{
+	struct csr_counts n;
+
+	csr_desk_counts(desk, &n);
+	return n;
+}
+
+/* Until all that the API named is there, and every request was looked at three times more. */
+static void looks(void)
+{
+	uint64_t until;
+
+	if (!desk)
+		open_desk();
+	for (int i = 0; i < 20000 && (n_watches == 0 || counts().told < n_told); i++)
 		turn();
-	assert_true(n_lists >= until);
+	assert_true(n_watches > 0 && counts().told == n_told);
+	until = counts().looks + 3;
+	for (int i = 0; i < 20000 && counts().looks < until; i++)
+		turn();
+	assert_true(counts().looks >= until);
 }
 
 static void put_node(const char *id, const char *name, enum plumb_appraisal appraisal,
@@ -216,6 +275,7 @@ static uint32_t ask(const char *node, const struct sign_key *k, bool renews)
 			   renews ? "[\"system:nodes\"]" : BOOT_GROUPS, USAGES, "",
 			   &objects[n_objects]);
 	buf_done(&pem);
+	push("ADDED", n_objects);
 	return n_objects++;
 }
 
@@ -375,29 +435,147 @@ static void test_renewals_shown(void **state)
 	assert_true(approved[two]);
 }
 
+/* The watch's end, cleanly or not. A new one goes on from the last word; what came meanwhile comes. */
+static void until_watches(uint32_t n)
+{
+	for (int i = 0; i < 20000 && n_watches < n; i++)
+		turn();
+	assert_true(n_watches >= n);
+}
+
 static void test_api_away(void **state)
 {
-	struct csr_counts n;
+	uint32_t one, two;
+
+	(void)state;
+	good_node(ID_A, "n1");
+	show(ID_A, key, 42);
+	looks();
+	fail_patch = 503;
+	one = ask("n1", key, false);
+	looks();
+	assert_false(approved[one]);
+	assert_true(n_patches > 0);
+	fail_patch = 0;
+	looks();
+	assert_true(approved[one]);
+	/* It was written once that it is approved. */
+	assert_int_equal(api_fixture_log_has(&f, "\"approve_csr\""), 1);
+	assert_int_equal(counts().approved, 1);
+	/* It went away altogether: what is asked meanwhile is in what it tells then. */
+	fail_status = 503;
+	fake_http_drop(api);
+	for (int i = 0; i < 100; i++)
+		turn();
+	show(ID_A, other, 43);
+	two = ask("n1", other, false);
+	assert_false(approved[two]);
+	fail_status = 0;
+	until_watches(2);
+	/* The watch goes on from its last word, and the server tells what came after it. */
+	push("ADDED", two);
+	looks();
+	assert_true(approved[two]);
+	assert_int_equal(n_lists, 1);
+}
+
+/* Nothing is asked of the API while nothing happens. */
+static void test_quiet(void **state)
+{
+	(void)state;
+	good_node(ID_A, "n1");
+	ask("n1", key, false);
+	looks();
+	looks();
+	assert_int_equal(n_lists, 1);
+	assert_int_equal(n_watches, 1);
+	assert_int_equal(n_patches, 0);
+	assert_non_null(strstr(watch_path, "fieldSelector=spec.signerName%3Dkubernetes.io%2F"));
+	assert_non_null(strstr(watch_path, "resourceVersion=307"));
+	fake_http_end(api);
+	until_watches(2);
+	assert_int_equal(n_lists, 1);
+}
+
+static void test_too_old(void **state)
+{
+	uint32_t one, two;
+
+	(void)state;
+	good_node(ID_A, "n1");
+	show(ID_A, key, 42);
+	one = ask("n1", other, false);
+	looks();
+	/* Its memory is too short: a list, which has what came meanwhile, and not what is gone. */
+	mute = true;
+	two = ask("n1", key, false);
+	mute = false;
+	approved[one] = true;
+	fake_http_push(api,
+		       "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"message\":\"too old\"}}\n");
+	for (int i = 0; i < 20000 && n_lists < 2; i++)
+		turn();
+	assert_int_equal(n_lists, 2);
+	until_watches(2);
+	looks();
+	assert_true(approved[two]);
+	show(ID_A, other, 43);
+	looks();
+	assert_int_equal(counts().approved, 1);
+}
+
+/* Who may list, and not watch, goes on with lists. */
+static void test_no_watch(void **state)
+{
 	uint32_t one;
 
 	(void)state;
 	good_node(ID_A, "n1");
 	show(ID_A, key, 42);
+	fail_watch = 403;
+	looks();
 	one = ask("n1", key, false);
-	looks();
-	assert_true(approved[one]);
-	fail_status = 503;
-	approved[one] = false;
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 20000 && !approved[one]; i++)
 		turn();
-	assert_false(approved[one]);
-	fail_status = 0;
+	assert_true(approved[one]);
+	assert_true(n_lists >= 2);
+}
+
+/* Decided by somebody else, changed, deleted: as the watch has it. */
+static void test_others(void **state)
+{
+	struct buf as_it_was = {0};
+	uint32_t one, two;
+
+	(void)state;
+	good_node(ID_A, "n1");
+	looks();
+	one = ask("n1", key, false);
+	two = ask("n1", other, false);
+	looks();
+	assert_int_equal(n_patches, 0);
+	buf_put(&as_it_was, objects[one].data, objects[one].size + 1);
+	/* Denied: it is approved no more, whatever its ledger shows. */
+	buf_cut(&objects[one], objects[one].size - 1);
+	buf_puts(&objects[one], ",\"status\":{\"conditions\":[{\"type\":\"Denied\"}]}}");
+	push("MODIFIED", one);
+	push("DELETED", two);
+	looks();
+	show(ID_A, key, 42);
+	show(ID_A, other, 43);
+	looks();
+	assert_int_equal(n_patches, 0);
+	/* Somebody was faster with another change (409): nothing is lost. */
+	buf_clear(&objects[one]);
+	buf_put(&objects[one], as_it_was.data, as_it_was.size - 1);
+	fail_patch = 409;
+	push("MODIFIED", one);
+	looks();
+	assert_true(n_patches > 0);
+	fail_patch = 0;
 	looks();
 	assert_true(approved[one]);
-	/* It was written once that it is approved. */
-	assert_int_equal(api_fixture_log_has(&f, "\"approve_csr\""), 1);
-	csr_desk_counts(desk, &n);
-	assert_int_equal(n.approved, 2);
+	buf_done(&as_it_was);
 }
 
 static void test_keys_kept(void **state)
@@ -440,6 +618,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_renewals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renewals_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_api_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_old, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_watch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys_kept, setup, teardown),
 	};
 

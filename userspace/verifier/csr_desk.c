@@ -10,16 +10,22 @@
 
 #include "cleanup.h"
 #include "csr_judge.h"
+#include "csr_pending.h"
 #include "jsonl.h"
+#include "kube_watch.h"
 #include "log.h"
 
 #define ROUTE "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-#define LIST                                                                                    \
-	ROUTE "?fieldSelector=spec.signerName%3Dkubernetes.io%2Fkube-apiserver-client-kubelet&" \
-	      "limit=500"
-#define MAX_LIST (16u << 20)
 #define MAX_ANSWER 65536
 #define MAX_TOLD 256u
+#define BATCH 32u /* are judged before others have their turn on the loop */
+
+static const struct kube_watch_kind requests = {
+	.path = ROUTE,
+	.query = "fieldSelector=spec.signerName%3Dkubernetes.io%2Fkube-apiserver-client-kubelet",
+	.things = "certificatesigningrequests",
+	.meanwhile = "what came before is approved, and nothing newer",
+};
 
 struct told {
 	char name[254];
@@ -28,16 +34,18 @@ struct told {
 
 struct csr_desk {
 	struct csr_judge judge;
+	struct kube_watch *watch;
 	struct kube_door *door;
+	struct csr_pending *pending;
 	struct event *timer;
 	struct timeval look;
-	json_t *list; /* as the API gave it; NULL: none is gone through */
-	size_t at;
+	bool passing; /* they are gone through */
+	bool again; /* something came meanwhile */
+	uint32_t at;
 	struct csr_check now; /* being approved */
 	struct csr_judged what;
 	struct told told[MAX_TOLD]; /* a ring */
 	uint32_t next_told;
-	int failing; /* the last error that was told; 0: none */
 	struct csr_counts counts;
 };
 
@@ -64,23 +72,6 @@ static void tell_left(struct csr_desk *d, const struct csr_check *c, const struc
 		   c->name, c->request.node, why->text);
 }
 
-static void tell_error(struct csr_desk *d, int r, const struct why *why)
-{
-	if (r == d->failing)
-		return;
-	d->failing = r;
-	if (r < 0)
-		log_warning("csr=unread error=\"%s\" next=\"tried again\"",
-			    why->text[0] ? why->text : strerror(-r));
-}
-
-static void rest(struct csr_desk *d)
-{
-	json_decref(d->list);
-	d->list = NULL;
-	event_add(d->timer, &d->look);
-}
-
 static void go_on(struct csr_desk *d);
 
 static void on_approved(void *ctx, int r, int status, const struct buf *body, const struct why *why)
@@ -91,11 +82,17 @@ static void on_approved(void *ctx, int r, int status, const struct buf *body, co
 	(void)body;
 	if (r == -ECANCELED)
 		return;
-	if (r < 0) {
+	if (r == -EBUSY) {
+		/* Decided or changed by somebody: the watch tells it as it is now. */
+		log_info("csr=%s node=%s approved=no error=\"%s\" next=\"as it is by now\"",
+			 d->now.name, d->what.id, why->text);
+	} else if (r < 0) {
 		log_warning("csr=%s node=%s approved=no error=\"%s\" next=\"tried again\"",
 			    d->now.name, d->what.id, why->text);
 	} else {
 		d->counts.approved++;
+		csr_pending_drop(d->pending, d->now.name);
+		d->again = true; /* another one has its place now */
 		log_notice("csr=%s node=%s kube_name=%s approved=yes line=%" PRIu64, d->now.name,
 			   d->what.id, d->now.request.node, d->what.line);
 	}
@@ -142,17 +139,10 @@ static int approve(struct csr_desk *d, struct why *ret_why)
 }
 
 /* 1: it is being approved, and the rest waits for that. */
-static int take(struct csr_desk *d, const json_t *object, struct why *ret_why)
+static int take(struct csr_desk *d, struct why *ret_why)
 {
-	int r = csr_check(object, &d->now, ret_why);
+	int r = csr_judge(&d->judge, &d->now, &d->what, ret_why);
 
-	if (r == -EALREADY)
-		return 0;
-	if (r < 0) {
-		tell_left(d, &d->now, ret_why);
-		return 0;
-	}
-	r = csr_judge(&d->judge, &d->now, &d->what, ret_why);
 	if (r == 0)
 		tell_left(d, &d->now, ret_why);
 	if (r <= 0)
@@ -163,73 +153,111 @@ static int take(struct csr_desk *d, const json_t *object, struct why *ret_why)
 	return r < 0 ? r : 1;
 }
 
+static void turn_in(struct csr_desk *d, const struct timeval *tv)
+{
+	event_add(d->timer, tv);
+}
+
 static void go_on(struct csr_desk *d)
 {
-	const json_t *items = json_object_get(d->list, "items");
+	static const struct timeval now = {0, 0};
 
-	while (d->at < json_array_size(items)) {
+	for (uint32_t n = 0; d->at < csr_pending_n(d->pending); n++) {
 		struct why why = {""};
-		int r = take(d, json_array_get(items, d->at++), &why);
+		int r;
 
+		if (n == BATCH) {
+			turn_in(d, &now);
+			return;
+		}
+		d->now = *csr_pending_at(d->pending, d->at++);
+		r = take(d, &why);
 		if (r > 0)
 			return;
 		if (r < 0)
 			log_warning("csr=%s approved=no error=\"%s\" next=\"looked at again\"",
 				    d->now.name, why.text[0] ? why.text : strerror(-r));
 	}
-	rest(d);
-}
-
-static void on_list(void *ctx, int r, int status, const struct buf *body, const struct why *why)
-{
-	struct csr_desk *d = ctx;
-	struct why own = *why;
-	json_error_t error;
-
-	(void)status;
-	if (r == -ECANCELED)
-		return;
-	if (r >= 0) {
-		d->list = body->size ? json_loadb((char *)body->data, body->size,
-						  JSON_REJECT_DUPLICATES, &error)
-				     : NULL;
-		if (!json_is_array(json_object_get(d->list, "items")))
-			r = why_set(&own, -EBADMSG, "the API's list of requests is none");
-	}
-	tell_error(d, r < 0 ? r : 0, &own);
+	d->passing = false;
 	d->counts.looks++;
-	d->at = 0;
-	if (r < 0)
-		rest(d);
-	else
-		go_on(d);
+	turn_in(d, d->again ? &now : &d->look);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct csr_desk *d = ctx;
-	const struct kube_ask a = {.method = "GET",
-				   .path = LIST,
-				   .max = MAX_LIST,
-				   .verb = "list",
-				   .things = "certificatesigningrequests",
-				   .name = "",
-				   .done = on_list,
-				   .ctx = d};
-	struct why why = {""};
-	int r = kube_door_ask(d->door, &a, &why);
 
 	(void)fd;
 	(void)what;
-	if (r < 0) {
-		tell_error(d, r, &why);
-		rest(d);
+	if (!d->passing) {
+		d->passing = true;
+		d->again = false;
+		d->at = 0;
 	}
+	go_on(d);
+}
+
+static void keep(struct csr_desk *d, const struct csr_check *c)
+{
+	static const struct timeval now = {0, 0};
+
+	if (csr_pending_put(d->pending, c) > 0) {
+		if (d->counts.forgotten++ == 0)
+			log_warning("csr=too_many pending=%u next=\"the oldest are listed again "
+				    "when the watch begins anew\"",
+				    CSR_PENDING_MAX);
+		kube_watch_renew(d->watch);
+	}
+	d->again = true;
+	if (!d->passing)
+		turn_in(d, &now);
+}
+
+/* What a request asks for never changes: one that is not as it may be is told, and not kept. */
+static void on_object(void *ctx, const json_t *object, bool deleted)
+{
+	struct csr_desk *d = ctx;
+	struct csr_check c = {.name = ""};
+	struct why why = {""};
+	int r = csr_check(object, &c, &why);
+
+	d->counts.told++;
+	if (r == 0 && !deleted) {
+		keep(d, &c);
+		return;
+	}
+	if (r < 0 && r != -EALREADY && !deleted)
+		tell_left(d, &c, &why);
+	csr_pending_drop(d->pending, c.name);
+}
+
+static void on_listed(void *ctx, bool begins)
+{
+	struct csr_desk *d = ctx;
+
+	csr_pending_listed(d->pending, begins);
+}
+
+static int open_doors(struct csr_desk *d, const struct csr_desk_options *o, struct why *ret_why)
+{
+	const struct kube_watch_options watch = {.kube = &o->kube,
+						 .turn_s = o->watch_s,
+						 .kind = &requests,
+						 .object = on_object,
+						 .listed = on_listed,
+						 .ctx = d};
+	int r = csr_pending_open(&d->pending);
+
+	if (r >= 0)
+		r = kube_door_open(&o->kube, &d->door, ret_why);
+	d->timer = event_new(o->kube.base, -1, 0, on_timer, d);
+	if (r >= 0 && (!d->timer || event_add(d->timer, &d->look) < 0))
+		r = -ENOMEM;
+	return r < 0 ? r : kube_watch_open(&watch, &d->watch, ret_why);
 }
 
 int csr_desk_open(const struct csr_desk_options *o, struct csr_desk **ret, struct why *ret_why)
 {
-	const struct timeval now = {0, 0};
 	uint32_t ms = o->look_ms ? o->look_ms : CSR_DESK_LOOK_MS;
 	struct csr_desk *d = calloc(1, sizeof(*d));
 	int r;
@@ -238,11 +266,7 @@ int csr_desk_open(const struct csr_desk_options *o, struct csr_desk **ret, struc
 		return -ENOMEM;
 	d->judge = (struct csr_judge){o->v, o->contain, o->nodes, o->bind, o->chained};
 	d->look = (struct timeval){ms / 1000, (suseconds_t)(ms % 1000) * 1000};
-	r = kube_door_open(&o->kube, &d->door, ret_why);
-	if (r >= 0) {
-		d->timer = event_new(o->kube.base, -1, 0, on_timer, d);
-		r = d->timer && event_add(d->timer, &now) == 0 ? 0 : -ENOMEM;
-	}
+	r = open_doors(d, o, ret_why);
 	if (r < 0) {
 		csr_desk_free(d);
 		return r;
@@ -255,10 +279,11 @@ struct csr_desk *csr_desk_free(struct csr_desk *d)
 {
 	if (!d)
 		return NULL;
+	kube_watch_free(d->watch);
 	kube_door_free(d->door);
+	csr_pending_free(d->pending);
 	if (d->timer)
 		event_free(d->timer);
-	json_decref(d->list);
 	free(d);
 	return NULL;
 }

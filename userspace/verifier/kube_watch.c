@@ -16,8 +16,16 @@
 #define GRACE_S 30
 #define ENOUGH_NS 5000000000ull /* a watch that lasted so long was a good one */
 
+static const struct kube_watch_kind nodes = {
+	.path = "/api/v1/nodes",
+	.query = "",
+	.things = "nodes",
+	.meanwhile = "each contained node is looked at every minute",
+};
+
 struct kube_watch {
 	struct kube_watch_options o;
+	const struct kube_watch_kind *kind;
 	struct kube_door *door;
 	struct event *timer;
 	struct kube_watch_state state;
@@ -45,9 +53,9 @@ static void failed(struct kube_watch *w, int r, const struct why *why)
 	w->state.watching = false;
 	w->state.why = *why;
 	if (w->told != r)
-		log_warning("kube_watch=down error=\"%s\" next=\"tried again; until then each "
-			    "contained node is looked at every minute\"",
-			    why->text);
+		log_warning("kube_watch=down things=%s error=\"%s\" next=\"tried again; until "
+			    "then %s\"",
+			    w->kind->things, why->text, w->kind->meanwhile);
 	w->told = r;
 	w->fails++;
 	again(w, s < KUBE_WATCH_MAX_RETRY_S ? s : KUBE_WATCH_MAX_RETRY_S);
@@ -58,6 +66,10 @@ static void take(struct kube_watch *w, const json_t *node, bool deleted)
 	struct kube_facts f;
 	struct why why;
 
+	if (w->o.object) {
+		w->o.object(w->o.ctx, node, deleted);
+		return;
+	}
 	if (kube_facts_read(node, &f, &why) < 0 || !f.name[0])
 		return;
 	w->o.node(w->o.ctx, &f, deleted);
@@ -88,17 +100,19 @@ static int take_event(struct kube_watch *w, const char *line, size_t size, struc
 	object = json_object_get(o, "object");
 	type = json_string_value(json_object_get(o, "type"));
 	if (!type || !object)
-		return why_set(ret_why, -EBADMSG, "watch of nodes: a line that is no event");
+		return why_set(ret_why, -EBADMSG, "watch of %s: a line that is no event",
+			       w->kind->things);
 	if (strcmp(type, "ERROR") == 0)
 		return why_set(ret_why,
 			       json_integer_value(json_object_get(object, "code")) == 410 ? -ESTALE
 											  : -EAGAIN,
-			       "watch of nodes: %.150s",
+			       "watch of %s: %.150s", w->kind->things,
 			       json_string_value(json_object_get(object, "message"))
 				       ? json_string_value(json_object_get(object, "message"))
 				       : "an error");
 	if (take_version(w, object) < 0)
-		return why_set(ret_why, -EBADMSG, "watch of nodes: an object of no version");
+		return why_set(ret_why, -EBADMSG, "watch of %s: an object of no version",
+			       w->kind->things);
 	if (strcmp(type, "BOOKMARK") != 0)
 		take(w, object, strcmp(type, "DELETED") == 0);
 	return 0;
@@ -111,7 +125,7 @@ static int on_data(void *ctx, const void *data, size_t size)
 	int r = 0;
 
 	if (w->told)
-		log_notice("kube_watch=up");
+		log_notice("kube_watch=up things=%s", w->kind->things);
 	w->told = 0;
 	while (r >= 0 && (lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
 		buf_put(&w->line, at, (size_t)(lf - at));
@@ -123,7 +137,8 @@ static int on_data(void *ctx, const void *data, size_t size)
 	if (r < 0)
 		return r;
 	if (w->line.size + (size_t)(end - at) > KUBE_FACTS_MAX_NODE + 4096)
-		return why_set(&w->state.why, -E2BIG, "watch of nodes: a line is too long");
+		return why_set(&w->state.why, -E2BIG, "watch of %s: a line is too long",
+			       w->kind->things);
 	buf_put(&w->line, at, (size_t)(end - at));
 	return buf_status(&w->line);
 }
@@ -152,10 +167,11 @@ static void on_watched(void *ctx, int r, int status, const struct buf *body, con
 		return;
 	if (age_ns(w) >= ENOUGH_NS)
 		w->fails = 0;
-	if (r == -ESTALE || r == -EBADMSG || r == -E2BIG)
+	/* Who may list and may not watch gets lists, as often as it is tried. */
+	if (r == -ESTALE || r == -EBADMSG || r == -E2BIG || r == -EACCES)
 		w->whole = false;
 	if (r == -ESTALE)
-		log_info("kube_watch=too_old next=\"a list\"");
+		log_info("kube_watch=too_old things=%s next=\"a list\"", w->kind->things);
 	if (r < 0 && w->state.why.text[0])
 		own = w->state.why;
 	/* It ended as it should, or the API was started anew, or its memory is shorter than our watch: it goes on at once, once. */
@@ -165,18 +181,18 @@ static void on_watched(void *ctx, int r, int status, const struct buf *body, con
 		return;
 	}
 	if (r >= 0)
-		r = why_set(&own, -EAGAIN, "watch of nodes: it ends at once");
+		r = why_set(&own, -EAGAIN, "watch of %s: it ends at once", w->kind->things);
 	failed(w, r, &own);
 }
 
 static int watch(struct kube_watch *w, struct why *ret_why)
 {
 	const struct timeval dead = {w->turn_s + GRACE_S, 0};
-	char path[256];
+	char path[512];
 	const struct kube_ask a = {.method = "GET",
 				   .path = path,
 				   .verb = "watch",
-				   .things = "nodes",
+				   .things = w->kind->things,
 				   .stream = true,
 				   .data = on_data,
 				   .done = on_watched,
@@ -184,9 +200,9 @@ static int watch(struct kube_watch *w, struct why *ret_why)
 	int r;
 
 	snprintf(path, sizeof(path),
-		 "/api/v1/"
-		 "nodes?watch=1&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=%s",
-		 w->turn_s, w->version);
+		 "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=%s%s%s",
+		 w->kind->path, w->turn_s, w->version, w->kind->query[0] ? "&" : "",
+		 w->kind->query);
 	w->state.why.text[0] = 0;
 	r = kube_door_ask(w->door, &a, ret_why);
 	if (r < 0)
@@ -212,7 +228,7 @@ static int take_page(struct kube_watch *w, const struct buf *body, struct why *r
 	more = json_string_value(json_object_get(json_object_get(o, "metadata"), "continue"));
 	if (!json_is_array(json_object_get(o, "items")) || take_version(w, o) < 0 ||
 	    (more && strlen(more) > MAX_CONTINUE))
-		return why_set(ret_why, -EBADMSG, "list of nodes: that is no list of nodes");
+		return why_set(ret_why, -EBADMSG, "list of %s: that is no list", w->kind->things);
 	json_array_foreach (json_object_get(o, "items"), i, n)
 		take(w, n, false);
 	buf_clear(&w->more);
@@ -259,11 +275,12 @@ static int list(struct kube_watch *w, struct why *ret_why)
 	struct kube_ask a = {.method = "GET",
 			     .max = MAX_PAGE,
 			     .verb = "list",
-			     .things = "nodes",
+			     .things = w->kind->things,
 			     .done = on_listed,
 			     .ctx = w};
 
-	buf_printf(&path, "/api/v1/nodes?limit=%d", PAGE);
+	buf_printf(&path, "%s?limit=%d%s%s", w->kind->path, PAGE, w->kind->query[0] ? "&" : "",
+		   w->kind->query);
 	if (w->more.size > 0)
 		buf_printf(&path, "&continue=%.*s", (int)w->more.size, (char *)w->more.data);
 	else
@@ -275,7 +292,7 @@ static int list(struct kube_watch *w, struct why *ret_why)
 /* A watch that did not end in time has lost its other end without a word. */
 static int reopen(struct kube_watch *w, struct why *ret_why)
 {
-	log_warning("kube_watch=dead next=\"another connection\"");
+	log_warning("kube_watch=dead things=%s next=\"another connection\"", w->kind->things);
 	w->door = kube_door_free(w->door);
 	return kube_door_open(w->o.kube, &w->door, ret_why);
 }
@@ -306,6 +323,7 @@ int kube_watch_open(const struct kube_watch_options *o, struct kube_watch **ret,
 
 	if (r >= 0) {
 		w->o = *o;
+		w->kind = o->kind ? o->kind : &nodes;
 		w->turn_s = o->turn_s ? o->turn_s : KUBE_WATCH_S;
 		w->timer = evtimer_new(o->kube->base, on_timer, w);
 		r = w->timer ? kube_door_open(o->kube, &w->door, ret_why) : -ENOMEM;
@@ -330,6 +348,11 @@ struct kube_watch *kube_watch_free(struct kube_watch *w)
 	buf_done(&w->line);
 	free(w);
 	return NULL;
+}
+
+void kube_watch_renew(struct kube_watch *w)
+{
+	w->whole = false;
 }
 
 void kube_watch_state(const struct kube_watch *w, struct kube_watch_state *ret)
