@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "fsio.h"
 #include "policy.h"
+#include "policy_remedy.h"
 
 static struct policy *example(void)
 {
@@ -46,6 +47,8 @@ static void test_example(void **state)
 	assert_int_equal(r->release, POLICY_RELEASE_CLAIM);
 	assert_int_equal(r->score, 300);
 	assert_int_equal(r->grace_ms, 1500);
+	assert_int_equal(r->remedy, 0);
+	assert_int_equal(r->remedy_itself, 0);
 	assert_int_equal(r->claim_value, 32);
 	assert_string_equal(r->claim, "configuration");
 	assert_int_equal(policy_rule(p, 0)->mode, POLICY_MODE_ARMED);
@@ -282,6 +285,16 @@ static void test_broken(void **state)
 		{"\"claim\":\"configuration\"", "\"claim\":\"config\"", "AR4SI"},
 		{"\"score\":0", "\"score\":0,\"scores\":0", "scores"},
 		{"\"score\":0,", "", "score"},
+#define REMEDY(members) "\"value\":96,\"remedy\":" members "}]}"
+		{"\"value\":96}]}", REMEDY("[]"), "steps and auto"},
+		{"\"value\":96}]}", REMEDY("{\"steps\":[]}"), "steps and auto"},
+		{"\"value\":96}]}", REMEDY("{\"steps\":[],\"auto\":[],\"x\":1}"), "steps and"},
+		{"\"value\":96}]}", REMEDY("{\"steps\":[\"pray\"],\"auto\":[]}"), "there is not"},
+		{"\"value\":96}]}", REMEDY("{\"steps\":[1],\"auto\":[]}"), "there is not"},
+		{"\"value\":96}]}", REMEDY("{\"steps\":[\"keys\",\"keys\"],\"auto\":[]}"),
+		 "keys twice"},
+		{"\"value\":96}]}", REMEDY("{\"steps\":[\"keys\"],\"auto\":[\"reboot\"]}"),
+		 "\"auto\""},
 		{"\"value\":96}]}", "\"value\":96}]", ""},
 		{"\"value\":96}]}", "\"value\":96}]}x", ""},
 	};
@@ -314,6 +327,27 @@ static void test_broken(void **state)
 	buf_done(&text);
 }
 
+/* A bundle of before says nothing of it; and attest and release are part of every plan. */
+static void test_remedy(void **state)
+{
+	static const char with[] =
+		"{\"v\":1,\"name\":\"n\",\"version\":1,\"rules\":[{\"id\":\"a\",\"title\":\"t\","
+		"\"when\":{\"uid\":0},\"severity\":\"high\",\"action\":\"hold\",\"mode\":\"armed\","
+		"\"release\":\"ack\",\"score\":1,\"grace_ms\":0,\"claim\":\"hardware\","
+		"\"value\":32,\"remedy\":{\"steps\":[\"isolate\",\"reboot\"],"
+		"\"auto\":[\"isolate\",\"release\"]}}]}";
+	struct policy *p = NULL;
+
+	(void)state;
+	assert_int_equal(policy_open(with, strlen(with), &p, NULL), 0);
+	assert_int_equal(policy_rule(p, 0)->remedy,
+			 1u << POLICY_REMEDY_ISOLATE | 1u << POLICY_REMEDY_REBOOT |
+				 1u << POLICY_REMEDY_ATTEST | 1u << POLICY_REMEDY_RELEASE);
+	assert_int_equal(policy_rule(p, 0)->remedy_itself,
+			 1u << POLICY_REMEDY_ISOLATE | 1u << POLICY_REMEDY_RELEASE);
+	policy_free(p);
+}
+
 static void test_too_many(void **state)
 {
 	struct policy *p = NULL;
@@ -336,7 +370,8 @@ int main(void)
 		cmocka_unit_test(test_example),	     cmocka_unit_test(test_match),
 		cmocka_unit_test(test_unknown),	     cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_glob_is_fast), cmocka_unit_test(test_broken_conditions),
-		cmocka_unit_test(test_broken),	     cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_broken),	     cmocka_unit_test(test_remedy),
+		cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

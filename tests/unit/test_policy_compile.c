@@ -105,6 +105,15 @@ static const struct twin {
 	{"rules:", "rules: {}\nrule:", "unknown key \"rule\""},
 	{"rules:", "---\nrules:", "second document"},
 	{"    when:\n      type: exec\n", "    whe:\n      type: exec\n", "unknown key \"whe\""},
+	{"value: 33", "value: 33\n    remedy: {steps: [isolate, files], auto: [isolate]}", NULL},
+	{"value: 33", "value: 33\n    remedy: {steps: [isolate]}", NULL},
+	{"value: 33", "value: 33\n    remedy: {}", NULL},
+	{"value: 33", "value: 33\n    remedy: [isolate]", "p.yaml:19: \"remedy\" wants"},
+	{"value: 33", "value: 33\n    remedy: {step: [isolate]}", "p.yaml:19: unknown key"},
+	{"value: 33", "value: 33\n    remedy: {steps: [pray]}", "p.yaml:19: \"pray\" is none of"},
+	{"value: 33", "value: 33\n    remedy: {steps: []}", "wants a list"},
+	{"value: 33", "value: 33\n    remedy: {steps: [keys, keys]}", "has keys twice"},
+	{"value: 33", "value: 33\n    remedy: {auto: [reboot]}", "\"auto\" has a step"},
 	{"title: The node's", "title: \t'The node's", "p.yaml:"},
 };
 

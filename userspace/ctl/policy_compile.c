@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "policy_remedy.h"
 
 struct compile {
 	const struct policy_yaml *y;
@@ -268,11 +269,56 @@ static int put_grace(struct compile *c, int rule)
 				"\"grace\" wants a time like 500ms, 10s, 5m, 1h, at most 7d");
 }
 
+static int put_step(struct compile *c, const char *key, int node)
+{
+	const char *text;
+	int r = policy_yaml_text(c->y, node, 32, &text, c->why);
+
+	if (r < 0)
+		return r;
+	if (!policy_remedy_from_name(text))
+		return policy_yaml_fail(c->y, node, c->why,
+					"\"%s\" is none of isolate, snapshot, files, keys, reboot, "
+					"provision, attest, release",
+					text);
+	jsonl_str(&c->j, key, text);
+	return 0;
+}
+
+/* Neither is a must: without "auto" each step waits for a person. */
+static int put_steps(struct compile *c, const char *key, int remedy)
+{
+	int node = policy_yaml_get(c->y, remedy, key);
+
+	if (node)
+		return put_list(c, key, node, put_step);
+	jsonl_array(&c->j, key);
+	jsonl_close(&c->j);
+	return 0;
+}
+
+static int put_remedy(struct compile *c, int rule)
+{
+	static const char *const keys[] = {"steps", "auto"};
+	int node = policy_yaml_get(c->y, rule, "remedy"), r;
+
+	if (!node)
+		return 0;
+	if (policy_yaml_kind(c->y, node) != POLICY_YAML_MAP)
+		return policy_yaml_fail(c->y, node, c->why, "\"remedy\" wants steps and auto");
+	r = policy_yaml_only(c->y, node, keys, ARRAY_SIZE(keys), c->why);
+	jsonl_object(&c->j, "remedy");
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && r >= 0; i++)
+		r = put_steps(c, keys[i], node);
+	jsonl_close(&c->j);
+	return r;
+}
+
 static int put_rule(struct compile *c, const char *key, int rule)
 {
 	static const char *const keys[] = {"id",      "title", "when",	"severity",
 					   "action",  "mode",  "score", "grace",
-					   "release", "claim", "value"};
+					   "release", "claim", "value", "remedy"};
 	int r = policy_yaml_only(c->y, rule, keys, ARRAY_SIZE(keys), c->why), when;
 
 	if (r < 0)
@@ -294,6 +340,8 @@ static int put_rule(struct compile *c, const char *key, int rule)
 		r = put_words(c, rule, 6, 7);
 	if (r >= 0)
 		r = put_number(c, rule, "value", POLICY_MAX_VALUE);
+	if (r >= 0)
+		r = put_remedy(c, rule);
 	jsonl_close(&c->j);
 	return r;
 }

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "policy_remedy.h"
 
 #define MAX_BUNDLE (1024u * 1024)
 #define MAX_NODES 16384u
@@ -447,7 +448,7 @@ static int read_rule(struct policy *p, const json_t *o, struct why *ret_why)
 {
 	static const char *const keys[] = {"id",      "title", "when",	"severity",
 					   "action",  "mode",  "score", "grace_ms",
-					   "release", "claim", "value"};
+					   "release", "claim", "value", "remedy"};
 	struct policy_rule *rule = &p->rules[p->n_rules];
 	uint64_t score, value;
 	json_t *when;
@@ -460,7 +461,8 @@ static int read_rule(struct policy *p, const json_t *o, struct why *ret_why)
 	    jsonl_get_uint(o, "score", POLICY_MAX_SCORE, &score, ret_why) < 0 ||
 	    jsonl_get_uint(o, "grace_ms", POLICY_MAX_GRACE_MS, &rule->grace_ms, ret_why) < 0 ||
 	    jsonl_get_uint(o, "value", POLICY_MAX_VALUE, &value, ret_why) < 0 ||
-	    jsonl_get_object(o, "when", &when, ret_why) < 0 || read_words(o, rule, ret_why) < 0)
+	    jsonl_get_object(o, "when", &when, ret_why) < 0 || read_words(o, rule, ret_why) < 0 ||
+	    policy_remedy_read(o, &rule->remedy, &rule->remedy_itself, ret_why) < 0)
 		return -EBADMSG;
 	if (!policy_is_id(rule->id))
 		return why_set(ret_why, -EBADMSG, "\"id\" has other than letters, digits, . _ -");

@@ -35,6 +35,8 @@ struct policy_rule {
 	uint32_t score;			/* 0-1000 */
 	uint64_t grace_ms;		/* must hold so long before it acts */
 	int claim_value;		/* AR4SI value; 32, 33, 96 … */
+	uint32_t remedy;		/* bits 1 << enum policy_remedy_step: how a node that it contains comes back; 0: nothing is said of that */
+	uint32_t remedy_itself;		/* of those: without a person */
 	const char *claim;		/* AR4SI claim: "executables" "configuration" "file-system" "instance-identity" "hardware" */
 };
 
