@@ -26,6 +26,7 @@ static const char *const names[] = {
 	[ACTION_CONTAIN_PAUSE] = "contain_pause",
 	[ACTION_CONTAIN_RESUME] = "contain_resume",
 	[ACTION_CONTAIN_UNDO] = "contain_undo",
+	[ACTION_REMEDY] = "remedy",
 };
 
 const char *action_body_name(enum action_kind k)

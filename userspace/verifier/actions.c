@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "action_body.h"
+#include "action_release.h"
 #include "cleanup.h"
 #include "contain_desk.h"
 #include "dsse.h"
@@ -16,6 +17,7 @@
 #include "log.h"
 #include "order_desk.h"
 #include "rekey_permit.h"
+#include "remedy_desk.h"
 #include "reply.h"
 
 #define MAX_SEEN 4096
@@ -65,62 +67,14 @@ static const struct store *store_of(const struct actions *a)
 	return a->o.v->store;
 }
 
-/* Cases: which are closed by it, and why. */
-struct closing {
-	struct act *act;
-	uint64_t *ids;
-	uint32_t n, max;
-	bool holding_only;
-};
-
-static bool is_named(const struct act *act, uint64_t id)
+static struct action_release_word word_of(const struct act *act)
 {
-	for (uint32_t i = 0; i < act->body.n_cases; i++)
-		if (act->body.cases[i] == id)
-			return true;
-	return act->body.n_cases == 0;
-}
-
-static int on_closing(void *ctx, const struct store_case *k)
-{
-	struct closing *c = ctx;
-	uint64_t *more;
-
-	if (!is_named(c->act, k->id) ||
-	    (c->holding_only && (!k->armed || k->action < PLUMB_ACTION_HOLD)))
-		return 0;
-	if (c->n == c->max) {
-		c->max = c->max ? c->max * 2 : 32;
-		more = realloc(c->ids, c->max * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		c->ids = more;
-	}
-	c->ids[c->n++] = k->id;
-	return 0;
-}
-
-static int close_cases(struct act *act, bool holding_only, const char *verb, uint32_t *ret_n)
-{
-	const struct store *s = store_of(act->a);
-	struct closing c = {.act = act, .holding_only = holding_only};
-	struct store_case *k = malloc(sizeof(*k));
-	char why[256];
-	int r = k ? s->ops->case_each(s->ctx, act->n.id, true, on_closing, &c) : -ENOMEM;
-
-	snprintf(why, sizeof(why), "%s by %.60s: %.150s", verb, act->op.name, act->body.reason);
-	for (uint32_t i = 0; r >= 0 && i < c.n; i++) {
-		r = s->ops->case_get(s->ctx, c.ids[i], k);
-		if (r < 0)
-			break;
-		verdict_close(k, clock_utc_ns(act->a->o.v->clock), why);
-		snprintf(k->ack_by, sizeof(k->ack_by), "%s", act->op.name);
-		r = s->ops->case_put(s->ctx, k);
-	}
-	*ret_n = c.n;
-	free(c.ids);
-	free(k);
-	return r < 0 ? r : 0;
+	return (struct action_release_word){.desk = &act->a->o,
+					    .t = &act->a->t,
+					    .cases = act->body.cases,
+					    .n_cases = act->body.n_cases,
+					    .by = act->op.name,
+					    .reason = act->body.reason};
 }
 
 static int derive(struct act *act, const char *what)
@@ -146,8 +100,9 @@ static int step(struct act *act, enum node_event e, const char *what)
 /* Each: 0 done; an HTTP status with why set: refused; < 0 our own failure. */
 static int acknowledge(struct act *act)
 {
+	const struct action_release_word w = word_of(act);
 	uint32_t n = 0;
-	int r = close_cases(act, false, "acknowledged", &n);
+	int r = action_release_cases(&w, &act->n, false, "acknowledged", &n);
 
 	if (r < 0)
 		return r;
@@ -218,11 +173,11 @@ static int approve(struct act *act)
 	return r;
 }
 
-/* What held it is settled by the same word, or the next evidence would hold it again. */
 static int release(struct act *act)
 {
+	const struct action_release_word w = word_of(act);
 	uint32_t n = 0;
-	int r = step(act, NODE_RELEASED, "released");
+	int r = action_release_node(&w, &act->n, &n);
 
 	if (r == -EPERM) {
 		if (act->n.forked || node_is_gone(act->n.life))
@@ -235,10 +190,6 @@ static int release(struct act *act)
 		snprintf(act->undo, sizeof(act->undo), "none");
 		return 0;
 	}
-	if (r >= 0)
-		r = close_cases(act, true, "released", &n);
-	if (r >= 0)
-		r = derive(act, "released");
 	snprintf(act->text, sizeof(act->text), "%.100s is released, %u case%s settled",
 		 act->n.label, n, n == 1 ? "" : "s");
 	snprintf(act->undo, sizeof(act->undo), "none: what drifts again holds it again");
@@ -405,6 +356,21 @@ static int change_containment(struct act *act)
 	return contain_desk_do(&w, &act->why);
 }
 
+static int remedy(struct act *act)
+{
+	const struct remedy_desk_word w = {.desk = &act->a->o,
+					   .t = &act->a->t,
+					   .by = act->op.name,
+					   .reason = act->body.reason,
+					   .value = act->body.value,
+					   .role = act->op.role,
+					   .ret_text = act->text,
+					   .ret_undo = act->undo,
+					   .size = sizeof(act->text)};
+
+	return remedy_desk_do(&w, &act->n, &act->why);
+}
+
 /* Its taints and what it is held for stay: it is not gone, it is not to be believed. */
 static int revoke_node(struct act *act)
 {
@@ -463,6 +429,7 @@ static const struct kind {
 	[ACTION_CONTAIN_RESUME] = {PLUMB_ROLE_APPROVER, false, change_containment},
 	[ACTION_CONTAIN_UNDO] = {PLUMB_ROLE_APPROVER, false, change_containment},
 	[ACTION_EK_REMOVE] = {PLUMB_ROLE_APPROVER, false, change_eks},
+	[ACTION_REMEDY] = {PLUMB_ROLE_RESPONDER, true, remedy},
 };
 
 /* By what was signed: the envelope around it can be written in many ways. */

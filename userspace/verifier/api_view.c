@@ -15,6 +15,7 @@
 #include "image_desk.h"
 #include "jsonl.h"
 #include "node.h"
+#include "remedy_view.h"
 
 #define MAX_GROUPS 1000u
 #define MAX_GROUP_CASES STORE_MAX_LIST
@@ -74,6 +75,7 @@ static int put_node(struct jsonl *j, const struct verifier *v, const struct stor
 	jsonl_uint(j, "provisional", n->prov_size);
 	put_time(j, "last_evidence", n->last_evidence_ns);
 	put_time(j, "deadline", n->deadline_ns);
+	put_time(j, "leaving_until", n->leaving_until_ns);
 	if (digest_equal(&n->baseline, &none)) {
 		jsonl_null(j, "baseline");
 	} else {
@@ -180,6 +182,9 @@ static int on_case(void *ctx, const struct store_case *k)
 	put_time(j, "opened", k->opened_ns);
 	put_time(j, "last", k->last_ns);
 	put_time(j, "closed", k->closed_ns);
+	/* Only what will ask for something by then: the grace of its rule. */
+	if (k->armed && k->grace_ms && !k->closed_ns)
+		put_time(j, "acts", k->opened_ns + k->grace_ms * 1000000);
 	jsonl_str(j, "closed_why", k->closed_why);
 	jsonl_str(j, "release", policy_release_name((enum policy_release)k->release));
 	put_undo(j, k);
@@ -209,6 +214,8 @@ int api_view_node(const struct verifier *v, const struct documents *d, const str
 		r = appraisal_ima_view(v, n, &j);
 	if (r >= 0)
 		r = image_desk_view(v, n, &j);
+	if (r >= 0)
+		r = remedy_view_put(s, n, &j);
 	jsonl_array(&j, "cases");
 	if (r >= 0)
 		r = s->ops->case_each(s->ctx, n->id, true, on_case, &l);

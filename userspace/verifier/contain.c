@@ -64,6 +64,8 @@ static int queue_hooks(struct contain *c, const struct contain_transition *t)
 					     .verdict_jwt = t->verdict_jwt,
 					     .provisional = t->provisional,
 					     .held_back = t->held_back,
+					     .remedy_step = t->remedy_step,
+					     .remedy_phase = t->remedy_phase,
 					     .at_ns = clock_utc_ns(c->o.clock),
 					     .event_ns = t->event_ns};
 	int r = webhook_body(&w, c->o.key, &body);
@@ -81,7 +83,7 @@ int contain_queue(struct contain *c, const struct contain_transition *t)
 	bool shown = strcmp(t->from, t->to) != 0;
 	int r = 0;
 
-	if ((c->o.n_webhooks > 0 || c->command) && (shown || t->held_back))
+	if ((c->o.n_webhooks > 0 || c->command) && (shown || t->held_back || t->remedy_step))
 		r = queue_hooks(c, t);
 	if (r >= 0 && c->deeds && (shown || (t->deeds & taints)))
 		r = deeds_queue(c->deeds, t->node, shown);

@@ -53,6 +53,7 @@ struct contain_transition {
 	const char *verdict_jwt;	/* or "" */
 	bool provisional;
 	const char *held_back;		/* a sentence, NULL: it is not */
+	const char *remedy_step, *remedy_phase;	/* NULL: it is not about a remedy */
 	uint64_t event_ns;		/* node's UTC of the measurement; 0: none */
 	uint32_t deeds;			/* bits enum node_deed: HOLD, QUARANTINE, LIFT go to Kubernetes when the node is bound */
 };

@@ -27,6 +27,7 @@
 #include "intake.h"
 #include "key_orders.h"
 #include "log.h"
+#include "remedy_desk.h"
 #include "server.h"
 #include "verifier_files.h"
 #include "verifier_operators.h"
@@ -57,6 +58,7 @@ struct rooms {
 	struct ekcert_anchors *anchors;
 	struct enrol *enrol;
 	struct actions *actions;
+	struct remedy_desk *remedy;
 	struct api api;
 	struct server *server;
 	struct gates *gates;
@@ -123,6 +125,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 
 	if (r >= 0)
 		r = contain_desk_tick(&o->api.desk);
+	if (r >= 0)
+		r = remedy_desk_tick(o->remedy);
 	(void)fd;
 	(void)what;
 	if (r < 0)
@@ -316,6 +320,8 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 	o->api.desk = (struct action_desk){&o->v, o->documents, o->intake, o->contain};
 	if (r >= 0)
 		r = actions_open(&o->api.desk, &o->actions);
+	if (r >= 0)
+		r = remedy_desk_open(&o->api.desk, &o->remedy);
 	o->api.enrol = o->enrol;
 	o->api.actions = o->actions;
 	o->api.ca_cert_pem = (char *)o->keys.ca_pem.data;
@@ -334,6 +340,7 @@ static void close_rooms(struct rooms *o)
 	/* A connection that was at work is freed by the loop, in its next round. */
 	if (o->base)
 		event_base_loop(o->base, EVLOOP_NONBLOCK);
+	remedy_desk_free(o->remedy);
 	actions_free(o->actions);
 	enrol_free(o->enrol);
 	ekcert_anchors_free(o->anchors);

@@ -52,6 +52,12 @@ int webhook_body(const struct webhook_transition *t, const struct sign_key *key,
 	jsonl_str(&j, "verdict", t->verdict_jwt);
 	if (t->held_back)
 		jsonl_str(&j, "held_back", t->held_back);
+	if (t->remedy_step) {
+		jsonl_object(&j, "remedy");
+		jsonl_str(&j, "step", t->remedy_step);
+		jsonl_str(&j, "phase", t->remedy_phase);
+		jsonl_close(&j);
+	}
 	jsonl_end(&j);
 	return buf_status(&b) < 0 ? buf_status(&b)
 				  : dsse_sign(WIRE_DSSE_WEBHOOK, b.data, b.size, &key, 1, ret);

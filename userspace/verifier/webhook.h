@@ -21,6 +21,7 @@ struct webhook_transition {		/* all borrowed */
 	const char *verdict_jwt;	/* or "" */
 	bool provisional;
 	const char *held_back;		/* NULL: it is not; "": it was, and is not any more */
+	const char *remedy_step, *remedy_phase;	/* NULL: it is not about a remedy */
 	uint64_t at_ns;
 	uint64_t event_ns;		/* node's UTC of the measurement; 0: none */
 };

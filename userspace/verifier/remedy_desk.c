@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "remedy_desk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "action_release.h"
+#include "cleanup.h"
+#include "contain.h"
+#include "log.h"
+#include "order_desk.h"
+#include "rekey_permit.h"
+#include "remedy_book.h"
+
+#define MS 1000000ull
+#define JUMP_NS 2000000000ll /* as the deadlines have it */
+#define MAX_NEW 16u /* contained nodes that are looked at in one tick, in turn */
+#define MAX_RELEASE_REASON 200
+#define POLICY "policy"
+
+struct remedy_desk {
+	struct action_desk desk;
+	struct transition t;
+	uint64_t offset_ns; /* UTC less boot time; may wrap */
+	bool started; /* what ran out while nobody was there has begun anew */
+	uint32_t at; /* in the book of containment */
+};
+
+/* One incident in hands. */
+struct hand {
+	const struct action_desk *desk;
+	const struct transition *t;
+	struct store_node *n;
+	struct remedy_record k;
+	const char *by, *reason; /* "policy", or an operator */
+	uint64_t now_ns;
+};
+
+static const struct store *store_of(const struct action_desk *d)
+{
+	return d->v->store;
+}
+
+int remedy_desk_open(const struct action_desk *d, struct remedy_desk **ret)
+{
+	struct remedy_desk *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	o->desk = *d;
+	o->t = (struct transition){.v = d->v, .contain = d->contain};
+	o->offset_ns = clock_utc_ns(d->v->clock) - clock_boot_ns(d->v->clock);
+	*ret = o;
+	return 0;
+}
+
+struct remedy_desk *remedy_desk_free(struct remedy_desk *d)
+{
+	free(d);
+	return NULL;
+}
+
+static bool is_contained(const struct store_node *n)
+{
+	return n->containment == PLUMB_CONTAIN_HELD ||
+	       n->containment == PLUMB_CONTAIN_QUARANTINED ||
+	       n->containment == PLUMB_CONTAIN_REMEDIATING;
+}
+
+static int write_line(const struct hand *h, const char *event, uint64_t *ret_seq)
+{
+	static const struct digest none;
+	CLEANUP(buf_done) struct buf b = {0};
+	struct jsonl j = {.buf = &b};
+	char until[CLOCK_TEXT_SIZE];
+
+	jsonl_str(&j, "operator", h->by);
+	jsonl_str(&j, "action", "remedy");
+	jsonl_str(&j, "node", h->n->id);
+	jsonl_str(&j, "reason", h->reason);
+	jsonl_hex(&j, "envelope", none.bytes, DIGEST_SIZE);
+	jsonl_str(&j, "result", h->k.why);
+	jsonl_str(&j, "event", event);
+	jsonl_str(&j, "step", remedy_book_step(&h->k));
+	jsonl_str(&j, "phase", h->k.m.step < REMEDY_OVER ? remedy_phase_name(h->k.m.phase) : "");
+	if (h->k.m.until_ns) {
+		clock_text(h->k.m.until_ns, until);
+		jsonl_str(&j, "until", until);
+	}
+	jsonl_uint(&j, "case", h->k.case_id);
+	jsonl_str(&j, "rule", h->k.rule);
+	return buf_status(&b) < 0
+		       ? buf_status(&b)
+		       : vlog_add(h->desk->v->vlog, PLUMB_TYPE_ACTION, (char *)b.data, ret_seq);
+}
+
+/* Whoever can do the step is asked to; and a person, where nobody else goes on. */
+static int tell(const struct hand *h, uint32_t deeds, uint64_t seq)
+{
+	const struct node_state s = {h->n->life, h->n->appraisal, h->n->freshness,
+				     h->n->containment, h->n->forked};
+	const struct contain_transition t = {
+		.node = h->n,
+		.from = node_shown(&s),
+		.to = node_shown(&s),
+		.cause = h->k.why,
+		.rule = h->k.rule,
+		.key = "",
+		.expected = "",
+		.found = "",
+		.who = "",
+		.verdict_jwt = "",
+		.log_seq = seq,
+		.remedy_step = remedy_book_step(&h->k),
+		.remedy_phase = remedy_phase_name(h->k.m.phase),
+	};
+	bool person = h->k.m.step < REMEDY_OVER && h->k.m.phase != REMEDY_RUNS &&
+		      !remedy_goes_itself(&h->k.m);
+
+	if (!h->desk->contain || (!(deeds & REMEDY_DEED_TELL) && !person))
+		return 0;
+	return contain_queue(h->desk->contain, &t);
+}
+
+static int give(struct hand *h, enum order_kind kind, uint64_t life_ms)
+{
+	struct order o = {.kind = kind, .life_ms = life_ms};
+
+	snprintf(o.reason, sizeof(o.reason), "remedy, %.60s: %.170s", h->by, h->reason);
+	return order_desk_give(h->desk->v, h->n, &o, &h->k.order);
+}
+
+static int release(struct hand *h)
+{
+	char reason[MAX_RELEASE_REASON];
+	const struct action_release_word w = {
+		.desk = h->desk, .t = h->t, .by = h->by, .reason = reason};
+	uint32_t n;
+	int r;
+
+	snprintf(reason, sizeof(reason), "remedy: %.180s", h->reason);
+	r = action_release_node(&w, h->n, &n);
+	/* Released already, and it waits for good evidence: that is what it is for. */
+	return r == -EPERM ? 0 : r;
+}
+
+static int do_deeds(struct hand *h, uint32_t deeds)
+{
+	uint64_t limit_ms = remedy_limit_ms(h->k.m.step);
+	int r = 0;
+
+	if (deeds & REMEDY_DEED_QUARANTINE)
+		r = give(h, ORDER_QUARANTINE, 0);
+	if (r >= 0 && (deeds & REMEDY_DEED_SCAN))
+		r = give(h, ORDER_SCAN, limit_ms);
+	if (r >= 0 && (deeds & REMEDY_DEED_RESTART))
+		r = give(h, ORDER_RESTART, limit_ms);
+	if (r >= 0 && (deeds & REMEDY_DEED_REKEY)) {
+		r = give(h, ORDER_REKEY, REKEY_PERMIT_LIFE_NS / MS);
+		if (r >= 0)
+			r = rekey_permit_give(store_of(h->desk), h->n->id, h->by,
+					      h->now_ns + REKEY_PERMIT_LIFE_NS);
+	}
+	if (r >= 0 && (deeds & REMEDY_DEED_RELEASE))
+		r = release(h);
+	return r;
+}
+
+static void put_why(struct hand *h, enum remedy_step was, const char *event)
+{
+	const char *step = policy_remedy_name((enum policy_remedy_step)was);
+
+	if (h->k.m.step >= REMEDY_OVER)
+		snprintf(h->k.why, sizeof(h->k.why), "remedy over: %s", event);
+	else if (h->k.m.step == was)
+		snprintf(h->k.why, sizeof(h->k.why), "remedy: %s %s", step, event);
+	else
+		snprintf(h->k.why, sizeof(h->k.why), "remedy: %s %s, next %s", step, event,
+			 remedy_book_step(&h->k));
+}
+
+/* Row, record, line, orders, messages: all of it or nothing, by the caller's transaction. */
+static int end(struct hand *h, enum remedy_step was, const char *event, uint32_t deeds)
+{
+	const struct store *s = store_of(h->desk);
+	uint64_t seq;
+	int r;
+
+	if (deeds) {
+		h->k.order = h->k.taken_ns = 0;
+		memcpy(h->k.boot, h->n->boot_id, sizeof(h->k.boot));
+		h->k.incarnation = h->n->incarnation;
+	}
+	put_why(h, was, event);
+	r = write_line(h, event, &seq);
+	if (r >= 0)
+		r = do_deeds(h, deeds);
+	if (r >= 0)
+		r = tell(h, deeds, seq);
+	/* What a person stopped while it is contained is not begun again by the rule. */
+	if (r >= 0 && h->k.m.step >= REMEDY_OVER && !is_contained(h->n))
+		r = remedy_book_remove(s, h->n->id);
+	else if (r >= 0)
+		r = remedy_book_put(s, h->n->id, &h->k);
+	if (r >= 0)
+		log_notice("node=%s remedy=%s phase=%s by=%s event=%s", h->n->label,
+			   remedy_book_step(&h->k), remedy_phase_name(h->k.m.phase), h->by, event);
+	return r;
+}
+
+static int move(struct hand *h, enum remedy_event e, enum remedy_step chosen)
+{
+	enum remedy_step was = h->k.m.step;
+	uint32_t deeds;
+	int r = remedy_move(&h->k.m, e, chosen, h->now_ns, &deeds);
+
+	if (r <= 0)
+		return r;
+	r = end(h, e == REMEDY_CHOOSE ? chosen : was, remedy_event_name(e), deeds);
+	return r < 0 ? r : 1;
+}
+
+static int begin(struct hand *h, uint32_t plan, uint32_t itself, const char *who)
+{
+	struct remedy_record *k = &h->k;
+
+	k->began_ns = h->now_ns;
+	snprintf(k->by, sizeof(k->by), "%s", who);
+	memcpy(k->boot, h->n->boot_id, sizeof(k->boot));
+	k->incarnation = k->read_incarnation = h->n->incarnation;
+	remedy_begin(&k->m, plan, itself, h->now_ns);
+	return end(h, k->m.step, "begun", 0);
+}
+
+/* One move at a time, so that each has its line. 1: there was one, look again. */
+static int look(struct hand *h, int *ret_read)
+{
+	const struct store *s = store_of(h->desk);
+	bool worse;
+	int r;
+
+	if (node_is_gone(h->n->life))
+		return move(h, REMEDY_GONE, 0);
+	if (!is_contained(h->n))
+		return move(h, REMEDY_FREE, 0);
+	r = remedy_book_read(s, h->n, &h->k);
+	if (r < 0)
+		return r;
+	*ret_read |= r;
+	r = remedy_book_seen(s, h->n, &h->k, &worse);
+	if (r < 0)
+		return r;
+	if (worse)
+		return move(h, REMEDY_WORSE, 0);
+	if (r > 0)
+		return move(h, REMEDY_SEEN, 0);
+	if (h->k.m.until_ns && h->now_ns > h->k.m.until_ns)
+		return move(h, REMEDY_LATE, 0);
+	return remedy_goes_itself(&h->k.m) ? move(h, REMEDY_GO, 0) : 0;
+}
+
+static int lead(struct hand *h)
+{
+	int read = 0, moved = 0, r = 0;
+
+	do {
+		r = look(h, &read);
+		moved |= r > 0;
+	} while (r > 0 && h->k.m.step < REMEDY_OVER);
+	if (r >= 0 && read && !moved)
+		r = remedy_book_put(store_of(h->desk), h->n->id, &h->k);
+	return r < 0 ? r : read || moved;
+}
+
+static void hold(struct hand *h, const struct remedy_desk *d, struct store_node *n)
+{
+	*h = (struct hand){.desk = &d->desk,
+			   .t = &d->t,
+			   .n = n,
+			   .by = POLICY,
+			   .reason = "",
+			   .now_ns = clock_utc_ns(d->desk.v->clock)};
+}
+
+/* Its row is put whenever the record is: one that was changed meanwhile is stale, and nothing of this stands. */
+static int do_node(const struct remedy_desk *d, const char *id,
+		   int (*fn)(const struct remedy_desk *d, struct hand *h))
+{
+	const struct store *s = store_of(&d->desk);
+	struct hand *h = malloc(sizeof(*h));
+	struct store_node n = {.incarnation = 0};
+	int r = h ? s->ops->begin(s->ctx) : -ENOMEM;
+
+	if (r < 0) {
+		free(h);
+		return r;
+	}
+	r = s->ops->node_get(s->ctx, id, &n);
+	hold(h, d, &n);
+	if (r >= 0)
+		r = fn(d, h);
+	if (r > 0)
+		r = s->ops->node_put(s->ctx, &n);
+	store_node_done(&n);
+	free(h);
+	if (r >= 0)
+		return s->ops->commit(s->ctx);
+	s->ops->rollback(s->ctx);
+	return r;
+}
+
+static int lead_one(const struct remedy_desk *d, struct hand *h)
+{
+	char reason[128];
+	struct why why = {""};
+	int r = remedy_book_get(store_of(&d->desk), h->n->id, &h->k, &why);
+
+	if (r < 0)
+		return r;
+	if (h->k.m.step >= REMEDY_OVER && is_contained(h->n) && !node_is_gone(h->n->life))
+		return 0;
+	if (h->k.m.step >= REMEDY_OVER) {
+		r = remedy_book_remove(store_of(&d->desk), h->n->id);
+		return r < 0 ? r : 1;
+	}
+	snprintf(reason, sizeof(reason), "by rule %s", h->k.rule);
+	h->reason = h->k.rule[0] ? reason : "";
+	return lead(h);
+}
+
+static void shift_one(struct remedy_record *k, int64_t by_ns)
+{
+	uint64_t *const at[] = {&k->m.since_ns, &k->m.until_ns, &k->began_ns, &k->taken_ns};
+
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
+		if (*at[i])
+			*at[i] = by_ns < 0 && *at[i] <= (uint64_t)-by_ns ? 1
+									 : *at[i] + (uint64_t)by_ns;
+}
+
+/* After a start nobody's time is over before he could have been heard; and UTC that jumped takes times with it. */
+static int move_times(const struct remedy_desk *d, struct hand *h)
+{
+	uint64_t offset = h->now_ns - clock_boot_ns(d->desk.v->clock);
+	uint64_t soonest = h->now_ns + d->desk.v->silent_after_ms * MS;
+	struct why why = {""};
+	int r = remedy_book_get(store_of(&d->desk), h->n->id, &h->k, &why);
+
+	if (r < 0)
+		return r;
+	if (d->started)
+		shift_one(&h->k, (int64_t)(offset - d->offset_ns));
+	else if (h->k.m.until_ns && h->k.m.until_ns < soonest)
+		h->k.m.until_ns = soonest;
+	r = remedy_book_put(store_of(&d->desk), h->n->id, &h->k);
+	return r < 0 ? r : 1;
+}
+
+struct ids {
+	char (*id)[65];
+	uint32_t n, max;
+};
+
+static int on_blob(void *ctx, const char *name, const void *data, size_t size)
+{
+	struct ids *l = ctx;
+	void *more;
+
+	(void)data;
+	(void)size;
+	if (l->n == l->max) {
+		l->max = l->max ? l->max * 2 : 16;
+		more = realloc(l->id, l->max * sizeof(*l->id));
+		if (!more)
+			return -ENOMEM;
+		l->id = more;
+	}
+	snprintf(l->id[l->n++], sizeof(*l->id), "%s", name);
+	return 0;
+}
+
+/* One that cannot be led does not stop the others. */
+static int do_all(const struct remedy_desk *d,
+		  int (*fn)(const struct remedy_desk *d, struct hand *h))
+{
+	const struct store *s = store_of(&d->desk);
+	struct ids l = {.n = 0};
+	int r = s->ops->blob_each(s->ctx, REMEDY_BOOK_BLOB, on_blob, &l), result = r < 0 ? r : 0;
+
+	for (uint32_t i = 0; r >= 0 && i < l.n; i++) {
+		int one = do_node(d, l.id[i], fn);
+
+		if (one >= 0)
+			continue;
+		log_error("node=%s remedy=unchecked error=\"%s\" next=\"tried again\"", l.id[i],
+			  strerror(-one));
+		result = one;
+	}
+	free(l.id);
+	return result;
+}
+
+static const struct policy_rule *rule_of(const struct policy *p, const char *id)
+{
+	for (uint32_t i = 0; p && id[0] && i < policy_n_rules(p); i++)
+		if (strcmp(policy_rule(p, i)->id, id) == 0)
+			return policy_rule(p, i);
+	return NULL;
+}
+
+/* Which case asks for the most, and whether its rule has a plan. */
+static int begin_one(const struct remedy_desk *d, struct hand *h)
+{
+	const struct policy *p = documents_policy(d->desk.documents);
+	struct cases c = {
+		.v = d->desk.v, .policy = p, .node = h->n, .bound = true, .now_ns = h->now_ns};
+	struct cases_sum *s = malloc(sizeof(*s));
+	const struct policy_rule *rule = NULL;
+	int r = s ? 0 : -ENOMEM;
+
+	if (r >= 0 && is_contained(h->n) && !node_is_gone(h->n->life))
+		r = cases_sum(&c, true, s);
+	else if (r >= 0)
+		s->cause.id = 0;
+	if (r >= 0 && s->cause.id)
+		rule = rule_of(p, s->cause.rule);
+	if (r >= 0 && rule && rule->remedy) {
+		h->k.case_id = s->cause.id;
+		h->k.read = s->cause.first_seq;
+		snprintf(h->k.rule, sizeof(h->k.rule), "%s", rule->id);
+		h->reason = rule->title;
+		r = begin(h, rule->remedy, rule->remedy_itself, POLICY);
+		r = r < 0 ? r : 1;
+	} else if (r >= 0) {
+		r = 0;
+	}
+	cases_done(&c);
+	free(s);
+	return r;
+}
+
+static int begin_some(struct remedy_desk *d)
+{
+	struct contain_book *b = d->desk.contain ? contain_book(d->desk.contain) : NULL;
+	const struct store *s = store_of(&d->desk);
+	uint32_t n = b ? contain_book_n(b) : 0, looked = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < n && looked < MAX_NEW; i++, d->at++) {
+		const struct contain_entry *e = contain_book_at(b, d->at % n);
+		CLEANUP(buf_done) struct buf has = {0};
+
+		if (!contain_book_wants(e))
+			continue;
+		looked++;
+		r = s->ops->blob_get(s->ctx, REMEDY_BOOK_BLOB, e->id, &has);
+		if (r == -ENOENT)
+			r = do_node(d, e->id, begin_one);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int follow_clock(struct remedy_desk *d)
+{
+	const struct clock *c = d->desk.v->clock;
+	uint64_t offset = clock_utc_ns(c) - clock_boot_ns(c);
+	int64_t by = (int64_t)(offset - d->offset_ns);
+	int r;
+
+	if (d->started && by > -JUMP_NS && by < JUMP_NS)
+		return 0;
+	r = do_all(d, move_times);
+	if (r < 0)
+		return r;
+	d->started = true;
+	d->offset_ns = offset;
+	return 0;
+}
+
+int remedy_desk_tick(struct remedy_desk *d)
+{
+	int r = follow_clock(d);
+
+	if (r >= 0)
+		r = begin_some(d);
+	if (r >= 0)
+		r = do_all(d, lead_one);
+	if (d->desk.contain)
+		contain_kick(d->desk.contain);
+	return r;
+}
+
+/* A person's plan, where no rule gave one: no more than what every return needs. */
+static uint32_t own_plan(const struct store_node *n)
+{
+	return n->containment == PLUMB_CONTAIN_QUARANTINED
+		       ? 1u << REMEDY_ISOLATE | 1u << REMEDY_SNAPSHOT
+		       : 0;
+}
+
+static int get_or_begin(struct hand *h, bool stop, struct why *ret_why)
+{
+	struct why why = {""};
+	int r = remedy_book_get(store_of(h->desk), h->n->id, &h->k, &why);
+
+	if (r >= 0 && h->k.m.step >= REMEDY_OVER) {
+		h->k = (struct remedy_record){.case_id = 0};
+		r = -ENOENT;
+	}
+	if (r == -ENOENT && stop)
+		return why_set(ret_why, 409, "%.100s has no remedy to stop", h->n->label);
+	if (r == -ENOENT && (!is_contained(h->n) || node_is_gone(h->n->life)))
+		return why_set(ret_why, 409, "%.100s is not held; there is nothing to remedy",
+			       h->n->label);
+	if (r == -ENOENT) {
+		h->k.read = h->n->base_size;
+		r = begin(h, own_plan(h->n), 0, h->by);
+	}
+	return r < 0 ? r : 0;
+}
+
+static void tell_person(const struct remedy_desk_word *w, const struct hand *h)
+{
+	char until[CLOCK_TEXT_SIZE];
+
+	clock_text(h->k.m.until_ns, until);
+	if (h->k.m.step >= REMEDY_OVER)
+		snprintf(w->ret_text, w->size,
+			 "the remedy of %.100s is over; its containment stays", h->n->label);
+	else if (h->k.m.phase == REMEDY_RUNS)
+		snprintf(w->ret_text, w->size, "%.100s: %s runs until %s: %s; then %s", h->n->label,
+			 remedy_book_step(&h->k), until, remedy_advice(h->k.m.step),
+			 remedy_late(&h->k.m));
+	else
+		snprintf(w->ret_text, w->size, "%.100s: %s is next: %s", h->n->label,
+			 remedy_book_step(&h->k), remedy_advice(h->k.m.step));
+	snprintf(w->ret_undo, w->size, "plumbctl node remedy %.100s stop --reason=…", h->n->label);
+}
+
+int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struct why *ret_why)
+{
+	bool skip = strcmp(w->value, "skip") == 0, stop = strcmp(w->value, "stop") == 0;
+	enum remedy_step chosen = (enum remedy_step)policy_remedy_from_name(w->value);
+	enum remedy_event e = skip	    ? REMEDY_SKIP
+			      : stop	    ? REMEDY_STOP
+			      : w->value[0] ? REMEDY_CHOOSE
+					    : REMEDY_GO;
+	enum remedy_step step;
+	struct hand h = {.desk = w->desk,
+			 .t = w->t,
+			 .n = n,
+			 .by = w->by,
+			 .reason = w->reason,
+			 .now_ns = clock_utc_ns(w->desk->v->clock)};
+	int r;
+
+	if (e == REMEDY_CHOOSE && !chosen)
+		return why_set(ret_why, 400,
+			       "there is no step %.40s; isolate, snapshot, files, keys, reboot, "
+			       "provision, attest, release, skip, stop",
+			       w->value);
+	r = get_or_begin(&h, stop, ret_why);
+	if (r != 0)
+		return r;
+	step = e == REMEDY_CHOOSE ? chosen : h.k.m.step;
+	/* Whoever skips a step says as much as who does it. */
+	if (!stop && w->role < remedy_role(step))
+		return why_set(ret_why, 403, "%s takes the role %s",
+			       policy_remedy_name((enum policy_remedy_step)step),
+			       terms_role_name(remedy_role(step)));
+	r = move(&h, e, chosen);
+	if (r == -EPERM || r == 0)
+		return why_set(ret_why, 409, "%.100s: %s %s; it cannot be %s now", n->label,
+			       remedy_book_step(&h.k), remedy_phase_name(h.k.m.phase),
+			       skip ? "skipped" : "started");
+	if (r < 0)
+		return r;
+	tell_person(w, &h);
+	return 0;
+}
