@@ -13,6 +13,8 @@
 #include <stdlib.h>
 
 #include "node_fixture.h"
+#include "order.h"
+#include "order_desk.h"
 
 #define RULE NODE_FIXTURE_RULE
 #define FILES "{\"key\":{\"prefix\":\"file:\"}}"
@@ -212,6 +214,45 @@ static void test_leaving(void **state)
 	is(p, "silent");
 }
 
+static void announce(struct place *p, uint64_t ms)
+{
+	const struct order o = {.kind = ORDER_RESTART, .life_ms = ms, .reason = "spot end"};
+	struct store_node n = verifier_fixture_node(&p->v, p->n.record.node);
+
+	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
+	assert_int_equal(order_desk_give(&p->v.v, &n, &o, NULL), 0);
+	assert_int_equal(p->v.ops.node_put(p->v.store.ctx, &n), 0);
+	assert_int_equal(p->v.ops.commit(p->v.store.ctx), 0);
+	store_node_done(&n);
+}
+
+/* The word of an operator is enough: the node itself may not have had the time. Within the bound nothing is raised, behind it it is missed. */
+static void test_announced_by_an_operator(void **state)
+{
+	struct place *p = *state;
+
+	announce(p, 600000);
+	verifier_fixture_pass(&p->v, 180000);
+	is(p, "trusted");
+	verifier_fixture_pass(&p->v, 1000);
+	is(p, "leaving");
+	assert_int_equal(verifier_fixture_log(&p->v, "an operator announced that it leaves"), 1);
+	verifier_fixture_pass(&p->v, 419000);
+	is(p, "leaving");
+	assert_false(node_fixture_is_open(&p->n, "finding:silent"));
+	verifier_fixture_pass(&p->v, 1000);
+	is(p, "silent");
+	/* Back, and what was announced is over: the next silence is one. */
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	verifier_fixture_pass(&p->v, 181000);
+	is(p, "silent");
+	/* One that ends before the deadline excuses nothing. */
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	announce(p, 60000);
+	verifier_fixture_pass(&p->v, 181000);
+	is(p, "silent");
+}
+
 static void test_never_came(void **state)
 {
 	struct place *p = *state;
@@ -332,11 +373,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(silent),	     TEST(silent_by_rule), TEST(killed),
-		TEST(verifier_away), TEST(jump_forward),   TEST(away_and_clock_went_back),
-		TEST(jump_back),     TEST(leaving),	   TEST(asleep),
-		TEST(never_came),    TEST(unconfirmed),	   TEST(grace),
-		TEST(armed_later),   TEST(store_fails),	   TEST(many),
+		TEST(silent),	    TEST(silent_by_rule),
+		TEST(killed),	    TEST(verifier_away),
+		TEST(jump_forward), TEST(away_and_clock_went_back),
+		TEST(jump_back),    TEST(leaving),
+		TEST(asleep),	    TEST(never_came),
+		TEST(unconfirmed),  TEST(grace),
+		TEST(armed_later),  TEST(store_fails),
+		TEST(many),	    TEST(announced_by_an_operator),
 	};
 
 	return cmocka_run_group_tests_name("deadlines", tests, NULL, NULL);

@@ -17,7 +17,7 @@
 #define MAX_WINDOW_MS 3600000 /* as the verifier takes it */
 
 struct arguments {
-	const char *config, *reason, *state, *window;
+	const char *config, *reason, *state, *window, *length;
 	bool json;
 };
 
@@ -29,7 +29,9 @@ static void help(FILE *f)
 		"       plumbctl node approve|release|retire|revoke|rekey|challenge|scan NODE "
 		"--reason=TEXT [--json]\n"
 		"       plumbctl node bind NODE KUBERNETES-NAME --reason=TEXT\n"
-		"       plumbctl node restart NODE --reason=TEXT [--window=DURATION]\n\n"
+		"       plumbctl node restart NODE --reason=TEXT [--window=DURATION]\n"
+		"       plumbctl node leaving NODE --reason=TEXT [--for=DURATION]\n"
+		"       plumbctl node remedy NODE [STEP|skip|stop] --reason=TEXT\n\n"
 		"  list       all nodes, or those in one state\n"
 		"  show       all that the verifier has on one\n"
 		"  explain    why it is as it is, in 25 lines, and the command that undoes it\n"
@@ -41,6 +43,12 @@ static void help(FILE *f)
 		"  bind       says which Kubernetes node it is; \"\" for none\n"
 		"  restart    announces a stop of its agent, so that it raises nothing (default "
 		"5m)\n"
+		"  leaving    announces that it goes away, for a reboot or for good, so that its "
+		"silence\n"
+		"             raises nothing so long (default 10m)\n"
+		"  remedy     goes on with its way back: the next step, or this one; isolate "
+		"snapshot\n"
+		"             files keys reboot provision attest release\n"
 		"  challenge  asks it for evidence now\n"
 		"  scan       has it look at everything again now: all claims, all watched "
 		"files\n\n"
@@ -104,7 +112,7 @@ static int show(struct client *c, const char *name, const struct arguments *a)
 }
 
 /* "90s", "5m", "1h" to milliseconds as text. */
-static int window(const char *text, char ret[32])
+static int window(const char *option, const char *text, char ret[32])
 {
 	char *end;
 	uint64_t n = strtoull(text, &end, 10);
@@ -115,8 +123,8 @@ static int window(const char *text, char ret[32])
 							 : 0;
 
 	if (end == text || *text == '-' || unit == 0 || n == 0 || n > MAX_WINDOW_MS / unit)
-		return print_failure(PRINT_USAGE,
-				     "--window=%s is no duration like 90s, 5m; at most 1h", text);
+		return print_failure(PRINT_USAGE, "--%s=%s is no duration like 90s, 5m; at most 1h",
+				     option, text);
 	snprintf(ret, 32, "%" PRIu64, n * unit);
 	return PRINT_GOOD;
 }
@@ -125,29 +133,37 @@ static int window(const char *text, char ret[32])
 static int parse_action(int n, char **words, const struct arguments *a, struct client_action *ret,
 			char window_ms[32])
 {
-	static const char *const known[] = {"approve", "release", "retire",    "revoke", "rekey",
-					    "bind",    "restart", "challenge", "scan"};
+	static const char *const known[] = {"approve", "release", "retire",  "revoke",
+					    "rekey",   "bind",	  "restart", "challenge",
+					    "scan",    "leaving", "remedy"};
 	bool binds = strcmp(words[0], "bind") == 0, found = false;
+	bool leaves = strcmp(words[0], "leaving") == 0, cures = strcmp(words[0], "remedy") == 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		found |= strcmp(known[i], words[0]) == 0;
 	if (!found)
 		return print_failure(PRINT_USAGE, "no command '%s'; plumbctl node --help",
 				     words[0]);
-	if (n != (binds ? 3 : 2))
+	if (n != (binds ? 3 : 2) && !(cures && n == 3))
 		return print_failure(PRINT_USAGE, "node %s takes %s", words[0],
-				     binds ? "a node and its Kubernetes name" : "one node");
+				     binds   ? "a node and its Kubernetes name"
+				     : cures ? "a node, and a step, skip or stop"
+					     : "one node");
 	if (!a->reason || !a->reason[0])
 		return print_failure(PRINT_USAGE,
 				     "node %s needs --reason=\"why\": it is kept with your name",
 				     words[0]);
 	*ret = (struct client_action){.action = words[0], .node = words[1], .reason = a->reason};
-	if (binds)
+	if (n == 3)
 		ret->value = words[2];
-	if (strcmp(words[0], "restart") != 0)
+	if (!leaves && strcmp(words[0], "restart") != 0)
 		return PRINT_GOOD;
+	/* To the verifier they are the same: a stop that is announced, and its end. */
+	ret->action = "restart";
 	ret->value = window_ms;
-	return window(a->window ? a->window : "5m", window_ms);
+	if (leaves)
+		return window("for", a->length ? a->length : "10m", window_ms);
+	return window("window", a->window ? a->window : "5m", window_ms);
 }
 
 static int run(int n, char **words, const struct arguments *a)
@@ -180,7 +196,7 @@ int cmd_node(int argc, char **argv)
 	struct arguments a = {.json = false};
 	const struct arguments_option options[] = {
 		{"config", &a.config, NULL}, {"reason", &a.reason, NULL}, {"state", &a.state, NULL},
-		{"window", &a.window, NULL}, {"json", NULL, &a.json},
+		{"window", &a.window, NULL}, {"for", &a.length, NULL},	  {"json", NULL, &a.json},
 	};
 	const struct arguments_command c = {"node", help, options, ARRAY_SIZE(options)};
 	int r = PRINT_GOOD, n = arguments_take(argc, argv, &c, &r);

@@ -29,6 +29,7 @@ struct contain_entry {
 	/* not kept */
 	struct kube_facts facts;	/* uid "": nothing is known, or there is none */
 	bool listed;
+	uint64_t unlisted_ns;		/* boot time since when it is seen that there is none; 0: it is not */
 	bool due;			/* it is to be looked at */
 	int last;			/* how the last look ended: told when that changes */
 	bool event_due;

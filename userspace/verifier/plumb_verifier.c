@@ -20,6 +20,7 @@
 #include "contain.h"
 #include "contain_desk.h"
 #include "deeds_want.h"
+#include "deserted.h"
 #include "documents.h"
 #include "enrol.h"
 #include "gates.h"
@@ -59,6 +60,7 @@ struct rooms {
 	struct enrol *enrol;
 	struct actions *actions;
 	struct remedy_desk *remedy;
+	uint64_t retire_deleted_ms;
 	struct api api;
 	struct server *server;
 	struct gates *gates;
@@ -127,6 +129,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		r = contain_desk_tick(&o->api.desk);
 	if (r >= 0)
 		r = remedy_desk_tick(o->remedy);
+	if (r >= 0)
+		r = deserted_tick(&o->api.desk, o->retire_deleted_ms);
 	(void)fd;
 	(void)what;
 	if (r < 0)
@@ -322,6 +326,7 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 		r = actions_open(&o->api.desk, &o->actions);
 	if (r >= 0)
 		r = remedy_desk_open(&o->api.desk, &o->remedy);
+	o->retire_deleted_ms = s->retire_deleted;
 	o->api.enrol = o->enrol;
 	o->api.actions = o->actions;
 	o->api.ca_cert_pem = (char *)o->keys.ca_pem.data;

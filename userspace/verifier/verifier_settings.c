@@ -90,6 +90,9 @@ static const struct conf_option options[] = {
 	       "a node that is contained time and again is let go once in so long"),
 	OPTION(contain_dry_run, CONF_BOOL, "false", 0, 0,
 	       "contain nothing, say what would have been"),
+	OPTION(retire_deleted, CONF_DURATION_MS, "1h", 0, 2592000000,
+	       "a node whose Kubernetes object is deleted and who is silent is retired after so "
+	       "long; 0: never"),
 	OPTION(silent_after, CONF_DURATION_MS, "180s", 1000, 86400000,
 	       "no evidence for so long: the node is silent"),
 	OPTION(unconfirmed_after, CONF_DURATION_MS, "10s", 1000, 3600000,

@@ -25,7 +25,7 @@ struct verifier_settings {
 	char *csr_token_file, *csr_bind, *csr_renewal;
 	bool csr_approve;
 	bool allow_unknown, allow_degraded, allow_silent, allow_untainted, bind_by_csr, chain_csrs;	/* of the words */
-	uint64_t contain_percent, contain_calm, kube_evict_for;
+	uint64_t contain_percent, contain_calm, kube_evict_for, retire_deleted;
 	bool verbose, expired_eks, contain_dry_run, kube_evict_force;
 	uint32_t boot_pcr_mask;		/* of boot_pcrs */
 };
