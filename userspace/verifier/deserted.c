@@ -76,10 +76,9 @@ static int do_one(const struct action_desk *d, const char *id, uint64_t after_ms
 }
 
 /* There was an object that was its own for certain, and there is none: seen so all the time, not once. */
-static bool is_deserted(struct contain_entry *e, bool watches, uint64_t boot_ns, uint64_t after_ms)
+static bool is_deserted(struct contain_entry *e, uint64_t boot_ns, uint64_t after_ms)
 {
-	if (!watches || e->listed || !e->kube_name[0] || !e->uid[0] ||
-	    e->life == PLUMB_LIFE_RETIRED) {
+	if (e->listed || !e->kube_name[0] || !e->uid[0] || e->life == PLUMB_LIFE_RETIRED) {
 		e->unlisted_ns = 0;
 		return false;
 	}
@@ -88,27 +87,27 @@ static bool is_deserted(struct contain_entry *e, bool watches, uint64_t boot_ns,
 	return boot_ns - e->unlisted_ns >= after_ms * MS;
 }
 
-int deserted_tick(const struct action_desk *d, uint64_t after_ms)
+int deserted_tick(const struct action_desk *d, bool watches, uint64_t after_ms)
 {
 	struct contain_book *b = d->contain ? contain_book(d->contain) : NULL;
 	uint64_t boot_ns = clock_boot_ns(d->v->clock);
-	struct why why = {""};
-	bool watches;
+	bool retired = false;
 	int r = 0;
 
-	if (!b || after_ms == 0)
+	/* Nobody is gone because nobody looks. */
+	if (!b || !watches || after_ms == 0)
 		return 0;
-	watches = contain_watches(d->contain, &why);
 	for (uint32_t i = 0; r >= 0 && i < contain_book_n(b); i++) {
 		struct contain_entry *e = contain_book_at(b, i);
 
-		if (!is_deserted(e, watches, boot_ns, after_ms))
+		if (!is_deserted(e, boot_ns, after_ms))
 			continue;
 		/* Whether it is or not: not again before as much time has passed. */
 		e->unlisted_ns = 0;
 		r = do_one(d, e->id, after_ms);
+		retired |= r >= 0;
 	}
-	if (r >= 0)
+	if (retired)
 		contain_kick(d->contain);
 	return r < 0 ? r : 0;
 }

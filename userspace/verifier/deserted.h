@@ -8,7 +8,7 @@
 
 #include "action_desk.h"
 
-/* Every second. after_ms 0: never. 0, or < 0: our own failure, it is tried again. */
-int deserted_tick(const struct action_desk *d, uint64_t after_ms);
+/* Every second. watches: the cluster is known as it is now. after_ms 0: never. 0, or < 0: our own failure, it is tried again. */
+int deserted_tick(const struct action_desk *d, bool watches, uint64_t after_ms);
 
 #endif

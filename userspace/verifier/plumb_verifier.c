@@ -123,6 +123,7 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct rooms *o = ctx;
+	struct why why = {""};
 	int r = intake_tick(o->intake);
 
 	if (r >= 0)
@@ -130,7 +131,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	if (r >= 0)
 		r = remedy_desk_tick(o->remedy);
 	if (r >= 0)
-		r = deserted_tick(&o->api.desk, o->retire_deleted_ms);
+		r = deserted_tick(&o->api.desk, contain_watches(o->contain, &why),
+				  o->retire_deleted_ms);
 	(void)fd;
 	(void)what;
 	if (r < 0)
