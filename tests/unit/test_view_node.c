@@ -2,11 +2,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "cleanup.h"
 #include "print.h"
 #include "view_node.h"
 
@@ -155,6 +157,103 @@ static void test_explain_tells_all_of_it(void **state)
 	json_decref(n);
 }
 
+/* A node that comes back, as it is told: a line each, and the very command. */
+static void test_explain_tells_what_lies_ahead(void **state)
+{
+	static const char node[] =
+		"{\"label\":\"worker-1\",\"id\":\"" HEX64 "\",\"state\":\"quarantined\","
+		"\"containment\":\"quarantined\",\"life\":\"active\",\"freshness\":\"fresh\","
+		"\"since\":\"2026-11-25T20:52:36.700750155Z\",\"cause\":\"exec:/x by R-1\","
+		"\"held_back\":\"too many nodes are contained\",\"size\":190,\"confirmed\":188,"
+		"\"last_evidence\":\"2026-11-25T20:53:00.000000000Z\","
+		"\"deadline\":\"2126-11-25T20:56:00.000000000Z\",\"leaving_until\":null,"
+		"\"cases\":[{\"id\":7,\"key\":\"file:/etc/a\",\"rule\":\"R-2\",\"mode\":\"armed\","
+		"\"action\":\"hold\",\"severity\":\"high\",\"title\":\"t\",\"expected\":\"a\","
+		"\"found\":\"b\",\"who\":\"unknown\",\"first_line\":187,\"count\":1,"
+		"\"opened\":\"2026-11-25T20:52:15.000000000Z\",\"closed\":null,"
+		"\"acts\":\"2126-11-25T20:57:00.000000000Z\"},"
+		"{\"id\":8,\"closed\":\"2026-11-25T20:52:15.000000000Z\",\"action\":\"hold\","
+		"\"acts\":\"2126-11-25T20:57:00.000000000Z\"}],"
+		"\"remedy\":{\"step\":\"reboot\",\"phase\":\"waits\",\"since\":"
+		"\"2026-11-25T20:53:01.000000000Z\",\"until\":null,\"then\":\"\",\"itself\":false,"
+		"\"advice\":\"reboot it\",\"plan\":[\"isolate\",\"reboot\",\"attest\",\"release\"],"
+		"\"auto\":[\"isolate\"],\"done\":[\"isolate\"]}}";
+
+	(void)state;
+	assert_string_equal(
+		shown_json(view_node_explain, 0, node),
+		"worker-1 is quarantined since 2026-11-25T20:52:36Z: exec:/x by R-1\n\n"
+		"case 7  file:/etc/a\n"
+		"  rule       R-2 (armed: hold): t\n"
+		"  expected   a\n"
+		"  found      b\n"
+		"  by         unknown\n"
+		"  seen       ledger line 187, 1 time, first 2026-11-25T20:52:15Z\n\n"
+		"evidence     last 2026-11-25T20:53:00Z; 188 lines under a quote, 2 not yet\n"
+		"remedy       reboot waits since 2026-11-25T20:53:01Z; done: isolate; to come: "
+		"reboot, attest, release\n"
+		"by itself    2126-11-25T20:56:00Z: silent, unless evidence comes\n"
+		"             2126-11-25T20:57:00Z: case 7 asks for hold, unless it is good again\n"
+		"next         reboot it\n"
+		"             plumbctl node remedy worker-1 --reason=\"…\"\n\n"
+		"held back    too many nodes are contained\n"
+		"undo         plumbctl node release worker-1 --reason=\"…\"\n");
+}
+
+static void ahead_is(const char *members, const char *text)
+{
+	CLEANUP_FREE char *json = NULL;
+
+	assert_true(asprintf(&json, "{\"label\":\"w\",\"cases\":[],%s}", members) > 0);
+	shown_json(view_node_explain, 0, json);
+	if (!strstr(out, text))
+		fail_msg("\"%s\" is not in\n%s", text, out);
+}
+
+#define HELD "\"state\":\"held\",\"containment\":\"held\","
+#define REMEDY(step, phase, until, itself)                                           \
+	"\"remedy\":{\"step\":\"" step "\",\"phase\":\"" phase "\",\"until\":" until \
+	",\"then\":\"a person decides\",\"itself\":" itself ",\"advice\":\"do it\"}"
+
+static void test_what_lies_ahead(void **state)
+{
+	(void)state;
+	ahead_is("\"last_evidence\":null", "evidence     none yet\n");
+	ahead_is("\"last_evidence\":\"2026-11-25T20:53:00.000000000Z\",\"size\":5,\"confirmed\":5",
+		 "evidence     last 2026-11-25T20:53:00Z; all 5 lines under a quote\n");
+	ahead_is("\"freshness\":\"leaving\",\"leaving_until\":\"2026-11-25T20:53:00.000000000Z\"",
+		 "by itself    2026-11-25T20:53:00Z: silent, unless it is back; until then nothing "
+		 "is raised\n");
+	ahead_is(HELD "\"remedy\":null",
+		 "next         put right what the cases tell, and begin its way back\n"
+		 "             plumbctl node remedy w --reason=\"…\"\n");
+	ahead_is(HELD REMEDY("over", "waits", "null", "false"), "plumbctl node remedy w ");
+	ahead_is(HELD REMEDY("files", "runs", "\"2026-11-25T20:53:00.000000000Z\"", "false"),
+		 "by itself    2026-11-25T20:53:00Z: the time of files is over, then a person "
+		 "decides\nnext         do it\n");
+	assert_null(strstr(out, "plumbctl node remedy"));
+	ahead_is(HELD REMEDY("keys", "stuck", "null", "false"),
+		 "next         it was tried, and did not come to its end: do it\n             "
+		 "plumbctl "
+		 "node remedy w ");
+	ahead_is(HELD REMEDY("attest", "waits", "null", "true"),
+		 "by itself    now: attest is started\n");
+	assert_null(strstr(out, "plumbctl node remedy"));
+	/* A verifier of before says nothing of it. */
+	shown_json(view_node_explain, 0, "{\"state\":\"held\",\"containment\":\"held\"}");
+	assert_null(strstr(out, "next"));
+	shown_json(view_node_explain, 0,
+		   "{\"state\":\"forked\",\"containment\":\"held\",\"remedy\":null}");
+	assert_null(strstr(out, "next"));
+	/* Whatever it says, it steers no terminal, and 25 lines are 25 lines. */
+	shown_json(view_node_explain, 80,
+		   "{\"state\":\"held\",\"containment\":\"held\",\"last_evidence\":[],\"remedy\":{"
+		   "\"step\":\"\\u001b[2J\",\"plan\":[1,\"\\n\",{}],\"done\":7,\"advice\":"
+		   "\"\\u0007\\n\"},\"cases\":[{\"acts\":7},{\"acts\":\"x\"},null]}");
+	fits(80);
+	assert_in_range(n_lines(out), 1, VIEW_NODE_MAX_LINES);
+}
+
 static void undo_is(const char *state, const char *containment, const char *life, bool has_case,
 		    const char *text)
 {
@@ -301,6 +400,8 @@ int main(void)
 		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_explain_tells_the_container),
 		cmocka_unit_test(test_explain_tells_all_of_it),
+		cmocka_unit_test(test_explain_tells_what_lies_ahead),
+		cmocka_unit_test(test_what_lies_ahead),
 		cmocka_unit_test(test_the_way_back),
 		cmocka_unit_test(test_a_name_in_a_command),
 		cmocka_unit_test(test_list),

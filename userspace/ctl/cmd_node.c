@@ -91,10 +91,12 @@ static int explain(struct client *c, const char *name, const struct arguments *a
 
 	if (r != PRINT_GOOD)
 		return r;
-	if (a->json)
+	if (a->json) {
+		json_object_set_new(o, "explain", view_node_ahead(o));
 		client_print_json(o);
-	else
+	} else {
 		view_node_explain(stdout, print_columns(stdout), o);
+	}
 	return strcmp(client_text(o, "state"), "trusted") == 0 ? PRINT_GOOD : PRINT_NOT_GOOD;
 }
 

@@ -8,7 +8,9 @@
 #include "cleanup.h"
 #include "client.h"
 #include "clock.h"
+#include "jsonl.h"
 #include "print.h"
+#include "view_ahead.h"
 
 #define MAX_TOLD 3 /* cases that explain tells in full */
 #define NAME_WIDTH 11 /* of a field's name in explain */
@@ -139,6 +141,21 @@ void view_node_put_name(FILE *f, const json_t *node)
 	const char *label = client_text(node, "label"), *id = client_text(node, "id");
 
 	fputs(is_plain(label) ? label : is_plain(id) ? id : "NODE", f);
+}
+
+json_t *view_node_ahead(const json_t *node)
+{
+	CLEANUP_FREE char *name = NULL;
+	json_t *made;
+	size_t size;
+	FILE *f = open_memstream(&name, &size);
+
+	if (!f)
+		return NULL;
+	view_node_put_name(f, node);
+	fclose(f);
+	made = view_ahead_make(node, name, clock_utc_ns(clock_system()));
+	return made;
 }
 
 static void put_field(FILE *f, size_t columns, const char *name, const char *text)
@@ -285,10 +302,11 @@ static void put_undo(FILE *f, size_t columns, const json_t *node, size_t n_open)
 
 void view_node_explain(FILE *f, size_t columns, const json_t *node)
 {
+	CLEANUP(jsonl_decref_p) json_t *ahead = view_node_ahead(node);
 	const json_t *told[MAX_TOLD] = {NULL};
 	size_t n = pick(json_object_get(node, "cases"), told), shown = 0;
 	/* Those before and behind the cases. */
-	size_t n_lines = client_text(node, "held_back")[0] ? 5 : 4;
+	size_t n_lines = view_ahead_lines(ahead) + (client_text(node, "held_back")[0] ? 5 : 4);
 	const char *state = client_text(node, "state");
 	char since[20];
 	size_t used;
@@ -314,6 +332,7 @@ void view_node_explain(FILE *f, size_t columns, const json_t *node)
 		view_node_put_name(f, node);
 		fputc('\n', f);
 	}
+	view_ahead_put(f, columns, ahead);
 	if (strcmp(state, "trusted") != 0 || n > 0)
 		put_undo(f, columns, node, n);
 }
