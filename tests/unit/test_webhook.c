@@ -82,6 +82,41 @@ static void test_the_body(void **state)
 	sign_key_free(other);
 }
 
+/* With a remedy there is one member more, and without none. */
+static void test_a_remedy(void **state)
+{
+	static struct store_node n = {.label = "web-1"};
+	const struct webhook_transition t = {.node = &n,
+					     .from = "held",
+					     .to = "held",
+					     .cause = "remedy: reboot started",
+					     .rule = "R-1",
+					     .key = "",
+					     .expected = "",
+					     .found = "",
+					     .who = "",
+					     .verdict_jwt = "",
+					     .remedy_step = "reboot",
+					     .remedy_phase = "runs"};
+	static const char end[] =
+		"\"verdict\":\"\",\"remedy\":{\"step\":\"reboot\",\"phase\":\"runs\"}}";
+	CLEANUP(buf_done) struct buf body = {0}, payload = {0};
+	const struct sign_key *keys[1];
+	struct sign_key *key;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(sign_key_generate(SIGN_P256, &key), 0);
+	keys[0] = key;
+	assert_int_equal(webhook_body(&t, key, &body), 0);
+	assert_int_equal(dsse_open(body.data, body.size, 65536, WIRE_DSSE_WEBHOOK, keys, 1,
+				   &payload, NULL, &why),
+			 0);
+	assert_true(payload.size > strlen(end));
+	assert_memory_equal(payload.data + payload.size - strlen(end), end, strlen(end));
+	sign_key_free(key);
+}
+
 static void test_the_id_comes_back(void **state)
 {
 	CLEANUP(buf_done) struct buf body = {0}, bad = {0};
@@ -176,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_body),
+		cmocka_unit_test(test_a_remedy),
 		cmocka_unit_test(test_the_id_comes_back),
 		cmocka_unit_test(test_urls),
 	};
