@@ -63,6 +63,26 @@ static void test_example(void **state)
 	done(&c);
 }
 
+/* What a rule's remedy becomes, also where it is not all there. */
+static void test_remedy(void **state)
+{
+	struct compiled c = {.y = NULL};
+	struct buf expected = {0};
+
+	(void)state;
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/policy/remedy.yaml", 65536, &c.yaml), 0);
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/policy/remedy.json", 65536, &expected),
+		0);
+	assert_int_equal(compile(&c, (char *)c.yaml.data, c.yaml.size), 0);
+	assert_int_equal(c.bundle.size, expected.size);
+	assert_memory_equal(c.bundle.data, expected.data, expected.size);
+	assert_int_equal(policy_rule(c.policy, 1)->remedy_itself, 0);
+	buf_done(&expected);
+	done(&c);
+}
+
 /* The example with one text changed; where it must be refused, and with which word. */
 static const struct twin {
 	const char *from, *to, *why;
@@ -234,9 +254,8 @@ static void test_tests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),
-		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_strange_files),
+		cmocka_unit_test(test_example), cmocka_unit_test(test_remedy),
+		cmocka_unit_test(test_broken),	cmocka_unit_test(test_strange_files),
 		cmocka_unit_test(test_tests),
 	};
 
