@@ -353,6 +353,34 @@ static void test_release(void **state)
 	says("forked");
 }
 
+/* Signed and refused like the others; the log has the operator's word and the move that it made. */
+static void test_remedy(void **state)
+{
+	(void)state;
+	assert_int_equal(act(&f.viewer, "remedy", "one", ""), 403);
+	assert_int_equal(act(&f.responder, "remedy", "one", ""), 409);
+	says("nothing to remedy");
+	contain_node(PLUMB_CONTAIN_QUARANTINED);
+	assert_int_equal(api_fixture_call(&f, "GET", "/v1/nodes/one", &f.viewer.who, "", 0), 200);
+	says("\"remedy\":null");
+	assert_int_equal(act(&f.responder, "remedy", "one", "pray"), 400);
+	assert_int_equal(act(&f.responder, "remedy", "one", "keys"), 403);
+	says("takes the role approver");
+	assert_int_equal(act(&f.responder, "remedy", "one", ""), 200);
+	says("isolate runs until ");
+	says("plumbctl node remedy one stop");
+	assert_int_equal(api_fixture_call(&f, "GET", "/v1/nodes/one", &f.viewer.who, "", 0), 200);
+	says("\"remedy\":{\"step\":\"isolate\",\"phase\":\"runs\",");
+	says("\"leaving_until\":null");
+	assert_int_equal(act(&f.responder, "remedy", "one", "skip"), 200);
+	says("snapshot is next");
+	assert_int_equal(act(&f.responder, "remedy", "one", "stop"), 200);
+	assert_int_equal(act(&f.responder, "remedy", "one", "stop"), 409);
+	/* begun, started, skipped, stopped; and each of the eight that was asked for. */
+	assert_int_equal(api_fixture_log_has(&f, "\"event\":\""), 4);
+	assert_int_equal(api_fixture_log_has(&f, "\"action\":\"remedy\""), 4 + 8);
+}
+
 struct kube_message {
 	char text[2][200];
 	int n;
@@ -511,7 +539,7 @@ int main(void)
 		EACH(test_time),	 EACH(test_bodies),    EACH(test_names),
 		EACH(test_acknowledge),	 EACH(test_release),   EACH(test_bind),
 		EACH(test_restart),	 EACH(test_approve),   EACH(test_arm),
-		EACH(test_commit_fails),
+		EACH(test_commit_fails), EACH(test_remedy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

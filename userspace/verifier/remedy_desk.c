@@ -540,6 +540,15 @@ static void tell_person(const struct remedy_desk_word *w, const struct hand *h)
 	snprintf(w->ret_undo, w->size, "plumbctl node remedy %.100s stop --reason=…", h->n->label);
 }
 
+static int check_role(const struct remedy_desk_word *w, enum remedy_step step, struct why *ret_why)
+{
+	if (w->role >= remedy_role(step))
+		return 0;
+	return why_set(ret_why, 403, "%s takes the role %s",
+		       policy_remedy_name((enum policy_remedy_step)step),
+		       terms_role_name(remedy_role(step)));
+}
+
 int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struct why *ret_why)
 {
 	bool skip = strcmp(w->value, "skip") == 0, stop = strcmp(w->value, "stop") == 0;
@@ -548,7 +557,6 @@ int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struc
 			      : stop	    ? REMEDY_STOP
 			      : w->value[0] ? REMEDY_CHOOSE
 					    : REMEDY_GO;
-	enum remedy_step step;
 	struct hand h = {.desk = w->desk,
 			 .t = w->t,
 			 .n = n,
@@ -562,15 +570,14 @@ int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struc
 			       "there is no step %.40s; isolate, snapshot, files, keys, reboot, "
 			       "provision, attest, release, skip, stop",
 			       w->value);
-	r = get_or_begin(&h, stop, ret_why);
+	r = e == REMEDY_CHOOSE ? check_role(w, chosen, ret_why) : 0;
+	if (r == 0)
+		r = get_or_begin(&h, stop, ret_why);
+	/* Whoever skips a step says as much as who does it. */
+	if (r == 0 && !stop && e != REMEDY_CHOOSE)
+		r = check_role(w, h.k.m.step, ret_why);
 	if (r != 0)
 		return r;
-	step = e == REMEDY_CHOOSE ? chosen : h.k.m.step;
-	/* Whoever skips a step says as much as who does it. */
-	if (!stop && w->role < remedy_role(step))
-		return why_set(ret_why, 403, "%s takes the role %s",
-			       policy_remedy_name((enum policy_remedy_step)step),
-			       terms_role_name(remedy_role(step)));
 	r = move(&h, e, chosen);
 	if (r == -EPERM || r == 0)
 		return why_set(ret_why, 409, "%.100s: %s %s; it cannot be %s now", n->label,
