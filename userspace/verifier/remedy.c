@@ -34,8 +34,9 @@ static const struct step {
 			  "put the changed files back as the baseline has them"},
 	[REMEDY_KEYS] = {REMEDY_DEED_REKEY, 15 * MINUTE, LATE_STUCK, PLUMB_ROLE_APPROVER,
 			 "have it make new keys in its TPM and enrol with them"},
-	[REMEDY_REBOOT] = {REMEDY_DEED_RESTART | REMEDY_DEED_TELL, 15 * MINUTE, LATE_CURE,
-			   PLUMB_ROLE_RESPONDER, "reboot it"},
+	/* No announced stop goes with it: that would open a protected agent's door on a node that nobody trusts. */
+	[REMEDY_REBOOT] = {REMEDY_DEED_TELL, 15 * MINUTE, LATE_CURE, PLUMB_ROLE_RESPONDER,
+			   "reboot it"},
 	[REMEDY_PROVISION] = {REMEDY_DEED_TELL, 120 * MINUTE, LATE_STUCK, PLUMB_ROLE_APPROVER,
 			      "install it anew from its image"},
 	[REMEDY_ATTEST] = {REMEDY_DEED_SCAN, 5 * MINUTE, LATE_STUCK, PLUMB_ROLE_RESPONDER,

@@ -47,9 +47,8 @@ enum remedy_deed {
 	REMEDY_DEED_QUARANTINE = 1u << 0,	/* order */
 	REMEDY_DEED_SCAN = 1u << 1,		/* order: look at everything again, then evidence */
 	REMEDY_DEED_REKEY = 1u << 2,		/* order, and leave to enrol with them */
-	REMEDY_DEED_RESTART = 1u << 3,		/* order: that it stops meanwhile is no alarm */
-	REMEDY_DEED_TELL = 1u << 4,		/* webhooks: whoever can do it is asked to */
-	REMEDY_DEED_RELEASE = 1u << 5,		/* as an operator's release */
+	REMEDY_DEED_TELL = 1u << 3,		/* webhooks: whoever can do it is asked to */
+	REMEDY_DEED_RELEASE = 1u << 4,		/* as an operator's release */
 };
 
 struct remedy {

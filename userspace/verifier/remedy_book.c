@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "contain.h"
 #include "jsonl.h"
 #include "line.h"
 
@@ -272,6 +273,19 @@ int remedy_book_seen(const struct store *s, const struct store_node *n,
 	default:
 		return 0;
 	}
+}
+
+int remedy_book_braked(const struct store *s, const struct store_node *n)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	int r;
+
+	if (contain_book_held(s, n) != BRAKES_OPEN)
+		return 1;
+	r = s->ops->setting_get(s->ctx, CONTAIN_PAUSE, &b);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return b.size > 0 && b.data[0];
 }
 
 const char *remedy_book_step(const struct remedy_record *k)

@@ -33,7 +33,8 @@ int remedy_book_read(const struct store *s, const struct store_node *n, struct r
 
 /* The step at hand came to its end; *ret_worse: attest found what it must not find. */
 int remedy_book_seen(const struct store *s, const struct store_node *n, const struct remedy_record *k, bool *ret_worse);
-
+/* 1: the brakes hold back what its state asks for, or a person stopped all: nothing goes by itself, and nothing more is done to it. */
+int remedy_book_braked(const struct store *s, const struct store_node *n);
 const char *remedy_book_step(const struct remedy_record *k);	/* "over": none any more */
 
 #endif

@@ -7,18 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "action_release.h"
 #include "cleanup.h"
 #include "contain.h"
 #include "log.h"
-#include "order_desk.h"
-#include "rekey_permit.h"
-#include "remedy_book.h"
+#include "remedy_hand.h"
 
 #define MS 1000000ull
 #define JUMP_NS 2000000000ll /* as the deadlines have it */
 #define MAX_NEW 16u /* contained nodes that are looked at in one tick, in turn */
-#define MAX_RELEASE_REASON 200
 #define POLICY "policy"
 
 struct remedy_desk {
@@ -27,16 +23,6 @@ struct remedy_desk {
 	uint64_t offset_ns; /* UTC less boot time; may wrap */
 	bool started; /* what ran out while nobody was there has begun anew */
 	uint32_t at; /* in the book of containment */
-};
-
-/* One incident in hands. */
-struct hand {
-	const struct action_desk *desk;
-	const struct transition *t;
-	struct store_node *n;
-	struct remedy_record k;
-	const char *by, *reason; /* "policy", or an operator */
-	uint64_t now_ns;
 };
 
 static const struct store *store_of(const struct action_desk *d)
@@ -63,189 +49,17 @@ struct remedy_desk *remedy_desk_free(struct remedy_desk *d)
 	return NULL;
 }
 
-static bool is_contained(const struct store_node *n)
-{
-	return n->containment == PLUMB_CONTAIN_HELD ||
-	       n->containment == PLUMB_CONTAIN_QUARANTINED ||
-	       n->containment == PLUMB_CONTAIN_REMEDIATING;
-}
-
-static int write_line(const struct hand *h, const char *event, uint64_t *ret_seq)
-{
-	static const struct digest none;
-	CLEANUP(buf_done) struct buf b = {0};
-	struct jsonl j = {.buf = &b};
-	char until[CLOCK_TEXT_SIZE];
-
-	jsonl_str(&j, "operator", h->by);
-	jsonl_str(&j, "action", "remedy");
-	jsonl_str(&j, "node", h->n->id);
-	jsonl_str(&j, "reason", h->reason);
-	jsonl_hex(&j, "envelope", none.bytes, DIGEST_SIZE);
-	jsonl_str(&j, "result", h->k.why);
-	jsonl_str(&j, "event", event);
-	jsonl_str(&j, "step", remedy_book_step(&h->k));
-	jsonl_str(&j, "phase", h->k.m.step < REMEDY_OVER ? remedy_phase_name(h->k.m.phase) : "");
-	if (h->k.m.until_ns) {
-		clock_text(h->k.m.until_ns, until);
-		jsonl_str(&j, "until", until);
-	}
-	jsonl_uint(&j, "case", h->k.case_id);
-	jsonl_str(&j, "rule", h->k.rule);
-	return buf_status(&b) < 0
-		       ? buf_status(&b)
-		       : vlog_add(h->desk->v->vlog, PLUMB_TYPE_ACTION, (char *)b.data, ret_seq);
-}
-
-/* Whoever can do the step is asked to; and a person, where nobody else goes on. */
-static int tell(const struct hand *h, uint32_t deeds, uint64_t seq)
-{
-	const struct node_state s = {h->n->life, h->n->appraisal, h->n->freshness,
-				     h->n->containment, h->n->forked};
-	const struct contain_transition t = {
-		.node = h->n,
-		.from = node_shown(&s),
-		.to = node_shown(&s),
-		.cause = h->k.why,
-		.rule = h->k.rule,
-		.key = "",
-		.expected = "",
-		.found = "",
-		.who = "",
-		.verdict_jwt = "",
-		.log_seq = seq,
-		.remedy_step = remedy_book_step(&h->k),
-		.remedy_phase = remedy_phase_name(h->k.m.phase),
-	};
-	bool person = h->k.m.step < REMEDY_OVER && h->k.m.phase != REMEDY_RUNS &&
-		      !remedy_goes_itself(&h->k.m);
-
-	if (!h->desk->contain || (!(deeds & REMEDY_DEED_TELL) && !person))
-		return 0;
-	return contain_queue(h->desk->contain, &t);
-}
-
-static int give(struct hand *h, enum order_kind kind, uint64_t life_ms)
-{
-	struct order o = {.kind = kind, .life_ms = life_ms};
-
-	snprintf(o.reason, sizeof(o.reason), "remedy, %.60s: %.170s", h->by, h->reason);
-	return order_desk_give(h->desk->v, h->n, &o, &h->k.order);
-}
-
-static int release(struct hand *h)
-{
-	char reason[MAX_RELEASE_REASON];
-	const struct action_release_word w = {
-		.desk = h->desk, .t = h->t, .by = h->by, .reason = reason};
-	uint32_t n;
-	int r;
-
-	snprintf(reason, sizeof(reason), "remedy: %.180s", h->reason);
-	r = action_release_node(&w, h->n, &n);
-	/* Released already, and it waits for good evidence: that is what it is for. */
-	return r == -EPERM ? 0 : r;
-}
-
-static int do_deeds(struct hand *h, uint32_t deeds)
-{
-	uint64_t limit_ms = remedy_limit_ms(h->k.m.step);
-	int r = 0;
-
-	if (deeds & REMEDY_DEED_QUARANTINE)
-		r = give(h, ORDER_QUARANTINE, 0);
-	if (r >= 0 && (deeds & REMEDY_DEED_SCAN))
-		r = give(h, ORDER_SCAN, limit_ms);
-	if (r >= 0 && (deeds & REMEDY_DEED_RESTART))
-		r = give(h, ORDER_RESTART, limit_ms);
-	if (r >= 0 && (deeds & REMEDY_DEED_REKEY)) {
-		r = give(h, ORDER_REKEY, REKEY_PERMIT_LIFE_NS / MS);
-		if (r >= 0)
-			r = rekey_permit_give(store_of(h->desk), h->n->id, h->by,
-					      h->now_ns + REKEY_PERMIT_LIFE_NS);
-	}
-	if (r >= 0 && (deeds & REMEDY_DEED_RELEASE))
-		r = release(h);
-	return r;
-}
-
-static void put_why(struct hand *h, enum remedy_step was, const char *event)
-{
-	const char *step = policy_remedy_name((enum policy_remedy_step)was);
-
-	if (h->k.m.step >= REMEDY_OVER)
-		snprintf(h->k.why, sizeof(h->k.why), "remedy over: %s", event);
-	else if (h->k.m.step == was)
-		snprintf(h->k.why, sizeof(h->k.why), "remedy: %s %s", step, event);
-	else
-		snprintf(h->k.why, sizeof(h->k.why), "remedy: %s %s, next %s", step, event,
-			 remedy_book_step(&h->k));
-}
-
-/* Row, record, line, orders, messages: all of it or nothing, by the caller's transaction. */
-static int end(struct hand *h, enum remedy_step was, const char *event, uint32_t deeds)
-{
-	const struct store *s = store_of(h->desk);
-	uint64_t seq;
-	int r;
-
-	if (deeds) {
-		h->k.order = h->k.taken_ns = 0;
-		memcpy(h->k.boot, h->n->boot_id, sizeof(h->k.boot));
-		h->k.incarnation = h->n->incarnation;
-	}
-	put_why(h, was, event);
-	r = write_line(h, event, &seq);
-	if (r >= 0)
-		r = do_deeds(h, deeds);
-	if (r >= 0)
-		r = tell(h, deeds, seq);
-	/* What a person stopped while it is contained is not begun again by the rule. */
-	if (r >= 0 && h->k.m.step >= REMEDY_OVER && !is_contained(h->n))
-		r = remedy_book_remove(s, h->n->id);
-	else if (r >= 0)
-		r = remedy_book_put(s, h->n->id, &h->k);
-	if (r >= 0)
-		log_notice("node=%s remedy=%s phase=%s by=%s event=%s", h->n->label,
-			   remedy_book_step(&h->k), remedy_phase_name(h->k.m.phase), h->by, event);
-	return r;
-}
-
-static int move(struct hand *h, enum remedy_event e, enum remedy_step chosen)
-{
-	enum remedy_step was = h->k.m.step;
-	uint32_t deeds;
-	int r = remedy_move(&h->k.m, e, chosen, h->now_ns, &deeds);
-
-	if (r <= 0)
-		return r;
-	r = end(h, e == REMEDY_CHOOSE ? chosen : was, remedy_event_name(e), deeds);
-	return r < 0 ? r : 1;
-}
-
-static int begin(struct hand *h, uint32_t plan, uint32_t itself, const char *who)
-{
-	struct remedy_record *k = &h->k;
-
-	k->began_ns = h->now_ns;
-	snprintf(k->by, sizeof(k->by), "%s", who);
-	memcpy(k->boot, h->n->boot_id, sizeof(k->boot));
-	k->incarnation = k->read_incarnation = h->n->incarnation;
-	remedy_begin(&k->m, plan, itself, h->now_ns);
-	return end(h, k->m.step, "begun", 0);
-}
-
 /* One move at a time, so that each has its line. 1: there was one, look again. */
-static int look(struct hand *h, int *ret_read)
+static int look(struct remedy_hand *h, int *ret_read)
 {
 	const struct store *s = store_of(h->desk);
 	bool worse;
 	int r;
 
 	if (node_is_gone(h->n->life))
-		return move(h, REMEDY_GONE, 0);
-	if (!is_contained(h->n))
-		return move(h, REMEDY_FREE, 0);
+		return remedy_hand_move(h, REMEDY_GONE, 0);
+	if (!remedy_hand_contained(h->n))
+		return remedy_hand_move(h, REMEDY_FREE, 0);
 	r = remedy_book_read(s, h->n, &h->k);
 	if (r < 0)
 		return r;
@@ -254,15 +68,18 @@ static int look(struct hand *h, int *ret_read)
 	if (r < 0)
 		return r;
 	if (worse)
-		return move(h, REMEDY_WORSE, 0);
+		return remedy_hand_move(h, REMEDY_WORSE, 0);
 	if (r > 0)
-		return move(h, REMEDY_SEEN, 0);
+		return remedy_hand_move(h, REMEDY_SEEN, 0);
 	if (h->k.m.until_ns && h->now_ns > h->k.m.until_ns)
-		return move(h, REMEDY_LATE, 0);
-	return remedy_goes_itself(&h->k.m) ? move(h, REMEDY_GO, 0) : 0;
+		return remedy_hand_move(h, REMEDY_LATE, 0);
+	if (!remedy_goes_itself(&h->k.m))
+		return 0;
+	r = remedy_book_braked(s, h->n);
+	return r != 0 ? (r < 0 ? r : 0) : remedy_hand_move(h, REMEDY_GO, 0);
 }
 
-static int lead(struct hand *h)
+static int lead(struct remedy_hand *h)
 {
 	int read = 0, moved = 0, r = 0;
 
@@ -275,23 +92,24 @@ static int lead(struct hand *h)
 	return r < 0 ? r : read || moved;
 }
 
-static void hold(struct hand *h, const struct remedy_desk *d, struct store_node *n)
+static void hold(struct remedy_hand *h, const struct remedy_desk *d, struct store_node *n)
 {
-	*h = (struct hand){.desk = &d->desk,
-			   .t = &d->t,
-			   .n = n,
-			   .by = POLICY,
-			   .reason = "",
-			   .now_ns = clock_utc_ns(d->desk.v->clock)};
+	*h = (struct remedy_hand){.desk = &d->desk,
+				  .t = &d->t,
+				  .n = n,
+				  .by = POLICY,
+				  .reason = "",
+				  .now_ns = clock_utc_ns(d->desk.v->clock)};
 }
 
-/* Its row is put whenever the record is: one that was changed meanwhile is stale, and nothing of this stands. */
+/* 1: something changed. Its row is put whenever the record is: one that was changed meanwhile is stale, and nothing of this stands. */
 static int do_node(const struct remedy_desk *d, const char *id,
-		   int (*fn)(const struct remedy_desk *d, struct hand *h))
+		   int (*fn)(const struct remedy_desk *d, struct remedy_hand *h))
 {
 	const struct store *s = store_of(&d->desk);
-	struct hand *h = malloc(sizeof(*h));
+	struct remedy_hand *h = malloc(sizeof(*h));
 	struct store_node n = {.incarnation = 0};
+	bool put;
 	int r = h ? s->ops->begin(s->ctx) : -ENOMEM;
 
 	if (r < 0) {
@@ -306,13 +124,16 @@ static int do_node(const struct remedy_desk *d, const char *id,
 		r = s->ops->node_put(s->ctx, &n);
 	store_node_done(&n);
 	free(h);
-	if (r >= 0)
-		return s->ops->commit(s->ctx);
-	s->ops->rollback(s->ctx);
-	return r;
+	if (r < 0) {
+		s->ops->rollback(s->ctx);
+		return r;
+	}
+	put = r > 0;
+	r = s->ops->commit(s->ctx);
+	return r < 0 ? r : put;
 }
 
-static int lead_one(const struct remedy_desk *d, struct hand *h)
+static int lead_one(const struct remedy_desk *d, struct remedy_hand *h)
 {
 	char reason[128];
 	struct why why = {""};
@@ -320,7 +141,7 @@ static int lead_one(const struct remedy_desk *d, struct hand *h)
 
 	if (r < 0)
 		return r;
-	if (h->k.m.step >= REMEDY_OVER && is_contained(h->n) && !node_is_gone(h->n->life))
+	if (h->k.m.step >= REMEDY_OVER && remedy_hand_contained(h->n) && !node_is_gone(h->n->life))
 		return 0;
 	if (h->k.m.step >= REMEDY_OVER) {
 		r = remedy_book_remove(store_of(&d->desk), h->n->id);
@@ -342,7 +163,7 @@ static void shift_one(struct remedy_record *k, int64_t by_ns)
 }
 
 /* After a start nobody's time is over before he could have been heard; and UTC that jumped takes times with it. */
-static int move_times(const struct remedy_desk *d, struct hand *h)
+static int move_times(const struct remedy_desk *d, struct remedy_hand *h)
 {
 	uint64_t offset = h->now_ns - clock_boot_ns(d->desk.v->clock);
 	uint64_t soonest = h->now_ns + d->desk.v->silent_after_ms * MS;
@@ -382,9 +203,9 @@ static int on_blob(void *ctx, const char *name, const void *data, size_t size)
 	return 0;
 }
 
-/* One that cannot be led does not stop the others. */
+/* 1: something changed. One that cannot be led does not stop the others. */
 static int do_all(const struct remedy_desk *d,
-		  int (*fn)(const struct remedy_desk *d, struct hand *h))
+		  int (*fn)(const struct remedy_desk *d, struct remedy_hand *h))
 {
 	const struct store *s = store_of(&d->desk);
 	struct ids l = {.n = 0};
@@ -393,8 +214,10 @@ static int do_all(const struct remedy_desk *d,
 	for (uint32_t i = 0; r >= 0 && i < l.n; i++) {
 		int one = do_node(d, l.id[i], fn);
 
-		if (one >= 0)
+		if (one >= 0) {
+			result = result == 0 ? one : result;
 			continue;
+		}
 		log_error("node=%s remedy=unchecked error=\"%s\" next=\"tried again\"", l.id[i],
 			  strerror(-one));
 		result = one;
@@ -412,7 +235,7 @@ static const struct policy_rule *rule_of(const struct policy *p, const char *id)
 }
 
 /* Which case asks for the most, and whether its rule has a plan. */
-static int begin_one(const struct remedy_desk *d, struct hand *h)
+static int begin_one(const struct remedy_desk *d, struct remedy_hand *h)
 {
 	const struct policy *p = documents_policy(d->desk.documents);
 	struct cases c = {
@@ -421,7 +244,7 @@ static int begin_one(const struct remedy_desk *d, struct hand *h)
 	const struct policy_rule *rule = NULL;
 	int r = s ? 0 : -ENOMEM;
 
-	if (r >= 0 && is_contained(h->n) && !node_is_gone(h->n->life))
+	if (r >= 0 && remedy_hand_contained(h->n) && !node_is_gone(h->n->life))
 		r = cases_sum(&c, true, s);
 	else if (r >= 0)
 		s->cause.id = 0;
@@ -432,7 +255,7 @@ static int begin_one(const struct remedy_desk *d, struct hand *h)
 		h->k.read = s->cause.first_seq;
 		snprintf(h->k.rule, sizeof(h->k.rule), "%s", rule->id);
 		h->reason = rule->title;
-		r = begin(h, rule->remedy, rule->remedy_itself, POLICY);
+		r = remedy_hand_begin(h, rule->remedy, rule->remedy_itself, POLICY);
 		r = r < 0 ? r : 1;
 	} else if (r >= 0) {
 		r = 0;
@@ -453,7 +276,8 @@ static int begin_some(struct remedy_desk *d)
 		const struct contain_entry *e = contain_book_at(b, d->at % n);
 		CLEANUP(buf_done) struct buf has = {0};
 
-		if (!contain_book_wants(e))
+		/* What the brakes hold back is no incident yet. */
+		if (!contain_book_wants(e) || !e->let)
 			continue;
 		looked++;
 		r = s->ops->blob_get(s->ctx, REMEDY_BOOK_BLOB, e->id, &has);
@@ -488,9 +312,9 @@ int remedy_desk_tick(struct remedy_desk *d)
 		r = begin_some(d);
 	if (r >= 0)
 		r = do_all(d, lead_one);
-	if (d->desk.contain)
+	if (r > 0)
 		contain_kick(d->desk.contain);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* A person's plan, where no rule gave one: no more than what every return needs. */
@@ -501,7 +325,7 @@ static uint32_t own_plan(const struct store_node *n)
 		       : 0;
 }
 
-static int get_or_begin(struct hand *h, bool stop, struct why *ret_why)
+static int get_or_begin(struct remedy_hand *h, bool stop, struct why *ret_why)
 {
 	struct why why = {""};
 	int r = remedy_book_get(store_of(h->desk), h->n->id, &h->k, &why);
@@ -512,17 +336,17 @@ static int get_or_begin(struct hand *h, bool stop, struct why *ret_why)
 	}
 	if (r == -ENOENT && stop)
 		return why_set(ret_why, 409, "%.100s has no remedy to stop", h->n->label);
-	if (r == -ENOENT && (!is_contained(h->n) || node_is_gone(h->n->life)))
+	if (r == -ENOENT && (!remedy_hand_contained(h->n) || node_is_gone(h->n->life)))
 		return why_set(ret_why, 409, "%.100s is not held; there is nothing to remedy",
 			       h->n->label);
 	if (r == -ENOENT) {
 		h->k.read = h->n->base_size;
-		r = begin(h, own_plan(h->n), 0, h->by);
+		r = remedy_hand_begin(h, own_plan(h->n), 0, h->by);
 	}
 	return r < 0 ? r : 0;
 }
 
-static void tell_person(const struct remedy_desk_word *w, const struct hand *h)
+static void tell_person(const struct remedy_desk_word *w, const struct remedy_hand *h)
 {
 	char until[CLOCK_TEXT_SIZE];
 
@@ -549,6 +373,16 @@ static int check_role(const struct remedy_desk_word *w, enum remedy_step step, s
 		       terms_role_name(remedy_role(step)));
 }
 
+/* A person may do the other steps: they add nothing to what contains it. */
+static int check_brakes(const struct remedy_hand *h, enum remedy_step step, struct why *ret_why)
+{
+	int r = step == REMEDY_ISOLATE ? remedy_book_braked(store_of(h->desk), h->n) : 0;
+
+	if (r <= 0)
+		return r;
+	return why_set(ret_why, 409, "the brakes hold that back: plumbctl contain show");
+}
+
 int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struct why *ret_why)
 {
 	bool skip = strcmp(w->value, "skip") == 0, stop = strcmp(w->value, "stop") == 0;
@@ -557,12 +391,12 @@ int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struc
 			      : stop	    ? REMEDY_STOP
 			      : w->value[0] ? REMEDY_CHOOSE
 					    : REMEDY_GO;
-	struct hand h = {.desk = w->desk,
-			 .t = w->t,
-			 .n = n,
-			 .by = w->by,
-			 .reason = w->reason,
-			 .now_ns = clock_utc_ns(w->desk->v->clock)};
+	struct remedy_hand h = {.desk = w->desk,
+				.t = w->t,
+				.n = n,
+				.by = w->by,
+				.reason = w->reason,
+				.now_ns = clock_utc_ns(w->desk->v->clock)};
 	int r;
 
 	if (e == REMEDY_CHOOSE && !chosen)
@@ -576,9 +410,11 @@ int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struc
 	/* Whoever skips a step says as much as who does it. */
 	if (r == 0 && !stop && e != REMEDY_CHOOSE)
 		r = check_role(w, h.k.m.step, ret_why);
+	if (r == 0 && !stop && !skip)
+		r = check_brakes(&h, e == REMEDY_CHOOSE ? chosen : h.k.m.step, ret_why);
 	if (r != 0)
 		return r;
-	r = move(&h, e, chosen);
+	r = remedy_hand_move(&h, e, chosen);
 	if (r == -EPERM || r == 0)
 		return why_set(ret_why, 409, "%.100s: %s %s; it cannot be %s now", n->label,
 			       remedy_book_step(&h.k), remedy_phase_name(h.k.m.phase),

@@ -30,21 +30,24 @@ int remedy_view_put(const struct store *s, const struct store_node *n, struct js
 {
 	struct remedy_record k;
 	struct why why = {""};
+	int braked = 0;
 	int r = remedy_book_get(s, n->id, &k, &why);
 
 	if (r == -ENOENT) {
 		jsonl_null(j, "remedy");
 		return 0;
 	}
-	if (r < 0)
-		return r;
+	if (r >= 0)
+		braked = remedy_book_braked(s, n);
+	if (r < 0 || braked < 0)
+		return r < 0 ? r : braked;
 	jsonl_object(j, "remedy");
 	jsonl_str(j, "step", remedy_book_step(&k));
 	jsonl_str(j, "phase", remedy_phase_name(k.m.phase));
 	put_time(j, "since", k.m.since_ns);
 	put_time(j, "until", k.m.until_ns);
 	jsonl_str(j, "then", k.m.until_ns ? remedy_late(&k.m) : "");
-	jsonl_bool(j, "itself", remedy_goes_itself(&k.m));
+	jsonl_bool(j, "itself", remedy_goes_itself(&k.m) && !braked);
 	jsonl_str(j, "advice", remedy_advice(k.m.step));
 	put_steps(j, "plan", k.m.plan);
 	put_steps(j, "auto", k.m.itself);
