@@ -289,6 +289,17 @@ static void test_attest_finds_it_again(void **state)
 	evidence(p);
 	is(p, REMEDY_ATTEST, REMEDY_STUCK);
 	assert_string_equal(node_fixture_shown(&p->n), "quarantined");
+	/* Once more, by a person: what it said of the first order is nothing to the second. */
+	assert_int_equal(says(p, "", PLUMB_ROLE_RESPONDER), 0);
+	evidence(p);
+	evidence(p);
+	is(p, REMEDY_ATTEST, REMEDY_RUNS);
+	take_order(p);
+	evidence(p);
+	is(p, REMEDY_ATTEST, REMEDY_RUNS);
+	evidence(p);
+	tick(p);
+	is_none(p);
 }
 
 /* A state that is still bad is not settled by a plan. */

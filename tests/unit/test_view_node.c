@@ -173,7 +173,7 @@ static void test_explain_tells_what_lies_ahead(void **state)
 		"\"opened\":\"2026-11-25T20:52:15.000000000Z\",\"closed\":null,"
 		"\"acts\":\"2126-11-25T20:57:00.000000000Z\"},"
 		"{\"id\":8,\"closed\":\"2026-11-25T20:52:15.000000000Z\",\"action\":\"hold\","
-		"\"acts\":\"2126-11-25T20:57:00.000000000Z\"}],"
+		"\"acts\":\"2126-11-25T20:56:30.000000000Z\"}],"
 		"\"remedy\":{\"step\":\"reboot\",\"phase\":\"waits\",\"since\":"
 		"\"2026-11-25T20:53:01.000000000Z\",\"until\":null,\"then\":\"\",\"itself\":false,"
 		"\"advice\":\"reboot it\",\"plan\":[\"isolate\",\"reboot\",\"attest\",\"release\"],"
