@@ -381,6 +381,30 @@ static void test_remedy(void **state)
 	assert_int_equal(api_fixture_log_has(&f, "\"action\":\"remedy\""), 4 + 8);
 }
 
+/* When the grace of a case's rule ends is told of an open one that asks for something by then, and of no other. */
+static void test_grace_is_told(void **state)
+{
+	uint64_t id = api_fixture_case(&f, m.id, "R-1", "exec:/b", PLUMB_ACTION_HOLD, true);
+	struct store_case *k = malloc(sizeof(*k));
+
+	(void)state;
+	assert_non_null(k);
+	assert_int_equal(api_fixture_call(&f, "GET", "/v1/nodes/one", &f.viewer.who, "", 0), 200);
+	assert_null(strstr(api_fixture_text(&f), "\"acts\""));
+	assert_int_equal(f.store.ops->begin(f.store.ctx), 0);
+	assert_int_equal(f.store.ops->case_get(f.store.ctx, id, k), 0);
+	k->opened_ns = 1795462800000000000ull;
+	k->grace_ms = 60000;
+	assert_int_equal(f.store.ops->case_put(f.store.ctx, k), 0);
+	assert_int_equal(f.store.ops->commit(f.store.ctx), 0);
+	free(k);
+	assert_int_equal(api_fixture_call(&f, "GET", "/v1/nodes/one", &f.viewer.who, "", 0), 200);
+	says("\"acts\":\"2026-11-23T19:41:00.000000000Z\"");
+	assert_int_equal(act(&f.approver, "acknowledge", "one", ""), 200);
+	assert_int_equal(api_fixture_call(&f, "GET", "/v1/nodes/one", &f.viewer.who, "", 0), 200);
+	assert_null(strstr(api_fixture_text(&f), "\"acts\""));
+}
+
 struct kube_message {
 	char text[2][200];
 	int n;
@@ -539,7 +563,7 @@ int main(void)
 		EACH(test_time),	 EACH(test_bodies),    EACH(test_names),
 		EACH(test_acknowledge),	 EACH(test_release),   EACH(test_bind),
 		EACH(test_restart),	 EACH(test_approve),   EACH(test_arm),
-		EACH(test_commit_fails), EACH(test_remedy),
+		EACH(test_commit_fails), EACH(test_remedy),    EACH(test_grace_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,7 +252,8 @@ static int begin_one(const struct remedy_desk *d, struct remedy_hand *h)
 		rule = rule_of(p, s->cause.rule);
 	if (r >= 0 && rule && rule->remedy) {
 		h->k.case_id = s->cause.id;
-		h->k.read = s->cause.first_seq;
+		/* A line's number is one of its own incarnation. */
+		h->k.read = s->cause.incarnation == h->n->incarnation ? s->cause.first_seq : 0;
 		snprintf(h->k.rule, sizeof(h->k.rule), "%s", rule->id);
 		h->reason = rule->title;
 		r = remedy_hand_begin(h, rule->remedy, rule->remedy_itself, POLICY);
@@ -265,12 +266,24 @@ static int begin_one(const struct remedy_desk *d, struct remedy_hand *h)
 	return r;
 }
 
+static bool has_plans(const struct policy *p)
+{
+	bool has = false;
+
+	for (uint32_t i = 0; p && i < policy_n_rules(p); i++)
+		has |= policy_rule(p, i)->remedy != 0;
+	return has;
+}
+
 static int begin_some(struct remedy_desk *d)
 {
 	struct contain_book *b = d->desk.contain ? contain_book(d->desk.contain) : NULL;
 	const struct store *s = store_of(&d->desk);
 	uint32_t n = b ? contain_book_n(b) : 0, looked = 0;
 	int r = 0;
+
+	if (!has_plans(documents_policy(d->desk.documents)))
+		return 0;
 
 	for (uint32_t i = 0; r >= 0 && i < n && looked < MAX_NEW; i++, d->at++) {
 		const struct contain_entry *e = contain_book_at(b, d->at % n);
