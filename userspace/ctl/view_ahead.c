@@ -187,8 +187,7 @@ static void put_next(json_t *list, const json_t *node, const char *name)
 		add(list, "next", NULL, "%.100s", client_text(remedy, "advice"));
 	else if (!json_is_true(json_object_get(remedy, "itself")))
 		add(list, "next", command, "%s%.100s",
-		    strcmp(phase, "stuck") == 0 ? "it was tried, and did not come to its end: "
-						: "",
+		    strcmp(phase, "stuck") == 0 ? "tried in vain: " : "",
 		    client_text(remedy, "advice"));
 }
 
