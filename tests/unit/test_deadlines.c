@@ -253,6 +253,26 @@ static void test_announced_by_an_operator(void **state)
 	is(p, "silent");
 }
 
+/* It stopped in order and came back: what was announced has happened. Who is missed after that is missed, within the window too. */
+static void test_announced_once(void **state)
+{
+	struct place *p = *state;
+
+	announce(p, 600000);
+	node_fixture_record(&p->n, "start", "\"agent\":\"0.1.0\"");
+	node_fixture_record(&p->n, "gap",
+			    "\"from\":\"2026-11-24T00:00:00.000000000Z\",\"stopped\":true");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_false(node_fixture_is_open(&p->n, "finding:gap"));
+	verifier_fixture_pass(&p->v, 181000);
+	is(p, "silent");
+	/* Another word is for another stop. */
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	announce(p, 600000);
+	verifier_fixture_pass(&p->v, 181000);
+	is(p, "leaving");
+}
+
 static void test_never_came(void **state)
 {
 	struct place *p = *state;
@@ -373,14 +393,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(silent),	    TEST(silent_by_rule),
-		TEST(killed),	    TEST(verifier_away),
-		TEST(jump_forward), TEST(away_and_clock_went_back),
-		TEST(jump_back),    TEST(leaving),
-		TEST(asleep),	    TEST(never_came),
-		TEST(unconfirmed),  TEST(grace),
-		TEST(armed_later),  TEST(store_fails),
-		TEST(many),	    TEST(announced_by_an_operator),
+		TEST(silent),	      TEST(silent_by_rule),
+		TEST(killed),	      TEST(verifier_away),
+		TEST(jump_forward),   TEST(away_and_clock_went_back),
+		TEST(jump_back),      TEST(leaving),
+		TEST(asleep),	      TEST(never_came),
+		TEST(unconfirmed),    TEST(grace),
+		TEST(armed_later),    TEST(store_fails),
+		TEST(many),	      TEST(announced_by_an_operator),
+		TEST(announced_once),
 	};
 
 	return cmocka_run_group_tests_name("deadlines", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "appraise_ledger.h"
 #include "boot_desk.h"
 #include "cleanup.h"
+#include "drift_state.h"
 #include "evidence_keep.h"
 #include "image_desk.h"
 #include "jsonl.h"
@@ -38,11 +39,6 @@ struct run {
 	struct image_desk *images;
 	struct buf measured; /* log of what systemd measured, once it was needed */
 };
-
-static void name_of(const struct store_node *n, char ret[96])
-{
-	snprintf(ret, 96, "%s/%" PRIu64, n->id, n->incarnation);
-}
 
 static int stored_lines(void *ctx, uint64_t from, uint64_t to, appraise_ledger_line_fn fn,
 			void *fn_ctx)
@@ -124,29 +120,15 @@ static int baseline_under_way(struct run *a, struct buf_view lines)
 
 static int load_state(struct run *a)
 {
-	CLEANUP(buf_done) struct buf b = {0};
-	char name[96];
-	int r;
+	int r = image_desk_open(a->v, a->row, &a->images);
 
-	name_of(a->row, name);
-	r = image_desk_open(a->v, a->row, &a->images);
-	if (r < 0)
-		return r;
-	r = a->store->ops->blob_get(a->store->ctx, "drift", name, &b);
-	if (r == -ENOENT)
-		return 0;
-	return r < 0 ? r : appraise_drift_state_parse(b.data, b.size, &a->state);
+	return r < 0 ? r : drift_state_load(a->store, a->row, &a->state);
 }
 
 static int save_state(struct run *a)
 {
-	CLEANUP(buf_done) struct buf b = {0};
-	char name[96];
-	int r = appraise_drift_state_write(&a->state, &b);
+	int r = drift_state_save(a->store, a->row, &a->state);
 
-	name_of(a->row, name);
-	if (r >= 0)
-		r = a->store->ops->blob_put(a->store->ctx, "drift", name, b.data, b.size);
 	return r < 0 ? r : image_desk_keep(a->images, a->baseline);
 }
 

@@ -7,16 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "announced.h"
 #include "appraisal.h"
 #include "cleanup.h"
 #include "log.h"
-#include "order_desk.h"
 
 #define MS 1000000ull
 #define JUMP_NS 2000000000ll /* less is a clock that is being set right slowly */
 #define MAX_AWAY_MS 60000u /* between two looks at the clocks, one a second */
 #define MAX_BATCH 64u /* nodes in one transaction */
-#define MAX_WINDOWS 16u /* of announced stops, the newest */
 
 struct deadlines {
 	struct transition t;
@@ -384,30 +383,12 @@ static int on_unconfirmed(void *ctx, const struct store_case *k)
 	return 0;
 }
 
-/* Until when an operator's word, newest first, says that it may be away; 0: none does. */
-static int announced_until(const struct deadlines *d, const struct store_node *n, uint64_t now_ns,
-			   uint64_t *ret)
-{
-	struct appraise_drift_restart windows[MAX_WINDOWS];
-	uint32_t n_windows = 0;
-	int r = order_desk_restarts(d->v, n, windows, MAX_WINDOWS, &n_windows);
-
-	*ret = 0;
-	for (uint32_t i = 0; r >= 0 && i < n_windows; i++) {
-		uint64_t end_ns = windows[i].issued_ns + windows[i].life_ms * MS;
-
-		if (windows[i].issued_ns <= now_ns && end_ns > now_ns && end_ns > *ret)
-			*ret = end_ns;
-	}
-	return r < 0 ? r : 0;
-}
-
 /* It could not say so itself any more: a machine that is taken away, or killed. 1: it may be away. */
 static int may_leave(struct deadlines *d, struct store_node *n, uint64_t now_ns)
 {
 	const struct transition_cause c = {.text = "an operator announced that it leaves"};
-	uint64_t until_ns;
-	int r = announced_until(d, n, now_ns, &until_ns);
+	uint64_t until_ns = 0;
+	int r = announced_until(d->v, n, now_ns, &until_ns);
 
 	if (r < 0 || until_ns == 0)
 		return r;
