@@ -138,6 +138,36 @@ static void event_retold(struct forge_at *at)
 	send_log(at, &log);
 }
 
+static void put_le(struct buf *b, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		buf_put_u8(b, (uint8_t)(v >> 8 * i));
+}
+
+/* What the machine was booted with, by its own word: an event that fits its digest, and no register that is quoted has it. */
+static void command_line_made_up(struct forge_at *at)
+{
+	static const char text[] = "kernel_cmdline: /vmlinuz root=/dev/sda1 ro lockdown=integrity";
+	struct buf log = {0};
+	struct digest d;
+
+	read_log(LOG, &log);
+	if (digest_sha256(text + 16, sizeof(text) - 17, &d) < 0)
+		abort();
+	put_le(&log, 8);
+	put_le(&log, BOOTLOG_IPL);
+	put_le(&log, 2);
+	buf_put_u8(&log, BOOTLOG_SHA1);
+	buf_put_u8(&log, 0);
+	buf_put(&log, d.bytes, 20); /* nobody looks */
+	buf_put_u8(&log, BOOTLOG_SHA256);
+	buf_put_u8(&log, 0);
+	buf_put(&log, d.bytes, DIGEST_SIZE);
+	put_le(&log, sizeof(text));
+	buf_put(&log, text, sizeof(text));
+	send_log(at, &log);
+}
+
 static void log_of_text(struct forge_at *at)
 {
 	struct buf log = {0};
@@ -276,6 +306,12 @@ static const struct forge_lie lies[] = {
 	{"an event of the boot log that says something else", "accepted", "",
 	 .opens = "finding:boot_event", .fresh = true, .mask = MASK, .lines = booted,
 	 .says = "event", .evidence = event_retold},
+	{"a boot log, and a quote without shim's register", "accepted", "",
+	 .opens = "finding:boot_mismatch", .fresh = true, .mask = MASK & ~(1u << 14),
+	 .lines = booted, .says = "PCR 14 are not quoted", .evidence = log_as_it_is},
+	{"another command line in the boot log, and a quote without its register", "accepted", "",
+	 .opens = "finding:boot_mismatch", .fresh = true, .mask = MASK & ~(1u << 8 | 1u << 9),
+	 .lines = booted, .says = "PCR 8, 9 are not quoted", .evidence = command_line_made_up},
 	{"a boot log cut within an event", "accepted", "", UNREAD, .says = "event",
 	 .evidence = log_cut},
 	{"a text for a boot log", "accepted", "", UNREAD, .says = "boot log",

@@ -320,14 +320,31 @@ static bool is_settled(const struct look *l, const struct appraise_boot_state *b
 	       before->finding != PLUMB_FINDING_BOOT_MISMATCH && wrong(l, before->held) == 0;
 }
 
+/* Whoever quotes chooses what he quotes: of a register that he left out the log may say anything. */
+static int without_register(struct look *l, uint32_t missing)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+
+	buf_puts(&b, "PCR ");
+	put_registers(&b, missing);
+	buf_puts(&b, " are not quoted, and nothing else proves what the log says of them");
+	if (buf_status(&b) < 0)
+		return buf_status(&b);
+	find(l, PLUMB_FINDING_BOOT_MISMATCH, (const char *)b.data);
+	return 0;
+}
+
 static int look(struct look *l, const struct appraise_boot_state *before)
 {
 	static const struct digest none;
+	const uint32_t missing = APPRAISE_BOOT_PCRS & ~l->in->pcrs->mask;
 	struct buf_view log;
 	int r;
 
 	if (digest_equal(&l->in->bound, &none))
 		return without_log(l);
+	if (missing)
+		return without_register(l, missing);
 	if (is_settled(l, before)) {
 		*l->now = *before;
 		return 0;

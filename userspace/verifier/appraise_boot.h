@@ -4,7 +4,8 @@
  * In: quoted registers, the log that the quote is over, the log of what systemd measured since, what earlier evidence left. Out: a finding that stands, and the claims "measured:…" judged. Pure.
  *
  * Registers of the firmware, boot loader and shim are looked at: PCR 0 to 9 and 14. IMA's (10) and those that the running system goes on
- * extending (11 to 13, 15) are not this log's alone. No log, and registers that were extended: that is never good.
+ * extending (11 to 13, 15) are not this log's alone. No log, and registers that were extended: that is never good. Nor is a log of which one
+ * of these registers is not quoted.
  */
 #ifndef PLUMB_APPRAISE_BOOT_H
 #define PLUMB_APPRAISE_BOOT_H
