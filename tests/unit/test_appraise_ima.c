@@ -344,6 +344,51 @@ static void test_what_is_not_compared(void **state)
 	assert_int_equal(p->state.n_owed, 1);
 }
 
+/* What a watched file holds now is told with the same digest, and is no exec of it. */
+static void test_a_file_of_these_bytes_is_no_exec(void **state)
+{
+	struct place *p = *state;
+	char found[80], hex[DIGEST_HEX_SIZE];
+	struct digest d;
+
+	digest_of(9, &d);
+	digest_hex(&d, hex);
+	snprintf(found, sizeof(found), "sha256:%s", hex);
+	put_ready(p, READY);
+	measure(p, "boot_aggregate", 1, "sha256");
+	measure(p, "/usr/bin/init", 2, "sha256");
+	measure(p, "/etc/cron.daily/x", 9, "sha256");
+	put(p, (struct line){.type = PLUMB_TYPE_FILE,
+			     .scope = "host",
+			     .key = "file:/etc/cron.daily/x",
+			     .found = found});
+	put(p, (struct line){.type = PLUMB_TYPE_CLAIM,
+			     .scope = "host",
+			     .key = "file:/etc/cron.daily/x",
+			     .found = found});
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->state.n_owed, 1);
+	later(p, 20);
+	assert_int_equal(evidence(p), 0);
+	assert_non_null(strstr(p->got, "/etc/cron.daily/x sha256:0909"));
+}
+
+/* The kernel gives a file that no mount of its own shows by its last name: whoever calls it as the first entry is called has no other right. */
+static void test_the_first_entry_alone_is_boot_aggregate(void **state)
+{
+	struct place *p = *state;
+
+	put_ready(p, "\"phase\":\"ready\",\"ima\":0,\"ima_measures\":\"programs\"");
+	measure(p, "boot_aggregate", 1, "sha256");
+	measure(p, "boot_aggregate", 9, "sha256");
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->state.n_owed, 1);
+	later(p, 20);
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->n_got, 1);
+	assert_non_null(strstr(p->got, "boot_aggregate sha256:0909"));
+}
+
 static void test_another_boot(void **state)
 {
 	struct place *p = *state;
@@ -431,6 +476,8 @@ int main(void)
 		TEST(test_a_line_that_comes_later),
 		TEST(test_what_a_loss_explains),
 		TEST(test_what_is_not_compared),
+		TEST(test_a_file_of_these_bytes_is_no_exec),
+		TEST(test_the_first_entry_alone_is_boot_aggregate),
 		TEST(test_another_boot),
 		TEST(test_numbers),
 		TEST(test_too_many),

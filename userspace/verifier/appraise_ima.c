@@ -182,7 +182,7 @@ static bool is_compared(const struct appraise_ima_state *s, const struct imalog_
 {
 	return s->programs && number >= s->skip_to && number >= s->cursor && !e->violation &&
 	       !e->verity && e->buffer.size == 0 && imalog_is_sha256(e) &&
-	       strcmp(e->name, "boot_aggregate") != 0;
+	       (number > 0 || strcmp(e->name, "boot_aggregate") != 0);
 }
 
 static int want_entries(struct check *c)
@@ -241,7 +241,15 @@ static void meet_unmeasured(struct check *c, const char *text, size_t size)
 				    memcmp(c->wanted[i].name, at, (size_t)(end - at)) == 0;
 }
 
-/* In the lines of programs, of what they map and of what the kernel takes. */
+/* In the lines of programs, of what they map and of what the kernel takes: that a file was written with these bytes does not tell that it ran. */
+static bool is_of_content(const char *text, size_t size)
+{
+	static const char type[] = "\"type\":\"file\"", key[] = "\"key\":\"file:";
+
+	return memmem(text, size, type, sizeof(type) - 1) ||
+	       memmem(text, size, key, sizeof(key) - 1);
+}
+
 static int meet(void *ctx, uint64_t seq, const char *text, size_t size)
 {
 	static const char sign[] = "\"found\":\"sha256:";
@@ -251,6 +259,8 @@ static int meet(void *ctx, uint64_t seq, const char *text, size_t size)
 	struct wanted key = {.met = false}, *w;
 
 	(void)seq;
+	if (is_of_content(text, size))
+		return 0;
 	if (!at)
 		meet_unmeasured(c, text, size);
 	if (!at || (size_t)(text + size - at) < n + 64 ||
