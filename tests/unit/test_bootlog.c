@@ -114,6 +114,7 @@ static void what_is_none_is_refused_by_name(void **state)
 		 "event 1 at byte 77: 2 digests, and the header has 4"},
 		{"ibmtss_p511.log", "event 43 at byte 20783: 1 digests, and the header has 2"},
 		{"ibmtss_ideapad1.log", "event 39 at byte 57808: PCR 4294967295"},
+		{"go-eventlog_cos-113-intel-tdx.cut", "the header is of PCR 1"},
 	};
 
 	(void)state;

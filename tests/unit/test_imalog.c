@@ -81,6 +81,7 @@ static void real_lists_are_read(void **state)
 		{"tpm2-tss_sml-ima-ng-sha1.bin", 20, 6, {0, 0, 6, 0, 0}, -EBADMSG},
 		{"tpm2-tss_sml-ima-sha1.bin", 20, 12, {0, 12, 0, 0, 0}, -EBADMSG},
 		{"tpm2-tss_sml-ima-ng-sha1-invalidated.bin", 20, 0, {0}, -EBADMSG},
+		{"rust-keylime_ascii.head", 20, 0, {0}, -EBADMSG},
 	};
 
 	(void)state;
