@@ -4,9 +4,55 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../userspace/lib/bootlog_efi.h"
 #include "../../userspace/lib/bootlog_reading.h"
+#include "../../userspace/lib/digest.h"
+#include "mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What firmware and GRUB measure of an event's data: all, a variable's value, or a text without what stands before and behind it. */
+static struct buf_view measured(const struct bootlog_event *e)
+{
+	const uint8_t *colon = memchr(e->data.data, ' ', e->data.size < 24 ? e->data.size : 24);
+	struct bootlog_efi_variable v;
+	struct buf_view all = e->data;
+
+	if (e->type == BOOTLOG_EFI_BOOT && bootlog_efi_variable(&all, &v) >= 0)
+		return v.data;
+	if (e->type != BOOTLOG_IPL || !colon)
+		return all;
+	all.size -= (size_t)(colon + 1 - all.data);
+	all.data = colon + 1;
+	if (all.size > 0 && all.data[all.size - 1] == 0)
+		all.size--;
+	return all;
+}
+
+/* Nothing of a changed event is believed while its digest is that of another: most get theirs again. */
+size_t mutate_mend(uint8_t *data, size_t size, size_t max)
+{
+	struct mutate m = {.data = data, .size = size, .max = max, .state = size + 1};
+	struct bootlog_event e;
+	struct bootlog b;
+	int bank;
+
+	if (size < 2 || bootlog_open(data + 1, size - 1, data[0] & 3, &b, NULL) < 0)
+		return size;
+	for (size_t i = 0; i < size; i += 1 + size / 64)
+		m.state = m.state * 31 + data[i];
+	m.state |= 1;
+	bank = bootlog_bank(&b, BOOTLOG_SHA256);
+	while (bank >= 0 && bootlog_next(&b, &e, NULL) > 0) {
+		struct buf_view v = measured(&e);
+		struct digest d;
+
+		if ((e.type == BOOTLOG_IPL || e.type >= 0x80000000) && mutate_below(&m, 4) &&
+		    digest_sha256_parts(&v, 1, &d) >= 0)
+			memcpy(data + (e.digests[bank] - data), d.bytes, DIGEST_SIZE);
+	}
+	return size;
+}
 
 static int put(void *ctx, const char *key, const char *value)
 {

@@ -289,6 +289,243 @@ static void a_command_line_is_told_by_its_words(void **state)
 	    "measured:cmdline=linux (hd0,gpt2)/vmlinuz");
 }
 
+static void put_le(struct buf *b, uint64_t v, int size)
+{
+	for (int i = 0; i < size; i++)
+		buf_put_u8(b, (uint8_t)(v >> 8 * i));
+}
+
+/* One event more, as whoever may extend registers writes it. */
+static void append(struct log *l, uint32_t pcr, uint32_t type, const void *digest, const void *data,
+		   size_t size)
+{
+	put_le(&l->b, pcr, 4);
+	put_le(&l->b, type, 4);
+	put_le(&l->b, 1, 4);
+	put_le(&l->b, BOOTLOG_SHA256, 2);
+	buf_put(&l->b, digest, DIGEST_SIZE);
+	put_le(&l->b, size, 4);
+	buf_put(&l->b, data, size);
+}
+
+/* prefix: of the data, and not measured. */
+static void append_text(struct log *l, const char *prefix, const char *text)
+{
+	CLEANUP(buf_done) struct buf data = {0};
+	struct digest d;
+
+	assert_int_equal(digest_sha256(text, strlen(text), &d), 0);
+	buf_puts(&data, prefix);
+	buf_puts(&data, text);
+	buf_put_u8(&data, 0);
+	append(l, 8, BOOTLOG_IPL, d.bytes, data.data, data.size);
+}
+
+/* All that is after key=, to its end. */
+static void value_of(const struct told *t, const char *key, char ret[512])
+{
+	char line[128];
+	const char *at;
+
+	snprintf(line, sizeof(line), "\nmeasured:%s=", key);
+	at = strstr((char *)t->claims.data, line);
+	if (!at)
+		fail_msg("%s: not in:%s", key, (char *)t->claims.data);
+	at += strlen(line);
+	snprintf(ret, 512, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+static void same_value(const struct log *l, const struct told *t, const char *key, bool same)
+{
+	char was[512], is[512];
+
+	value_of(&l->good, key, was);
+	value_of(t, key, is);
+	if ((strcmp(was, is) == 0) != same)
+		fail_msg("%s: %s, and it was %s", key, is, was);
+}
+
+/* A text of no bytes, with nothing behind it in memory. */
+static void an_empty_text_is_read_to_its_end(void **state)
+{
+	struct bootlog_reading *g = NULL;
+	struct why why = {""};
+	struct log l;
+	struct digest d;
+	uint8_t *exact;
+
+	(void)state;
+	open_log(&l);
+	assert_int_equal(digest_sha256("", 0, &d), 0);
+	append(&l, 8, BOOTLOG_IPL, d.bytes, "", 0);
+	exact = malloc(l.b.size);
+	assert_non_null(exact);
+	memcpy(exact, l.b.data, l.b.size);
+	assert_int_equal(bootlog_reading_open(exact, l.b.size, &g, &why), 0);
+	bootlog_reading_free(g);
+	free(exact);
+	close_log(&l);
+}
+
+#define INITRD 96 /* event of the file */
+#define DIGEST_AT 14 /* in an event of one bank */
+
+/* Root extends PCR 9 once more with the initrd that is expected, and calls the one that ran something else. */
+static void a_swapped_initrd_cannot_be_called_something_else(void **state)
+{
+	static const uint32_t types[] = {BOOTLOG_IPL, BOOTLOG_EVENT_TAG};
+	uint8_t good[DIGEST_SIZE], evil[DIGEST_SIZE];
+
+	(void)state;
+	memset(evil, 0xee, sizeof(evil));
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		struct log l;
+		struct told t;
+		uint8_t *event;
+		size_t size;
+
+		open_log(&l);
+		event = l.b.data + l.at[INITRD];
+		size = l.at[INITRD + 1] - l.at[INITRD] - DIGEST_AT - DIGEST_SIZE - 4;
+		memcpy(good, event + DIGEST_AT, DIGEST_SIZE);
+		{
+			CLEANUP(buf_done) struct buf name = {0};
+
+			buf_put(&name, event + DIGEST_AT + DIGEST_SIZE + 4, size);
+			memcpy(event + DIGEST_AT, evil, DIGEST_SIZE);
+			memset(event + DIGEST_AT + DIGEST_SIZE + 4, 'x', size - 1);
+			retype(&l, INITRD, types[i]);
+			append(&l, 9, BOOTLOG_IPL, good, name.data, name.size);
+		}
+		tell(&l.b, &t);
+		/* By its name it is as it was: that is why it does not count alone. */
+		same_value(&l, &t, "initrd", true);
+		same_value(&l, &t, "files", false);
+		done(&t);
+		close_log(&l);
+	}
+}
+
+static void files_of(struct log *l, char ret[512])
+{
+	struct told t;
+
+	tell(&l->b, &t);
+	value_of(&t, "files", ret);
+	done(&t);
+}
+
+/* What GRUB keeps between boots is another one each time, and where it was read is the same: one more is not. */
+static void grub_environment_has_a_place_and_no_digest(void **state)
+{
+	static const char name[] = "(hd0,gpt2)/grub2/grubenv";
+	char first[512], second[512], other[512], twice[512];
+	uint8_t digest[DIGEST_SIZE] = {1};
+	struct log l;
+	size_t end;
+
+	(void)state;
+	open_log(&l);
+	end = l.b.size;
+	append(&l, 9, BOOTLOG_IPL, digest, name, sizeof(name));
+	files_of(&l, first);
+	append(&l, 9, BOOTLOG_IPL, digest, name, sizeof(name));
+	files_of(&l, twice);
+	buf_cut(&l.b, end);
+	digest[0] = 2;
+	append(&l, 9, BOOTLOG_IPL, digest, name, sizeof(name));
+	files_of(&l, second);
+	buf_cut(&l.b, end);
+	append(&l, 9, BOOTLOG_EVENT_TAG, digest, name, sizeof(name));
+	files_of(&l, other);
+	assert_string_equal(first, second);
+	assert_string_not_equal(first, twice);
+	assert_string_not_equal(first, other);
+	close_log(&l);
+}
+
+/* Of what the stub measured all is told, and not the last: that may be root's. */
+static void one_tag_more_is_told(void **state)
+{
+	static const uint8_t initrd[] = {0xec, 0x22, 0x3b, 0x8f, 0, 0, 0, 0};
+	static const uint8_t options[] = {0xed, 0x22, 0x3b, 0x8f, 0, 0, 0, 0};
+	CLEANUP(buf_done) struct buf b = {0};
+	struct log l = {.n = 0};
+	uint8_t digest[DIGEST_SIZE] = {0};
+	char value[512];
+	struct told t;
+
+	(void)state;
+	load("ibmtss_hp1.log", &b); /* of one bank, and nothing in PCR 8 and 9 */
+	buf_put(&l.b, b.data, b.size);
+	for (uint8_t i = 1; i <= 2; i++) {
+		digest[0] = i;
+		append(&l, 9, BOOTLOG_EVENT_TAG, digest, initrd, sizeof(initrd));
+		append(&l, 9, BOOTLOG_EVENT_TAG, digest, options, sizeof(options));
+	}
+	tell(&l.b, &t);
+	value_of(&t, "initrd", value);
+	assert_true(strncmp(value, "sha256:01", 9) == 0 && strstr(value, " sha256:02"));
+	value_of(&t, "cmdline", value);
+	assert_true(strncmp(value, "sha256:01", 9) == 0 && strstr(value, " sha256:02"));
+	done(&t);
+	buf_done(&l.b);
+}
+
+/* A command line of systemd-stub's stands beside what GRUB is said to have measured, and beside another of its own. */
+static void command_lines_of_both_kinds_are_told(void **state)
+{
+	static const uint8_t wide[] = {'e', 0, 'v', 0, 'i', 0, 'l', 0}, more[] = {'x', 0, 'y', 0};
+	struct log l;
+	struct told t;
+	struct digest d;
+	char value[512];
+
+	(void)state;
+	open_log(&l);
+	assert_int_equal(digest_sha256(wide, sizeof(wide), &d), 0);
+	append(&l, 8, BOOTLOG_IPL, d.bytes, wide, sizeof(wide));
+	assert_int_equal(digest_sha256(more, sizeof(more), &d), 0);
+	append(&l, 8, BOOTLOG_IPL, d.bytes, more, sizeof(more));
+	tell(&l.b, &t);
+	value_of(&t, "cmdline", value);
+	assert_non_null(strstr(value, "vmlinuz"));
+	assert_non_null(strstr(value, " | evil | xy"));
+	done(&t);
+	close_log(&l);
+}
+
+/* Commands that fill all the room, and then the one that counts: what does not fit is not taken for what was expected. */
+static void what_does_not_fit_is_not_good(void **state)
+{
+	static const char *const keys[] = {"cmdline", "kernel", "initrd", "mok", "mok_state"};
+	char text[64], value[512];
+	struct log l;
+	struct told t;
+
+	(void)state;
+	open_log(&l);
+	value_of(&l.good, "cmdline", value);
+	/* The same words take no room. */
+	for (int i = 0; i < 40; i++)
+		append_text(&l, "kernel_cmdline: ", value);
+	tell(&l.b, &t);
+	same_value(&l, &t, "cmdline", true);
+	same_value(&l, &t, "kernel", true);
+	done(&t);
+	for (int i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "linux /vmlinuz%d", i);
+		append_text(&l, "grub_cmd: ", text);
+	}
+	tell(&l.b, &t);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		value_of(&t, keys[i], value);
+		assert_string_equal(value, "unknown there are more events than are told");
+	}
+	done(&t);
+	close_log(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +534,12 @@ int main(void)
 		cmocka_unit_test(retyped_events_are_told),
 		cmocka_unit_test(changed_data_is_told),
 		cmocka_unit_test(a_command_line_is_told_by_its_words),
+		cmocka_unit_test(an_empty_text_is_read_to_its_end),
+		cmocka_unit_test(a_swapped_initrd_cannot_be_called_something_else),
+		cmocka_unit_test(grub_environment_has_a_place_and_no_digest),
+		cmocka_unit_test(one_tag_more_is_told),
+		cmocka_unit_test(command_lines_of_both_kinds_are_told),
+		cmocka_unit_test(what_does_not_fit_is_not_good),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #define MAX_FILES 512u
 #define MAX_LINES 16u /* command lines, and what GRUB was told to load */
 #define MAX_MOK 16u
+#define MAX_TAGS 8u
 #define GUID_SIZE 16u
 #define TAG_INITRD 0x8f3b22ecu /* of Linux' EFI stub */
 #define TAG_OPTIONS 0x8f3b22edu
@@ -29,6 +30,12 @@ struct lines {
 	uint32_t n;
 };
 
+/* What the kernel's stub measured of one kind: one as a rule, and the later ones may be somebody else's. */
+struct tags {
+	const uint8_t *at[MAX_TAGS];
+	uint32_t n;
+};
+
 struct bootlog_facts {
 	bool separated; /* PCR 4 */
 	bool too_many;
@@ -36,12 +43,16 @@ struct bootlog_facts {
 	bool has_version;
 	struct named apps[MAX_APPS], files[MAX_FILES], mok[MAX_MOK];
 	uint32_t n_apps, n_files, n_mok;
-	const uint8_t *options, *initrd; /* as the kernel's stub measured them */
+	struct buf all_files; /* what was measured into PCR 9, in order */
+	struct tags options, stub_initrds; /* as the kernel's stub measured them */
 	struct lines cmdlines, linuxes, initrds;
-	struct buf_view wide; /* a command line in UTF-16 */
+	struct lines wides; /* command lines in UTF-16 */
 };
 
 typedef int (*put_fn)(void *ctx, const char *key, const char *value);
+
+/* What did not fit may be what counts. */
+static const char too_many[] = "unknown there are more events than are told";
 
 int bootlog_facts_open(struct bootlog_facts **ret)
 {
@@ -55,6 +66,8 @@ int bootlog_facts_open(struct bootlog_facts **ret)
 
 struct bootlog_facts *bootlog_facts_free(struct bootlog_facts *f)
 {
+	if (f)
+		buf_done(&f->all_files);
 	free(f);
 	return NULL;
 }
@@ -73,12 +86,25 @@ static void add(struct bootlog_facts *f, struct named *list, uint32_t *n, uint32
 	list[(*n)++] = (struct named){e->digests[bank], name};
 }
 
+static bool same(const struct buf_view *a, const struct buf_view *b)
+{
+	return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+}
+
+/* One that is said again goes to the end, for the last counts; and takes no room, which somebody could fill. */
 static void add_line(struct bootlog_facts *f, struct lines *l, const uint8_t *p, size_t size)
 {
+	const struct buf_view line = {p, size};
+	uint32_t i = 0;
+
+	while (i < l->n && !same(&l->at[i], &line))
+		i++;
+	if (i < l->n)
+		memmove(&l->at[i], &l->at[i + 1], (--l->n - i) * sizeof(l->at[0]));
 	if (l->n == MAX_LINES)
 		f->too_many = true;
 	else
-		l->at[l->n++] = (struct buf_view){p, size};
+		l->at[l->n++] = line;
 }
 
 /* The words after a command of GRUB; false: it is another one. */
@@ -106,15 +132,27 @@ static void take_text(struct bootlog_facts *f, const struct bootlog_event *e,
 	if (c->cover != BOOTLOG_COVERED)
 		return;
 	if (c->prefix == 0 && c->bytes.size >= 2 && c->bytes.data[1] == 0) {
-		f->wide = c->bytes;
+		add_line(f, &f->wides, c->bytes.data, c->bytes.size);
 		return;
 	}
-	if (e->data.data[0] == 'k' || (c->prefix && e->data.data[5] == 'k'))
+	/* kernel_cmdline and grub_kernel_cmdline; there may be no byte of data where there is no prefix. */
+	if (c->prefix && (e->data.data[0] == 'k' || e->data.data[5] == 'k'))
 		add_line(f, &f->cmdlines, c->bytes.data, c->bytes.size);
 	if (is_command(&c->bytes, linuxes, &rest))
 		add_line(f, &f->linuxes, rest.data, rest.size);
 	if (is_command(&c->bytes, initrds, &rest))
 		add_line(f, &f->initrds, rest.data, rest.size);
+}
+
+static void add_tag(struct bootlog_facts *f, struct tags *t, const uint8_t *digest)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (memcmp(t->at[i], digest, DIGEST_SIZE) == 0)
+			return;
+	if (t->n == MAX_TAGS)
+		f->too_many = true;
+	else
+		t->at[t->n++] = digest;
 }
 
 static void take_tag(struct bootlog_facts *f, const struct bootlog_event *e, uint32_t bank)
@@ -125,9 +163,35 @@ static void take_tag(struct bootlog_facts *f, const struct bootlog_event *e, uin
 	if (buf_read_u32le(&r, &tag) < 0)
 		return;
 	if (tag == TAG_OPTIONS)
-		f->options = e->digests[bank];
+		add_tag(f, &f->options, e->digests[bank]);
 	else if (tag == TAG_INITRD)
-		f->initrd = e->digests[bank];
+		add_tag(f, &f->stub_initrds, e->digests[bank]);
+}
+
+/*
+ * Of PCR 9 nothing but the digests is proven: whoever swapped the initrd may call it something else, and extend the register once more with what
+ * is expected, under the right name. So all of it is told, in order. GRUB's environment changes with each boot that counts itself: its place is
+ * kept and its digest is not; one event more under that name is another order.
+ */
+static void take_file(struct bootlog_facts *f, const struct bootlog_event *e, uint32_t bank)
+{
+	static const char environment[] = "/grubenv";
+	static const uint8_t zeros[DIGEST_SIZE];
+	struct buf_view name = e->data;
+
+	if (name.size > 0 && name.data[name.size - 1] == 0)
+		name.size--;
+	buf_put(&f->all_files,
+		e->type == BOOTLOG_IPL && name.size >= sizeof(environment) - 1 &&
+				memcmp(name.data + name.size - (sizeof(environment) - 1),
+				       environment, sizeof(environment) - 1) == 0
+			? zeros
+			: e->digests[bank],
+		DIGEST_SIZE);
+	if (e->type == BOOTLOG_EVENT_TAG)
+		take_tag(f, e, bank);
+	else
+		add(f, f->files, &f->n_files, MAX_FILES, e, bank);
 }
 
 /* Of what is measured into PCR 4 after its separator, all that is no action is a program: also one that is called otherwise. */
@@ -159,10 +223,7 @@ void bootlog_facts_event(struct bootlog_facts *f, const struct bootlog_event *e,
 		take_text(f, e, c);
 		break;
 	case 9:
-		if (e->type == BOOTLOG_EVENT_TAG)
-			take_tag(f, e, bank);
-		else
-			add(f, f->files, &f->n_files, MAX_FILES, e, bank);
+		take_file(f, e, bank);
 		break;
 	case 14:
 		add(f, f->mok, &f->n_mok, MAX_MOK, e, bank);
@@ -178,6 +239,12 @@ static void put_hex(struct buf *b, const uint8_t *digest)
 
 	digest_bytes_hex(digest, DIGEST_SIZE, hex);
 	buf_printf(b, "%ssha256:%s", b->size && b->data[b->size - 1] != '=' ? " " : "", hex);
+}
+
+static void put_tags(struct buf *b, const struct tags *t)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		put_hex(b, t->at[i]);
 }
 
 static int put_buf(put_fn put, void *ctx, const char *key, const struct buf *b, const char *none)
@@ -223,14 +290,9 @@ static int put_apps(const struct bootlog_facts *f, put_fn put, void *ctx)
 	return r;
 }
 
-static bool same(const struct buf_view *a, const struct buf_view *b)
+static bool is_among(const struct lines *l, const struct buf_view *what)
 {
-	return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
-}
-
-static bool is_among(const struct lines *l, const struct buf_view *what, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < l->n; i++)
 		if (same(&l->at[i], what))
 			return true;
 	return false;
@@ -243,22 +305,24 @@ static int put_cmdline(const struct bootlog_facts *f, put_fn put, void *ctx)
 	CLEANUP(buf_done) struct buf b = {0};
 	int r = 0;
 
+	if (f->too_many)
+		return put(ctx, key, too_many);
 	for (uint32_t i = 0; i < f->cmdlines.n && r >= 0; i++) {
-		if (is_among(&f->cmdlines, &f->cmdlines.at[i], i))
-			continue;
 		buf_puts(&b, b.size ? " | " : "");
 		r = bootlog_text(f->cmdlines.at[i].data, f->cmdlines.at[i].size, &b);
 	}
 	for (uint32_t i = 0; i < f->linuxes.n && r >= 0; i++) {
-		if (is_among(&f->cmdlines, &f->linuxes.at[i], f->cmdlines.n))
+		if (is_among(&f->cmdlines, &f->linuxes.at[i]))
 			continue;
 		buf_puts(&b, b.size ? " | linux " : "linux ");
 		r = bootlog_text(f->linuxes.at[i].data, f->linuxes.at[i].size, &b);
 	}
-	if (r >= 0 && b.size == 0 && f->wide.size > 0)
-		r = bootlog_text_utf16(f->wide.data, f->wide.size, &b);
-	if (r >= 0 && b.size == 0 && f->options)
-		put_hex(&b, f->options);
+	for (uint32_t i = 0; i < f->wides.n && r >= 0; i++) {
+		buf_puts(&b, b.size ? " | " : "");
+		r = bootlog_text_utf16(f->wides.at[i].data, f->wides.at[i].size, &b);
+	}
+	if (r >= 0 && b.size == 0)
+		put_tags(&b, &f->options);
 	return r < 0 ? r : put_buf(put, ctx, key, &b, "unknown it was not measured");
 }
 
@@ -285,6 +349,8 @@ static int put_kernel(const struct bootlog_facts *f, put_fn put, void *ctx)
 	CLEANUP(buf_done) struct buf b = {0};
 	const uint8_t *digest = NULL;
 
+	if (f->too_many)
+		return put(ctx, "measured:kernel", too_many);
 	if (f->cmdlines.n > 0) {
 		struct buf_view name = first_word(&f->cmdlines.at[f->cmdlines.n - 1], 0);
 
@@ -302,6 +368,8 @@ static int put_initrd(const struct bootlog_facts *f, put_fn put, void *ctx)
 	CLEANUP(buf_done) struct buf b = {0};
 	const char *none = "unknown it was not measured";
 
+	if (f->too_many)
+		return put(ctx, "measured:initrd", too_many);
 	if (f->initrds.n > 0) {
 		const struct buf_view *words = &f->initrds.at[f->initrds.n - 1];
 
@@ -316,8 +384,8 @@ static int put_initrd(const struct bootlog_facts *f, put_fn put, void *ctx)
 					   "unknown no event tells it by its name");
 			at += name.size + 1;
 		}
-	} else if (f->initrd) {
-		put_hex(&b, f->initrd);
+	} else {
+		put_tags(&b, &f->stub_initrds);
 	}
 	return put_buf(put, ctx, "measured:initrd", &b, none);
 }
@@ -336,6 +404,10 @@ static int put_mok(const struct bootlog_facts *f, put_fn put, void *ctx)
 	bool named = false;
 	int r = 0;
 
+	if (f->too_many) {
+		r = put(ctx, "measured:mok", too_many);
+		return r < 0 ? r : put(ctx, "measured:mok_state", too_many);
+	}
 	for (uint32_t i = 0; i < f->n_mok && r >= 0; i++) {
 		buf_puts(&b, b.size ? " " : "");
 		r = bootlog_text(f->mok[i].name.data, f->mok[i].name.size, &b);
@@ -356,6 +428,23 @@ static int put_mok(const struct bootlog_facts *f, put_fn put, void *ctx)
 	return r;
 }
 
+static int put_files(const struct bootlog_facts *f, put_fn put, void *ctx)
+{
+	char hex[DIGEST_HEX_SIZE], value[96];
+	struct digest d;
+	int r = buf_status(&f->all_files);
+
+	if (r >= 0 && f->all_files.size == 0)
+		return put(ctx, "measured:files", "none");
+	if (r >= 0)
+		r = digest_sha256(f->all_files.data, f->all_files.size, &d);
+	if (r < 0)
+		return r;
+	digest_hex(&d, hex);
+	snprintf(value, sizeof(value), "sha256:%s %zu", hex, f->all_files.size / DIGEST_SIZE);
+	return put(ctx, "measured:files", value);
+}
+
 int bootlog_facts_claims(const struct bootlog_facts *f, put_fn put, void *ctx)
 {
 	int r = put_version(f, put, ctx);
@@ -370,7 +459,7 @@ int bootlog_facts_claims(const struct bootlog_facts *f, put_fn put, void *ctx)
 		r = put_initrd(f, put, ctx);
 	if (r >= 0)
 		r = put_mok(f, put, ctx);
-	if (r >= 0 && f->too_many)
-		r = put(ctx, "measured:more", "unknown there are more events than are told");
+	if (r >= 0)
+		r = put_files(f, put, ctx);
 	return r;
 }
