@@ -526,6 +526,37 @@ static void what_does_not_fit_is_not_good(void **state)
 	close_log(&l);
 }
 
+/* What a claim holds is bounded, whatever a log repeats. */
+static void values_are_bounded(void **state)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	char value[512];
+	struct log l;
+	struct told t;
+
+	(void)state;
+	open_log(&l);
+	for (int i = 0; i < 9; i++) {
+		buf_clear(&b);
+		for (int k = 0; k < 100; k++)
+			buf_printf(&b, "word%d.%d ", i, k);
+		append_text(&l, "kernel_cmdline: ", (char *)b.data);
+	}
+	buf_clear(&b);
+	buf_puts(&b, "initrd");
+	for (int i = 0; i < 10000; i++)
+		buf_puts(&b, " (hd0,gpt2)/initramfs-5.14.0-503.11.1.el9_5.x86_64.img");
+	append_text(&l, "grub_cmd: ", (char *)b.data);
+	tell(&l.b, &t);
+	value_of(&t, "cmdline", value);
+	assert_int_equal(strncmp(value, "sha256:", 7), 0);
+	value_of(&t, "initrd", value);
+	assert_string_equal(value, "unknown there are more events than are told");
+	assert_true(t.claims.size < 8192);
+	done(&t);
+	close_log(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +571,7 @@ int main(void)
 		cmocka_unit_test(one_tag_more_is_told),
 		cmocka_unit_test(command_lines_of_both_kinds_are_told),
 		cmocka_unit_test(what_does_not_fit_is_not_good),
+		cmocka_unit_test(values_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,11 +247,18 @@ static void put_tags(struct buf *b, const struct tags *t)
 		put_hex(b, t->at[i]);
 }
 
+/* One that is longer than any that is expected is told by its digest, as texts are. */
 static int put_buf(put_fn put, void *ctx, const char *key, const struct buf *b, const char *none)
 {
-	if (buf_status(b) < 0)
-		return buf_status(b);
-	return put(ctx, key, b->size ? (const char *)b->data : none);
+	CLEANUP(buf_done) struct buf bounded = {0};
+	int r = buf_status(b);
+
+	if (r < 0)
+		return r;
+	if (b->size <= BOOTLOG_TEXT_MAX)
+		return put(ctx, key, b->size ? (const char *)b->data : none);
+	r = bootlog_text(b->data, b->size, &bounded);
+	return r < 0 ? r : put(ctx, key, (const char *)bounded.data);
 }
 
 /* A text, or a GUID that stands for it. */
@@ -377,6 +384,9 @@ static int put_initrd(const struct bootlog_facts *f, put_fn put, void *ctx)
 			struct buf_view name = first_word(words, at);
 			const uint8_t *digest = name.size ? file_of(f, &name) : NULL;
 
+			/* Somebody who names one a hundred thousand times. */
+			if (b.size > BOOTLOG_TEXT_MAX)
+				return put(ctx, "measured:initrd", too_many);
 			if (digest)
 				put_hex(&b, digest);
 			else if (name.size)

@@ -189,7 +189,7 @@ static int put_authority(const struct bootlog_secure *s, const struct authority 
 
 static int put_authorities(const struct bootlog_secure *s, put_fn put, void *ctx)
 {
-	CLEANUP(buf_done) struct buf sbat = {0};
+	CLEANUP(buf_done) struct buf sbat = {0}, bounded = {0};
 	int r = 0;
 
 	for (uint32_t i = 0; i < s->n && r >= 0; i++) {
@@ -205,9 +205,14 @@ static int put_authorities(const struct bootlog_secure *s, put_fn put, void *ctx
 	}
 	if (r >= 0 && s->too_many)
 		r = put(ctx, "measured:authority", "unknown there are too many");
+	if (r >= 0 && sbat.size > BOOTLOG_TEXT_MAX)
+		r = bootlog_text(sbat.data, sbat.size, &bounded);
 	if (r < 0)
 		return r;
-	return put(ctx, "measured:sbat", sbat.size ? (char *)sbat.data : "absent");
+	return put(ctx, "measured:sbat",
+		   bounded.size ? (char *)bounded.data
+		   : sbat.size	? (char *)sbat.data
+				: "absent");
 }
 
 int bootlog_secure_claims(const struct bootlog_secure *s, bool odd, put_fn put, void *ctx)
