@@ -187,6 +187,28 @@ static void what_fails_is_told(void **state)
 	assert_true(b->n >= 2);
 }
 
+/* As the program that runs, from a container: what has its name now is another file. */
+static void the_file_itself_is_marked(void **state)
+{
+	struct bench *b = *state;
+	struct stat ours, other;
+	char link[64];
+	int fd = open(in(b, "settings"), O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0 && fstat(fd, &ours) == 0);
+	assert_int_equal(unlink(in(b, "settings")), 0);
+	make(b, "settings");
+	assert_int_equal(stat(in(b, "settings"), &other), 0);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	assert_int_equal(guard_marks_add(b->m, link), 0);
+	assert_int_equal(b->n, 1);
+	assert_non_null(
+		guard_marks_path(b->m, major(ours.st_dev) << 20 | minor(ours.st_dev), ours.st_ino));
+	assert_null(guard_marks_path(b->m, major(other.st_dev) << 20 | minor(other.st_dev),
+				     other.st_ino));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +216,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(cgroups_up_to_the_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(hierarchies_of_v1_and_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_file_itself_is_marked, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,13 +99,30 @@ static int mark_tree(struct guard_marks *m, const char *path, int depth)
 
 int guard_marks_add(struct guard_marks *m, const char *path)
 {
-	char real[PATH_MAX];
+	char real[PATH_MAX], link[64];
+	int fd = open(path, O_PATH | O_CLOEXEC), r = 0;
 	struct stat st;
+	ssize_t n;
 
-	if (!realpath(path, real) || stat(real, &st) < 0)
+	if (fd < 0)
 		return -errno;
-	return S_ISDIR(st.st_mode) ? mark_tree(m, real, GUARD_MARKS_DEPTH)
-				   : mark_one(m, real, PLUMB_MARK_GUARD, true);
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	if (r >= 0 && S_ISDIR(st.st_mode)) {
+		close(fd);
+		return realpath(path, real) ? mark_tree(m, real, GUARD_MARKS_DEPTH) : -errno;
+	}
+	/* The file itself: the program that runs may lie in another mount namespace, where its name is another's here. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = r < 0 ? -1 : readlink(link, real, sizeof(real) - 1);
+	if (n > 0)
+		real[n] = '\0';
+	if (r >= 0)
+		r = n > 0 ? m->o.mark(m->o.ctx, fd, PLUMB_MARK_GUARD) : -EIO;
+	if (r >= 0)
+		return hold(m, fd, &st, real);
+	close(fd);
+	return r;
 }
 
 static int mark_controls(struct guard_marks *m, const char *dir)

@@ -147,6 +147,7 @@ static int hand_release(const struct settings *s)
 
 int main(int argc, char **argv)
 {
+	struct host_view *view = NULL;
 	struct settings s;
 	struct why why = {""};
 	bool again = false;
@@ -157,16 +158,23 @@ int main(int argc, char **argv)
 		code = STARTUP_USAGE;
 	} else if (r > 0) {
 		code = 0;
+	} else if (startup_enter_host(&s, &view, &why) < 0) {
+		fprintf(stderr, "plumbd: %s\n", why.text);
+		code = STARTUP_REST;
 	} else if (s.release) {
 		code = hand_release(&s);
 	} else {
 		log_open("plumbd", s.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, STDERR_FILENO);
 		signal(SIGPIPE, SIG_IGN);
 		block_continued();
+		if (view)
+			log_notice("host_view=%s next=\"files, mounts and cgroups are the host's\"",
+				   s.host_view);
 		do
 			code = start(&s, &again);
 		while (again);
 	}
 	settings_done(&s);
+	host_view_free(view);
 	return code;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -72,6 +73,9 @@ static const struct conf_option options[] = {
 	       "python, perl and the like"),
 	OPTION(container_root, CONF_STR, "/", 0, 0,
 	       "directory below which Docker's, CRI-O's, Podman's and containerd's state lies"),
+	OPTION(host_view, CONF_STR, NULL, 0, 0,
+	       "for an agent in a container: a process of the host, /proc/1, whose mounts and "
+	       "cgroups are seen then; none: this process's own"),
 	OPTION(batch, CONF_DURATION_MS, "1s", 1, 60000,
 	       "how long lines that can wait do wait before they are synced"),
 	OPTION(verifier, CONF_STR, NULL, 0, 0,
@@ -178,11 +182,15 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 {
 	int rest = argc, r;
 
+	const char *file = SETTINGS_FILE;
+
 	*ret = (struct settings){.ledger_dir = NULL};
-	ret->file = SETTINGS_FILE;
 	for (int i = 1; i < argc; i++)
 		if (strncmp(argv[i], "--config=", 9) == 0)
-			ret->file = argv[i] + 9;
+			file = argv[i] + 9;
+	ret->file = strdup(file);
+	if (!ret->file)
+		return -ENOMEM;
 	r = conf_load(&table, argc, argv, ret, &rest, ret_why);
 	if (r != 0)
 		return r;
@@ -209,6 +217,8 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 	for (uint32_t i = 0; i < ret->diff.n_items; i++)
 		if (ret->diff.items[i][0] != '/')
 			return why_set(ret_why, -EINVAL, "diff wants absolute paths");
+	if (ret->host_view && ret->host_view[0] != '/')
+		return why_set(ret_why, -EINVAL, "host_view wants a directory of /proc: /proc/1");
 	r = check_isolation(ret, ret_why);
 	return r < 0 ? r : check_interpreters(&ret->interpreters, ret_why);
 }
@@ -216,4 +226,6 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 void settings_done(struct settings *s)
 {
 	conf_done(&table, s);
+	free(s->file);
+	s->file = NULL;
 }

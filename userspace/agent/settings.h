@@ -27,9 +27,9 @@ struct settings {
 	char *log_name;
 	char *baseline;
 	struct conf_list baseline_keys;
-	const char *file;	/* that they were read from, if it is there; borrowed */
+	char *file;	/* that they were read from, if it is there */
 	char *protect;
-	char *exec, *exec_args, *container_root;
+	char *exec, *exec_args, *container_root, *host_view;
 	struct conf_list redact;
 	uint64_t strict_wait;
 	char *strict_timeout;

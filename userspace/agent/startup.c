@@ -462,6 +462,35 @@ static void add_interpreters(const struct settings *s, struct agent_options *o)
 	o->n_interpreters = s->interpreters.n_items ? s->interpreters.n_items : ARRAY_SIZE(usual);
 }
 
+static int own_list(const struct host_view *v, struct conf_list *l)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < l->n_items; i++)
+		r = host_view_own(v, &l->items[i]);
+	return r;
+}
+
+int startup_enter_host(struct settings *s, struct host_view **ret, struct why *ret_why)
+{
+	char **const files[] = {&s->file, &s->baseline, &s->join_token_file, &s->verifier_ca,
+				&s->release};
+	struct why why = {""};
+	int r;
+
+	*ret = NULL;
+	if (!s->host_view)
+		return 0;
+	r = host_view_enter(s->host_view, ret, &why);
+	if (r < 0)
+		return why_set(ret_why, r, "host_view: %.230s", why.text);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(files); i++)
+		r = host_view_own(*ret, files[i]);
+	if (r >= 0)
+		r = own_list(*ret, &s->baseline_keys);
+	return r < 0 ? r : own_list(*ret, &s->operator_keys);
+}
+
 int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx,
 		 struct startup *ret, struct why *ret_why)
 {

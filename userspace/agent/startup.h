@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "conf.h"
+#include "host_view.h"
 #include "isolate.h"
 #include "redact.h"
 #include "settings.h"
@@ -39,6 +40,11 @@ struct startup {
 	struct agent_options options;
 };
 
+/*
+ * Once, before anything else is opened: settings.host_view. Keys, tokens and baselines that the settings name are found in the container all the
+ * same; what the agent keeps and looks at is the host's. *ret NULL: nothing is asked for.
+ */
+int startup_enter_host(struct settings *s, struct host_view **ret, struct why *ret_why);
 /* 0, or an exit code with ret_why. stopped: asked while it waits for the verifier. Call startup_done() in any case. */
 int startup_open(const struct settings *s, bool (*stopped)(void *ctx), void *ctx, struct startup *ret, struct why *ret_why);
 void startup_done(struct startup *s);
