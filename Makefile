@@ -202,8 +202,11 @@ install: all ## into DESTDIR/PREFIX
 deb: all ## three Debian packages in build/deb
 	+$(Q)deploy/debian/build $(O) $(shell sed -n 's/^.define PLUMB_VERSION[[:space:]]*"\(.*\)"/\1/p' include/plumb/terms.h)
 
+image: all ## an OCI image from scratch in build/image, by buildah
+	+$(Q)deploy/container/build $(O) $(shell sed -n 's/^.define PLUMB_VERSION[[:space:]]*"\(.*\)"/\1/p' include/plumb/terms.h)
+
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot quarantine-drill bursts bench crash soak demo install deb clean
+.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot quarantine-drill bursts bench crash soak demo install deb image clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
