@@ -32,7 +32,7 @@
 static int in_child(void (*what)(const char *host, const char *dir), const char *dir)
 {
 	char host[32];
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	snprintf(host, sizeof(host), "/proc/%d", (int)getpid());
@@ -130,7 +130,7 @@ static void refuse_foreign_proc(const char *host, const char *dir)
 {
 	struct host_view *v = NULL;
 	struct why why = {""};
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	cover(dir, CLONE_NEWPID);

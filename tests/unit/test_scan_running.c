@@ -145,6 +145,41 @@ static void test_served(void **state)
 	}
 }
 
+/* The agent itself, from a container: it is in the host's mounts, and its program is not. */
+static void test_own_from_elsewhere(void **state)
+{
+	struct bench *b = *state;
+
+	process(b, "10", "abc", "here", NULL);
+	claims_fixture_text(&b->f, "proc/10/cgroup",
+			    "0::/kubepods.slice/cri-containerd-" ID ".scope\n");
+	process(b, "11", "zeros", "here", NULL);
+	scratch_run(b->f.top, "cd proc && rm -r self && ln -s 10 self");
+	assert_int_equal(scan(b), 2);
+	assert_string_equal(found(b, "container:" ID ":", "abc"), ABC);
+	/* Another one's may be served by anybody. */
+	assert_string_equal(found(b, "", "zeros"),
+			    "unmeasured on no file system that is the kernel's own");
+}
+
+/* A host's own agent is the host's. */
+static void test_own(void **state)
+{
+	struct bench *b = *state;
+
+	process(b, "10", "abc", "here", "ext4");
+	claims_fixture_text(&b->f, "proc/10/cgroup",
+			    "0::/kubepods.slice/cri-containerd-" ID ".scope\n");
+	scratch_run(b->f.top, "cd proc && rm -r self && ln -s 10 self");
+	assert_int_equal(scan(b), 1);
+	assert_string_equal(found(b, "", "abc"), ABC);
+	scratch_run(b->f.top, "rm -r proc/10");
+	process(b, "10", "zeros", "here", "fuse.sshfs");
+	assert_int_equal(scan(b), 1);
+	assert_string_equal(found(b, "", "zeros"),
+			    "unmeasured on no file system that is the kernel's own");
+}
+
 static void test_cannot_be_read(void **state)
 {
 	struct bench *b = *state;
@@ -164,6 +199,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_measured, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_served, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_from_elsewhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_be_read, setup, teardown),
 	};
 

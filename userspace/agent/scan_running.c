@@ -21,10 +21,13 @@
 #define PATH_KEPT 1000 /* bytes of a path in a key: its end */
 #define KEY_SIZE (PATH_KEPT + 128)
 
+/* What a program lies on, by its process's mount table. */
+enum mount_kind { SERVED, LOCAL, NOT_THERE };
+
 /* Mounts have numbers that are the whole kernel's. */
 struct seen_mount {
 	uint64_t id;
-	bool local;
+	enum mount_kind kind;
 };
 
 struct scan_running {
@@ -32,6 +35,8 @@ struct scan_running {
 	struct hash_cache *cache;
 	DIR *dir; /* /proc; NULL: not begun */
 	struct stat root;
+	char own[16]; /* this process's number; empty: not known */
+	bool own_elsewhere; /* it came from other mounts than it is in now (host_view.h), and its program lies there */
 	int put;
 	struct hash_pieces *pieces; /* of the program at work, which is large */
 	char exe[PATH_MAX], key[KEY_SIZE]; /* the program at work */
@@ -74,14 +79,14 @@ static bool is_served(const char *fstype)
 	return false;
 }
 
-/* Is the mount with this number in the process's table, and the kernel's own? 1, 0 or -errno. */
+/* enum mount_kind or -errno. */
 static int find_mount(struct scan_running *r, const char *pid, uint64_t id)
 {
 	CLEANUP_FREE struct mounts_entry *e = malloc(sizeof(*e));
 	CLEANUP(buf_done) struct buf text = {0};
 	struct why why = {""};
 	char name[64];
-	int found = 0, error = e ? 0 : -ENOMEM;
+	int found = NOT_THERE, error = e ? 0 : -ENOMEM;
 
 	snprintf(name, sizeof(name), "%.20s/mountinfo", pid);
 	if (error == 0)
@@ -91,39 +96,50 @@ static int find_mount(struct scan_running *r, const char *pid, uint64_t id)
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 
 		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) >= 0 && e->id == id)
-			found = !is_served(e->fstype);
+			found = is_served(e->fstype) ? SERVED : LOCAL;
 		at = lf ? lf + 1 : end;
 	}
 	return error < 0 ? error : found;
 }
 
-static int is_local(struct scan_running *r, const char *pid, uint64_t id)
+static int kind_of(struct scan_running *r, const char *pid, uint64_t id)
 {
-	int local;
+	int kind;
 
 	for (uint32_t i = 0; i < r->n_mounts; i++)
 		if (r->mounts[i].id == id)
-			return r->mounts[i].local;
-	local = find_mount(r, pid, id);
-	if (local >= 0 && r->n_mounts < SCAN_RUNNING_MOUNTS)
-		r->mounts[r->n_mounts++] = (struct seen_mount){id, local == 1};
-	return local;
+			return (int)r->mounts[i].kind;
+	kind = find_mount(r, pid, id);
+	if (kind >= 0 && r->n_mounts < SCAN_RUNNING_MOUNTS)
+		r->mounts[r->n_mounts++] = (struct seen_mount){id, (enum mount_kind)kind};
+	return kind;
 }
 
-/* 0: it may be read; -EREMOTE: it may not. What is known of it is asked of this kernel alone. */
-static int may_read(struct scan_running *r, const char *pid)
+/* enum mount_kind or -errno; what is known of it is asked of this kernel alone. */
+static int lies_on(struct scan_running *r, const char *pid)
 {
 	CLEANUP_CLOSE int fd = open(r->exe, O_PATH | O_CLOEXEC);
 	struct statx st;
-	int local;
 
 	if (fd < 0 ||
 	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &st) < 0)
 		return -errno;
-	if (!(st.stx_mask & STATX_MNT_ID))
-		return -EREMOTE;
-	local = is_local(r, pid, st.stx_mnt_id);
-	return local == 0 ? -EREMOTE : local < 0 ? local : 0;
+	return st.stx_mask & STATX_MNT_ID ? kind_of(r, pid, st.stx_mnt_id) : SERVED;
+}
+
+static bool is_own(const struct scan_running *r, const char *pid)
+{
+	return r->own[0] && strcmp(pid, r->own) == 0;
+}
+
+/* 0: it may be read; -EREMOTE: it may not. Our own program is read already, or we were not here. */
+static int may_read(struct scan_running *r, const char *pid)
+{
+	int kind = lies_on(r, pid);
+
+	if (kind < 0)
+		return kind;
+	return kind == LOCAL || (kind == NOT_THERE && is_own(r, pid)) ? 0 : -EREMOTE;
 }
 
 /* "", or who else's root the path is seen from. */
@@ -138,7 +154,7 @@ static void whose(struct scan_running *r, const char *pid, char ret[96])
 	snprintf(path, sizeof(path), "%.20s/root", pid);
 	if (claims_source_path(&r->s, CLAIMS_PROC, path, name, sizeof(name)) == 0 &&
 	    stat(name, &root) == 0 && root.st_dev == r->root.st_dev &&
-	    root.st_ino == r->root.st_ino)
+	    root.st_ino == r->root.st_ino && !(r->own_elsewhere && is_own(r, pid)))
 		return;
 	snprintf(name, sizeof(name), "%.20s/cgroup", pid);
 	if (claims_source_read(&r->s, CLAIMS_PROC, name, CONTAINER_PATH_FILE_MAX, &text) >= 0 &&
@@ -224,22 +240,34 @@ static int go_on(struct scan_running *r)
 	return more < 0 ? more : 1;
 }
 
+static int begin(struct scan_running *r)
+{
+	char name[PATH_MAX];
+	ssize_t n;
+
+	if (claims_source_path(&r->s, CLAIMS_PROC, "self/root", name, sizeof(name)) < 0 ||
+	    stat(name, &r->root) < 0)
+		return -errno;
+	if (claims_source_path(&r->s, CLAIMS_PROC, "self", name, sizeof(name)) == 0) {
+		n = readlink(name, r->own, sizeof(r->own) - 1);
+		r->own[n > 0 ? n : 0] = '\0';
+	}
+	if (claims_source_path(&r->s, CLAIMS_PROC, "self/exe", r->exe, sizeof(r->exe)) == 0)
+		r->own_elsewhere = lies_on(r, "self") == NOT_THERE;
+	r->dir = opendir(r->s.proc ? r->s.proc : "/proc");
+	return r->dir ? 0 : -errno;
+}
+
 int scan_running_step(struct scan_running *r, int *ret_put)
 {
 	struct dirent *e;
-	char name[PATH_MAX];
 	int error;
 
 	if (r->pieces)
 		return go_on(r);
-	if (!r->dir) {
-		if (claims_source_path(&r->s, CLAIMS_PROC, "self/root", name, sizeof(name)) < 0 ||
-		    stat(name, &r->root) < 0)
-			return -errno;
-		r->dir = opendir(r->s.proc ? r->s.proc : "/proc");
-		if (!r->dir)
-			return -errno;
-	}
+	error = r->dir ? 0 : begin(r);
+	if (error < 0)
+		return error;
 	do
 		e = readdir(r->dir);
 	while (e && (e->d_name[0] < '1' || e->d_name[0] > '9'));

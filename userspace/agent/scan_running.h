@@ -3,6 +3,7 @@
  * scan_running.h: programs that ran already when the agent started, which no sensor saw begin.
  * In: /proc, a process a step. Out: running:<path> = "sha256:<hex>" | "unmeasured <why>" to put; of a process with another root than ours,
  * running:container:<id>:<path>, or running:elsewhere:<path> where its cgroup names no container. A path as /proc/PID/exe has it.
+ * The agent's own program counts as that of another root when it lies in mounts that the agent has left (host_view.h).
  * Nothing is opened on a file system that somebody serves: who does may let a reader wait for ever.
  */
 #ifndef PLUMB_SCAN_RUNNING_H
