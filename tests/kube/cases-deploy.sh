@@ -82,6 +82,6 @@ check "keeps other work away" eval 'pod deploy one "\"nodeSelector\":{\"kubernet
 check "and leaves it" agent_on deploy-1
 kubectl -n plumbline delete daemonset plumb-agent >/dev/null
 kubectl -n plumbline delete configmap plumb-verifier-ca >/dev/null
-kubectl delete node deploy-1 >/dev/null
 cluster stop node-deploy-1
+kubectl delete node deploy-1 >/dev/null
 exit "$bad"
