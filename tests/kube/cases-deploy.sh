@@ -21,6 +21,13 @@ dry_broken() { # FILE SED-SCRIPT TEXT: changed by it, it is refused with that
 
 check "kubectl renders the kustomization" eval 'render >"$work/all.yaml" && grep -q "^kind: DaemonSet" "$work/all.yaml" && grep -q "^kind: StatefulSet" "$work/all.yaml"'
 check "each image is named by it" eval '! grep -E "image: plumbline\$" "$work/all.yaml"'
+# What is rendered and the plain files that it names, object by object, as kubectl reads them; images aside, which it names.
+objects() { kubectl create --dry-run=client --validate=false -o json -f "$1" | jq -cS 'if .kind == "List" then .items[] else . end' | sed -E 's#"image":"plumbline(:[^"]*)?"#"image":"plumbline"#g' | sort; }
+plain() { for file in $(sed -n 's/^  - \(.*\.yaml\)$/\1/p' "$manifests/kustomization.yaml"); do echo ---; cat "$manifests/$file"; done; }
+# shellcheck disable=SC2317
+same_objects() { old_pdb >"$work/plain.yaml" && objects "$work/plain.yaml" >"$work/plain" && objects "$work/all.yaml" >"$work/rendered" && [ "$(wc -l <"$work/plain")" -ge 15 ] && diff "$work/plain" "$work/rendered"; }
+check "what is rendered are the plain manifests" eval 'plain | same_objects'
+check "and not other ones" eval '! plain | sed "s/maxUnavailable: 10%/maxUnavailable: 20%/" | same_objects >/dev/null'
 check "the namespace and its accounts" eval 'kubectl apply -f "$manifests/verifier-rbac.yaml" >/dev/null'
 check "the server takes all that is rendered" eval 'dry <"$work/all.yaml"'
 for file in "$manifests"/*.yaml; do
@@ -51,19 +58,81 @@ case $? in
 *) check "a current Kubernetes knows their shape" eval 'echo "$said"; false' ;;
 esac
 
-# Rights: three accounts, none with another's.
-may() { kubectl auth can-i "${@:2}" --as="system:serviceaccount:plumbline:$1" >/dev/null; } # ACCOUNT VERB RESOURCE…
+# Rights: three accounts, none with another's. Each asks for itself, with its own token, for what it needs and for what it must not have; what would change something is a
+# dry run that the server takes to the end.
 check "the approver's account" kubectl apply -f "$manifests/approver-rbac.yaml"
 check "gets a token in its Secret" until_true 20 eval 'kubectl -n plumbline get secret plumb-approver-token -o json | true_in ".data.token != null"'
-check "the verifier's changes nodes" may plumb-verifier patch nodes
-approves() { may "$1" patch certificatesigningrequests --subresource=approval && may "$1" approve signers/kubernetes.io/kube-apiserver-client-kubelet; }
-check "and approves nothing" eval '! may plumb-verifier patch certificatesigningrequests --subresource=approval && ! may plumb-verifier approve signers/kubernetes.io/kube-apiserver-client-kubelet'
-check "the approver's approves" approves plumb-approver
-check "and changes no node" eval '! may plumb-approver patch nodes && ! may plumb-approver get nodes'
-for right in 'get nodes' 'patch nodes' 'list pods' 'get secrets' 'create pods' 'create events.events.k8s.io' 'list certificatesigningrequests' 'get configmaps'; do
-	# shellcheck disable=SC2086
-	check "the agent's may not: $right" eval '! may plumb-agent $right'
-done
+check "the agent's" kubectl apply -f "$manifests/agent.yaml"
+verifier_token=$(service_token plumbline plumb-verifier) agent_token=$(service_token plumbline plumb-agent)
+approver_token=$(kubectl -n plumbline get secret plumb-approver-token -o json | jq -r '.data.token | @base64d')
+check "there are three, each another" eval '[ "$(printf "%s\n" "$verifier_token" "$approver_token" "$agent_token" | grep "..*\..*\..*" | sort -u | wc -l)" -eq 3 ]'
+check "a node, a pod, requests of a kubelet's signer and of another" eval 'paper_node deploy-paper && namespace deploy && pod deploy rights &&
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -subj "/O=system:nodes/CN=system:node:deploy-paper" -out "$work/node.csr" 2>/dev/null &&
+	for signer in kube-apiserver-client-kubelet kube-apiserver-client; do
+		jq -cn --arg s "kubernetes.io/$signer" --arg r "$(base64 -w0 "$work/node.csr")" "{apiVersion: \"certificates.k8s.io/v1\", kind: \"CertificateSigningRequest\", metadata: {name: (\"deploy-\" + (\$s | split(\"/\")[1]))},
+			spec: {signerName: \$s, usages: [\"digital signature\", \"key encipherment\", \"client auth\"], request: \$r}}" | kubectl create -f - || exit 1
+	done'
+asks() { # TOKEN METHOD PATH [CONTENT-TYPE BODY]: allowed, refused, or what else came
+	local code path=$3
+	[ "$2" = GET ] || path+="?dryRun=All"
+	code=$(status_of "$2" "$path" "$1" "${@:4}")
+	case $code in 2??) echo allowed ;; 403) echo refused ;; *) echo "$code $(head -c 200 "$work/answer")" ;; esac
+}
+rights() { # EXPECTED: of verifier, approver and agent, + or -; then METHOD PATH [CONTENT-TYPE BODY]
+	local who=(verifier approver agent) tokens=("$verifier_token" "$approver_token" "$agent_token") i word got
+	for i in 0 1 2; do
+		if [ "${1:$i:1}" = + ]; then word=allowed; else word=refused; fi
+		got=$(asks "${tokens[$i]}" "${@:2}")
+		check "${who[$i]}, $2 $3: $word" eval 'echo "$got"; [ "$got" = "$word" ]'
+	done
+}
+nodes=/api/v1/nodes ours_=/api/v1/namespaces/plumbline csrs=/apis/certificates.k8s.io/v1/certificatesigningrequests
+approved='{"status":{"conditions":[{"type":"Approved","status":"True","reason":"Test","message":""}]}}'
+event='{"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"generateName":"d-"},"eventTime":"2026-11-23T19:48:31.000000Z","reportingController":"plumbline.io/verifier","reportingInstance":"v","action":"Hold","reason":"Test","type":"Normal","note":"","regarding":{"apiVersion":"v1","kind":"Node","name":"deploy-paper"'
+some_pod='{"apiVersion":"v1","kind":"Pod","metadata":{"name":"mine"},"spec":{"containers":[{"name":"c","image":"box"}]}}'
+eviction='{"apiVersion":"policy/v1beta1","kind":"Eviction","metadata":{"name":"rights","namespace":"deploy"}}'
+binding='{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"up"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},"subjects":[]}'
+token_request='{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}'
+rights +-- GET "$nodes"
+rights +-- GET "$nodes/deploy-paper"
+rights +-- PATCH "$nodes/deploy-paper" $merge '{"spec":{"unschedulable":true}}'
+rights +-- PATCH "$nodes/deploy-paper/status" $smp '{"status":{"conditions":[{"type":"Attested","status":"True","reason":"Test"}]}}'
+rights --- DELETE "$nodes/deploy-paper"
+rights --- POST "$nodes" $json '{"apiVersion":"v1","kind":"Node","metadata":{"name":"deploy-more"}}'
+rights +-- POST /apis/events.k8s.io/v1/namespaces/default/events $json "$event,\"namespace\":\"default\"}}"
+rights --- POST /apis/events.k8s.io/v1/namespaces/plumbline/events $json "$event,\"namespace\":\"plumbline\"}}"
+rights --- GET /api/v1/pods
+rights --- POST "$ours_/pods" $json "$some_pod"
+rights --- POST /api/v1/namespaces/deploy/pods/rights/eviction $json "$eviction"
+rights --- DELETE /api/v1/namespaces/deploy/pods/rights
+rights --- GET "$ours_/secrets/plumb-approver-token"
+rights --- GET /api/v1/secrets
+rights --- GET "$ours_/configmaps"
+rights --- PATCH "$ours_/configmaps/plumb-agent" $merge '{"data":{}}'
+rights --- POST "$ours_/serviceaccounts/plumb-approver/token" $json "$token_request"
+rights --- POST "$ours_/serviceaccounts/plumb-verifier/token" $json "$token_request"
+rights -+- GET "$csrs"
+rights -+- PATCH "$csrs/deploy-kube-apiserver-client-kubelet/approval" $merge "$approved"
+rights --- PATCH "$csrs/deploy-kube-apiserver-client/approval" $merge "$approved"
+rights --- DELETE "$csrs/deploy-kube-apiserver-client-kubelet"
+rights --- POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings $json "$binding"
+rights --- GET /apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations
+rights --- DELETE /apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/plumbline-work
+kubectl delete csr deploy-kube-apiserver-client deploy-kube-apiserver-client-kubelet >/dev/null
+# The roles apart: eviction by the second, deletion by the third, and no more.
+bound() { kubectl create clusterrolebinding "deploy-$1" --clusterrole="$1" --serviceaccount=plumbline:plumb-verifier >/dev/null; }
+check "the role for eviction" bound plumb-verifier-evict
+until_true 10 eval '[ "$(asks "$verifier_token" GET /api/v1/pods)" = allowed ]'
+rights +-- GET /api/v1/pods
+rights +-- POST /api/v1/namespaces/deploy/pods/rights/eviction $json "$eviction"
+rights --- DELETE /api/v1/namespaces/deploy/pods/rights
+check "the role for force" bound plumb-verifier-evict-force
+until_true 10 eval '[ "$(asks "$verifier_token" DELETE /api/v1/namespaces/deploy/pods/rights)" = allowed ]'
+rights +-- DELETE /api/v1/namespaces/deploy/pods/rights
+rights --- POST /api/v1/namespaces/deploy/pods $json "$some_pod"
+kubectl delete clusterrolebinding deploy-plumb-verifier-evict deploy-plumb-verifier-evict-force >/dev/null
+kubectl delete node deploy-paper >/dev/null
+kubectl -n plumbline delete daemonset plumb-agent >/dev/null
 
 # The agents, on a hollow kubelet that registers with the startup taint; what a real one would make on the host it makes here.
 check "a node with the startup taint" hollow_node deploy-1 --register-with-taints=plumbline.io/unattested=:NoSchedule
@@ -76,10 +145,33 @@ of_agent() { kubectl -n plumbline get pods -l app.kubernetes.io/name=plumb-agent
 check "without a token" of_agent '[.volumes[]? | select(.secret != null or .projected != null)] == []'
 check "before all other work" of_agent '.priority == 2000001000'
 check "in the host's network and processes" of_agent '.hostNetwork and .hostPID'
+
+# The verifier, where nothing is attested yet; nobody provides volumes here.
+mkdir -p "$work/data"
+volume() {
+	printf '{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"deploy-data"},"spec":{"capacity":{"storage":"10Gi"},"accessModes":["ReadWriteOnce"],"persistentVolumeReclaimPolicy":"Retain","hostPath":{"path":"%s"},"claimRef":{"namespace":"plumbline","name":"plumb-verifier"}}}' "$work/data" |
+		kubectl apply -f - && old_pdb <"$manifests/verifier.yaml" | kubectl apply -f -
+}
+verifier_is() { pod_is plumbline plumb-verifier-0 "$1"; }
+check "the verifier and a volume for it" volume
+check "it runs on a node that is not attested" until_true 60 runs_on plumbline plumb-verifier-0 deploy-1
+check "after what the cluster is made of, before work" verifier_is '.spec.priority == 900000000'
+check "without root, capabilities or a way to them" verifier_is '(.spec.securityContext.runAsNonRoot and (.spec.containers | all(.securityContext | .capabilities == {drop: ["ALL"]} and .allowPrivilegeEscalation == false and .readOnlyRootFilesystem)))'
+check "the budget knows it" until_true 30 eval 'kubectl -n plumbline get pdb plumb-verifier -o json | true_in ".status.currentHealthy == 1 and .status.disruptionsAllowed == 0"'
+evict_code() {
+	curl -sS --max-time 20 -o "$work/answer" -w '%{http_code}' --cacert "$pki/ca.crt" --cert "$pki/admin.crt" --key "$pki/admin.key" -X POST -H "Content-Type: $json" \
+		--data-binary "${eviction//rights/plumb-verifier-0}" "$kube/api/v1/namespaces/plumbline/pods/plumb-verifier-0/eviction"
+}
+check "a drain waits for a person" eval 'eviction=${eviction/\"deploy\"/\"plumbline\"}; code=$(evict_code); echo "$code $(cat "$work/answer")"; [ "$code" = 429 ] && grep -q DisruptionBudget "$work/answer"'
+
 check "a quarantine of its node" kubectl taint node deploy-1 plumbline.io/quarantined=:NoSchedule plumbline.io/quarantined=:NoExecute
-namespace deploy >/dev/null
 check "keeps other work away" eval 'pod deploy one "\"nodeSelector\":{\"kubernetes.io/hostname\":\"deploy-1\"}" && sleep 3 && pod_is deploy one ".spec.nodeName == null"'
-check "and leaves it" agent_on deploy-1
+check "leaves the agent" agent_on deploy-1
+check "and takes the verifier off" until_true 60 eval '! runs_on plumbline plumb-verifier-0 deploy-1 >/dev/null 2>&1'
+kubectl -n plumbline delete statefulset plumb-verifier >/dev/null
+kubectl delete -f "$manifests/verifier.yaml" --ignore-not-found >/dev/null 2>&1
+kubectl -n plumbline delete pod plumb-verifier-0 --force --grace-period=0 >/dev/null 2>&1
+kubectl delete pv deploy-data --wait=false >/dev/null
 kubectl -n plumbline delete daemonset plumb-agent >/dev/null
 kubectl -n plumbline delete configmap plumb-verifier-ca >/dev/null
 cluster stop node-deploy-1
