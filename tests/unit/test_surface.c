@@ -15,6 +15,7 @@
 
 #include "../../userspace/agent/surface.h"
 #include "../../userspace/agent/surface_seen.h"
+#include "../../userspace/lib/claims_kernel.h"
 #include "../../userspace/lib/cleanup.h"
 #include "../fakes/claims_fixture.h"
 
@@ -37,6 +38,7 @@ struct bench {
 	struct told told[MAX_TOLD];
 	uint32_t n, lost;
 	uint64_t kseq;
+	const char *in_ring; /* a sysctl whose record waits there; NULL: none */
 };
 
 static void on_line(void *ctx, const struct line *l)
@@ -84,6 +86,18 @@ static void link_to(struct bench *b, const char *name, const char *target)
 	assert_int_equal(symlink(target, path), 0);
 }
 
+static void written(struct bench *b, const char *name, const char *before, const char *after);
+
+static void on_flush(void *ctx)
+{
+	struct bench *b = ctx;
+	const char *name = b->in_ring;
+
+	b->in_ring = NULL;
+	if (name)
+		written(b, name, "core", "|/tmp/x");
+}
+
 static void open_surface(struct bench *b, uint32_t again_ms)
 {
 	const struct measure_sink sink = {b, on_line, NULL, on_lost};
@@ -92,6 +106,8 @@ static void open_surface(struct bench *b, uint32_t again_ms)
 					  .clock = clock_system(),
 					  .proc = b->f.proc,
 					  .sys = b->f.sys,
+					  .flush = on_flush,
+					  .ctx = b,
 					  .again_ms = again_ms,
 					  .read_ms = {1, 20}};
 
@@ -216,6 +232,52 @@ static void a_sysctl_that_is_a_claim_is_told_once_with_its_actor(void **state)
 	/* The scan finds nothing new. */
 	assert_true(scan_claims_now(b->claims) >= 0);
 	assert_int_equal(b->n, 1);
+}
+
+/* The scan reads it between the write and the reading for its record: it has to say who it was, or nobody will. */
+static void a_scan_that_is_first_tells_who_it_was(void **state)
+{
+	struct bench *b = *state;
+
+	claims_fixture_text(&b->f, "proc/sys/kernel/core_pattern", "|/tmp/x\n");
+	b->in_ring = "kernel/core_pattern";
+	assert_true(scan_claims_now(b->claims) >= 0);
+	assert_int_equal(b->n, 1);
+	is(&b->told[0], PLUMB_TYPE_CLAIM, "sysctl:kernel.core_pattern", "|/tmp/x", "core");
+	assert_string_equal(b->told[0].src, "bpf");
+	/* What was told is not told again as a deed that nobody saw. */
+	written(b, "kernel/core_pattern", "|/tmp/x", "core");
+	claims_fixture_text(&b->f, "proc/sys/kernel/core_pattern", "core\n");
+	run(b, 60);
+	assert_int_equal(b->n, 2);
+	is(&b->told[1], PLUMB_TYPE_CLAIM, "sysctl:kernel.core_pattern", "core", "|/tmp/x");
+}
+
+static void a_scan_does_not_take_anybody(void **state)
+{
+	struct bench *b = *state;
+
+	/* Another sysctl than the one that was written, and one of which there is no record. */
+	claims_fixture_text(&b->f, "proc/sys/kernel/tainted", "1\n");
+	claims_fixture_text(&b->f, "proc/sys/kernel/core_pattern", "|/tmp/y\n");
+	b->in_ring = "kernel/kptr_restrict";
+	assert_true(scan_claims_now(b->claims) >= 0);
+	assert_int_equal(b->n, 0);
+}
+
+static void a_scan_of_probes_tells_who_it_was(void **state)
+{
+	struct bench *b = *state;
+	const struct claims_source scan = scan_claims_source(b->claims);
+
+	assert_true(claims_kernel_probes(&scan) >= 0);
+	opened(b, 0x74726163, "kprobe_events", "");
+	b->n = 0;
+	claims_fixture_text(&b->f, "sys/kernel/tracing/kprobe_events", "p:kprobes/x vfs_read\n");
+	assert_true(claims_kernel_probes(&scan) >= 0);
+	assert_int_equal(b->n, 1);
+	is(&b->told[0], PLUMB_TYPE_CLAIM, "kernel:kprobe_events", "p:kprobes/x vfs_read", "none");
+	assert_string_equal(b->told[0].src, "lsm");
 }
 
 static void what_is_put_back_before_it_is_read_is_told_as_a_deed(void **state)
@@ -495,6 +557,10 @@ static void nothing_is_uncounted_when_there_is_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_scan_that_is_first_tells_who_it_was, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_scan_does_not_take_anybody, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_scan_of_probes_tells_who_it_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_sysctl_that_is_a_claim_is_told_once_with_its_actor, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -123,7 +123,8 @@ static int open_exec(struct event_base *base, struct agent *a, const struct agen
 		.code = {o->interpreters, o->n_interpreters, scan_claims_binfmt_soon, a->claims}};
 	struct sensors_net_options net = {a->claims, a->proctab,	o->clock, o->scan_ms,
 					  0,	     exec_pair_audited, NULL};
-	const struct surface_options surface = {a->claims, a->proctab, o->clock, .proc = NULL};
+	const struct surface_options surface = {a->claims, a->proctab, o->clock, .flush = on_flush,
+						.ctx = a};
 	const struct measure_sink *sink = ledger_writer_sink(a->writer);
 	struct why bpf_why = {""}, netlink_why = {""};
 	int rb, rs = surface_open(base, &surface, sink, &a->surface);

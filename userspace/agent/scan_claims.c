@@ -30,6 +30,8 @@ struct scan_claims {
 	uint32_t n_sysctls;
 	char *proc, *sys;
 	struct event *timer, *soon;
+	void (*who)(void *ctx, struct line *l);
+	void *who_ctx;
 	struct claim claims[SCAN_CLAIMS_MAX];
 	uint32_t n, buckets[BUCKETS]; /* every key is looked up at every scan */
 };
@@ -148,9 +150,27 @@ static int put_binfmt(struct scan_claims *s, const struct claims_source *host)
 	return r < 0 || !whole ? r : r + scan_claims_gone(s, "binfmt:");
 }
 
+void scan_claims_on_change(struct scan_claims *s, void (*who)(void *ctx, struct line *l), void *ctx)
+{
+	s->who = who;
+	s->who_ctx = ctx;
+}
+
 static int put_found(void *ctx, const char *key, const char *value)
 {
-	return scan_claims_put(ctx, key, value);
+	struct scan_claims *s = ctx;
+	const char *known = scan_claims_value(s, key);
+	struct line l = claim_line(s, key, value);
+	char before[LINE_MAX_VALUE];
+
+	if (!s->who || !known || strcmp(known, value) == 0)
+		return scan_claims_take(s, &l);
+	snprintf(before, sizeof(before), "%s", known);
+	l.before = before;
+	s->who(s->who_ctx, &l);
+	if (!l.has_actor)
+		l.before = NULL;
+	return scan_claims_take(s, &l);
 }
 
 struct claims_source scan_claims_source(struct scan_claims *s)

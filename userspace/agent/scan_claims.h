@@ -40,6 +40,11 @@ void scan_claims_tell_all(struct scan_claims *s);	/* every claim that is known, 
 
 /* Where facts are read and put here. Its strings live as long as s. */
 struct claims_source scan_claims_source(struct scan_claims *s);
+/*
+ * Before what a scan found other than before is told: whoever has seen it being done puts src and actor into the line. One at a time; NULL:
+ * nobody any more.
+ */
+void scan_claims_on_change(struct scan_claims *s, void (*who)(void *ctx, struct line *l), void *ctx);
 /* Before and after all keys with this prefix are put: those that were not are "absent". Not called, when they could not be read. Number told. */
 void scan_claims_begin(struct scan_claims *s, const char *prefix);
 int scan_claims_gone(struct scan_claims *s, const char *prefix);

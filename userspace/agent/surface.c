@@ -257,6 +257,49 @@ static struct pending *pending_for(struct surface *s, const struct surface_words
 	return next;
 }
 
+static bool starts(const char *key, const char *with)
+{
+	return strncmp(key, with, strlen(with)) == 0;
+}
+
+static bool may_change(const struct pending *p, const char *key)
+{
+	switch (p->claims) {
+	case SURFACE_CLAIMS_SYSCTL:
+		return starts(key, "sysctl:") && strcmp(key + 7, p->sysctl) == 0;
+	case SURFACE_CLAIMS_TRACING:
+		return starts(key, "kernel:kprobe") || starts(key, "kernel:uprobe") ||
+		       starts(key, "kernel:ftrace") || strcmp(key, "kernel:tracer") == 0;
+	case SURFACE_CLAIMS_SECURITY:
+		return strcmp(key, "boot:lockdown") == 0 || strcmp(key, "boot:lsm") == 0 ||
+		       strcmp(key, "ima:policy") == 0;
+	case SURFACE_CLAIMS_LIVEPATCH:
+		return starts(key, "kernel:livepatch") || strcmp(key, "kernel:taint") == 0;
+	default:
+		return false;
+	}
+}
+
+/* A scan has overtaken what waits to be read again. The record was made before the deed, so it is in the ring by now. */
+static void on_change(void *ctx, struct line *l)
+{
+	struct surface *s = ctx;
+
+	if (s->o.flush)
+		s->o.flush(s->o.ctx);
+	for (uint32_t i = 0; i < PENDING_MAX; i++) {
+		struct pending *p = &s->pending[i];
+
+		if (!p->used || !may_change(p, l->key))
+			continue;
+		p->told = true;
+		l->src = p->src;
+		l->has_actor = true;
+		(void)proctab_actor(s->o.proctab, p->pid, p->start_ns, &l->actor);
+		return;
+	}
+}
+
 /* Soon after the deed; but what waits already is not put off, or somebody who goes on and on would never be seen. */
 static uint64_t when_due(const struct surface *s, const struct pending *p, enum surface_claims c)
 {
@@ -436,6 +479,7 @@ static int start(struct surface *s, struct event_base *base)
 					  .kprobe_type = perf_type(s->disks.sys, "kprobe"),
 					  .uprobe_type = perf_type(s->disks.sys, "uprobe")};
 	s->source = scan_claims_source(s->o.claims);
+	scan_claims_on_change(s->o.claims, on_change, s);
 	s->source.put = put_claim;
 	s->source.ctx = s;
 	s->reads = evtimer_new(base, on_reads, s);
@@ -471,6 +515,7 @@ struct surface *surface_free(struct surface *s)
 {
 	if (!s)
 		return NULL;
+	scan_claims_on_change(s->o.claims, NULL, NULL);
 	for (uint32_t i = 0; i < PENDING_MAX; i++)
 		if (s->pending[i].used)
 			tell_undone(s, &s->pending[i]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * surface.h: who reaches for the kernel itself, for other processes' memory, for a disk below its files: a line for each such deed by a
- * program, told again once in a while with how often; and the claims that the deed may have changed are read again at once, with its actor.
+ * program, told again once in a while with how often; and the claims that the deed may have changed are read again at once, with its actor. A scan that
+ * reads them before that asks here who it was.
  * In: surface records of the kernel programs, on the loop's thread. Out: lines of type surface, claims to scan_claims.
  */
 #ifndef PLUMB_SURFACE_H
@@ -22,6 +23,8 @@ struct surface_options {
 	struct proctab *proctab;
 	const struct clock *clock;
 	const char *proc, *sys;		/* NULL: /proc, /sys */
+	void (*flush)(void *ctx);	/* records that wait are taken, now: surface_take() is called from inside; NULL: there is nobody who could */
+	void *ctx;
 	uint32_t again_ms;		/* the same deed of one program is told again after this; 0: an hour */
 	uint32_t read_ms[SURFACE_READS];	/* after the deed, when claims are read; 0: 20, 1000 */
 };
