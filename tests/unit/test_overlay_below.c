@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -194,6 +195,89 @@ static void a_layer_may_have_no_path_here(void **state)
 	(void)umount2(path, MNT_DETACH);
 }
 
+/* "u/d/one l1/d/one": where the layers have it, the topmost first. */
+static const char *places(struct bench *b, const char *name)
+{
+	static char ret[1024];
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", b->top, name);
+	b->n = 0;
+	overlay_below_each(b->below, path, on_layer, b);
+	ret[0] = '\0';
+	for (uint32_t i = 0; i < b->n; i++)
+		snprintf(ret + strlen(ret), sizeof(ret) - strlen(ret), "%s%s", i ? " " : "",
+			 b->seen[i] + strlen(b->top) + 1);
+	return ret;
+}
+
+static void mount_with(struct bench *b, const char *options)
+{
+	char all[640], path[128];
+
+	has_overlay(b);
+	scratch_run("/", "cd %s && mkdir u2 w2 m2 && echo 6 >l2/d/deep/four", b->top);
+	snprintf(all, sizeof(all), "lowerdir=%s/l1:%s/l2,upperdir=%s/u2,workdir=%s/w2,%s", b->top,
+		 b->top, b->top, b->top, options);
+	snprintf(path, sizeof(path), "%s/m2", b->top);
+	if (mount("overlay", path, "overlay", 0, all) < 0)
+		skip(); /* a kernel without it */
+	assert_int_equal(overlay_below_read(b->below), 1);
+}
+
+static void unmount(struct bench *b)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/m2", b->top);
+	(void)umount2(path, MNT_DETACH);
+}
+
+static void what_is_copied_up_without_its_bytes_is_below_too(void **state)
+{
+	struct bench *b = *state;
+
+	mount_with(b, "metacopy=on,redirect_dir=on");
+	assert_string_equal(places(b, "m2/d/one"), "l1/d/one");
+	scratch_run("/", "cd %s/m2/d && chmod 700 one two && echo more >>two && mv one moved",
+		    b->top);
+	assert_string_equal(places(b, "m2/d/moved"), "u2/d/moved l1/d/one");
+	assert_string_equal(places(b, "m2/d/two"), "u2/d/two");
+	unmount(b);
+}
+
+static void what_is_renamed_has_its_old_path_below(void **state)
+{
+	struct bench *b = *state;
+
+	mount_with(b, "redirect_dir=on");
+	scratch_run("/", "cd %s/m2 && mv d/deep d/here && mkdir e && mv d/here e/there && mv d f",
+		    b->top);
+	assert_string_equal(places(b, "m2/f/two"), "l2/d/two");
+	assert_string_equal(places(b, "m2/f/one"), "l1/d/one");
+	assert_string_equal(places(b, "m2/e/there/four"), "l2/d/deep/four");
+	assert_string_equal(places(b, "m2/e/there"), "u2/e/there l2/d/deep");
+	unmount(b);
+}
+
+/* Whoever may write to a file may give it such a name, where root has mounted it: the overlay does not heed it, nor may we. */
+static void what_others_say_is_not_heeded(void **state)
+{
+	struct bench *b = *state;
+	char path[128];
+
+	mount_with(b, "metacopy=on");
+	scratch_run("/", "cd %s/m2/d && echo more >>one", b->top);
+	snprintf(path, sizeof(path), "%s/u2/d", b->top);
+	if (setxattr(path, "user.overlay.redirect", "/none", 5, 0) < 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/u2/d/one", b->top);
+	assert_int_equal(setxattr(path, "user.overlay.metacopy", "", 0, 0), 0);
+	assert_string_equal(places(b, "m2/d/one"), "u2/d/one");
+	assert_string_equal(places(b, "m2/d/two"), "l2/d/two");
+	unmount(b);
+}
+
 static void elsewhere_nothing_lies_below(void **state)
 {
 	struct bench *b = *state;
@@ -218,6 +302,11 @@ static void elsewhere_nothing_lies_below(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_copied_up_without_its_bytes_is_below_too,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_renamed_has_its_old_path_below, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_others_say_is_not_heeded, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_are_of_one_layer_and_directories_of_all,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_written_is_copied_up, setup, teardown),

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -133,9 +134,58 @@ static int open_inside(int dir, const char *inside)
 			 : fcntl(dir, F_DUPFD_CLOEXEC, 0);
 }
 
+/* fd may be O_PATH. user: as root has not mounted it; where he has, anybody may have written such a name. 0 or -errno: there is none. */
+static int get_own(int fd, bool user, const char *name, char ret[PATH_MAX])
+{
+	char path[64], full[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(full, sizeof(full), "%s.overlay.%s", user ? "user" : "trusted", name);
+	n = getxattr(path, full, ret, PATH_MAX - 1);
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return 0;
+}
+
+/*
+ * Where the layers below have what dir has at inside: what was renamed through the overlay, itself or a directory above it, says by which
+ * path it is found there.
+ */
+static int place_below(int dir, bool user, char inside[PATH_MAX])
+{
+	char above[PATH_MAX], below[PATH_MAX] = "", other[PATH_MAX];
+	size_t at = 0, end;
+
+	for (; inside[at]; at = end + (inside[end] == '/')) {
+		const char *name = inside + at;
+		size_t n = strcspn(name, "/"), had;
+
+		end = at + n;
+		snprintf(above, sizeof(above), "%.*s", (int)end, inside);
+		CLEANUP_CLOSE int fd = open_inside(dir, above);
+
+		/* Nor anything below it. */
+		if (fd < 0)
+			n = strlen(name), end = at + n;
+		else if (get_own(fd, user, "redirect", other) == 0 && other[0]) {
+			below[other[0] == '/' ? 0 : strlen(below)] = '\0';
+			name = other + strspn(other, "/");
+			n = strlen(name);
+		}
+		had = strlen(below);
+		if (had + n + 2 > sizeof(below))
+			return -ENAMETOOLONG;
+		snprintf(below + had, sizeof(below) - had, "%s%.*s", had ? "/" : "", (int)n, name);
+	}
+	snprintf(inside, PATH_MAX, "%s", below);
+	return 0;
+}
+
 /* One layer after the other, from the top, until it is known what lies there. */
 struct looking {
-	const struct overlay_layer_place *place;
+	struct overlay_layer_place *place; /* inside: of the next one */
 	const char *root;
 	mode_t type;
 	uint32_t n;
@@ -149,15 +199,20 @@ static bool look(struct looking *l, const char *layer)
 {
 	CLEANUP_CLOSE int dir = layer[0] == '/' ? open_layer(l->root, layer) : -1;
 	CLEANUP_CLOSE int fd = dir < 0 ? -1 : open_inside(dir, l->place->inside);
+	char value[PATH_MAX];
 	struct stat st;
 
 	l->missing |= dir < 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return true;
+		return dir < 0 || place_below(dir, l->place->user, l->place->inside) == 0;
 	if ((st.st_mode & S_IFMT) != l->type)
 		return false;
 	l->fn(l->ctx, fd, l->n++);
-	return S_ISDIR(l->type) && l->n < OVERLAY_BELOW_LAYERS;
+	/* Copied up without its bytes, which still are those of the layer below. */
+	if (!S_ISDIR(l->type) && get_own(fd, l->place->user, "metacopy", value) < 0)
+		return false;
+	return l->n < OVERLAY_BELOW_LAYERS &&
+	       place_below(dir, l->place->user, l->place->inside) == 0;
 }
 
 /* The overlay's own device, which only its directories have for certain; and path as one of them is looked for. 0: it lies on none. */

@@ -20,7 +20,8 @@ struct overlay_below *overlay_below_free(struct overlay_below *b);
 /* Reads mountinfo anew: 1 there is an overlay, 0 there is none and nothing lies below anything; or -errno, and it is as before. */
 int overlay_below_read(struct overlay_below *b);
 /*
- * Of a directory those of all its layers, the topmost first; of anything else the one that the overlay shows. fd is O_PATH, and closed after
+ * Of a directory those of all its layers, the topmost first; of anything else the one that the overlay shows,
+ * and of one that was copied up without its bytes (metacopy) those below it. What was renamed is found there by the path that it has there (redirect_dir). fd is O_PATH, and closed after
  * the call; layer counts from 0. Number of calls: 0 where path lies on no overlay.
  */
 uint32_t overlay_below_each(struct overlay_below *b, const char *path, void (*fn)(void *ctx, int fd, uint32_t layer), void *ctx);

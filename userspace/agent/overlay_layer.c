@@ -107,6 +107,7 @@ static int take_option(struct overlay_layer_place *p, const char *text, size_t s
 
 	if (n < 0)
 		return n;
+	p->user |= strcmp(plain, "userxattr") == 0;
 	if (strncmp(plain, low, strlen(low)) == 0)
 		return add_lowers(p, plain + strlen(low));
 	if (strncmp(plain, more, strlen(more)) == 0)
@@ -152,6 +153,7 @@ static int take_mount(const struct mounts_entry *m, const char *path, size_t cov
 	buf_clear(&ret->lowers);
 	ret->n_lowers = 0;
 	ret->upper[0] = 0;
+	ret->user = false;
 	if (snprintf(ret->inside, sizeof(ret->inside), "%s%s%s", front, *front ? "/" : "",
 		     path + covered) >= (int)sizeof(ret->inside))
 		return -EBADMSG;

@@ -7,6 +7,7 @@
 #ifndef PLUMB_OVERLAY_LAYER_H
 #define PLUMB_OVERLAY_LAYER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "buf.h"
@@ -30,6 +31,7 @@ struct overlay_layer_place {
 	char inside[OVERLAY_LAYER_PATH];	/* the path from its root, without / in front */
 	struct buf lowers;		/* topmost first: path NUL path NUL … */
 	uint32_t n_lowers;
+	bool user;			/* its own attributes are user.overlay.*: root was not who mounted it */
 };
 
 /* dev as in records. 0; -ENOENT: no overlay of that device holds path; -EBADMSG. ret->lowers is the caller's to end (buf_done). */
