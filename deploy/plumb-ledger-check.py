@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks a Plumbline ledger directory with none of Plumbline's code: plumb-ledger-check.py DIR [RECORD]
+"""Checks a Plumbline ledger directory with none of Plumbline's code: plumb-ledger-check.py [--ima-key=FILE]... DIR [RECORD]
 
 Python's standard library; the openssl command for signatures, the zstd command for packed segments. Tree (RFC 6962) over the exact
-bytes of the lines, segment headers, tiles, anchors and their PCR replay, quotes, the logs of what was booted (DIR/boot) against the quoted
-registers, notes by the node's event key and by the witness, and what is not anchored. RECORD is the enrolment record, DIR/record.json when not given; keep a copy of your own, for root on the node can
+bytes of the lines, segment headers, tiles, anchors and their PCR replay, quotes, the logs of what was booted (DIR/boot) and the lists of
+what IMA measured (DIR/ima; FILE is a key, PEM, for its signatures of version 2) against the quoted registers, notes by the node's event key and by the witness, and what is not anchored. RECORD is the enrolment record, DIR/record.json when not given; keep a copy of your own, for root on the node can
 replace the one in DIR. Exit code: 0 good, 1 bad, 2 unproven (nothing bad found, but something could not be checked) or could not tell.
 The formats: docs/ledger.md."""
 import base64, hashlib, json, pathlib, re, struct, subprocess, sys, tempfile
@@ -261,6 +261,220 @@ def check_boot(directory, log, quoted):
     return (other + "the registers agree, so it was changed where none of them covers it", True) if other else None
 
 
+# What IMA measured
+
+MAX_IMA = 128 << 20
+
+
+def ima_entries(data):
+    """(PCR, template digest, template, data that it is of, its fields, where it ends) of each whole entry; then (None, why the rest is none)."""
+    at = 0
+    while at < len(data):
+        begun = at
+
+        def take(n, most=None):
+            nonlocal at
+            if most is not None and n > most:
+                raise ValueError(f"the entry at byte {begun} has a part of {n} bytes")
+            if n > len(data) - at:
+                raise ValueError(f"it ends within the entry at byte {begun}")
+            at += n
+            return data[at - n:at]
+
+        def u():
+            return int.from_bytes(take(4), "little")
+        try:
+            pcr, digest, name = u(), take(20), take(u(), 128)
+            if pcr > 23:
+                raise ValueError(f"PCR {pcr} is none, at byte {begun}")
+            if name == b"ima":
+                fields = [take(20), take(u(), 255)]
+                body = fields[0] + fields[1].ljust(256, b"\0")
+            else:
+                body, fields, inner = take(u(), 128 << 10), [], 0
+                while inner + 4 <= len(body):
+                    size = int.from_bytes(body[inner:inner + 4], "little")
+                    fields.append(body[inner + 4:inner + 4 + size])
+                    inner += 4 + size
+        except ValueError as error:
+            yield None, str(error)
+            return
+        yield pcr, digest, name, body, fields, at
+
+
+IMA_FIELDS = {b"ima-ng": b"d-ng|n-ng", b"ima-sig": b"d-ng|n-ng|sig", b"ima-ngv2": b"d-ngv2|n-ng", b"ima-sigv2": b"d-ngv2|n-ng|sig", b"ima-buf": b"d-ng|n-ng|buf",
+              b"ima-modsig": b"d-ng|n-ng|sig|d-modsig|modsig", b"ima": b"d|n",
+              b"evm-sig": b"d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues|iuid|igid|imode"}
+
+
+class ImaKeys:
+    """Signatures of security.ima, version 2, by public keys; what was checked once is remembered."""
+
+    def __init__(self, paths):
+        self.keys, self.known = {}, {}
+        for path in paths:
+            der = subprocess.run(["openssl", "pkey", "-pubin", "-in", path, "-pubout", "-outform", "DER"], capture_output=True, check=True).stdout
+            offset = next(line.split(":")[0] for line in subprocess.run(
+                ["openssl", "asn1parse", "-inform", "DER"], input=der, capture_output=True, check=True).stdout.decode().splitlines() if "BIT STRING" in line)
+            at = int(offset) + (2 if der[int(offset) + 1] < 128 else 2 + (der[int(offset) + 1] & 127)) + 1
+            self.keys[hashlib.sha1(der[at:]).digest()[-4:]] = path
+
+    def check(self, name, fields):
+        """good, bad, unchecked, or None where there is no signature."""
+        names = IMA_FIELDS.get(name, name).split(b"|")
+        part = dict(zip(names, fields)) if len(names) == len(fields) else {}
+        sig, modsig = part.get(b"sig", b""), part.get(b"modsig", b"")
+        if not sig and not modsig:
+            return None
+        digest = part.get(b"d-ng") or part.get(b"d-ngv2", b"").split(b":", 1)[-1]
+        if not sig or sig[:2] != b"\3\2" or len(sig) < 9 or sig[3:7] not in self.keys or b":\0" not in digest:
+            return "unchecked"
+        if (sig, digest) not in self.known:
+            algorithm, value = digest.split(b":\0", 1)
+            with tempfile.TemporaryDirectory() as d:
+                d = pathlib.Path(d)
+                (d / "sig").write_bytes(sig[9:])
+                (d / "digest").write_bytes(value)
+                self.known[sig, digest] = subprocess.run(
+                    ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", self.keys[sig[3:7]], "-sigfile", d / "sig", "-in", d / "digest",
+                     "-pkeyopt", "digest:" + algorithm.decode("ascii", "replace")], capture_output=True).returncode == 0
+        return "good" if self.known[sig, digest] else "bad"
+
+
+def ima_replay(data, start, seals, wanted, keys):
+    """Goes through a list once. seals: (entries, bytes, digest, line) by entries; wanted: the registers' values. Where each of these is reached, what was
+    counted up to the last of them, the first seal that is not what is there, the entry whose digest is of other data, the register at the end."""
+    pcr, n, at, summed, total = start, 0, 0, 0, hashlib.sha256()
+    met, broken, altered, held, left = {}, None, None, 0, list(seals)
+    counts = {"violations": 0, "other": 0, "good": 0, "bad": 0, "unchecked": 0}
+    result = {"counts": counts, "why": ""}
+
+    def look():
+        nonlocal broken, held, summed
+        while not broken and left and left[0][0] == n:
+            total.update(data[summed:at])
+            summed = at
+            if left[0][1] != at or left[0][2] != total.digest():
+                broken = left[0]
+                return
+            held = left.pop(0)[0]
+        if pcr in wanted:
+            met[pcr] = n
+            result["counts"] = dict(counts)
+    look()
+    for entry in ima_entries(data):
+        if entry[0] is None:
+            result["why"] = entry[1]
+            break
+        index, digest, name, body, fields, at = entry
+        violation = digest == bytes(20)
+        if not violation and digest != hashlib.sha1(body).digest() and altered is None:
+            altered = n
+        counts["violations"] += violation
+        counts["other"] += index != 10
+        verdict = keys.check(name, fields)
+        if verdict:
+            counts[verdict] += 1
+        if index == 10:
+            pcr = h(pcr, b"\xff" * 32 if violation else h(body))
+        n += 1
+        look()
+    result.update(met=met, broken=broken, altered=altered, held=held, left=left, n=n, end=pcr)
+    return result
+
+
+def judge_ima(g, seals, quotes, moved):
+    """(whether it is bad, the line, why) of what is wrong with one list; quotes: (line, register, cursor, cursor's line, reset)."""
+    s, bad = g["broken"], None
+    named = g["altered"] is not None and g["altered"] >= g["held"] and (not s or g["altered"] < s[0])
+    more = f"; entry {g['altered']} has a digest of other data" if named else ""
+    if s:
+        return True, s[3], f"entries {g['held']} to {s[0] - 1} are not those that line {s[3]} sealed{more}"
+    if g["left"]:
+        s = g["left"][0]
+        return True, s[3], f"line {s[3]} sealed {s[0]} entries, and {g['n']} are there: it was cut" + (f"; {g['why']}" if g["why"] else "")
+    last = max((s[3] for s in seals if not s[4]), default=0)
+    if named:
+        return True, last, more[2:]
+    for line, pcr, cursor, cursor_line, _ in quotes:
+        at = g["met"].get(pcr)
+        if at is not None and at + 1 >= cursor:
+            continue
+        if pcr == bytes(32):
+            found = False, 0, "PCR 10 was extended with none of it: IMA began without this TPM"
+        elif at is not None:
+            found = True, cursor_line, f"entries {at} to {cursor - 1} stood in the list before the quote in line {cursor_line}, and PCR 10 was never extended with them"
+        elif moved:
+            found = False, 0, f"it does not lead to the PCR 10 of line {line}: the kernel was started by kexec, or resumed from a disk"
+        elif last > line:
+            found = True, line, f"none of its {g['n']} entries leads to the PCR 10 that line {line} quoted"
+        else:
+            found = False, 0, f"the PCR 10 of line {line} is not reached, and the list was not read on after it"
+        bad = found if not bad or (found[0] and not bad[0]) else bad
+    return bad or (None if quotes else (False, 0, "no quote that holds has its PCR 10"))
+
+
+def ima_quotes(quotes):
+    """(boot, line, register, cursor, its line, reset): of one register those that follow one another are one."""
+    merged = []
+    for seq, o, reset in quotes:
+        if "10" not in o["pcrs"]:
+            continue
+        q = [o["boot"].replace("-", ""), seq, bytes.fromhex(o["pcrs"]["10"]), o["ima_cursor"], seq, reset]
+        if merged and (merged[-1][0], merged[-1][2], merged[-1][5]) == (q[0], q[2], q[5]):
+            if q[3] > merged[-1][3]:
+                merged[-1][3:5] = q[3:5]
+        else:
+            merged.append(q)
+    return merged
+
+
+def check_imas(directory, lines, quotes, keys, told):
+    """Each list of DIR/ima that a line has sealed, and each boot that was quoted."""
+    seals, ends = {}, {}
+    for seq, o in lines:
+        try:
+            if not re.fullmatch(r"\d{20}-[0-9a-f]{32}\.list", o["list"]) or not 0 <= o["bytes"] <= MAX_IMA or not 0 <= o["entries"]:
+                raise ValueError("it names no list")
+            if o["list"][21:53] != o["boot"].replace("-", ""):
+                raise ValueError("it is of another boot")
+            digest = bytes.fromhex(o["sha256"])
+            if len(digest) != 32:
+                raise ValueError("sha256 is no digest")
+            seals.setdefault(o["list"], []).append((o["entries"], o["bytes"], digest, seq, o.get("full", False)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.append(f"line {seq}: ima: {error}")
+    quotes = ima_quotes(quotes)
+    newest = {name[21:53]: name for name in sorted(seals)}
+    names = [(name[21:53], name) for name in sorted(seals)]
+    names += [(boot, None) for boot in dict.fromkeys(q[0] for q in quotes) if boot not in newest]
+    for boot, name in names:
+        own = [tuple(q[1:]) for q in quotes if q[0] == boot and newest.get(boot) == name]
+        path = directory / "ima" / name if name else None
+        packed = path.with_name(path.name + ".zst") if path else None
+        if not path or not path.exists() and not packed.exists():
+            if name or any(q[1] != bytes(32) for q in own):
+                told.append(f"  ima: boot {boot[:8]}: " + ("it is absent" if name else "no list was kept"))
+            continue
+        data = path.read_bytes() if path.exists() else read_segment(packed)
+        own_seals, wanted = sorted(seals[name], key=lambda s: (s[0], s[3])), {q[1] for q in own}
+        first = next((i for i, q in enumerate(quotes) if q[0] == boot), None)
+        before = next((q for q in reversed(quotes[:first]) if q[0] != boot), None) if first is not None else None
+        before = newest.get(before[0]) if before and before[5] == quotes[first][5] else None
+        moved = before is not None or len({q[4] for q in own}) > 1
+        g = ima_replay(data, bytes(32), own_seals, wanted, keys)
+        what = judge_ima(g, own_seals, own, moved)
+        if not g["met"] and before in ends and not (what and what[0]):
+            g = ima_replay(data, ends[before], own_seals, wanted, keys)
+            what = judge_ima(g, own_seals, own, moved)
+        ends[name] = g["end"]
+        c = g["counts"]
+        if what and what[0]:
+            problems.append((f"line {what[1]}: " if what[1] else "") + f"IMA's list of boot {boot[:8]}: {what[2]}")
+        told.append(f"  ima: boot {boot[:8]}: {max(g['met'].values(), default=0)} of {g['n']} entries are what PCR 10 was quoted with, violations {c['violations']}, "
+                    f"of another PCR {c['other']}, signatures good {c['good']}, bad {c['bad']}, not checked {c['unchecked']}" + (f": {what[2]}" if what else ""))
+
+
 # The files
 
 
@@ -438,7 +652,7 @@ def check_segment(path, directory, tree, origin, roots, found, newest):
             o = json.loads(line)
             if o["seq"] != seq:
                 problems.append(f"{path.name}: line {seq} says that it is another")
-            if o["type"] in ("quote", "pruned"):
+            if o["type"] in ("quote", "pruned", "ima"):
                 found[o["type"]].append((seq, o))
         except (ValueError, KeyError, TypeError):
             problems.append(f"{path.name}: line {seq} is no JSON object with a seq")
@@ -449,7 +663,7 @@ def check_segment(path, directory, tree, origin, roots, found, newest):
     return tree, short
 
 
-def check(directory, record_path):
+def check(directory, record_path, ima_keys=()):
     segments = {p.name[:33]: p for p in sorted(directory.glob("events-*.jsonl*"), reverse=True) if p.suffix in (".jsonl", ".zst")}
     segments = [segments[name] for name in sorted(segments)]
     if not segments:
@@ -472,7 +686,7 @@ def check(directory, record_path):
         unchecked.append("record.json is absent: signatures and quotes cannot be checked")
     extends = read_anchors(directory / "anchors", origin) if (directory / "anchors").exists() else []
     notes = read_notes(directory / "notes", origin, record) if (directory / "notes").exists() else []
-    roots, tree, found, short, quoted, boots = {}, None, {"quote": [], "pruned": []}, False, 0, {}
+    roots, tree, found, short, quoted, boots = {}, None, {"quote": [], "pruned": [], "ima": []}, False, 0, {}
     for size, root, what in [(e["size"], e["root"], "anchored") for e in extends] + [(n[0], n[1], "signed") for n in notes]:
         roots.setdefault(size, []).append((root, what))
     for segment in segments:
@@ -482,9 +696,11 @@ def check(directory, record_path):
                     for _, what in roots[size] if size > tree.size)
     if tile_leaf(directory, tree.size):
         problems.append(f"line {tree.size} is missing: tiles/ has its hash")
+    held = []
     for seq, q in found["quote"] if record else []:
         try:
             reset = record.quote(q, extends)
+            held.append((seq, q, reset))
             quoted = max(quoted, q["size"])
             registers = {int(i): bytes.fromhex(x) for i, x in q["pcrs"].items()}
             boots.setdefault((reset, bytes.fromhex(q["boot_log"]), tuple(sorted((i, x) for i, x in registers.items() if i in BOOT_PCRS))), seq)
@@ -496,6 +712,7 @@ def check(directory, record_path):
         if what and what[1]:
             problems.append(f"line {seq}: what was booted: {what[0]}")
         told.append(f"  boot: reset {reset}, quoted in line {seq}: " + (what[0] if what else f"as boot log {log.hex()[:12]} says"))
+    check_imas(directory, found["ima"], held, ImaKeys(ima_keys), told)
     anchored = max((e["size"] for e in extends if e["pcr"] and not e["old"]), default=0)
     unchecked.extend([] if anchored else ["no TPM anchor: that lines are missing at the end, or that all were rewritten, cannot be told"])
     unchecked.extend([] if quoted else ["no quote that holds: nothing ties the anchors to a TPM"])
@@ -520,12 +737,14 @@ def check(directory, record_path):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    given = [a.split("=", 1)[1] for a in sys.argv[1:] if a.startswith("--ima-key=")]
+    words = [a for a in sys.argv[1:] if not a.startswith("--ima-key=")]
+    if len(words) not in (1, 2) or words[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         sys.exit(64)
-    where = pathlib.Path(sys.argv[1])
+    where = pathlib.Path(words[0])
     try:
-        sys.exit(check(where, pathlib.Path(sys.argv[2]) if len(sys.argv) == 3 else where / "record.json"))
+        sys.exit(check(where, pathlib.Path(words[1]) if len(words) == 2 else where / "record.json", given))
     except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

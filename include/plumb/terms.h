@@ -41,6 +41,7 @@ enum plumb_type {
 	PLUMB_TYPE_ISOLATION = 44,	/* "isolation": this node is isolated, or no more, by which ways and on whose word */
 	PLUMB_TYPE_KUBELET_KEY = 45,	/* "kubelet_key": that the node's kubelet has this key, shown by the key itself */
 	PLUMB_TYPE_SNAPSHOT = 46,	/* "snapshot": what the node was doing when it was isolated is in a file, whose digest this is */
+	PLUMB_TYPE_IMA = 47,		/* "ima": how far IMA's list is kept beside the ledger, and its digest */
 	PLUMB_TYPE_VERDICT = 64,	/* the verifier's own log: "verdict", "transition", "action", "head" */
 	PLUMB_TYPE_TRANSITION = 65,
 	PLUMB_TYPE_ACTION = 66,

@@ -7,12 +7,16 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "ima_maker.h"
 #include "jsonl.h"
+#include "ledger_ima.h"
+#include "ledger_zst.h"
 #include "line.h"
 #include "quote.h"
 
 #define BOOT_ID "5eb63bbb-e01e-4ed0-93cb-22bb8f5acdc3"
 #define START_NS 1795462800000000000ull
+#define NEXT_BOOT_ID "7d793037-a076-4186-874b-0282b2f8143e"
 #define PCRS (1u << 0 | 1u << 15)
 
 static void must(int r, const char *what)
@@ -128,7 +132,7 @@ static int put_line(struct ledger_fixture *f, struct line *l)
 	l->seq = ledger_next_seq(f->ledger);
 	l->utc_ns = f->now_ns;
 	l->boot_ns = f->now_ns - START_NS;
-	l->boot = BOOT_ID;
+	l->boot = f->boot;
 	r = line_write(l, &b);
 	return r < 0 ? r : ledger_append(f->ledger, b.data, b.size);
 }
@@ -204,8 +208,11 @@ void ledger_fixture_open(struct ledger_fixture *f, const struct fsio *io, const 
 	char path[512];
 	struct why why = {""};
 
-	*f = (struct ledger_fixture){
-		.io = o.io, .reset_count = 7, .restart_count = 2, .now_ns = START_NS};
+	*f = (struct ledger_fixture){.io = o.io,
+				     .reset_count = 7,
+				     .restart_count = 2,
+				     .now_ns = START_NS,
+				     .boot = BOOT_ID};
 	must(sign_key_generate(SIGN_P256, &f->ak), "key");
 	must(sign_key_generate(SIGN_P256, &f->event), "key");
 	must(sign_key_generate(SIGN_P256, &f->order), "key");
@@ -278,18 +285,22 @@ int ledger_fixture_notes(struct ledger_fixture *f)
 static void attest_quote(const struct ledger_fixture *f, const struct digest *qualifying,
 			 const struct quote_pcrs *pcrs, struct buf *ret)
 {
-	struct buf_view parts[2] = {{pcrs->values[0].bytes, DIGEST_SIZE},
-				    {pcrs->values[15].bytes, DIGEST_SIZE}};
+	struct buf_view parts[QUOTE_N_PCRS];
 	struct digest d;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < QUOTE_N_PCRS; i++)
+		if (pcrs->mask & 1u << i)
+			parts[n++] = (struct buf_view){pcrs->values[i].bytes, DIGEST_SIZE};
 
 	begin_attest(f, 0x8018, qualifying, ret);
 	buf_put_u32be(ret, 1);
 	buf_put_u16be(ret, 0x000b);
 	buf_put_u8(ret, 3);
-	buf_put_u8(ret, PCRS & 0xff);
-	buf_put_u8(ret, PCRS >> 8 & 0xff);
-	buf_put_u8(ret, PCRS >> 16);
-	must(digest_sha256_parts(parts, 2, &d), "PCR digest");
+	buf_put_u8(ret, pcrs->mask & 0xff);
+	buf_put_u8(ret, pcrs->mask >> 8 & 0xff);
+	buf_put_u8(ret, (uint8_t)(pcrs->mask >> 16));
+	must(digest_sha256_parts(parts, n, &d), "PCR digest");
 	put_tpm2b(ret, d.bytes, DIGEST_SIZE);
 }
 
@@ -298,7 +309,7 @@ static void qualify(const struct ledger_fixture *f, const char *nonce, const cha
 		    struct digest *ret)
 {
 	CLEANUP(buf_done) struct buf b = {0}, n = {0};
-	static const uint64_t numbers[] = {0, 1, 0}; /* IMA cursor, baseline, order */
+	const uint64_t numbers[] = {f->ima_cursor, 1, 0}; /* IMA cursor, baseline, order */
 	static const struct digest zero;
 
 	buf_puts(&b, "plumb-quote-v1");
@@ -337,6 +348,10 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 	if (r < 0)
 		return r;
 	pcrs.values[15] = f->pcr;
+	if (f->pcr10) {
+		pcrs.mask |= 1u << 10;
+		pcrs.values[10] = *f->pcr10;
+	}
 	qualify(f, nonce, text, &qualifying);
 	attest_quote(f, &qualifying, &pcrs, &attest);
 	sign_attest(f, &attest, &sig);
@@ -348,10 +363,12 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 	jsonl_uint(&j, "pcr_index", 15);
 	jsonl_object(&j, "pcrs");
 	jsonl_hex(&j, "0", pcrs.values[0].bytes, DIGEST_SIZE);
+	if (f->pcr10)
+		jsonl_hex(&j, "10", f->pcr10->bytes, DIGEST_SIZE);
 	jsonl_hex(&j, "15", pcrs.values[15].bytes, DIGEST_SIZE);
 	jsonl_close(&j);
 	jsonl_hex(&j, "boot_log", zero.bytes, DIGEST_SIZE);
-	jsonl_uint(&j, "ima_cursor", 0);
+	jsonl_uint(&j, "ima_cursor", f->ima_cursor);
 	jsonl_uint(&j, "baseline", 1);
 	jsonl_uint(&j, "order", 0);
 	jsonl_hex(&j, "client_key", zero.bytes, DIGEST_SIZE);
@@ -416,6 +433,79 @@ void ledger_fixture_story(const char *dir)
 	ledger_fixture_open(&f, NULL, dir, 2200);
 	tell_story(&f);
 	ledger_fixture_done(&f);
+}
+
+static void keep_list(struct ledger_fixture *f, const char *dir, const struct ima_maker *ima,
+		      struct ledger_ima_seal *s)
+{
+	char path[PATH_MAX], folder[PATH_MAX];
+	uint8_t id[16];
+	char hex[33];
+	size_t n = 0;
+
+	for (const char *at = f->boot; *at; at++)
+		if (*at != '-')
+			hex[n++] = *at;
+	must(digest_bytes_from_hex(hex, n, id, sizeof(id)), "boot id");
+	must(ledger_ima_name(ledger_next_seq(f->ledger), id, s->list), "list");
+	must(ledger_ima_path(dir, "", folder), "list");
+	must(fsio_mkdir_all(f->io, folder, 0700), folder);
+	must(ledger_ima_path(dir, s->list, path), "list");
+	must(fsio_replace_file(f->io, path, ima->list.data, ima->list.size, 0600), path);
+	s->entries = ima->n;
+	s->bytes = ima->list.size;
+	must(digest_sha256(ima->list.data, ima->list.size, &s->sha256), "list");
+}
+
+static void pack_list(const struct ledger_fixture *f, const char *dir, const char *list)
+{
+	char path[PATH_MAX], folder[PATH_MAX];
+	struct ledger_zst_job *j = NULL;
+
+	must(ledger_ima_path(dir, "", folder), "list");
+	must(ledger_ima_path(dir, list, path), "list");
+	must(ledger_zst_begin(f->io, folder, path, &j), path);
+	must(ledger_zst_step(j, SIZE_MAX), path);
+	ledger_zst_free(j);
+}
+
+void ledger_fixture_ima(const char *dir)
+{
+	struct ima_maker *ima = calloc(1, sizeof(*ima));
+	struct quote_pcrs firmware = {.mask = 0x3ff};
+	struct ledger_fixture f;
+
+	must(ima ? 0 : -1, "memory");
+	ledger_fixture_open(&f, NULL, dir, 0);
+	for (int boot = 0; boot < 2; boot++) {
+		CLEANUP(buf_done) struct buf members = {0};
+		struct ledger_ima_seal s = {.full = false};
+
+		f.boot = boot ? NEXT_BOOT_ID : BOOT_ID;
+		if (boot)
+			must(ledger_fixture_reboot(&f), "reboot");
+		must(ledger_fixture_record(&f, PLUMB_TYPE_START, "\"agent\":\"0.1.0\""), "start");
+		ima_maker_open(ima);
+		ima_maker_aggregate(ima, &firmware);
+		ima_maker_file(ima, "/usr/bin/true", 1, NULL);
+		ima_maker_violation(ima, "/var/log/journal");
+		ima_maker_file(ima, "/usr/sbin/sshd", (uint8_t)(2 + boot), NULL);
+		/* One more is in the list, and not in the register yet. */
+		f.pcr10 = &ima->pcr[4];
+		f.ima_cursor = 4;
+		ima_maker_file(ima, "/usr/bin/id", 3, NULL);
+		keep_list(&f, dir, ima, &s);
+		must(ledger_fixture_quote(&f), "quote");
+		must(ledger_ima_seal_write(&s, &members), "seal");
+		must(ledger_fixture_record(&f, PLUMB_TYPE_IMA, (char *)members.data), "ima");
+		must(ledger_fixture_commit(&f), "commit");
+		if (boot == 0)
+			pack_list(&f, dir, s.list);
+		ima_maker_done(ima);
+	}
+	must(ledger_fixture_notes(&f), "notes");
+	ledger_fixture_done(&f);
+	free(ima);
 }
 
 void ledger_fixture_pruned(const char *dir)

@@ -25,6 +25,9 @@ struct ledger_fixture {
 	struct digest pcr; /* what the TPM holds */
 	uint32_t reset_count, restart_count;
 	uint64_t now_ns;
+	const char *boot;		/* id, of its lines */
+	const struct digest *pcr10;	/* quotes have it, too; NULL: they do not */
+	uint64_t ima_cursor;
 };
 
 /* Makes the keys and DIR/record.json, opens the ledger (io NULL: the real disk), and writes the log line and the first epoch. */
@@ -43,6 +46,8 @@ int ledger_fixture_reboot(
 void ledger_fixture_story(const char *dir);
 /* Plans, writes the `pruned` line and drops all closed segments below safe. */
 int ledger_fixture_prune(struct ledger_fixture *f, const char *dir, uint64_t safe);
+/* Two boots, each with a list of what IMA measured, quoted and sealed; the first one packed (tests/data/ledger-ima). */
+void ledger_fixture_ima(const char *dir);
 /* The same story, pruned twice (tests/data/ledger-pruned). */
 void ledger_fixture_pruned(const char *dir);
 

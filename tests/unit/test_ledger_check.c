@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A whole ledger directory, quotes and signatures included, is good; each broken twin of it is not, and the line is named.
- * Run as "test_ledger_check make DIR" it writes such a directory (tests/data/ledger), with make-pruned one that was pruned.
+ * Run as "test_ledger_check make DIR" it writes such a directory (tests/data/ledger), with make-pruned one that was pruned,
+ * with make-ima one with IMA's lists.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #include "cleanup.h"
+#include "jsonl.h"
 #include "ledger_check.h"
 #include "ledger_fixture.h"
 #include "scratch.h"
@@ -398,6 +400,33 @@ static void test_example(void **state)
 	assert_int_equal(report.cosigned_size, 14);
 }
 
+/* Two boots, each with its list of what IMA measured; the first packed. And the example of the line that seals one. */
+static void test_ima_example(void **state)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	CLEANUP(buf_done) struct buf text = {0}, members = {0};
+	struct ledger_ima_seal s;
+	struct why why = {""};
+
+	(void)state;
+	assert_int_equal(ledger_check(fsio_system(), "tests/data/ledger-ima", NULL, &report, &why),
+			 0);
+	tell_problems();
+	assert_int_equal(ledger_check_result(&report), LEDGER_CHECK_GOOD);
+	assert_int_equal(report.imas.n, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(report.imas.lists[i].result, LEDGER_BOOT_GOOD);
+		assert_int_equal(report.imas.lists[i].entries, 5);
+		assert_int_equal(report.imas.lists[i].proven, 4);
+		assert_int_equal(report.imas.lists[i].tally.violations, 1);
+	}
+	assert_int_equal(fsio_read_file(fsio_system(), "tests/data/line/ima.json", 4096, &text), 0);
+	assert_int_equal(jsonl_parse(text.data, text.size, 4096, &o, &why), 0);
+	assert_int_equal(ledger_ima_seal_read(o, &s, &why), 0);
+	assert_int_equal(ledger_ima_seal_write(&s, &members), 0);
+	assert_non_null(strstr((char *)text.data, (char *)members.data));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +444,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_foreign, copy_plain, drop),
 		cmocka_unit_test_setup_teardown(test_epochs, copy_plain, drop),
 		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_ima_example),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "make") == 0) {
@@ -423,6 +453,10 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3 && strcmp(argv[1], "make-pruned") == 0) {
 		ledger_fixture_pruned(argv[2]);
+		return 0;
+	}
+	if (argc == 3 && strcmp(argv[1], "make-ima") == 0) {
+		ledger_fixture_ima(argv[2]);
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, make_story, remove_story);

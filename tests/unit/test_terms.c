@@ -45,8 +45,8 @@ CHECK(type, {1, "exec"}, {2, "file"}, {3, "mount"}, {4, "module"}, {5, "claim"},
       {7, "bpf"}, {8, "audit"}, {9, "code"}, {10, "surface"}, {12, "guard"}, {32, "log"},
       {33, "start"}, {34, "stop"}, {35, "gap"}, {36, "epoch"}, {37, "quote"}, {38, "counters"},
       {39, "lost"}, {40, "order"}, {41, "baseline"}, {42, "pruned"}, {43, "repeats"},
-      {44, "isolation"}, {45, "kubelet_key"}, {46, "snapshot"}, {64, "verdict"}, {65, "transition"},
-      {66, "action"}, {67, "head"});
+      {44, "isolation"}, {45, "kubelet_key"}, {46, "snapshot"}, {47, "ima"}, {64, "verdict"},
+      {65, "transition"}, {66, "action"}, {67, "head"});
 CHECK(judgement, {1, "ok"}, {2, "drift"}, {3, "unjudged"});
 CHECK(life, {1, "provisioning"}, {2, "enrolled"}, {3, "active"}, {4, "leaving"}, {5, "retired"},
       {6, "revoked"});

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "exec_pair.h"
+#include "ima_keep.h"
 #include "kubelet_key.h"
 #include "ledger_writer.h"
 #include "log.h"
@@ -22,6 +23,7 @@
 #include "sensor_bpf.h"
 #include "sensors_files.h"
 #include "sensors_net.h"
+#include "settle.h"
 #include "strict.h"
 #include "surface.h"
 #include "transport.h"
@@ -33,6 +35,7 @@ struct agent {
 	struct ledger_writer *writer;
 	struct strict *strict;
 	struct self_quote *self_quote;
+	struct ima_keep *ima_keep; /* NULL: there is no such list, or no TPM */
 	struct transport *transport;
 	struct order_taker *orders;
 	struct report *report;
@@ -330,6 +333,7 @@ static int open_verifier(struct agent *a, const struct agent_options *o, struct 
 		.ledger_dir = o->ledger_dir,
 		.client_key = v->client_key,
 		.ima = a->ima,
+		.ima_keep = a->ima_keep,
 		.interval_ms = v->interval_ms,
 		.orders = on_orders,
 		.renewed = on_renewed,
@@ -377,6 +381,8 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 		.max_unsent = o->verifier ? o->verifier->max_unsent : 0,
 		.segment_size = retention_segment_size(o->keep_size),
 	};
+	struct ima_keep_options keep = {
+		.io = o->io, .ledger_dir = o->ledger_dir, .boot_id = o->identity->now.boot_id};
 	struct self_quote_options quote = {
 		.identity = o->identity, .interval_ms = o->quote_ms, .quoted = on_quoted, .ctx = a};
 	int r;
@@ -395,10 +401,15 @@ static int open_ledger(struct agent *a, const struct agent_options *o, struct wh
 	a->retention = (struct retention){a->writer,	 o->clock,   o->io,
 					  o->ledger_dir, o->keep_ms, o->keep_size,
 					  last_order,	 a,	     0};
+	keep.writer = a->writer;
+	r = ima_keep_open(a->base, &keep, &a->ima_keep, ret_why);
+	if (r < 0)
+		return r;
 	if (o->verifier)
 		return open_verifier(a, o, ret_why);
 	quote.queue = a->queue;
 	quote.writer = a->writer;
+	quote.ima_keep = a->ima_keep;
 	quote.baseline_version = o->baseline ? baseline_info(o->baseline)->version : 0;
 	return self_quote_open(a->base, &quote, &a->self_quote);
 }
@@ -533,24 +544,12 @@ static void free_sensors(struct agent *a)
 	a->exec_pair = exec_pair_free(a->exec_pair);
 }
 
-/* Lets the loop run until all is anchored, quoted and signed, or the time is over: what the TPM does not do now it does at the next start. */
-static void settle(struct agent *a, uint64_t until_ns)
-{
-	const struct timeval tick = {0, 10000};
-	const struct commit *c = ledger_writer_commit(a->writer);
-
-	while (clock_boot_ns(a->clock) < until_ns &&
-	       !(commit_is_idle(c) && (!a->self_quote || self_quote_is_idle(a->self_quote)) &&
-		 (!a->report || report_is_idle(a->report)))) {
-		event_base_loopexit(a->base, &tick);
-		event_base_loop(a->base, EVLOOP_ONCE);
-	}
-}
-
 int agent_stop(struct agent *a, const char *why)
 {
 	uint64_t until = clock_boot_ns(a->clock) + AGENT_STOP_MS * 1000000ull;
 	uint64_t order = a->orders ? order_taker_restart(a->orders) : 0;
+	struct commit *commit = ledger_writer_commit(a->writer);
+	const struct settle rest = {a->base, a->clock, commit, a->self_quote, a->report};
 	int r;
 
 	if (a->bpf)
@@ -564,9 +563,9 @@ int agent_stop(struct agent *a, const char *why)
 		self_quote_last(a->self_quote);
 	if (a->report)
 		report_last(a->report, order != 0);
-	settle(a, until);
-	commit_appended(ledger_writer_commit(a->writer), true); /* the quote's own line */
-	settle(a, until);
+	settle(&rest, until);
+	commit_appended(commit, true); /* the quote's own line, and that of IMA's list */
+	settle(&rest, until);
 	return 0;
 }
 
@@ -589,6 +588,7 @@ struct agent *agent_free(struct agent *a)
 	report_free(a->report);
 	order_taker_free(a->orders);
 	self_quote_free(a->self_quote);
+	ima_keep_free(a->ima_keep);
 	ledger_writer_free(a->writer);
 	ima_list_free(a->ima);
 	free(a);

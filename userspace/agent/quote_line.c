@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cleanup.h"
+#include "ima_fold.h"
 #include "jsonl.h"
 
 int quote_line_write(struct ledger_writer *w, const struct quote_line *q)
@@ -36,5 +37,9 @@ int quote_line_write(struct ledger_writer *w, const struct quote_line *q)
 	jsonl_uint(&j, "order", q->last_order);
 	jsonl_hex(&j, "client_key", q->client_key.bytes, DIGEST_SIZE);
 	r = buf_status(&b);
-	return r < 0 ? r : ledger_writer_record(w, PLUMB_TYPE_QUOTE, "tpm", (char *)b.data);
+	if (r >= 0)
+		r = ledger_writer_record(w, PLUMB_TYPE_QUOTE, "tpm", (char *)b.data);
+	/* What the quoted register has, the list has by now. */
+	ima_keep_quoted(q->ima_keep, &q->job->pcrs.values[IMA_FOLD_PCR]);
+	return r;
 }

@@ -5,6 +5,7 @@
 #ifndef PLUMB_QUOTE_LINE_H
 #define PLUMB_QUOTE_LINE_H
 
+#include "ima_keep.h"
 #include "ledger_writer.h"
 #include "tpm_queue.h"
 
@@ -19,6 +20,7 @@ struct quote_line {			/* all borrowed */
 	struct digest boot_log;
 	uint64_t ima_cursor, baseline_version, last_order;
 	struct digest client_key;
+	struct ima_keep *ima_keep;	/* reads on after it; NULL: none */
 };
 
 int quote_line_write(struct ledger_writer *w, const struct quote_line *q);

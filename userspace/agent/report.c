@@ -254,6 +254,7 @@ static void on_quoted(void *ctx, struct tpm_job *job)
 				  .baseline_version = r->at_hand.baseline_version,
 				  .last_order = r->at_hand.last_order,
 				  .ima_cursor = r->at_hand.ima_cursor,
+				  .ima_keep = r->o.ima_keep,
 				  .client_key = r->o.client_key};
 	struct why why = {""};
 	int result = job->result;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include "clock.h"
 #include "identity.h"
+#include "ima_keep.h"
 #include "ledger_writer.h"
 #include "ima_list.h"
 #include "tpm_queue.h"
@@ -27,6 +28,7 @@ struct report_options {			/* all borrowed */
 	const struct fsio *io;
 	const char *ledger_dir;
 	struct ima_list *ima;		/* NULL: there is none */
+	struct ima_keep *ima_keep;	/* NULL: it is not kept */
 	struct digest client_key;	/* SPKI of the certificate's key */
 	uint64_t interval_ms;		/* 60000 */
 	/* DSSE envelopes of an answer, oldest first, unverified. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "ledger_ima.h"
 #include "ledger_prune.h"
 #include "ledger_read.h"
 #include "log.h"
@@ -60,7 +61,10 @@ static int let_go(const struct retention *r, struct ledger_prune_claim *c, struc
 					      (char *)members.data);
 	if (result >= 0)
 		result = ledger_sync(l);
-	return result < 0 ? result : ledger_drop(l, c->first);
+	if (result >= 0)
+		result = ledger_drop(l, c->first);
+	/* What IMA measured in boots that have no line any more. */
+	return result < 0 ? result : ledger_ima_prune(r->io, r->dir, c->first);
 }
 
 /* The same cause once; what could not go is tried again with the next checkpoint. */

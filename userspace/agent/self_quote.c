@@ -16,6 +16,8 @@ struct self_quote {
 	struct ledger_writer *writer;
 	struct commit *commit;
 	const struct identity *identity;
+	struct ima_keep *ima_keep;
+	uint64_t ima_cursor; /* that the quote at hand is bound to */
 	uint64_t baseline_version;
 	void (*quoted)(void *ctx, uint64_t size);
 	void *ctx;
@@ -48,6 +50,7 @@ static int bind_quote(struct self_quote *s)
 				  .incarnation = s->identity->record.incarnation,
 				  .checkpoint = text,
 				  .boot_log = s->identity->boot_log,
+				  .ima_cursor = ima_keep_read(s->ima_keep),
 				  .baseline_version = s->baseline_version,
 				  .last_order = ledger_writer_last_order(s->writer)};
 	size_t size;
@@ -56,6 +59,7 @@ static int bind_quote(struct self_quote *s)
 	if (r >= 0)
 		r = self_quote_nonce(&s->head, &s->nonce);
 	b.nonce = (struct buf_view){s->nonce.bytes, DIGEST_SIZE};
+	s->ima_cursor = b.ima_cursor;
 	return r < 0 ? r : quote_qualifying_data(&b, &s->qualifying);
 }
 
@@ -66,6 +70,8 @@ static int write_line(struct self_quote *s, const struct tpm_job *job)
 				     .job = job,
 				     .pcr_index = s->identity->now.pcr_index,
 				     .boot_log = s->identity->boot_log,
+				     .ima_cursor = s->ima_cursor,
+				     .ima_keep = s->ima_keep,
 				     .baseline_version = s->baseline_version,
 				     .last_order = ledger_writer_last_order(s->writer)};
 
@@ -187,6 +193,7 @@ int self_quote_open(struct event_base *base, const struct self_quote_options *o,
 	s->writer = o->writer;
 	s->commit = ledger_writer_commit(o->writer);
 	s->identity = o->identity;
+	s->ima_keep = o->ima_keep;
 	s->baseline_version = o->baseline_version;
 	s->quoted = o->quoted;
 	s->ctx = o->ctx;

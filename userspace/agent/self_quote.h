@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include "commit.h"
 #include "identity.h"
+#include "ima_keep.h"
 #include "ledger_writer.h"
 #include "tpm_queue.h"
 
@@ -21,6 +22,7 @@ struct self_quote_options {
 	struct tpm_queue *queue;		/* borrowed, as all here */
 	struct ledger_writer *writer;
 	const struct identity *identity;
+	struct ima_keep *ima_keep;		/* NULL: there is no list of IMA's */
 	uint64_t interval_ms;
 	uint64_t baseline_version;		/* 0: none */
 	void (*quoted)(void *ctx, uint64_t size);	/* a quote's line was written; may be NULL */

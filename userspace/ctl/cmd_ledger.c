@@ -17,6 +17,9 @@
 #include "print.h"
 #include "remote_ledger.h"
 #include "view_boots.h"
+#include "view_imas.h"
+
+DEFINE_CLEANUP(struct ima_sig *, ima_sig_free);
 
 static void help(FILE *f)
 {
@@ -24,6 +27,7 @@ static void help(FILE *f)
 		"Usage: plumbctl ledger show [--drift] [--type=TYPE] [--from=LINE] [--json] DIR\n"
 		"       plumbctl ledger verify [--record=FILE] [--json] DIR\n"
 		"       plumbctl ledger boots [--record=FILE] [--json] DIR\n"
+		"       plumbctl ledger ima [--record=FILE] [--ima-keys=FILE]... [--json] DIR\n"
 		"       plumbctl ledger export notes|cel|proof [--line=LINE] [-o FILE] DIR\n\n"
 		"  show     one row a line: line, time, type, judgement, key, found, by whom\n"
 		"  verify   tree, tiles, anchors, quotes and signatures of a ledger directory; "
@@ -35,6 +39,11 @@ static void help(FILE *f)
 		"hold, "
 		"and what\n"
 		"           they tell: Secure Boot, keys, kernel, command line\n"
+		"  ima      what IMA measured: the lists in DIR/ima against the lines that sealed "
+		"them and the\n"
+		"           PCR 10 that was quoted; signatures by --ima-keys, certificates or "
+		"public "
+		"keys\n"
 		"  export   notes: C2SP signed notes; cel: one CEL-JSON record an extend;\n"
 		"           proof: C2SP tlog-proof that LINE is in the newest signed checkpoint\n\n"
 		"Exit codes: 0 good, 1 bad, 2 unproven (nothing bad was found, but something could "
@@ -216,6 +225,7 @@ static void verify_text(const struct ledger_check_report *r, const char *dir)
 		       print_on(stdout, PRINT_YELLOW), print_off(stdout), r->anchored_size,
 		       head - 1);
 	view_boots_rows(&r->boots);
+	view_imas_rows(&r->imas);
 	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++)
 		point("bad", PRINT_RED, r->problems[i].text);
 	if (r->n_problems > LEDGER_CHECK_MAX_PROBLEMS)
@@ -263,6 +273,7 @@ static void verify_json(const struct ledger_check_report *r)
 	jsonl_uint(&j, "drift", r->n_drift);
 	jsonl_bool(&j, "tiles", !r->no_tiles);
 	view_boots_members(&r->boots, &j);
+	view_imas_members(&r->imas, &j);
 	jsonl_uint(&j, "n_problems", r->n_problems);
 	jsonl_array(&j, "problems");
 	for (uint32_t i = 0; i < r->n_problems && i < LEDGER_CHECK_MAX_PROBLEMS; i++) {
@@ -324,12 +335,37 @@ static int boots(const char *dir, const char *record, bool json)
 			     report->problems[0].text);
 }
 
+#define MAX_KEYS 16
+
 struct args {
 	struct show show;
+	const char *ima_keys[MAX_KEYS];
+	uint32_t n_ima_keys;
 	const char *record, *output;
 	uint64_t line;
 	bool has_line;
 };
+
+/* A ledger that is bad proves no list either. */
+static int imas(const char *dir, const struct args *a)
+{
+	CLEANUP_FREE struct ledger_check_report *report = calloc(1, sizeof(*report));
+	CLEANUP(ima_sig_free_p) struct ima_sig *sig = NULL;
+	struct why why = {""};
+	int code, r = report ? 0 : -ENOMEM;
+
+	if (r >= 0 && a->n_ima_keys > 0)
+		r = ima_sig_open(fsio_system(), a->ima_keys, a->n_ima_keys, &sig, &why);
+	if (r >= 0)
+		r = ledger_check_ima(fsio_system(), dir, a->record, sig, report, &why);
+	if (r < 0)
+		return print_failure(PRINT_UNKNOWN, "%s", why.text[0] ? why.text : strerror(-r));
+	code = view_imas(&report->imas, sig != NULL, a->show.json);
+	if (report->n_problems == 0)
+		return code;
+	return print_failure(PRINT_NOT_GOOD, "%s; plumbctl ledger verify tells all",
+			     report->problems[0].text);
+}
 
 static int export(const char *form, const char *dir, const struct args *a)
 {
@@ -386,6 +422,10 @@ static bool take_option(struct args *a, int o)
 	case 'o':
 		a->output = optarg;
 		return true;
+	case 'i':
+		if (a->n_ima_keys < MAX_KEYS)
+			a->ima_keys[a->n_ima_keys++] = optarg;
+		return true;
 	case 'f':
 		return number(optarg, &a->show.from);
 	case 'l':
@@ -405,6 +445,8 @@ static int run(int n, char **words, struct args *a)
 		return verify(words[1], a->record, a->show.json);
 	if (n == 2 && strcmp(words[0], "boots") == 0)
 		return boots(words[1], a->record, a->show.json);
+	if (n == 2 && strcmp(words[0], "ima") == 0)
+		return imas(words[1], a);
 	if (n != 2 || strcmp(words[0], "show") != 0) {
 		help(stderr);
 		return PRINT_USAGE;
@@ -423,6 +465,7 @@ int cmd_ledger(int argc, char **argv)
 		{"from", required_argument, NULL, 'f'},
 		{"json", no_argument, NULL, 'j'},
 		{"record", required_argument, NULL, 'r'},
+		{"ima-keys", required_argument, NULL, 'i'},
 		{"line", required_argument, NULL, 'l'},
 		{"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},

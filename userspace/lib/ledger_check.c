@@ -12,6 +12,7 @@
 #include "checkpoint.h"
 #include "cleanup.h"
 #include "ledger_dir.h"
+#include "ledger_marks.h"
 #include "ledger_pruned.h"
 #include "ledger_quote.h"
 #include "ledger_read.h"
@@ -22,25 +23,17 @@
 
 #define MAX_FILE (256u * 1024 * 1024)
 #define MAX_RECORD (64u * 1024)
-#define MAX_MARKS (2 * LEDGER_REPLAY_MAX)
-
-/* A size whose root somebody vouched for. */
-struct mark {
-	uint64_t size;
-	struct digest root;
-	const char *what; /* anchored, signed */
-};
 
 struct check {
 	const struct fsio *io;
 	const char *dir;
 	struct ledger_check_report *report;
 	struct merkle tree;
+	struct ima_sig *sig; /* NULL: no key was given */
 	bool begun, part; /* part: lines before the first and after the last one are elsewhere */
 	char origin[CHECKPOINT_MAX_ORIGIN];
 	char newest[64]; /* name of the last segment */
-	struct mark *marks; /* sorted by size */
-	uint32_t n_marks, at_mark;
+	struct ledger_marks marks;
 	struct ledger_replay replay;
 	struct ledger_vouch *vouch; /* NULL: no record */
 	struct ledger_pruned pruned;
@@ -76,49 +69,15 @@ static void unchecked(struct ledger_check_report *r, const char *text)
 		r->n_unchecked++;
 }
 
-static int add_mark(struct check *c, uint64_t size, const struct digest *root, const char *what)
-{
-	struct mark *more;
-
-	if (c->n_marks >= MAX_MARKS)
-		return -E2BIG;
-	/* Doubles whenever the number is a power of two. */
-	if ((c->n_marks & (c->n_marks - 1)) == 0) {
-		more = realloc(c->marks, (c->n_marks ? c->n_marks * 2ul : 1) * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		c->marks = more;
-	}
-	c->marks[c->n_marks++] = (struct mark){size, *root, what};
-	return 0;
-}
-
-static int compare_marks(const void *a, const void *b)
-{
-	const struct mark *x = a, *y = b;
-
-	return x->size < y->size ? -1 : x->size > y->size;
-}
-
-static int sort_marks(struct check *c)
-{
-	if (c->n_marks > 0)
-		qsort(c->marks, c->n_marks, sizeof(*c->marks), compare_marks);
-	return 0;
-}
-
 /* The roots that were extended or signed, for the size that the tree has now. */
 static int check_marks(struct check *c)
 {
+	const struct ledger_mark *m;
 	struct digest root;
-	int r;
 
-	while (c->at_mark < c->n_marks && c->marks[c->at_mark].size <= c->tree.size) {
-		const struct mark *m = &c->marks[c->at_mark++];
+	while ((m = ledger_marks_next(&c->marks, c->tree.size)) != NULL) {
+		int r = merkle_root(&c->tree, &root);
 
-		if (m->size < c->tree.size)
-			continue;
-		r = merkle_root(&c->tree, &root);
 		if (r < 0)
 			return r;
 		if (!digest_equal(&root, &m->root))
@@ -182,16 +141,26 @@ static int on_segment(void *ctx, const struct ledger_read_segment *s)
 
 static int check_quote(struct check *c, uint64_t seq, const json_t *o)
 {
+	const struct ledger_quote_beside beside = {&c->report->boots, &c->report->imas};
 	struct why why = {""};
 	uint64_t size = 0;
-	int r = c->vouch ? ledger_quote_check(c->vouch, &c->replay, &c->report->boots, seq, o,
-					      &size, &why)
+	int r = c->vouch ? ledger_quote_check(c->vouch, &c->replay, &beside, seq, o, &size, &why)
 			 : 0;
 
 	if (r > 0)
 		problem(c, true, seq, "line %" PRIu64 ": %s", seq, why.text);
 	if (size > c->report->quoted_size)
 		c->report->quoted_size = size;
+	return r < 0 ? r : 0;
+}
+
+static int check_ima_line(struct check *c, const struct line *l, const json_t *o)
+{
+	struct why why = {""};
+	int r = ledger_imas_line(&c->report->imas, l->seq, l->boot, o, &why);
+
+	if (r > 0)
+		problem(c, true, l->seq, "line %" PRIu64 ": %s", l->seq, why.text);
 	return r < 0 ? r : 0;
 }
 
@@ -203,6 +172,8 @@ static int take_line(struct check *c, const struct line *l, const json_t *o)
 	r->n_quotes += l->type == PLUMB_TYPE_QUOTE;
 	r->n_gaps += l->type == PLUMB_TYPE_GAP;
 	r->n_drift += l->judgement == PLUMB_JUDGE_DRIFT;
+	if (l->type == PLUMB_TYPE_IMA)
+		return check_ima_line(c, l, o);
 	return l->type == PLUMB_TYPE_QUOTE ? check_quote(c, l->seq, o) : 0;
 }
 
@@ -307,7 +278,8 @@ static int check_anchors(struct check *c)
 	if (r >= 0)
 		r = ledger_replay(b.data, b.size, c->origin, on_replay, on_explain, c, &c->replay);
 	for (uint32_t i = 0; i < c->replay.n_extends && r >= 0; i++)
-		r = add_mark(c, c->replay.extends[i].size, &c->replay.extends[i].root, "anchored");
+		r = ledger_marks_add(&c->marks, c->replay.extends[i].size,
+				     &c->replay.extends[i].root, "anchored");
 	report->n_extends = c->replay.n_extends;
 	report->n_foreign = c->replay.n_foreign;
 	report->anchored_size = c->replay.anchored_size;
@@ -351,7 +323,7 @@ static int check_note(struct check *c, uint32_t number, const char *text, size_t
 		if (r >= 0)
 			note_counts(c->report, who, n.size, time_s);
 	}
-	return add_mark(c, n.size, &n.root, "signed");
+	return ledger_marks_add(&c->marks, n.size, &n.root, "signed");
 }
 
 static int check_notes(struct check *c)
@@ -473,12 +445,15 @@ static void check_tile_after(struct check *c)
 
 static void say_what_is_missing(struct check *c)
 {
-	for (; c->at_mark < c->n_marks; c->at_mark++)
-		if (c->marks[c->at_mark].size > c->tree.size)
+	for (; c->marks.at < c->marks.n; c->marks.at++) {
+		const struct ledger_mark *m = &c->marks.marks[c->marks.at];
+
+		if (m->size > c->tree.size)
 			problem(c, true, c->tree.size,
 				"line %" PRIu64
 				" and those after it are missing: checkpoint %" PRIu64 " was %s",
-				c->tree.size, c->marks[c->at_mark].size, c->marks[c->at_mark].what);
+				c->tree.size, m->size, m->what);
+	}
 	check_tile_after(c);
 	ledger_pruned_end(&c->pruned);
 	c->report->pruned = c->pruned.claim;
@@ -511,8 +486,21 @@ const char *ledger_check_result_name(enum ledger_check_result r)
 	return names[r];
 }
 
-static int check(const struct fsio *io, const char *dir, const char *record_path, bool part,
-		 struct ledger_check_report *ret, struct why *ret_why)
+/* What IMA measured; a list that is not there proves nothing, and takes nothing from the lines. */
+static int check_imas(struct check *c, struct why *ret_why)
+{
+	struct ledger_imas *m = &c->report->imas;
+	int r = ledger_imas_finish(m, ret_why);
+
+	for (uint32_t i = 0; i < m->n && r >= 0; i++)
+		if (m->lists[i].result == LEDGER_BOOT_BAD)
+			problem(c, m->lists[i].at_line > 0, m->lists[i].at_line,
+				"IMA's list of boot %.8s: %s", m->lists[i].boot, m->lists[i].why);
+	return r;
+}
+
+static int check(const struct check *how, const char *record_path, struct ledger_check_report *ret,
+		 struct why *ret_why)
 {
 	CLEANUP_FREE uint64_t *firsts = NULL;
 	CLEANUP_FREE struct check *c = calloc(1, sizeof(*c));
@@ -521,9 +509,11 @@ static int check(const struct fsio *io, const char *dir, const char *record_path
 
 	if (!c)
 		return why_set(ret_why, -ENOMEM, "no memory");
-	*c = (struct check){.io = io, .dir = dir, .report = ret, .part = part};
-	*ret = (struct ledger_check_report){.no_tiles = part,
-					    .boots.files = {.io = io, .dir = dir}};
+	*c = *how;
+	c->report = ret;
+	*ret = (struct ledger_check_report){.no_tiles = c->part,
+					    .boots.files = {.io = c->io, .dir = c->dir},
+					    .imas = {.io = c->io, .dir = c->dir, .sig = c->sig}};
 	ret_why->text[0] = 0;
 	r = look_ahead(c, &firsts, &n, ret_why);
 	if (r >= 0)
@@ -532,31 +522,45 @@ static int check(const struct fsio *io, const char *dir, const char *record_path
 		r = check_anchors(c);
 	if (r >= 0)
 		r = check_notes(c);
-	if (r >= 0)
-		r = sort_marks(c);
+	ledger_marks_sort(&c->marks);
 	if (r >= 0)
 		r = check_lines(c, firsts, n, ret_why);
 	if (r >= 0)
+		r = check_imas(c, ret_why);
+	if (r >= 0)
 		say_what_is_open(c);
-	free(c->marks);
+	ledger_marks_done(&c->marks);
 	ledger_boot_done(&ret->boots.files);
+	ledger_imas_done(&ret->imas);
 	ledger_replay_done(&c->replay);
 	ledger_vouch_free(c->vouch);
 	if (r < 0 && !ret_why->text[0])
-		why_set(ret_why, r, "%s: %s", dir, strerror(-r));
+		why_set(ret_why, r, "%s: %s", c->dir, strerror(-r));
 	return r < 0 ? r : 0;
 }
 
 int ledger_check(const struct fsio *io, const char *dir, const char *record_path,
 		 struct ledger_check_report *ret, struct why *ret_why)
 {
-	return check(io, dir, record_path, false, ret, ret_why);
+	const struct check how = {.io = io, .dir = dir};
+
+	return check(&how, record_path, ret, ret_why);
 }
 
 int ledger_check_part(const struct fsio *io, const char *dir, const char *record_path,
 		      struct ledger_check_report *ret, struct why *ret_why)
 {
-	return check(io, dir, record_path, true, ret, ret_why);
+	const struct check how = {.io = io, .dir = dir, .part = true};
+
+	return check(&how, record_path, ret, ret_why);
+}
+
+int ledger_check_ima(const struct fsio *io, const char *dir, const char *record_path,
+		     struct ima_sig *sig, struct ledger_check_report *ret, struct why *ret_why)
+{
+	const struct check how = {.io = io, .dir = dir, .sig = sig};
+
+	return check(&how, record_path, ret, ret_why);
 }
 
 struct each {

@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "fsio.h"
 #include "ledger_boots.h"
+#include "ledger_imas.h"
 #include "ledger_prune.h"
 #include "why.h"
 
@@ -27,6 +28,7 @@ struct ledger_check_report {
 	uint64_t cosigned_size;		/* newest with the witness's cosignature */
 	uint64_t cosigned_time_s;
 	struct ledger_boots boots;	/* what the node booted, by quotes that hold; one that is bad is a problem, one without its log proves no boot */
+	struct ledger_imas imas;	/* what its IMA measured: lists alone; one that is bad is a problem, too */
 	uint32_t n_problems;		/* all; the first LEDGER_CHECK_MAX_PROBLEMS are told */
 	struct {
 		bool has_line;
@@ -46,6 +48,10 @@ const char *ledger_check_result_name(enum ledger_check_result r);
 
 /* 0: checked, see ledger_check_result. < 0: could not check at all. record_path NULL: DIR/record.json. */
 int ledger_check(const struct fsio *io, const char *dir, const char *record_path, struct ledger_check_report *ret, struct why *ret_why);
+
+/* The same, with keys for the signatures in IMA's lists (borrowed; NULL: none). */
+int ledger_check_ima(const struct fsio *io, const char *dir, const char *record_path, struct ima_sig *sig, struct ledger_check_report *ret,
+		     struct why *ret_why);
 
 /*
  * The same of a part that was cut out of a ledger: its first header's frontier stands for the lines before it, as far as a checkpoint that somebody

@@ -20,7 +20,7 @@ static bool replays_to(const struct ledger_replay *replay, uint8_t pcr_index,
 }
 
 int ledger_quote_check(const struct ledger_vouch *v, const struct ledger_replay *replay,
-		       struct ledger_boots *boots, uint64_t seq, const json_t *line,
+		       const struct ledger_quote_beside *beside, uint64_t seq, const json_t *line,
 		       uint64_t *ret_size, struct why *ret_why)
 {
 	const struct ledger_boots_one *boot;
@@ -36,7 +36,11 @@ int ledger_quote_check(const struct ledger_vouch *v, const struct ledger_replay 
 			       "%" PRIu64 " with its reset and restart counts",
 			       q.checkpoint.size);
 	*ret_size = q.checkpoint.size;
-	r = ledger_boots_quote(boots, seq, q.reset_count, &q.pcrs, &q.boot_log, &boot);
+	r = ledger_imas_quote(beside->imas, seq, json_string_value(json_object_get(line, "boot")),
+			      q.reset_count, &q.pcrs, q.ima_cursor);
+	if (r >= 0)
+		r = ledger_boots_quote(beside->boots, seq, q.reset_count, &q.pcrs, &q.boot_log,
+				       &boot);
 	if (r <= 0 || boot->result != LEDGER_BOOT_BAD)
 		return r < 0 ? r : 0;
 	return why_set(ret_why, 1, "what was booted: %.230s", boot->why);

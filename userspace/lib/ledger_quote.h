@@ -7,11 +7,17 @@
 #define PLUMB_LEDGER_QUOTE_H
 
 #include "ledger_boots.h"
+#include "ledger_imas.h"
 #include "ledger_replay.h"
 #include "ledger_vouch.h"
 
+struct ledger_quote_beside {		/* what is kept beside the lines; borrowed */
+	struct ledger_boots *boots;
+	struct ledger_imas *imas;
+};
+
 /* 0: it holds. 1: something is wrong, and why says what; *ret_size is set where the quote itself holds. < 0: could not check. */
-int ledger_quote_check(const struct ledger_vouch *v, const struct ledger_replay *replay, struct ledger_boots *boots, uint64_t seq,
-		       const json_t *line, uint64_t *ret_size, struct why *ret_why);
+int ledger_quote_check(const struct ledger_vouch *v, const struct ledger_replay *replay, const struct ledger_quote_beside *beside,
+		       uint64_t seq, const json_t *line, uint64_t *ret_size, struct why *ret_why);
 
 #endif

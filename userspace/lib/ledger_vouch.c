@@ -249,6 +249,7 @@ int ledger_vouch_quote(const struct ledger_vouch *v, const json_t *line,
 	q.pcr = pcrs.values[v->record.pcr_index];
 	q.pcrs = pcrs;
 	q.boot_log = b.boot_log;
+	q.ima_cursor = b.ima_cursor;
 	q.reset_count = info.reset_count;
 	q.restart_count = info.restart_count;
 	*ret = q;

@@ -31,6 +31,7 @@ struct ledger_vouch_quote {
 	struct digest pcr;		/* the runtime PCR */
 	struct quote_pcrs pcrs;		/* all that it covers */
 	struct digest boot_log;		/* that it is bound to; zero: none */
+	uint64_t ima_cursor;		/* and to so many entries of IMA's list, read before it */
 	uint32_t reset_count, restart_count;
 };
 /* A quote line's members (docs/ledger.md). 0: the TPM vouches for what ret says; else -EBADMSG, -EKEYREJECTED. */

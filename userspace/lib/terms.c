@@ -52,6 +52,7 @@ static const struct term types[] = {
 	{PLUMB_TYPE_ISOLATION, "isolation"},
 	{PLUMB_TYPE_KUBELET_KEY, "kubelet_key"},
 	{PLUMB_TYPE_SNAPSHOT, "snapshot"},
+	{PLUMB_TYPE_IMA, "ima"},
 	{PLUMB_TYPE_VERDICT, "verdict"},
 	{PLUMB_TYPE_TRANSITION, "transition"},
 	{PLUMB_TYPE_ACTION, "action"},
