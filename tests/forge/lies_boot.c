@@ -264,6 +264,26 @@ static void entry_changed(struct forge_at *at)
 	*(uint8_t *)memmem(at->e->ima.data, at->e->ima.size, "/usr/bin/c", 10) = '.';
 }
 
+/* Its data are what they were, and no register has the template's name. */
+static void entry_renamed(struct forge_at *at)
+{
+	static const char from[] = "\6\0\0\0ima-ng", to[] = "\13\0\0\0evmsig|n-ng";
+	struct buf *ima = &at->e->ima, with = {0};
+	uint8_t *name;
+	size_t before;
+
+	list_as_it_is(at);
+	name = memmem(ima->data + 60, ima->size - 60, from, sizeof(from) - 1);
+	if (!name)
+		abort();
+	before = (size_t)(name - ima->data);
+	buf_put(&with, ima->data, before);
+	buf_put(&with, to, sizeof(to) - 1);
+	buf_put(&with, name + sizeof(from) - 1, ima->size - before - (sizeof(from) - 1));
+	buf_done(ima);
+	*ima = with;
+}
+
 static void first_left_out(struct forge_at *at)
 {
 	put(at, 2, 6);
@@ -331,6 +351,8 @@ static const struct forge_lie lies[] = {
 	 .evidence = entry_twice},
 	{"an entry of IMA's list changed", "accepted", "", LIST, .says = LEADS,
 	 .evidence = entry_changed},
+	{"an entry of IMA's list under another template's name", "accepted", "", LIST,
+	 .says = "bear the name of a template", .evidence = entry_renamed},
 	{"the first entries of IMA's list left out", "accepted", "", LIST,
 	 .says = "were never sent", .evidence = first_left_out},
 	{"no list, though IMA measured", "accepted", "", LIST, .says = "no list of IMA's came",

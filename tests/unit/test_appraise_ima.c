@@ -389,6 +389,52 @@ static void test_the_first_entry_alone_is_boot_aggregate(void **state)
 	assert_non_null(strstr(p->got, "boot_aggregate sha256:0909"));
 }
 
+/* An entry whose template is said to be another one: its data are what they were. */
+static void measure_as(struct place *p, const char *template, const char *text, uint8_t n)
+{
+	uint8_t digest[20] = {7};
+	uint32_t size = (uint32_t)strlen(text) + 1;
+	struct digest d;
+
+	digest_of(n, &d);
+	put_u32le(&p->list, 10);
+	buf_put(&p->list, digest, 20);
+	put_u32le(&p->list, (uint32_t)strlen(template));
+	buf_puts(&p->list, template);
+	put_u32le(&p->list, 4 + 40 + 4 + size);
+	put_u32le(&p->list, 40);
+	buf_put(&p->list, "sha256:", 8);
+	buf_put(&p->list, d.bytes, 32);
+	put_u32le(&p->list, size);
+	buf_put(&p->list, text, size);
+	p->cursor++;
+}
+
+/* What is in a buffer field is a buffer when the digest is of it; a digest without a name is one of something. */
+static void test_another_template_hides_nothing(void **state)
+{
+	static const char *const templates[] = {"d-ng|buf", "d-ng|evmsig", "d-ng|sig"};
+	struct place *p = *state;
+	struct digest d;
+
+	put_ready(p, READY);
+	measure(p, "boot_aggregate", 1, "sha256");
+	measure(p, "/usr/bin/init", 2, "sha256");
+	for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++)
+		measure_as(p, templates[i], "/tmp/evil", (uint8_t)(9 + i));
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->state.n_owed, 3);
+	later(p, 20);
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->n_got, 3);
+	/* A buffer that is one. */
+	measure_as(p, "d-ng|buf", "root=/dev/sda1", 9);
+	assert_int_equal(digest_sha256("root=/dev/sda1", 15, &d), 0);
+	memcpy(p->list.data + p->list.size - 15 - 4 - 32, d.bytes, 32);
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->state.n_owed, 0);
+}
+
 static void test_another_boot(void **state)
 {
 	struct place *p = *state;
@@ -478,6 +524,7 @@ int main(void)
 		TEST(test_what_is_not_compared),
 		TEST(test_a_file_of_these_bytes_is_no_exec),
 		TEST(test_the_first_entry_alone_is_boot_aggregate),
+		TEST(test_another_template_hides_nothing),
 		TEST(test_another_boot),
 		TEST(test_numbers),
 		TEST(test_too_many),

@@ -58,6 +58,7 @@ static uint32_t read_all(struct list *l, uint32_t of[5], struct imalog_entry *re
 
 	while ((*ret = imalog_next(&r, l->digest_size, ret_last, &why)) > 0) {
 		check_template_digest(ret_last);
+		assert_false(ret_last->misnamed);
 		of[ret_last->template]++;
 		n++;
 	}

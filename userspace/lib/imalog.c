@@ -149,6 +149,39 @@ static const struct {
 	{"imode", FIELD_OTHER, 2},
 };
 
+/* The kernel's header of a signature, as long as it says: of a file (3) or its fs-verity root (6), version 2 or 3. */
+static bool is_signature(const struct buf_view *v)
+{
+	return v->size > 9 && (v->data[0] == 3 || v->data[0] == 6) &&
+	       (v->data[1] == 2 || v->data[1] == 3) &&
+	       (size_t)(v->data[7] << 8 | v->data[8]) == v->size - 9;
+}
+
+static bool is_digest(const struct buf_view *v)
+{
+	struct imalog_entry e = {.pcr = 0};
+
+	return split_digest(v, &e.file, NULL) >= 0 || split_typed_digest(v, &e, NULL) >= 0;
+}
+
+/*
+ * No register has the template's name: whoever gives an entry the name of another hides what it holds. Where a field is what its template says,
+ * it looks like nothing else; the attributes beside EVM's own signature may well be IMA's.
+ */
+static bool is_hidden(size_t which, const struct buf_view *v, bool *evm)
+{
+	switch (fields[which].field) {
+	case FIELD_OTHER:
+		*evm |= strcmp(fields[which].name, "evmsig") == 0 && v->size > 0 && v->data[0] == 5;
+		return (is_signature(v) && !*evm) || is_digest(v);
+	case FIELD_SIG:
+	case FIELD_MODSIG:
+		return is_digest(v);
+	default:
+		return false;
+	}
+}
+
 static int split_field(size_t which, const struct buf_view *v, struct imalog_entry *e,
 		       struct why *ret_why)
 {
@@ -248,6 +281,7 @@ static int split_data(struct imalog_entry *e, struct why *ret_why)
 	size_t left = 0, n = 0;
 	const char *list = list_of(e, &left);
 	struct buf_view v;
+	bool evm = false;
 	int s = 0;
 
 	while (list && left > 0 && s >= 0) {
@@ -258,10 +292,14 @@ static int split_data(struct imalog_entry *e, struct why *ret_why)
 		s = take_sized(&r, fields[which].max, fields[which].name, &v, ret_why);
 		if (s >= 0)
 			s = split_field((size_t)which, &v, e, ret_why);
+		if (s >= 0)
+			e->misnamed |= is_hidden((size_t)which, &v, &evm);
 		n = n < left ? n + 1 : n;
 		list += n;
 		left -= n;
 	}
+	/* A digest without the signature that is appended stands beside one with it. */
+	e->misnamed |= e->file.bytes.size == 0 && e->unsigned_file.bytes.size > 0;
 	if (s == -EAGAIN || (s >= 0 && list && buf_left(&r) > 0))
 		return why_set(ret_why, -EBADMSG,
 			       "IMA list: the parts of an entry are not as long as it says");

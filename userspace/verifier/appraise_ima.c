@@ -177,12 +177,25 @@ static int by_digest(const void *a, const void *b)
 		      ((const struct wanted *)b)->digest.bytes, DIGEST_SIZE);
 }
 
+/* What was measured instead of a file is in the list itself; a template's name alone does not make it that. */
+static bool is_of_buffer(const struct imalog_entry *e)
+{
+	struct digest d;
+
+	return e->buffer.size > 0 && digest_sha256(e->buffer.data, e->buffer.size, &d) >= 0 &&
+	       memcmp(d.bytes, e->file.bytes.data, DIGEST_SIZE) == 0;
+}
+
+static bool is_first(const struct imalog_entry *e, uint64_t number)
+{
+	return number == 0 && e->name && strcmp(e->name, "boot_aggregate") == 0;
+}
+
 static bool is_compared(const struct appraise_ima_state *s, const struct imalog_entry *e,
 			uint64_t number)
 {
 	return s->programs && number >= s->skip_to && number >= s->cursor && !e->violation &&
-	       !e->verity && e->buffer.size == 0 && imalog_is_sha256(e) &&
-	       (number > 0 || strcmp(e->name, "boot_aggregate") != 0);
+	       !e->verity && imalog_is_sha256(e) && !is_first(e, number) && !is_of_buffer(e);
 }
 
 static int want_entries(struct check *c)
@@ -198,7 +211,7 @@ static int want_entries(struct check *c)
 
 		if (number++ >= in->cursor)
 			break;
-		if (!e.name || !is_compared(c->state, &e, number - 1))
+		if (!is_compared(c->state, &e, number - 1))
 			continue;
 		if (c->n == MAX_WANTED)
 			return why_set(c->why, -EBADMSG, "IMA list: more than %u entries",

@@ -32,6 +32,7 @@ enum {
 	TOLD_OTHER_PCR = 1 << 15,
 	TOLD_TEMPLATE = 1 << 16,
 	TOLD_ALTERED = 1 << 17,
+	TOLD_MISNAMED = 1 << 18,
 };
 
 /* Of one kind: how many, and the first by name. */
@@ -50,7 +51,7 @@ struct check {
 	uint64_t met_at; /* entries that the quoted value is of */
 	bool has_first;
 	struct imalog_entry first; /* entry 0 */
-	struct tally altered, other_pcr, unknown, violations, bad, strangers;
+	struct tally altered, other_pcr, unknown, misnamed, violations, bad, strangers;
 };
 
 int appraise_pcr10_state_write(const struct appraise_pcr10_state *s, struct buf *ret)
@@ -165,6 +166,8 @@ static int replay_entry(struct check *c, const struct imalog_entry *e)
 		count(&c->altered, e);
 	if (e->template == IMALOG_OTHER)
 		count(&c->unknown, e);
+	if (e->misnamed)
+		count(&c->misnamed, e);
 	return look_at_signature(c, e, &f.data);
 }
 
@@ -380,6 +383,10 @@ static int tell_entries(struct check *c)
 		r = tell_tally(c, &c->unknown, TOLD_TEMPLATE, PLUMB_FINDING_IMA_LIST,
 			       "have a template that is not known: what they measured was not "
 			       "looked at");
+	if (r >= 0)
+		r = tell_tally(c, &c->misnamed, TOLD_MISNAMED, PLUMB_FINDING_IMA_LIST,
+			       "bear the name of a template that their data are not of: it hides "
+			       "a digest or a signature");
 	if (r >= 0)
 		r = tell_tally(c, &c->violations, 0, PLUMB_FINDING_IMA_VIOLATION,
 			       "are violations: a file was written while IMA measured it");
