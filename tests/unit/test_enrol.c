@@ -420,6 +420,8 @@ static void test_known_ek(void **state)
 	assert_int_equal(k->closed_ns, 0);
 	assert_int_equal(api_fixture_log_has(&f, "enrolled anew with a join token, incarnation 2"),
 			 1);
+	/* What vouches for it is told with it: that an emulated TPM is one above all. */
+	assert_int_equal(api_fixture_log_has(&f, "incarnation 2; an emulated TPM, id:"), 1);
 	/* The certificate of before is nobody's. */
 	assert_int_equal(api_fixture_call(&f, "POST", "/v1/nonce", &m.person.who, "{}", 2), 403);
 	assert_int_equal(api_fixture_call(&f, "POST", "/v1/nonce", &anew.person.who, "{}", 2), 200);

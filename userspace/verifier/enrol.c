@@ -62,6 +62,14 @@ static struct buf_view view(const struct buf *b)
 	return (struct buf_view){b->data, b->size};
 }
 
+/* Who approves it, and who asks months later, is to know what vouched for it. */
+static void describe_maker(const struct ekcert_info *info, char ret[200])
+{
+	snprintf(ret, 200, "%s%s %s%s", info->emulated ? "an emulated TPM, " : "TPM ",
+		 info->manufacturer, info->model,
+		 info->expired ? " whose certificate is over" : "");
+}
+
 /* Its maker's certificate, or the word of an approver, whose list then says which label it has. */
 static int check_ek(const struct enrol *e, struct enrol_session *s, struct why *ret_why)
 {
@@ -82,9 +90,12 @@ static int check_ek(const struct enrol *e, struct enrol_session *s, struct why *
 			       "EK certificate: there is none, this TPM's maker put none into it; "
 			       "an approver may name the EK: plumbctl ek import %s",
 			       s->node);
-	return ekcert_check(e->o.anchors, b->ek_cert.data, b->ek_cert.size, b->ek_public.data,
-			    b->ek_public.size, clock_utc_ns(e->o.v->clock) / 1000000000, &info,
-			    ret_why);
+	r = ekcert_check(e->o.anchors, b->ek_cert.data, b->ek_cert.size, b->ek_public.data,
+			 b->ek_public.size, clock_utc_ns(e->o.v->clock) / 1000000000, &info,
+			 ret_why);
+	if (r >= 0)
+		describe_maker(&info, s->maker);
+	return r;
 }
 
 /* All that can be said of the keys without asking the TPM. */

@@ -181,12 +181,13 @@ static int enter(const struct enrol_admit *a, const struct enrol_session *s, str
 		 const struct node_state *before, enum plumb_life life, const char *how)
 {
 	const struct transition t = {.v = a->v, .contain = a->contain};
-	char text[256];
+	char text[512];
 	const struct transition_cause c = {.text = text};
 
 	n->life = life;
-	snprintf(text, sizeof(text), "%s, incarnation %" PRIu64 "%s%.100s", how, n->incarnation,
-		 s->named_by[0] ? ", its EK named by " : "", s->named_by);
+	snprintf(text, sizeof(text), "%s, incarnation %" PRIu64 "%s%.100s%s%s", how, n->incarnation,
+		 s->named_by[0] ? ", its EK named by " : "", s->named_by, s->maker[0] ? "; " : "",
+		 s->maker);
 	return transition_enrolled(&t, n, before, &c);
 }
 

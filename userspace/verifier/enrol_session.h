@@ -20,6 +20,7 @@ struct enrol_session {
 	struct enrol_body body;
 	struct digest secret, client_key, proof;
 	char named_by[128];		/* the approver who named this EK; "": its maker vouches */
+	char maker[200];		/* the TPM, as that maker's certificate has it, for people; "": an approver named it */
 	struct quote_info counts;	/* of the TPM2_Certify */
 	char *csr_key_pem;		/* the client's public key */
 	bool again;			/* asks for a certificate alone: /v1/enrol/again */
