@@ -446,7 +446,12 @@ def check_imas(directory, lines, quotes, keys, told):
             problems.append(f"line {seq}: ima: {error}")
     quotes = ima_quotes(quotes)
     newest = {name[21:53]: name for name in sorted(seals)}
-    names = [(name[21:53], name) for name in sorted(seals)]
+    there = sorted({p.name.removesuffix(".zst") for p in (directory / "ima").glob("*.list*")} if (directory / "ima").is_dir() else set())
+    for name in there:
+        # No line that is here sealed it: its lines were pruned, or are in another part.
+        if re.fullmatch(r"\d{20}-[0-9a-f]{32}\.list", name) and name[21:53] in {q[0] for q in quotes} and newest.get(name[21:53]) not in seals:
+            newest[name[21:53]] = name
+    names = [(name[21:53], name) for name in sorted({*seals, *newest.values()})]
     names += [(boot, None) for boot in dict.fromkeys(q[0] for q in quotes) if boot not in newest]
     for boot, name in names:
         own = [tuple(q[1:]) for q in quotes if q[0] == boot and newest.get(boot) == name]
@@ -457,7 +462,7 @@ def check_imas(directory, lines, quotes, keys, told):
                 told.append(f"  ima: boot {boot[:8]}: " + ("it is absent" if name else "no list was kept"))
             continue
         data = path.read_bytes() if path.exists() else read_segment(packed)
-        own_seals, wanted = sorted(seals[name], key=lambda s: (s[0], s[3])), {q[1] for q in own}
+        own_seals, wanted = sorted(seals.get(name, []), key=lambda s: (s[0], s[3])), {q[1] for q in own}
         first = next((i for i, q in enumerate(quotes) if q[0] == boot), None)
         before = next((q for q in reversed(quotes[:first]) if q[0] != boot), None) if first is not None else None
         before = newest.get(before[0]) if before and before[5] == quotes[first][5] else None

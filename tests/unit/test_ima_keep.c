@@ -14,9 +14,12 @@
 #include "../fakes/agent_fixture.h"
 #include "../fakes/fault_fsio.h"
 #include "../fakes/ima_maker.h"
+#include "../fakes/power_fsio.h"
 #include "../fakes/scratch.h"
 #include "cleanup.h"
 #include "ima_keep.h"
+#include "jsonl.h"
+#include "ledger_check.h"
 #include "ledger_ima.h"
 
 static struct agent_fixture f;
@@ -25,6 +28,7 @@ static struct ima_keep *k;
 static char kernel[SCRATCH_SIZE];
 static struct ima_keep_options o;
 static const uint8_t boot_id[16] = {0xab};
+static uint8_t boot_of_now[16];
 
 static void kernel_has(uint32_t entries)
 {
@@ -249,6 +253,77 @@ static void a_full_disk_loses_nothing(void **state)
 	k = ima_keep_free(k);
 }
 
+/* Of this boot: each line's entries are there, and no other ones. */
+static int is_there(void *ctx, uint64_t seq, const char *line, size_t size)
+{
+	CLEANUP(jsonl_decref_p) json_t *obj = NULL;
+	struct ledger_ima_reader *in = NULL;
+	struct ledger_ima_file file;
+	struct ledger_ima_seal s;
+	struct imalog_entry e;
+	struct digest d;
+	struct why why = {""};
+	char boot[LEDGER_IMA_BOOT_SIZE];
+	bool packed;
+
+	(void)seq;
+	snprintf(boot, sizeof(boot), "%02x%030x", boot_of_now[0], 0);
+	if (!memmem(line, size, "\"type\":\"ima\"", 12))
+		return 0;
+	assert_int_equal(jsonl_parse(line, size, 65535, &obj, &why), 0);
+	assert_int_equal(ledger_ima_seal_read(obj, &s, &why), 0);
+	assert_int_equal(ledger_ima_name_read(s.list, &file, &packed), 0);
+	if (strcmp(file.boot, boot) != 0)
+		return 0;
+	++*(uint32_t *)ctx;
+	assert_int_equal(ledger_ima_open(fsio_system(), f.ledger, s.list, &in), 0);
+	while (ledger_ima_count(in) < s.entries)
+		assert_int_equal(ledger_ima_next(in, &e, &why), 1);
+	assert_int_equal(ledger_ima_digest(in, &d), 0);
+	assert_true(digest_equal(&d, &s.sha256));
+	ledger_ima_free(in);
+	return 0;
+}
+
+/* Wherever the power is cut: a line that is there has its entries there. Lines are on a disk of their own here, which loses nothing. */
+static void a_power_cut_leaves_what_was_sealed(void **state)
+{
+	static struct power_fsio power;
+	struct fault_fsio fault;
+	struct why why = {""};
+	uint32_t found = 0;
+
+	(void)state;
+	k = ima_keep_free(k);
+	o.boot_id = boot_of_now;
+	for (int32_t n = 0; n < 36; n++) {
+		boot_of_now[0] = (uint8_t)(n + 1);
+		fault_fsio_init(&fault, n / 3 * 2, n % 2, -EIO);
+		power_fsio_init(&power, &fault.io);
+		o.io = &power.io;
+		open_keep();
+		for (uint32_t i = 1; i < 6; i++) {
+			kernel_has(i * 200);
+			quoted(i * 200);
+		}
+		k = ima_keep_free(k);
+		power_fsio_cut(&power, (enum power_cut)(n % 3));
+		power_fsio_done(&power);
+		assert_int_equal(ledger_sync(ledger_writer_ledger(f.writer)), 0);
+		assert_int_equal(
+			ledger_check_each(fsio_system(), f.ledger, 0, is_there, &found, &why), 0);
+		scratch_run(kernel, "rm binary_runtime_measurements");
+		kernel_has(10);
+	}
+	assert_true(found > 36);
+	/* The next start goes on with what is there. */
+	o.io = fsio_system();
+	kernel_has(3000);
+	open_keep();
+	quoted(3000);
+	assert_true(lines("\"entries\":3000,") == 1);
+}
+
 static void without_a_list_nothing_is_done(void **state)
 {
 	struct ima_keep *none = (void *)&o;
@@ -275,6 +350,7 @@ int main(void)
 		T(a_list_has_a_bound),
 		T(lists_of_boots_before_are_packed),
 		T(a_full_disk_loses_nothing),
+		T(a_power_cut_leaves_what_was_sealed),
 		T(without_a_list_nothing_is_done),
 	};
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "ima_list.h"
@@ -22,7 +23,8 @@ struct ima_keep {
 	struct ima_list *list;
 	struct event *more; /* there is more to read, or to pack */
 	struct ledger_ima_sum *sum;
-	char name[LEDGER_IMA_NAME_SIZE];
+	char name[LEDGER_IMA_NAME_SIZE],
+		changed[LEDGER_IMA_NAME_SIZE]; /* changed: not ours any more */
 	int fd; /* -1: the file could not be made yet */
 	uint64_t size; /* of the file as it was found: what is below is compared, not written */
 	uint64_t entries, bytes; /* that are read, and in the file */
@@ -70,6 +72,26 @@ static int make_room(const struct ima_keep *k)
 	return r;
 }
 
+/* What a failed attempt left of it is compared as any file is. */
+static int open_new(struct ima_keep *k, const char *dir, const char *path)
+{
+	struct stat st;
+	int r;
+
+	k->fd = fsio_open(k->o.io, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	if (k->fd < 0)
+		return k->fd;
+	r = fstat(k->fd, &st) < 0 ? -errno : fsio_sync_dir(k->o.io, dir);
+	if (r >= 0) {
+		k->size = (uint64_t)st.st_size;
+		return 0;
+	}
+	/* A name that may be gone after a power cut is none. */
+	fsio_close(k->o.io, k->fd);
+	k->fd = -1;
+	return r;
+}
+
 static int make_file(struct ima_keep *k)
 {
 	char path[PATH_MAX], dir[PATH_MAX];
@@ -81,15 +103,12 @@ static int make_file(struct ima_keep *k)
 		r = fsio_mkdir_all(k->o.io, dir, 0700);
 	if (r >= 0)
 		r = ledger_ima_name(ledger_writer_size(k->o.writer), k->o.boot_id, k->name);
+	/* The next quote's line makes it another one. */
+	if (r >= 0 && strcmp(k->name, k->changed) == 0)
+		r = -EEXIST;
 	if (r >= 0)
 		r = ledger_ima_path(k->o.ledger_dir, k->name, path);
-	if (r < 0)
-		return r;
-	k->fd = fsio_open(k->o.io, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (k->fd < 0)
-		return k->fd;
-	k->size = 0;
-	return fsio_sync_dir(k->o.io, dir);
+	return r < 0 ? r : open_new(k, dir, path);
 }
 
 /* Of this boot, from a start before. */
@@ -125,6 +144,7 @@ static int begin_anew(struct ima_keep *k)
 	int r;
 
 	log_error("ima_list=changed list=%s next=\"it stays, and another is begun\"", k->name);
+	memcpy(k->changed, k->name, sizeof(k->changed));
 	fsio_close(k->o.io, k->fd);
 	k->fd = -1;
 	k->entries = k->bytes = k->size = 0;

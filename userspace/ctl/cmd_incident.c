@@ -30,7 +30,7 @@
 #define NS_PER_S 1000000000ull
 
 struct arguments {
-	const char *config, *from, *to, *incarnation, *output, *ledger, *key, *record;
+	const char *config, *from, *to, *incarnation, *output, *ledger, *ima, *key, *record;
 	const char *operator_keys[MAX_GIVEN], *verifier_keys[MAX_GIVEN];
 	const char *snapshots[MAX_GIVEN];
 	uint32_t n_operator_keys, n_verifier_keys, n_snapshots;
@@ -45,7 +45,7 @@ struct keys {
 static void help(FILE *f)
 {
 	fputs("Usage: plumbctl incident NODE [--from=TIME] [--to=TIME] [--incarnation=N]\n"
-	      "           [--snapshot=FILE …] -o FILE\n"
+	      "           [--snapshot=FILE …] [--ima=DIR] -o FILE\n"
 	      "       plumbctl incident --ledger=DIR --key=PRIVATE.pem [--from=TIME] [--to=TIME]\n"
 	      "           [--snapshot=FILE …] -o FILE\n"
 	      "       plumbctl incident verify FILE [--operator-key=PUBLIC.pem …]\n"
@@ -59,6 +59,10 @@ static void help(FILE *f)
 	      "  --incarnation=N  an earlier one, before the node was enrolled anew\n"
 	      "  --snapshot=FILE  a snapshot that the node took of itself, from its state "
 	      "directory\n"
+	      "  --ima=DIR        the node's ledger directory, or a copy: it has IMA's lists, "
+	      "which "
+	      "a verifier\n"
+	      "                   does not keep\n"
 	      "  -o, --output=FILE  the archive\n"
 	      "  --ledger=DIR     a copied ledger directory alone, without a verifier\n"
 	      "  --key=FILE       who signs then; else the operator's own key does\n"
@@ -249,6 +253,7 @@ static int run_make(const struct arguments *a, const char *node)
 		return print_failure(PRINT_UNKNOWN, "no directory for it: %s", strerror(-r));
 	snprintf(dir, sizeof(dir), "%s/files", scratch);
 	in.dir = dir;
+	in.ima = a->ima;
 	if (fsio_mkdir_all(fsio_system(), dir, 0700) < 0)
 		r = print_failure(PRINT_UNKNOWN, "%s: %s", dir, strerror(errno));
 	else
@@ -388,8 +393,9 @@ static void add_path(struct arguments *a, const char **list, uint32_t *n)
 static bool take_option(struct arguments *a, int o)
 {
 	const char **const texts[128] = {
-		['c'] = &a->config, ['f'] = &a->from,	['t'] = &a->to,	 ['i'] = &a->incarnation,
-		['o'] = &a->output, ['l'] = &a->ledger, ['k'] = &a->key, ['r'] = &a->record};
+		['c'] = &a->config,	 ['f'] = &a->from,   ['t'] = &a->to,
+		['i'] = &a->incarnation, ['o'] = &a->output, ['l'] = &a->ledger,
+		['k'] = &a->key,	 ['r'] = &a->record, ['I'] = &a->ima};
 
 	if (o == 'j')
 		a->json = true;
@@ -417,7 +423,7 @@ static int run(const struct arguments *a, int n, char **words)
 			       strspn(a->incarnation, "0123456789") != strlen(a->incarnation)))
 		return print_failure(PRINT_USAGE, "--incarnation=%s is no number", a->incarnation);
 	if (n == 2 && strcmp(words[0], "verify") == 0 && !a->output && !a->ledger && !a->key &&
-	    !a->from && !a->to && !a->incarnation && !a->n_snapshots)
+	    !a->from && !a->to && !a->incarnation && !a->n_snapshots && !a->ima)
 		return run_verify(a, words[1]);
 	if (n == 1 && makes && !a->ledger && !a->key && words[0][0])
 		return run_make(a, words[0]);
@@ -440,6 +446,7 @@ int cmd_incident(int argc, char **argv)
 		{"record", required_argument, NULL, 'r'},
 		{"operator-key", required_argument, NULL, 'O'},
 		{"snapshot", required_argument, NULL, 'S'},
+		{"ima", required_argument, NULL, 'I'},
 		{"verifier-key", required_argument, NULL, 'V'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},

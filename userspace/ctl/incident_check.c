@@ -196,6 +196,35 @@ static void say_boots(struct checking *c, const struct ledger_check_report *l)
 	}
 }
 
+/* What IMA measured, where the archive has its list. */
+static void say_imas(struct checking *c, const struct ledger_check_report *l)
+{
+	for (uint32_t i = 0; i < l->imas.n; i++) {
+		const struct ledger_imas_one *o = &l->imas.lists[i];
+
+		if (o->present && o->result == LEDGER_BOOT_GOOD)
+			say(&c->r->proven,
+			    "what IMA measured in boot %.8s: %" PRIu64 " entries, %" PRIu64
+			    " violations, are what the node's TPM quoted",
+			    o->boot, o->proven, o->tally.violations);
+		else if (o->present && o->result == LEDGER_BOOT_UNPROVEN)
+			say(&c->r->stated, "what IMA measured in boot %.8s: %s", o->boot, o->why);
+	}
+}
+
+/* One that is bad was said to be so. */
+static bool is_a_list(const struct checking *c, const char *name)
+{
+	static const char folder[] = "ledger/" LEDGER_IMA_DIR "/";
+
+	for (uint32_t i = 0; i < c->ledger->imas.n; i++)
+		if (strncmp(name, folder, strlen(folder)) == 0 &&
+		    c->ledger->imas.lists[i].present &&
+		    strcmp(name + strlen(folder), c->ledger->imas.lists[i].list) == 0)
+			return true;
+	return false;
+}
+
 /* Bound by name to a quote that holds; what systemd measured counts where it led to one. */
 static bool is_of_a_proven_boot(const struct checking *c, const char *name)
 {
@@ -243,6 +272,7 @@ static int check_ledger(struct checking *c, struct why *ret_why)
 	else if (l->n_problems == 0)
 		say_coverage(c, l);
 	say_boots(c, l);
+	say_imas(c, l);
 	return 0;
 }
 
@@ -334,7 +364,7 @@ static void check_others(struct checking *c)
 
 		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
 			is_known |= strcmp(name, known[k]) == 0;
-		is_known |= is_of_a_proven_boot(c, name);
+		is_known |= is_of_a_proven_boot(c, name) || is_a_list(c, name);
 		if (is_snapshot)
 			check_snapshot(c, &c->in->m->files[i]);
 		else if (!is_known)

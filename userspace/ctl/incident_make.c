@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "fsio.h"
 #include "incident_files.h"
+#include "incident_ima.h"
 #include "incident_page.h"
 #include "incident_span.h"
 #include "plumb/terms.h"
@@ -39,6 +40,8 @@ static int cut(const struct incident_make_in *in, struct incident_manifest *m, s
 	if (r < 0)
 		return why_set(ret_why, r, "%.200s: %s", in->dir, strerror(-r));
 	r = incident_span_cut(in->ledger, to, &s, ret_why);
+	if (r >= 0)
+		r = incident_ima_copy(in->ima ? in->ima : in->ledger, to, &s, ret_why);
 	m->first = s.first;
 	m->end = s.end;
 	m->last = s.last;

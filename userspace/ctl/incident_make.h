@@ -13,6 +13,7 @@
 struct incident_make_in {		/* all borrowed */
 	const char *dir;		/* of its files: statement.dsse and log/ are there, if any */
 	const char *ledger;		/* all of it */
+	const char *ima;		/* a ledger's directory that has IMA's lists; NULL: that one */
 	const char *output;
 	const struct sign_key *key;
 	const char *by;			/* the operator's name, or "" */

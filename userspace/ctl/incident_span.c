@@ -15,6 +15,7 @@
 #include "fsio.h"
 #include "jsonl.h"
 #include "ledger_dir.h"
+#include "ledger_ima.h"
 #include "ledger_read.h"
 #include "line_scan.h"
 
@@ -206,10 +207,11 @@ static int write_notes(const char *from, const char *to, const struct incident_s
 	return r < 0 || some.size == 0 ? r : write_file(to, "notes", &some);
 }
 
+/* IMA's lists are cut as well: incident_ima.h. */
 static bool is_of_the_lines(const char *name)
 {
 	return name[0] == '.' || strcmp(name, "tiles") == 0 || strcmp(name, "notes") == 0 ||
-	       strncmp(name, "events-", 7) == 0;
+	       strcmp(name, LEDGER_IMA_DIR) == 0 || strncmp(name, "events-", 7) == 0;
 }
 
 /* One floor deep: what else is kept beside the lines lies in directories of its own. */

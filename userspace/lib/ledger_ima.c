@@ -57,7 +57,8 @@ int ledger_ima_name_read(const char *name, struct ledger_ima_file *ret, bool *re
 
 int ledger_ima_path(const char *dir, const char *name, char ret[PATH_MAX])
 {
-	return snprintf(ret, PATH_MAX, "%s/" LEDGER_IMA_DIR "/%s", dir, name) < PATH_MAX
+	return snprintf(ret, PATH_MAX, "%s/" LEDGER_IMA_DIR "%s%s", dir, *name ? "/" : "", name) <
+			       PATH_MAX
 		       ? 0
 		       : -ENAMETOOLONG;
 }

@@ -33,7 +33,7 @@ struct ledger_ima_file {
 int ledger_ima_name(uint64_t start, const uint8_t boot_id[16], char ret[LEDGER_IMA_NAME_SIZE]);
 /* -ENOENT: no name of such a file. packed: with .zst. */
 int ledger_ima_name_read(const char *name, struct ledger_ima_file *ret, bool *ret_packed);
-int ledger_ima_path(const char *dir, const char *name, char ret[PATH_MAX]);	/* of the plain one */
+int ledger_ima_path(const char *dir, const char *name, char ret[PATH_MAX]);	/* of the plain one; name "": of the directory */
 /* All that are there, the oldest first; caller frees. -E2BIG: more than a reader takes. */
 int ledger_ima_list(const char *dir, struct ledger_ima_file **ret, uint32_t *ret_n);
 /* Those of boots whose lines are all before `first` go, but never the newest. */

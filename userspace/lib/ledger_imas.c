@@ -12,8 +12,6 @@
 
 #define NAME 100
 
-DEFINE_CLEANUP(struct ledger_ima_reader *, ledger_ima_free);
-
 static void plain_boot(const char *boot, char ret[LEDGER_IMA_BOOT_SIZE])
 {
 	size_t n = 0;
@@ -141,6 +139,19 @@ static int by_list(const void *a, const void *b)
 	return r ? r : x->first_line < y->first_line ? -1 : 1;
 }
 
+/* No line that is here sealed it: its lines were pruned, or are in another part. */
+static void find_list(const struct ledger_imas *m, struct ledger_imas_one *o)
+{
+	CLEANUP_FREE struct ledger_ima_file *files = NULL;
+	uint32_t n = 0;
+
+	if (ledger_ima_list(m->dir, &files, &n) < 0)
+		return;
+	while (n-- > 0 && !o->list[0])
+		if (strcmp(files[n].boot, o->boot) == 0)
+			memcpy(o->list, files[n].name, sizeof(o->list));
+}
+
 static void collect(struct ledger_imas *m)
 {
 	for (uint32_t i = 0; i < m->n_seals; i++) {
@@ -160,12 +171,15 @@ static void collect(struct ledger_imas *m)
 	for (uint32_t i = 0; i < m->n_quotes; i++) {
 		struct ledger_imas_quote *q = &m->quotes[i];
 		const struct ledger_imas_one *known = list_of(m, q->boot);
-		struct ledger_imas_one *o =
-			known ? &m->lists[known - m->lists] : add_list(m, q->boot, "");
+		struct ledger_imas_one *o = known ? &m->lists[known - m->lists] : NULL;
 
 		q->met = false;
-		if (!o)
-			continue;
+		if (!o) {
+			o = add_list(m, q->boot, "");
+			if (!o)
+				continue;
+			find_list(m, o);
+		}
 		o->first_line = q->first_line < o->first_line ? q->first_line : o->first_line;
 		o->last_line = q->last_line > o->last_line ? q->last_line : o->last_line;
 		o->n_quotes += q->n;

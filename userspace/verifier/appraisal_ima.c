@@ -190,6 +190,21 @@ int appraisal_ima(const struct appraisal_ima_in *in, uint32_t *findings, struct 
 	return r < 0 ? r : own(tell(&a, findings));
 }
 
+/* How far the list was judged; what it said lies on the node, and the digest of that in its `ima` lines. */
+static void put_judged(const struct appraise_pcr10_state *s, struct jsonl *j)
+{
+	if (s->seen == 0)
+		return;
+	jsonl_object(j, "ima");
+	jsonl_str(j, "boot", s->boot);
+	jsonl_uint(j, "proven", s->confirmed);
+	jsonl_uint(j, "seen", s->seen);
+	/* Of entries that no quote had yet the value is nobody's. */
+	if (s->confirmed > 0 && s->confirmed == s->n)
+		jsonl_hex(j, "pcr10", s->pcr.bytes, DIGEST_SIZE);
+	jsonl_close(j);
+}
+
 int appraisal_ima_view(const struct verifier *v, const struct store_node *n, struct jsonl *j)
 {
 	CLEANUP(buf_done) struct buf b = {0};
@@ -200,6 +215,7 @@ int appraisal_ima_view(const struct verifier *v, const struct store_node *n, str
 		r = appraise_pcr10_state_parse(b.data, b.size, &s);
 	if (r < 0)
 		return r == -ENOENT ? 0 : own(r);
+	put_judged(&s, j);
 	if (appraise_pcr10_aggregate_is_unknown(&s))
 		jsonl_str(j, "boot_aggregate",
 			  "unknown: PCR 0 to 9 are not what they were when the kernel began, and "

@@ -25,7 +25,7 @@ struct appraisal_ima_in {		/* all borrowed */
 
 /* *findings: bits are added. 0; -EBADMSG: the entries are none, and the evidence is to be refused, with why; other < 0: could not check. */
 int appraisal_ima(const struct appraisal_ima_in *in, uint32_t *findings, struct why *ret_why);
-/* Member "boot_aggregate" of an open object, where it could not be checked. */
+/* Members of an open object: "ima", how far the list was judged, and "boot_aggregate", where that could not be checked. */
 int appraisal_ima_view(const struct verifier *v, const struct store_node *n, struct jsonl *j);
 /* From which entry on the next evidence is to bring them, and of which boot; "" and 0: none came yet. */
 int appraisal_ima_wanted(const struct verifier *v, const char *node, uint64_t incarnation, char ret_boot[37], uint64_t *ret_from);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "incident_ima.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "ledger_check.h"
+#include "ledger_zst.h"
+
+#define CHUNK (1u << 20)
+
+DEFINE_CLEANUP(struct ledger_zst_reader *, ledger_zst_reader_free);
+
+static int unpack(const char *path, struct buf *ret)
+{
+	CLEANUP(ledger_zst_reader_free_p) struct ledger_zst_reader *z = NULL;
+	CLEANUP_CLOSE int fd = fsio_open(fsio_system(), path, O_RDONLY, 0);
+	size_t n = 1;
+	int r = fd < 0 ? fd : ledger_zst_reader_open(fsio_system(), fd, &z);
+
+	while (r >= 0 && n > 0) {
+		uint8_t *room = buf_room(ret, CHUNK);
+
+		r = room ? ledger_zst_reader_read(z, room, CHUNK, &n) : buf_status(ret);
+		if (r >= 0)
+			buf_grew(ret, n);
+		if (r >= 0 && ret->size > LEDGER_IMA_MAX_BYTES)
+			r = -EFBIG;
+	}
+	return r;
+}
+
+static int copy_one(const char *from, const char *to, const struct ledger_ima_file *f)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	char path[PATH_MAX], packed[PATH_MAX];
+	int r = ledger_ima_path(from, f->name, path);
+
+	if (r >= 0 && snprintf(packed, sizeof(packed), "%s.zst", path) >= PATH_MAX)
+		r = -ENAMETOOLONG;
+	if (r >= 0)
+		r = f->plain ? fsio_read_file(fsio_system(), path, LEDGER_IMA_MAX_BYTES, &b)
+			     : unpack(packed, &b);
+	/* Damaged: as far as it can be read, and the check says the rest. */
+	if (r >= 0 || r == -EBADMSG)
+		r = ledger_ima_path(to, f->name, path);
+	return r < 0 ? r : fsio_replace_file(fsio_system(), path, b.data, b.size, 0600);
+}
+
+static int copy_all(const char *from, const char *to, const struct incident_span *s)
+{
+	CLEANUP_FREE struct ledger_ima_file *files = NULL;
+	char path[PATH_MAX];
+	uint32_t n = 0;
+	int r = ledger_ima_list(from, &files, &n);
+
+	if (r < 0 || n == 0)
+		return r;
+	r = ledger_ima_path(to, "", path);
+	if (r >= 0)
+		r = fsio_mkdir_all(fsio_system(), path, 0700);
+	for (uint32_t i = 0; i < n && r >= 0; i++)
+		if (files[i].start < s->last && (i + 1 == n || files[i + 1].start > s->first))
+			r = copy_one(from, to, &files[i]);
+	return r < 0 ? r : 1;
+}
+
+static int shorten(const char *path, uint64_t bytes)
+{
+	CLEANUP_CLOSE int fd = fsio_open(fsio_system(), path, O_WRONLY, 0);
+
+	return fd < 0 ? fd : fsio_truncate(fsio_system(), fd, bytes);
+}
+
+/* What no line and no quote of the part tells of is none of its matter. */
+static int cut_one(const char *to, const struct ledger_imas *m, const struct ledger_ima_file *f)
+{
+	const struct ledger_imas_one *o = NULL;
+	char path[PATH_MAX];
+	int r = ledger_ima_path(to, f->name, path);
+
+	for (uint32_t i = 0; i < m->n; i++)
+		if (strcmp(m->lists[i].list, f->name) == 0)
+			o = &m->lists[i];
+	if (r < 0)
+		return r;
+	if (!o)
+		return fsio_unlink(fsio_system(), path);
+	return o->result == LEDGER_BOOT_GOOD ? shorten(path, o->bound_bytes) : 0;
+}
+
+int incident_ima_copy(const char *from, const char *to, const struct incident_span *s,
+		      struct why *ret_why)
+{
+	CLEANUP_FREE struct ledger_check_report *report = calloc(1, sizeof(*report));
+	CLEANUP_FREE struct ledger_ima_file *files = NULL;
+	uint32_t n = 0;
+	int r = report ? copy_all(from, to, s) : -ENOMEM;
+
+	if (r <= 0)
+		return r < 0 ? why_set(ret_why, r, "%.200s/" LEDGER_IMA_DIR ": %s", from,
+				       strerror(-r))
+			     : 0;
+	r = ledger_check_part(fsio_system(), to, NULL, report, ret_why);
+	/* Where the lines cannot be read the lists are all that there is. */
+	if (r == -ENOENT || r == -EBADMSG || r == -EKEYREJECTED)
+		return 0;
+	if (r >= 0)
+		r = ledger_ima_list(to, &files, &n);
+	for (uint32_t i = 0; i < n && r >= 0; i++)
+		r = cut_one(to, &report->imas, &files[i]);
+	return r < 0 ? why_set(ret_why, r, "%.200s/" LEDGER_IMA_DIR ": %s", to, strerror(-r)) : 0;
+}
