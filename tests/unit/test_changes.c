@@ -369,6 +369,24 @@ static void what_comes_to_a_layer_is_what_it_does(void **state)
 	assert_string_equal(b->lines[3].key + strlen("file:"), path);
 }
 
+/* An overlay may show its own size and times with the bytes of a layer below: they say nothing of those. */
+static void what_is_written_below_is_read_whatever_its_times_say(void **state)
+{
+	struct bench *b = *state;
+	uint64_t read;
+
+	usleep(1100000); /* what was written just now is not kept */
+	note(b, "lsm", b->file, CHANGES_WRITE, 7);
+	changes_look(b->changes);
+	read = file_set_n_bytes(b->files);
+	note(b, "lsm", b->file, CHANGES_WRITE, 7);
+	changes_look(b->changes);
+	assert_int_equal(file_set_n_bytes(b->files), read);
+	note(b, "lsm", b->file, CHANGES_WRITE | CHANGES_BELOW, 7);
+	changes_look(b->changes);
+	assert_true(file_set_n_bytes(b->files) > read);
+}
+
 /* Copied for what is then done in it, which is told; nobody moved it there. */
 static void a_directory_comes_to_a_layer(void **state)
 {
@@ -465,6 +483,8 @@ static void unwatched_paths_are_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_is_written_below_is_read_whatever_its_times_say, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_deed_told_twice_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_process_is_another_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_who_are_told_before_are_two_lines, setup,

@@ -16,7 +16,7 @@
 #define CAME (CHANGES_CREATE | CHANGES_MOVED_TO)
 #define MAY_COME \
 	0x400u /* to a layer of an overlay: it may be new, a copy of what was below, or hide that */
-#define HOW (CHANGES_ON_DIR | CHANGES_BEFORE | MAY_COME) /* no deed of its own */
+#define HOW (CHANGES_ON_DIR | CHANGES_BEFORE | CHANGES_BELOW | MAY_COME) /* no deed of its own */
 
 struct pending {
 	char *path;
@@ -196,7 +196,7 @@ static int look(struct changes *c, const struct pending *p, enum look how)
 		.other = p->other,
 		.scope = scope,
 		.actor = &actor,
-		.anew = how == LOOK_ANEW,
+		.anew = how == LOOK_ANEW || p->what & CHANGES_BELOW,
 		.only_change = how == LOOK_AGAIN || how == LOOK_ANEW || p->told ||
 			       (how == LOOK_FIRST && (p->what & CHANGES_BEFORE) &&
 				!(p->what & CHANGES_ATTR)),

@@ -29,6 +29,7 @@ enum changes_what {
 	CHANGES_ON_DIR = 64u,	/* path is a directory */
 	CHANGES_BEFORE = 128u,	/* is about to be done, and may fail: told only when something is other than it was; but for attr */
 	CHANGES_LAYER = 512u,	/* of an overlay's layer: what comes there may be a copy of what was below */
+	CHANGES_BELOW = 2048u,	/* past an overlay, which may show its own size and times with these bytes: they are read */
 };
 
 struct changes_note {

@@ -167,9 +167,10 @@ static int place_below(int dir, bool user, char inside[PATH_MAX])
 		CLEANUP_CLOSE int fd = open_inside(dir, above);
 
 		/* Nor anything below it. */
-		if (fd < 0)
-			n = strlen(name), end = at + n;
-		else if (get_own(fd, user, "redirect", other) == 0 && other[0]) {
+		if (fd < 0) {
+			n = strlen(name);
+			end = at + n;
+		} else if (get_own(fd, user, "redirect", other) == 0 && other[0]) {
 			below[other[0] == '/' ? 0 : strlen(below)] = '\0';
 			name = other + strspn(other, "/");
 			n = strlen(name);

@@ -44,7 +44,7 @@ struct watch_lsm {
 	uint32_t n_mounters;
 };
 
-/* Of a directory: CHANGES_LAYER or nothing. */
+/* CHANGES_LAYER or nothing. */
 static uint32_t layer_of(const struct watch_lsm *w, uint32_t dev, uint64_t ino)
 {
 	return inode_marks_is_layer(w->marks, dev, ino) ? CHANGES_LAYER : 0;
@@ -172,6 +172,8 @@ static void take_file(struct watch_lsm *w, const struct plumb_event_file *e)
 	if (!have && e->name[0] == '\0' && e->dir_ino != 0 && (what & ~(uint32_t)CHANGES_WRITE) &&
 	    !(e->mark & PLUMB_MARK_NAMES && hardly_watched(e->mark)))
 		file_set_want_scan(w->o.files);
+	if (what & CHANGES_WRITE && layer_of(w, e->file.dev, e->file.ino))
+		what |= CHANGES_BELOW;
 	if (what & (CHANGES_WRITE | CHANGES_ATTR))
 		note_inode(w, e, have ? n.path : "", what);
 	else if (have)
