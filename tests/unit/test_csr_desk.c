@@ -578,35 +578,6 @@ static void test_others(void **state)
 	buf_done(&as_it_was);
 }
 
-static void test_keys_kept(void **state)
-{
-	struct store_node n = {.version = 0};
-	struct digest first, last;
-	uint64_t seq;
-
-	(void)state;
-	good_node(ID_A, "n1");
-	assert_int_equal(sign_key_id(key, &first), 0);
-	show(ID_A, key, 1);
-	for (uint64_t i = 0; i < KUBELET_KEYS_MAX; i++) {
-		struct sign_key *k = NULL;
-
-		assert_int_equal(sign_key_generate(SIGN_P256, &k), 0);
-		assert_int_equal(sign_key_id(k, &last), 0);
-		show(ID_A, k, 2 + i);
-		sign_key_free(k);
-	}
-	api_fixture_row(&f, ID_A, &n);
-	assert_int_equal(kubelet_keys_count(&f.v, &n), KUBELET_KEYS_MAX);
-	assert_int_equal(kubelet_keys_has(&f.v, &n, &first, &seq), 0);
-	assert_int_equal(kubelet_keys_has(&f.v, &n, &last, &seq), 1);
-	assert_int_equal(seq, 1 + KUBELET_KEYS_MAX);
-	/* Enrolled anew: what it showed before says nothing. */
-	n.incarnation++;
-	assert_int_equal(kubelet_keys_has(&f.v, &n, &last, &seq), 0);
-	store_node_done(&n);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -622,7 +593,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_others, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_keys_kept, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

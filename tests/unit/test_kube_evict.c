@@ -162,9 +162,9 @@ static void test_all_are_asked(void **state)
 {
 	struct world *w = *state;
 
-	w->pods = LIST(
-		POD("one", "") "," POD("daemon", ",\"ownerReferences\":[{\"kind\":\"DaemonSet\","
-						 "\"controller\":true}]") "," POD("two", ""));
+	w->pods = LIST(POD("one", "") "," POD("daemon",
+					      ",\"ownerReferences\":[{\"kind\":\"DaemonSet\","
+					      "\"controller\":true}]") "," POD("two", ""));
 	go(w, false);
 	assert_int_equal(w->r, 0);
 	assert_string_equal(w->asked, "POST one POST two");
