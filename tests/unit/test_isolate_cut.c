@@ -317,6 +317,152 @@ static void test_rewritten(void **state)
 	free(s);
 }
 
+static pid_t pod; /* in a third namespace, behind this one */
+
+/* "%" in text: the pod's number. */
+static int run_pod(const char *text)
+{
+	char command[512], *at = command;
+
+	for (; *text && at < command + sizeof(command) - 16; text++)
+		if (*text == '%')
+			at += sprintf(at, "%d", (int)pod);
+		else
+			*at++ = *text;
+	*at = 0;
+	return run(command);
+}
+
+#define IN_POD "nsenter -t % -n "
+#define POD_REACHES(host, port) \
+	(run_pod(IN_POD "timeout 0.4 bash -c '</dev/tcp/" host "/" port "'") == 0)
+
+static void stop_pod(void)
+{
+	kill(pod, SIGKILL);
+	waitpid(pod, NULL, 0);
+	pod = 0;
+	run("ip link del p0; rm -f /tmp/plumb-pod-*");
+}
+
+/* As a node has them: a veth, forwarding, IPv4 with its address rewritten. Only in namespaces of this test's own. */
+static bool start_pod(void)
+{
+	int go[2];
+	char c = 'x';
+
+	if (pipe(go) < 0)
+		return false;
+	pod = fork();
+	if (pod == 0) {
+		if (unshare(CLONE_NEWNET) < 0 || write(go[1], &c, 1) != 1)
+			_exit(9);
+		for (;;)
+			pause();
+	}
+	close(go[1]);
+	if (read(go[0], &c, 1) != 1)
+		pod = 0;
+	close(go[0]);
+	if (pod <= 0 ||
+	    run_pod("ip link add p0 type veth peer name p1 netns % && ip addr add 10.8.0.1/24 dev "
+		    "p0 && ip -6 addr add fd08::1/64 dev p0 nodad && ip link set p0 up") != 0 ||
+	    run_pod(IN_POD "sh -c 'ip link set lo up; ip addr add 10.8.0.2/24 dev p1; ip -6 addr "
+			   "add fd08::2/64 dev p1 nodad; ip link set p1 up; ip route add default "
+			   "via 10.8.0.1; ip -6 route add default via fd08::1'") != 0 ||
+	    run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 && nft 'add table "
+		"ip pods; add chain ip pods p { type nat hook postrouting priority 100; }; add "
+		"rule ip pods p ip saddr 10.8.0.0/24 masquerade' && nsenter -t | -n ip -6 route "
+		"add fd08::/64 via fd09::1") != 0) {
+		stop_pod();
+		return false;
+	}
+	for (int i = 0; i < 50 && !POD_REACHES("10.9.0.3", "4000"); i++)
+		usleep(100000);
+	return POD_REACHES("10.9.0.3", "4000");
+}
+
+static long size_of(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long size = 0;
+
+	if (!f)
+		return 0;
+	fseek(f, 0, SEEK_END);
+	size = ftell(f);
+	fclose(f);
+	return size;
+}
+
+/* Answers on a connection of the pod's that stands: how many came in that time. */
+static long pod_heard(unsigned int ms)
+{
+	long before = size_of("/tmp/plumb-pod-heard");
+
+	usleep(ms * 1000);
+	return size_of("/tmp/plumb-pod-heard") - before;
+}
+
+/* What passes through this node for pods is cut too, whoever else is a peer: new, standing, rewritten, of either version. */
+static void test_forward(void **state)
+{
+	static const char *const peers[] = {"10.9.0.2", "fd09::2"};
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c;
+	const char *found = NULL;
+	struct why why = {""};
+
+	(void)state;
+	need();
+	if (!start_pod()) {
+		print_message("# no forwarding here\n");
+		skip();
+	}
+	assert_true(POD_REACHES("10.9.0.2", "4000") && POD_REACHES("fd09::2", "4000"));
+	assert_int_equal(
+		run_pod(IN_POD "timeout 15 bash -c 'exec 3<>/dev/tcp/10.9.0.3/4000; while printf x "
+			       ">&3; do read -t 1 -N 1 -u 3 c && echo -n y; sleep 0.05; done' "
+			       "</dev/null >/tmp/plumb-pod-heard 2>&1 &"),
+		0);
+	usleep(300000);
+	assert_true(pod_heard(500) > 0);
+	c = open_cut(peers, 2, NULL);
+	on(c, s);
+	assert_false(POD_REACHES("10.9.0.3", "4000"));
+	assert_false(POD_REACHES("fd09::2", "4000"));
+	assert_false(
+		POD_REACHES("10.9.0.2", "4000")); /* a peer of the node's is none of its pods' */
+	usleep(300000);
+	assert_int_equal(pod_heard(1000), 0);
+	assert_true(is_there("10.9.0.2", "4000") && is_there("fd09::2", "4000"));
+	/* From outside to a pod, and what others accept in that hook. */
+	assert_int_equal(run("nft 'add table inet t; add chain inet t f { type filter hook forward "
+			     "priority 300; policy accept; }; add rule inet t f accept'"),
+			 0);
+	assert_false(POD_REACHES("10.9.0.3", "4000"));
+	assert_int_not_equal(run("nsenter -t | -n timeout 0.4 bash -c '</dev/tcp/fd08::2/22'"), 0);
+	/* Somebody flushes every rule: it is free for as long as until the next look, and no longer. */
+	assert_int_equal(run("nft flush ruleset"), 0);
+	assert_true(POD_REACHES("fd09::2", "4000"));
+	assert_int_equal(isolate_cut_check(c, &found, &why), 0);
+	assert_string_equal(found, "removed");
+	assert_false(POD_REACHES("fd09::2", "4000"));
+	/* Another rule set in its place, as iptables-restore or a firewall's start puts one. */
+	assert_int_equal(run("nft 'flush ruleset; add table inet firewall; add chain inet firewall "
+			     "forward { type filter hook forward priority 0; policy accept; }'"),
+			 0);
+	assert_int_equal(isolate_cut_check(c, &found, &why), 0);
+	assert_false(POD_REACHES("fd09::2", "4000"));
+	assert_int_equal(run("nft list table inet firewall >/dev/null"), 0);
+	off(c);
+	assert_true(POD_REACHES("fd09::2", "4000"));
+	run("nft flush ruleset");
+	stop_pod();
+	isolate_cut_free(c);
+	free(s);
+}
+
 static void check(struct isolate_cut *c, const char *want)
 {
 	const char *found = NULL;
@@ -407,7 +553,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cut),	 cmocka_unit_test(test_version_six),
 		cmocka_unit_test(test_inward),	 cmocka_unit_test(test_rewritten),
-		cmocka_unit_test(test_put_back), cmocka_unit_test(test_verifier),
+		cmocka_unit_test(test_forward),	 cmocka_unit_test(test_put_back),
+		cmocka_unit_test(test_verifier),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
