@@ -389,6 +389,63 @@ static void test_the_first_entry_alone_is_boot_aggregate(void **state)
 	assert_non_null(strstr(p->got, "boot_aggregate sha256:0909"));
 }
 
+/* A start says from which entry on lines are owed. Whoever says so without having begun, or of more than there are, would never owe one. */
+static void test_a_start_hides_nothing(void **state)
+{
+	struct place *p = *state;
+
+	put_ready(p, READY);
+	measure(p, "boot_aggregate", 1, "sha256");
+	measure(p, "/usr/bin/init", 2, "sha256");
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->n_got, 0);
+	measure(p, "/tmp/evil", 9, "sha256");
+	put_record(p, PLUMB_TYPE_START, "\"phase\":\"ready\",\"ima\":3,\"ima_measures\":\"other\"");
+	assert_int_equal(evidence(p), 0);
+	assert_non_null(strstr(p->got, "says that it is ready, and it did not begin"));
+	assert_int_equal(p->state.n_owed, 1);
+	later(p, 20);
+	assert_int_equal(evidence(p), 0);
+	assert_non_null(strstr(p->got, "/tmp/evil sha256:0909"));
+	/* One that began, and says more than the list has: what comes after the list's end is owed a line. */
+	put_ready(p, "\"phase\":\"ready\",\"ima\":1000000,\"ima_measures\":\"programs\"");
+	assert_int_equal(evidence(p), 0);
+	assert_non_null(strstr(p->got, "1000000 entries stood in IMA's list when the agent was "
+				       "ready, it says, and the list has 3"));
+	measure(p, "/tmp/worse", 8, "sha256");
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->n_got, 0);
+	later(p, 20);
+	assert_int_equal(evidence(p), 0);
+	assert_non_null(strstr(p->got, "/tmp/worse sha256:0808"));
+	/* The beginning may come with one evidence, and that it is ready with the next. */
+	put_record(p, PLUMB_TYPE_START, "\"agent\":\"0.1.0\"");
+	assert_int_equal(evidence(p), 0);
+	put_record(p, PLUMB_TYPE_START,
+		   "\"phase\":\"ready\",\"ima\":4,\"ima_measures\":\"programs\"");
+	assert_int_equal(evidence(p), 0);
+	assert_int_equal(p->n_got, 0);
+}
+
+/* A release before this one did not keep whether the agent had begun: it may have. */
+static void test_state_of_before(void **state)
+{
+	const size_t at = 1 + sizeof(((struct appraise_ima_state *)0)->boot) + 5 * 8 + 1;
+	struct appraise_ima_state s = {.skip_to = 7, .programs = true}, again;
+	struct buf b = {0};
+
+	(void)state;
+	assert_int_equal(appraise_ima_state_write(&s, &b), 0);
+	assert_int_equal(b.data[0], 2);
+	assert_int_equal(appraise_ima_state_parse(b.data, b.size, &again), 0);
+	assert_false(again.starting);
+	memmove(b.data + at, b.data + at + 1, b.size - at - 1);
+	b.data[0] = 1;
+	assert_int_equal(appraise_ima_state_parse(b.data, b.size - 1, &again), 0);
+	assert_true(again.starting && again.programs && again.skip_to == 7 && again.n_owed == 0);
+	buf_done(&b);
+}
+
 /* An entry whose template is said to be another one: its data are what they were. */
 static void measure_as(struct place *p, const char *template, const char *text, uint8_t n)
 {
@@ -525,6 +582,8 @@ int main(void)
 		TEST(test_a_file_of_these_bytes_is_no_exec),
 		TEST(test_the_first_entry_alone_is_boot_aggregate),
 		TEST(test_another_template_hides_nothing),
+		TEST(test_a_start_hides_nothing),
+		TEST(test_state_of_before),
 		TEST(test_another_boot),
 		TEST(test_numbers),
 		TEST(test_too_many),

@@ -11,8 +11,10 @@
 #include "imalog.h"
 #include "jsonl.h"
 #include "line.h"
+#include "plumb/wire.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
+#define OLD_STATE 1 /* did not keep whether the agent had begun */
 #define DIGEST 20u /* of the templates in the list that nodes send */
 #define MAX_WANTED 8192u /* entries of one evidence: its bound in bytes lets no more in */
 #define WINDOW 4096u /* lines that are read at once */
@@ -33,6 +35,7 @@ struct check {
 	struct wanted *wanted;
 	uint32_t n;
 	bool lost; /* the lines since last time say that something is missing */
+	bool unbegun; /* they say that the agent is ready, and not that it began */
 };
 
 void appraise_ima_state_done(struct appraise_ima_state *s)
@@ -51,6 +54,7 @@ int appraise_ima_state_write(const struct appraise_ima_state *s, struct buf *ret
 	buf_put_u64be(ret, s->cursor);
 	buf_put_u64be(ret, s->skip_to);
 	buf_put_u8(ret, s->programs);
+	buf_put_u8(ret, s->starting);
 	buf_put_u32be(ret, s->n_owed);
 	for (uint32_t i = 0; i < s->n_owed; i++) {
 		buf_put(ret, s->owed[i].digest.bytes, DIGEST_SIZE);
@@ -77,19 +81,21 @@ int appraise_ima_state_parse(const void *data, size_t size, struct appraise_ima_
 {
 	struct appraise_ima_state s = {.cursor = 0};
 	struct buf_reader b = buf_reader_of(data, size);
-	uint8_t version, programs;
+	uint8_t version, programs, starting = 1;
 	struct buf_view boot;
 	int r = 0;
 
-	if (buf_read_u8(&b, &version) < 0 || version != STATE_VERSION ||
+	if (buf_read_u8(&b, &version) < 0 || version < OLD_STATE || version > STATE_VERSION ||
 	    buf_read_bytes(&b, sizeof(s.boot), &boot) < 0 || boot.data[boot.size - 1] != 0 ||
 	    buf_read_u64be(&b, &s.boot_line) < 0 || buf_read_u64be(&b, &s.next_line) < 0 ||
 	    buf_read_u64be(&b, &s.newest_ns) < 0 || buf_read_u64be(&b, &s.cursor) < 0 ||
 	    buf_read_u64be(&b, &s.skip_to) < 0 || buf_read_u8(&b, &programs) < 0 || programs > 1 ||
+	    (version > OLD_STATE && buf_read_u8(&b, &starting) < 0) || starting > 1 ||
 	    buf_read_u32be(&b, &s.n_owed) < 0 || s.n_owed > APPRAISE_IMA_MAX_OWED)
 		return -EBADMSG;
 	memcpy(s.boot, boot.data, boot.size);
 	s.programs = programs;
+	s.starting = starting;
 	s.owed = s.n_owed ? calloc(s.n_owed, sizeof(*s.owed)) : NULL;
 	if (s.n_owed && !s.owed)
 		return -ENOMEM;
@@ -121,8 +127,16 @@ static void take_start(struct check *c, const json_t *o)
 	uint64_t n = 0;
 
 	(void)jsonl_get_str(o, "phase", 32, &phase, NULL);
+	/* That it began says since when nobody looked, or that is told: only then something may have been measured unseen. */
+	if (!json_object_get(o, "phase"))
+		s->starting = true;
 	if (strcmp(phase, "ready") != 0) /* a start has other phases, and may have more */
 		return;
+	if (!s->starting) {
+		c->unbegun = true;
+		return;
+	}
+	s->starting = false;
 	(void)jsonl_get_str(o, "ima_measures", 32, &covers, NULL);
 	s->programs = jsonl_get_uint(o, "ima", INT64_MAX, &n, NULL) >= 0 &&
 		      strcmp(covers, "programs") == 0;
@@ -371,6 +385,29 @@ static int meet_lines(struct check *c)
 	return r;
 }
 
+/* What a start says of the list keeps entries from being compared: it holds for a start, and for no more entries than there are. */
+static int check_start(struct check *c)
+{
+	const struct appraise_ima_in *in = c->in;
+	struct appraise_ima_state *s = c->state;
+	char text[160];
+	int r = 0;
+
+	if (c->unbegun)
+		r = in->found(in->ctx,
+			      "the agent says that it is ready, and it did not begin: what it "
+			      "says of IMA's list is not believed");
+	/* As much as one evidence takes: more follows. */
+	if (r < 0 || !s->programs || s->skip_to <= s->cursor || in->entries.size > WIRE_MAX_IMA / 2)
+		return r;
+	snprintf(text, sizeof(text),
+		 "%" PRIu64 " entries stood in IMA's list when the agent was ready, it says, and "
+		 "the list has %" PRIu64,
+		 s->skip_to, s->cursor);
+	s->skip_to = s->cursor;
+	return in->found(in->ctx, text);
+}
+
 static int compare(struct check *c)
 {
 	const struct appraise_ima_in *in = c->in;
@@ -397,7 +434,7 @@ static int compare(struct check *c)
 		r = settle(c);
 	if (in->cursor > s->cursor)
 		s->cursor = in->cursor;
-	return r;
+	return r < 0 ? r : check_start(c);
 }
 
 int appraise_ima(const struct appraise_ima_in *in, struct appraise_ima_state *state,

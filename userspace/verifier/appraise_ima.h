@@ -33,6 +33,7 @@ struct appraise_ima_state {
 	uint64_t newest_ns;		/* boot time of the newest line */
 	uint64_t cursor;		/* entries that came */
 	uint64_t skip_to;		/* entries below were there when the agent started */
+	bool starting;			/* the agent began, and has not said yet that it is ready */
 	bool programs;			/* the node says that IMA's policy measures programs and nothing else: without that nothing is compared */
 	uint32_t n_owed;
 	struct appraise_ima_owed *owed;	/* owned */
