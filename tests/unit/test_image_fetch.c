@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cleanup.h"
 #include "cosign.h"
 #include "dsse.h"
 #include "fake_http.h"
@@ -37,8 +38,9 @@ struct place {
 	struct sign_key *key, *other;
 	struct thing things[MAX_THINGS];
 	uint32_t n, asked, tokens;
-	bool wants_token, redirects, leaked, slow;
-	char registry[64], plain[80];
+	bool wants_token, leaked, slow;
+	const char *redirect; /* of blobs: before their path; NULL: none */
+	char registry[64], plain[80], realm[80]; /* realm "": itself */
 	const char *list[1];
 };
 
@@ -74,17 +76,17 @@ static void on_request(void *ctx, const struct fake_http_request *q, struct fake
 	if (strncmp(q->path, "/cdn/", 5) == 0) {
 		p->leaked |= fake_http_header(q, "Authorization", header, sizeof(header)) != NULL;
 		t = find(p, q->path + 4);
-	} else if (p->wants_token &&
+	} else if ((p->wants_token || strncmp(q->path, "/behind/", 8) == 0) &&
 		   (!fake_http_header(q, "Authorization", header, sizeof(header)) ||
 		    strcmp(header, "Bearer s3cret") != 0)) {
 		snprintf(text, sizeof(text),
-			 "401 No\r\nWWW-Authenticate: Bearer realm=\"http://%s/token\",service=\"a "
+			 "401 No\r\nWWW-Authenticate: Bearer realm=\"%s/token\",service=\"a "
 			 "b\",scope=\"x\"",
-			 p->registry);
+			 p->realm[0] ? p->realm : p->plain);
 		say(a, text, "");
 		return;
-	} else if (p->redirects && strstr(q->path, "/blobs/")) {
-		snprintf(text, sizeof(text), "307 There\r\nLocation: http://%s/cdn%s", p->registry,
+	} else if (p->redirect && strstr(q->path, "/blobs/")) {
+		snprintf(text, sizeof(text), "307 There\r\nLocation: %s/cdn%s", p->redirect,
 			 q->path);
 		say(a, text, "");
 		return;
@@ -95,10 +97,19 @@ static void on_request(void *ctx, const struct fake_http_request *q, struct fake
 		say(a, "200 OK", (char *)t->body.data);
 }
 
+static void open_fetch(struct place *p, bool unsigned_runs)
+{
+	const struct image_fetch_options o = {
+		.registries = {.base = p->base, .registries = p->list, .n_registries = 1},
+		.unsigned_runs = unsigned_runs};
+	struct why why;
+
+	assert_int_equal(image_fetch_open(&p->v.v, &o, &p->fetch, &why), 0);
+}
+
 static int set_up(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	struct why why;
 
 	assert_non_null(p);
 	verifier_fixture_open(&p->v);
@@ -111,12 +122,7 @@ static int set_up(void **state)
 	assert_int_equal(sign_key_generate(SIGN_P256, &p->other), 0);
 	assert_int_equal(
 		image_checks_open((const struct sign_key *const *)&p->key, 1, &p->v.v.images), 0);
-	assert_int_equal(image_fetch_open(&p->v.v,
-					  &(struct registry_options){.base = p->base,
-								     .registries = p->list,
-								     .n_registries = 1},
-					  &p->fetch, &why),
-			 0);
+	open_fetch(p, true);
 	*state = p;
 	return 0;
 }
@@ -255,7 +261,6 @@ static void test_tag(void **state)
 	char image[IMAGE_LAYOUT_DIGEST_SIZE], hex[DIGEST_HEX_SIZE];
 	struct image_check k;
 	struct digest id;
-	struct why why;
 	uint32_t asked;
 
 	put_image(p, image);
@@ -277,12 +282,7 @@ static void test_tag(void **state)
 	image_checks_free(p->v.v.images);
 	assert_int_equal(
 		image_checks_open((const struct sign_key *const *)&p->key, 1, &p->v.v.images), 0);
-	assert_int_equal(image_fetch_open(&p->v.v,
-					  &(struct registry_options){.base = p->base,
-								     .registries = p->list,
-								     .n_registries = 1},
-					  &p->fetch, &why),
-			 0);
+	open_fetch(p, true);
 	assert_int_equal(state_of(p, image), IMAGE_CHECK_SIGNED);
 	assert_int_equal(state_of(p, CONFIG), IMAGE_CHECK_SIGNED);
 }
@@ -331,6 +331,24 @@ static void test_unsigned(void **state)
 	p->v.utc_ns += IMAGE_CHECKS_AGAIN_NS;
 	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_SIGNED);
 	assert_int_equal(state_of(p, CONFIG), IMAGE_CHECK_SIGNED);
+}
+
+/* Whoever asks for it where it is not signed holds up nobody who asks where it is. */
+static void test_elsewhere(void **state)
+{
+	struct place *p = *state;
+	char image[IMAGE_LAYOUT_DIGEST_SIZE], text[256];
+	struct image_check k;
+
+	put_image(p, image);
+	sign_by_tag(p, p->key, image);
+	snprintf(text, sizeof(text), "%s/other@%s", p->registry, image);
+	assert_int_equal(image_checks_wish(p->v.v.images, text), 0);
+	do
+		event_base_loop(p->base, EVLOOP_ONCE);
+	while (image_fetch_under_way(p->fetch) > 0);
+	assert_int_equal(state_of(p, image), IMAGE_CHECK_FAILED);
+	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_SIGNED);
 }
 
 /* Another image's signature, under this one's tag. */
@@ -398,13 +416,81 @@ static void test_token_and_redirect(void **state)
 	char image[IMAGE_LAYOUT_DIGEST_SIZE];
 	struct image_check k;
 
-	p->wants_token = p->redirects = true;
+	p->wants_token = true;
+	p->redirect = p->plain;
 	put_image(p, image);
 	sign_by_tag(p, p->key, image);
 	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_SIGNED);
 	/* Once for all, and to nobody else. */
 	assert_int_equal(p->tokens, 1);
 	assert_false(p->leaked);
+}
+
+/* Where a registry may send us: into itself; and not to this machine, by whatever name, nor to what is no HTTP. */
+static void test_redirects(void **state)
+{
+	static const char *const bad[] = {
+		"http://localhost:", "http://[::1]:", "http://x@127.0.0.1:", "//127.0.0.1:",
+		"file://127.0.0.1:"};
+	struct place *p = *state;
+	char image[IMAGE_LAYOUT_DIGEST_SIZE], text[64];
+	struct image_check k;
+	uint32_t asked = 0;
+
+	put_image(p, image);
+	sign_by_tag(p, p->key, image);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "%s%d", bad[i], fake_http_port(p->http));
+		p->redirect = text;
+		p->v.utc_ns += IMAGE_CHECKS_AGAIN_NS;
+		asked = p->asked;
+		assert_int_equal(ask(p, image, &k), IMAGE_CHECK_FAILED);
+		/* image, tag, blob, referrers and where those were kept before */
+		assert_int_equal(p->asked, asked + 5);
+		assert_non_null(strstr(k.why, i < 3 ? "an address of this machine" : "status 307"));
+	}
+	p->redirect = "";
+	p->v.utc_ns += IMAGE_CHECKS_AGAIN_NS;
+	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_SIGNED);
+}
+
+/* A place of tokens is a registry's choice as well; and whoever was redirected to has none to offer. */
+static void test_realms(void **state)
+{
+	struct place *p = *state;
+	char image[IMAGE_LAYOUT_DIGEST_SIZE];
+	struct image_check k;
+
+	p->wants_token = true;
+	snprintf(p->realm, sizeof(p->realm), "http://localhost:%d", fake_http_port(p->http));
+	put_image(p, image);
+	sign_by_tag(p, p->key, image);
+	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_FAILED);
+	assert_int_equal(p->tokens, 0);
+	p->wants_token = false;
+	p->redirect = "/behind";
+	p->v.utc_ns += IMAGE_CHECKS_AGAIN_NS;
+	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_FAILED);
+	assert_non_null(strstr(k.why, "status 401"));
+	assert_int_equal(p->tokens, 0);
+}
+
+/* Where pods whose image is not known yet are refused, anybody's unsigned manifest says nothing of what others run. */
+static void test_poison(void **state)
+{
+	struct place *p = *state;
+	char image[IMAGE_LAYOUT_DIGEST_SIZE];
+	struct image_check k;
+
+	image_fetch_free(p->fetch);
+	open_fetch(p, false);
+	put_image(p, image);
+	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_UNSIGNED);
+	assert_int_equal(state_of(p, CONFIG), IMAGE_CHECK_UNKNOWN);
+	p->v.utc_ns += IMAGE_CHECKS_AGAIN_NS;
+	sign_by_tag(p, p->key, image);
+	assert_int_equal(ask(p, image, &k), IMAGE_CHECK_SIGNED);
+	assert_int_equal(state_of(p, CONFIG), IMAGE_CHECK_SIGNED);
 }
 
 /* It is given up; but not what was found by then. */
@@ -468,7 +554,9 @@ int main(void)
 		CASE(test_other_image),	  CASE(test_could_not),
 		CASE(test_index),	  CASE(test_token_and_redirect),
 		CASE(test_stranger),	  CASE(test_cancelled),
-		CASE(test_slow),
+		CASE(test_slow),	  CASE(test_redirects),
+		CASE(test_elsewhere),	  CASE(test_realms),
+		CASE(test_poison),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,9 @@ static int start(struct place *p, const char *file, const char *ca, struct image
 		.keys = keys,
 		.n_keys = 1,
 		.ca_file = ca,
-		.registries = {.base = p->base, .registries = p->registries, .n_registries = 1}};
+		.fetch = {.registries = {.base = p->base,
+					 .registries = p->registries,
+					 .n_registries = 1}}};
 
 	return image_service_open(&p->v.v, &o, ret, why);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "fetch_near.h"
 #include "fetch_tls.h"
 
 #define CONNECT_MS 5000
@@ -22,6 +23,7 @@ struct transfer {
 	struct buf request, body;
 	char error[CURL_ERROR_SIZE], shown[SHOWN];
 	int early; /* why it was given up by us: -E2BIG, -ENOMEM */
+	bool near; /* an address was not tried for being that */
 	struct transfer *next;
 	struct event *start; /* so that nothing ends inside fetch_start() */
 };
@@ -108,7 +110,12 @@ static void finish(struct transfer *t, CURLcode c)
 	/* A client certificate that TLS 1.3 refuses is told after the handshake, as an alert on the first read. */
 	if (r == -EIO && strstr(detail, "alert"))
 		r = -EKEYREJECTED;
-	if (r == -E2BIG)
+	if (r == -ECONNREFUSED && t->near)
+		r = -EPERM;
+	if (r == -EPERM)
+		why_set(&why, r, "%.100s: that is an address of this machine or its link",
+			t->shown);
+	else if (r == -E2BIG)
 		why_set(&why, r, "%.100s: the answer is longer than %zu bytes", t->shown, t->q.max);
 	else if (r < 0)
 		why_set(&why, r, "%.100s: %.140s", t->shown, detail);
@@ -215,6 +222,19 @@ static size_t on_data(char *data, size_t one, size_t n, void *ctx)
 	return size;
 }
 
+/* By the address that it comes to, whatever name stood for it. */
+static curl_socket_t open_far(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct transfer *t = ctx;
+
+	(void)purpose;
+	if (fetch_near(&a->addr)) {
+		t->near = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 /* Text that goes into a request's head: what ends a line would be a line of somebody else's. */
 static bool is_clean(const char *text)
 {
@@ -301,6 +321,12 @@ static int set_request(struct transfer *t, const struct fetch_request *q)
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)f->connect_ms);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, q->stream ? 0L : (long)f->total_ms);
+	if (q->far) {
+		curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_far);
+		curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
+		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+		curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+	}
 	if (strcmp(q->method, "GET") != 0) {
 		curl_easy_setopt(e, CURLOPT_POST, 1L);
 		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, q->method);

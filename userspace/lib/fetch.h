@@ -34,6 +34,7 @@ struct fetch_request {			/* copied, body too */
 	const char *type;		/* Content-Type, NULL: none */
 	const char *headers[FETCH_MAX_HEADERS];	/* "Name: value"; a control character in one, as in all texts here: -EINVAL */
 	uint32_t n_headers;
+	bool far;			/* the URL is a stranger's choice: a connection of its own, and -EPERM for what fetch_near() has */
 	const char *shown;		/* in errors instead of the URL, when there is a secret in its path; NULL: the URL without user and query */
 	const void *body;
 	size_t size;

@@ -34,6 +34,7 @@ struct image_check {
 	char key[DIGEST_HEX_SIZE];		/* who signed; "" */
 	char why[160];
 	uint64_t at_ns;
+	uint64_t from;				/* where it was asked for; 0: not kept */
 };
 
 struct image_checks;

@@ -35,7 +35,7 @@ struct image_fetch {
 	struct registry_door *door;
 	struct event *wake;
 	int fd;
-	bool closing;
+	bool closing, unsigned_runs;
 	struct job *jobs;
 	uint32_t n_jobs;
 };
@@ -75,16 +75,35 @@ static int keep(struct image_fetch *f)
 	return r;
 }
 
+/*
+ * Bad news is of what was asked for alone: anybody may write an index, or a manifest, that names what others run. Of a manifest's
+ * configuration it is told where such an image may run: then whoever makes it up could as well run it.
+ */
 static bool covers(const struct job *j, enum image_check_state state)
 {
-	return state == IMAGE_CHECK_SIGNED || (state == IMAGE_CHECK_UNSIGNED && j->n_children == 0);
+	return state == IMAGE_CHECK_SIGNED ||
+	       (state == IMAGE_CHECK_UNSIGNED && j->n_children == 0 && j->f->unsigned_runs);
+}
+
+/* Registry and repository as a number. */
+static uint64_t from_of(const struct image_ref *ref)
+{
+	char text[sizeof(ref->registry) + sizeof(ref->repository) + 1];
+	struct digest d;
+	uint64_t v = 0;
+	int n = snprintf(text, sizeof(text), "%s/%s", ref->registry, ref->repository);
+
+	if (digest_sha256(text, (size_t)n, &d) >= 0)
+		memcpy(&v, d.bytes, sizeof(v));
+	return v;
 }
 
 static void end(struct job *j, enum image_check_state state, const struct sign_key *key,
 		const char *why)
 {
 	struct image_fetch *f = j->f;
-	struct image_check k = {.state = state, .at_ns = clock_utc_ns(f->v->clock)};
+	struct image_check k = {
+		.state = state, .at_ns = clock_utc_ns(f->v->clock), .from = from_of(&j->ref)};
 	struct digest id;
 	int r = 0;
 
@@ -94,7 +113,6 @@ static void end(struct job *j, enum image_check_state state, const struct sign_k
 	snprintf(k.why, sizeof(k.why), "%s", why);
 	snprintf(k.image, sizeof(k.image), "%s", j->ref.digest);
 	(void)image_checks_put(f->v->images, &k);
-	/* Bad news is of what was asked for alone: anybody may write an index that names another's image. */
 	for (uint32_t i = 0; i < (covers(j, state) ? j->n_covered : 0); i++) {
 		snprintf(k.image, sizeof(k.image), "%s", j->covered[i]);
 		(void)image_checks_put(f->v->images, &k);
@@ -341,6 +359,7 @@ static void on_image(void *ctx, int r, const struct buf *body, const struct why 
 		get(j, "manifests", tag, IMAGE_LAYOUT_MAX_SIZE, on_tag);
 }
 
+/* Elsewhere it may be signed: asking in a place where it is not must not make others wait. */
 static bool is_due(const struct image_fetch *f, const struct image_ref *ref)
 {
 	struct image_check k;
@@ -351,7 +370,8 @@ static bool is_due(const struct image_fetch *f, const struct image_ref *ref)
 	if (image_checks_find(f->v->images, ref->digest, &k) < 0)
 		return true;
 	return k.state != IMAGE_CHECK_SIGNED &&
-	       clock_utc_ns(f->v->clock) - k.at_ns >= IMAGE_CHECKS_AGAIN_NS;
+	       (k.from != from_of(ref) ||
+		clock_utc_ns(f->v->clock) - k.at_ns >= IMAGE_CHECKS_AGAIN_NS);
 }
 
 static int begin(struct image_fetch *f, const struct image_ref *ref)
@@ -418,7 +438,7 @@ static int read_store(const struct verifier *v, struct why *ret_why)
 	return r < 0 ? r : image_checks_read(v->images, b.data, b.size, ret_why);
 }
 
-int image_fetch_open(const struct verifier *v, const struct registry_options *o,
+int image_fetch_open(const struct verifier *v, const struct image_fetch_options *o,
 		     struct image_fetch **ret, struct why *ret_why)
 {
 	struct image_fetch *f = calloc(1, sizeof(*f));
@@ -429,10 +449,11 @@ int image_fetch_open(const struct verifier *v, const struct registry_options *o,
 		return r;
 	}
 	f->v = v;
+	f->unsigned_runs = o->unsigned_runs;
 	f->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = f->fd < 0 ? -errno : registry_door_open(o, &f->door, ret_why);
+	r = f->fd < 0 ? -errno : registry_door_open(&o->registries, &f->door, ret_why);
 	if (r >= 0) {
-		f->wake = event_new(o->base, f->fd, EV_READ | EV_PERSIST, on_wake, f);
+		f->wake = event_new(o->registries.base, f->fd, EV_READ | EV_PERSIST, on_wake, f);
 		r = f->wake && event_add(f->wake, NULL) == 0 ? 0 : -ENOMEM;
 	}
 	if (r < 0) {

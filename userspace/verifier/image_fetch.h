@@ -16,8 +16,13 @@
 
 struct image_fetch;
 
+struct image_fetch_options {	/* borrowed, as registry_door has it */
+	struct registry_options registries;
+	bool unsigned_runs;	/* pods run although their image's signature is not known yet: nodes' images are called unsigned, too */
+};
+
 /* v->images is what it fills. What the store has of it is read first. */
-int image_fetch_open(const struct verifier *v, const struct registry_options *o, struct image_fetch **ret, struct why *ret_why);
+int image_fetch_open(const struct verifier *v, const struct image_fetch_options *o, struct image_fetch **ret, struct why *ret_why);
 struct image_fetch *image_fetch_free(struct image_fetch *f);
 uint32_t image_fetch_under_way(const struct image_fetch *f);
 

@@ -51,7 +51,7 @@ int image_service_open(struct verifier *v, const struct image_service_options *o
 		       struct image_service **ret, struct why *ret_why)
 {
 	struct image_service *s = calloc(1, sizeof(*s));
-	struct registry_options registries = o->registries;
+	struct image_fetch_options fetch = o->fetch;
 	int r;
 
 	if (!s)
@@ -60,12 +60,12 @@ int image_service_open(struct verifier *v, const struct image_service_options *o
 	r = read_keys(s, o, ret_why);
 	if (r >= 0 && o->ca_file)
 		r = read_file(s, o->ca_file, &s->ca, ret_why);
-	registries.ca_pem = s->ca.size ? (char *)s->ca.data : NULL;
+	fetch.registries.ca_pem = s->ca.size ? (char *)s->ca.data : NULL;
 	if (r >= 0)
 		r = image_checks_open((const struct sign_key *const *)s->keys, s->n_keys,
 				      &v->images);
 	if (r >= 0)
-		r = image_fetch_open(v, &registries, &s->fetch, ret_why);
+		r = image_fetch_open(v, &fetch, &s->fetch, ret_why);
 	if (r < 0) {
 		image_service_free(s);
 		return r;

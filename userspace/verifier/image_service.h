@@ -16,7 +16,7 @@ struct image_service_options {	/* borrowed */
 	const char *const *keys;	/* PEM files of public keys: P-256, RSA, Ed25519 */
 	uint32_t n_keys;
 	const char *ca_file;		/* of the registries' certificates; NULL: the system's */
-	struct registry_options registries;	/* ca_pem is filled in */
+	struct image_fetch_options fetch;	/* registries.ca_pem is filled in */
 };
 
 /* -ENOENT, -EKEYREJECTED: a file that an option names, and the sentence names it. */

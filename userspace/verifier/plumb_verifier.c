@@ -253,9 +253,11 @@ static int open_images(const struct verifier_settings *s, struct rooms *o, struc
 		.keys = (const char *const *)s->image_keys.items,
 		.n_keys = s->image_keys.n_items,
 		.ca_file = s->image_ca,
-		.registries = {.base = o->base,
-			       .registries = (const char *const *)s->image_registries.items,
-			       .n_registries = s->image_registries.n_items}};
+		.fetch = {
+			.registries = {.base = o->base,
+				       .registries = (const char *const *)s->image_registries.items,
+				       .n_registries = s->image_registries.n_items},
+			.unsigned_runs = s->allow_unchecked || s->admission_dry_run}};
 	int r = image_service_open(&o->v, &i, &o->images, ret_why);
 
 	return r == -ENOENT || r == -EKEYREJECTED ? -EINVAL : r; /* a file that an option names */

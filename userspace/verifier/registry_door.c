@@ -38,7 +38,7 @@ struct get {
 	struct registry_door *d;
 	struct registry_ask a;
 	struct image_ref ref;
-	char what[160], url[MAX_URL];
+	char what[160], origin[160], url[MAX_URL];
 	bool plain, asked; /* asked: for a token */
 	uint32_t n_redirects;
 };
@@ -56,22 +56,33 @@ static void name_of(const struct get *g, char *ret, size_t size)
 	snprintf(ret, size, "%s/%s", g->ref.registry, g->ref.repository);
 }
 
+/* Is it the registry that the operator named, or where that one sends us? */
+static bool is_own(const struct get *g, const char *url)
+{
+	size_t n = strlen(g->origin);
+
+	return strncmp(url, g->origin, n) == 0 && url[n] == '/';
+}
+
 /* The token goes to who asked for it, and not where a redirect leads. */
 static int start(struct get *g,
 		 void (*done)(void *, int, int, const struct buf *, const struct why *),
 		 const char *url, size_t max, bool with_token)
 {
 	struct registry_door *d = g->d;
-	char name[400], header[sizeof(BEARER) + REGISTRY_CHALLENGE_MAX_TOKEN];
+	char name[400], shown[160], header[sizeof(BEARER) + REGISTRY_CHALLENGE_MAX_TOKEN];
 	struct fetch_request q = {.method = "GET",
 				  .url = url,
 				  .headers = {ACCEPT},
 				  .n_headers = 1,
 				  .max = max,
+				  .far = !is_own(g, url),
+				  .shown = shown,
 				  .done = done,
 				  .ctx = g};
 	int r;
 
+	snprintf(shown, sizeof(shown), "%s%s", g->ref.registry, q.far ? ", where it leads" : "");
 	name_of(g, name, sizeof(name));
 	if (with_token && d->token[0] && strcmp(name, d->token_of) == 0) {
 		snprintf(header, sizeof(header), BEARER "%s", d->token);
@@ -123,11 +134,20 @@ static int ask_token(struct get *g)
 static int follow(struct get *g)
 {
 	char to[MAX_URL];
-	int r = fetch_header(g->d->fetch, "Location", to, sizeof(to));
+	size_t n = strlen(g->origin);
+	int r = ++g->n_redirects > MAX_REDIRECTS
+			? -EACCES
+			: fetch_header(g->d->fetch, "Location", to + n, sizeof(to) - n);
 
-	if (r < 0 || ++g->n_redirects > MAX_REDIRECTS ||
-	    (strncmp(to, SECRET, strlen(SECRET)) != 0 &&
-	     (!g->plain || strncmp(to, PLAIN, strlen(PLAIN)) != 0)))
+	if (r < 0)
+		return -EACCES;
+	/* Without a host it is where we are: in the registry, as long as it has not led elsewhere. */
+	if (to[n] == '/' && to[n + 1] != '/' && g->n_redirects == 1)
+		memcpy(to, g->origin, n);
+	else
+		memmove(to, to + n, strlen(to + n) + 1);
+	if (strncmp(to, SECRET, strlen(SECRET)) != 0 &&
+	    (!g->plain || strncmp(to, PLAIN, strlen(PLAIN)) != 0))
 		return -EACCES;
 	return start(g, on_answer, to, g->a.max, false);
 }
@@ -156,7 +176,8 @@ static void on_answer(void *ctx, int r, int status, const struct buf *body, cons
 	struct get *g = ctx;
 	struct why own = *why;
 
-	if (r >= 0 && status == 401 && !g->asked && ask_token(g) >= 0)
+	/* Only the registry says where its tokens are had. */
+	if (r >= 0 && status == 401 && !g->asked && g->n_redirects == 0 && ask_token(g) >= 0)
 		return;
 	if (r >= 0 && status >= 301 && status <= 308 && strcmp(g->a.kind, "blobs") == 0 &&
 	    follow(g) >= 0)
@@ -204,8 +225,10 @@ int registry_door_get(struct registry_door *d, const struct registry_ask *a, str
 	if (strcmp(host, "docker.io") == 0)
 		host = "registry-1.docker.io";
 	if (snprintf(g->what, sizeof(g->what), "%s", a->what) >= (int)sizeof(g->what) ||
-	    snprintf(g->url, sizeof(g->url), "%s%s/v2/%s/%s/%s", g->plain ? PLAIN : SECRET, host,
-		     g->ref.repository, a->kind, a->what) >= (int)sizeof(g->url))
+	    snprintf(g->origin, sizeof(g->origin), "%s%s", g->plain ? PLAIN : SECRET, host) >=
+		    (int)sizeof(g->origin) ||
+	    snprintf(g->url, sizeof(g->url), "%s/v2/%s/%s/%s", g->origin, g->ref.repository,
+		     a->kind, a->what) >= (int)sizeof(g->url))
 		r = -EINVAL;
 	if (r >= 0)
 		r = start(g, on_answer, g->url, a->max, true);
