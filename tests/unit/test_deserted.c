@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "contain_fixture.h"
+#include "deadlines.h"
 #include "deserted.h"
 
 #define HOUR_MS 3600000ull
@@ -156,6 +157,86 @@ static void test_who_stays(void **state)
 	assert_int_equal(life(w), PLUMB_LIFE_ACTIVE); /* a deleted object is no release */
 }
 
+static void row_due(struct contain_fixture *w)
+{
+	const struct store *s = w->f.v.store;
+	struct store_node n = verifier_fixture_node(&w->f, ID);
+
+	n.freshness = PLUMB_FRESHNESS_FRESH;
+	n.last_evidence_ns = w->f.utc_ns;
+	n.deadline_ns = w->f.utc_ns + w->f.v.silent_after_ms * 1000000;
+	assert_int_equal(s->ops->begin(s->ctx), 0);
+	assert_int_equal(s->ops->node_put(s->ctx, &n), 0);
+	assert_int_equal(s->ops->commit(s->ctx), 0);
+	store_node_done(&n);
+}
+
+static enum plumb_freshness freshness(struct contain_fixture *w)
+{
+	struct store_node n = verifier_fixture_node(&w->f, ID);
+	enum plumb_freshness is = n.freshness;
+
+	store_node_done(&n);
+	return is;
+}
+
+/* Both look, as they do every second. */
+static void minutes(struct contain_fixture *w, struct deadlines *d, uint64_t n)
+{
+	for (; n > 0; n--) {
+		pass(w, 1, HOUR_MS);
+		deadlines_changed(d);
+		assert_int_equal(deadlines_tick(d), 0);
+	}
+}
+
+/* Taken out of the cluster and gone: nobody is told anything until it is retired, nor then. */
+static void test_raises_nothing(void **state)
+{
+	struct contain_fixture *w = *state;
+	const struct transition t = {.v = &w->f.v, .contain = w->c};
+	struct deadlines *d = NULL;
+
+	silent_node(w);
+	row_due(w);
+	assert_int_equal(deadlines_open(&t, w->f.documents, &d), 0);
+	entry(w)->listed = false;
+	minutes(w, d, 10);
+	assert_int_equal(freshness(w), PLUMB_FRESHNESS_LEAVING);
+	minutes(w, d, 45);
+	assert_int_equal(freshness(w), PLUMB_FRESHNESS_LEAVING);
+	assert_int_equal(life(w), PLUMB_LIFE_ACTIVE);
+	assert_int_equal(verifier_fixture_log(&w->f, "its Kubernetes node was deleted"), 1);
+	minutes(w, d, 7);
+	assert_int_equal(life(w), PLUMB_LIFE_RETIRED);
+	assert_int_equal(verifier_fixture_cases(&w->f, ID, NULL, NULL), 0);
+	deadlines_free(d);
+}
+
+/* An object that is there again excuses nothing; nor does a deleted one for whom is held. */
+static void test_excused_no_longer(void **state)
+{
+	struct contain_fixture *w = *state;
+	const struct transition t = {.v = &w->f.v, .contain = w->c};
+	struct deadlines *d = NULL;
+
+	silent_node(w);
+	row_due(w);
+	assert_int_equal(deadlines_open(&t, w->f.documents, &d), 0);
+	entry(w)->listed = false;
+	minutes(w, d, 10);
+	assert_int_equal(freshness(w), PLUMB_FRESHNESS_LEAVING);
+	entry(w)->listed = true;
+	minutes(w, d, 4);
+	assert_int_equal(freshness(w), PLUMB_FRESHNESS_SILENT);
+	contain_fixture_node(w, ID, "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	row_due(w);
+	entry(w)->listed = false;
+	minutes(w, d, 4);
+	assert_int_equal(freshness(w), PLUMB_FRESHNESS_SILENT);
+	deadlines_free(d);
+}
+
 /* Nobody is gone because nobody looks; and who was gone before is so at once when somebody does. */
 static void test_not_watched(void **state)
 {
@@ -175,10 +256,9 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, contain_fixture_make, contain_fixture_end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_deleted_and_silent),
-		TEST(test_back_in_between),
-		TEST(test_who_stays),
-		TEST(test_not_watched),
+		TEST(test_deleted_and_silent), TEST(test_back_in_between),
+		TEST(test_who_stays),	       TEST(test_not_watched),
+		TEST(test_raises_nothing),     TEST(test_excused_no_longer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

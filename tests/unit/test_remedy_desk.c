@@ -473,6 +473,68 @@ static void test_view(void **state)
 	store_node_done(&n);
 }
 
+/* A plan goes by itself as long as the policy lets it: the next one may let less, and never more in the middle of it. */
+static void test_next_policy(void **state)
+{
+	static const char all[] =
+		RULE(EXEC, PLAN("\"isolate\"", "\"isolate\",\"attest\",\"release\""));
+	static const char less[] = RULE(EXEC, PLAN("\"isolate\"", "\"isolate\",\"attest\""));
+	struct place *p = *state;
+
+	quarantine(p, all);
+	is(p, REMEDY_ISOLATE, REMEDY_RUNS);
+	verifier_fixture_rules(&p->v, 2, less);
+	tick(p);
+	verifier_fixture_rules(&p->v, 3, all);
+	node_fixture_record(&p->n, "isolation", "\"what\":\"begun\",\"number\":1");
+	evidence(p);
+	is(p, REMEDY_ATTEST, REMEDY_RUNS);
+	take_order(p);
+	evidence(p);
+	evidence(p);
+	pass(p, 60000);
+	is(p, REMEDY_RELEASE, REMEDY_WAITS);
+}
+
+/* An order that it refused was not taken, and a later one that was says nothing of it. */
+static void test_refused_order(void **state)
+{
+	struct place *p = *state;
+	char refused[96];
+
+	quarantine(p, RULE(EXEC, PLAN("", "\"attest\",\"release\"")));
+	snprintf(refused, sizeof(refused), "\"number\":%llu,\"result\":\"refused: no\"",
+		 (unsigned long long)last_order(p));
+	node_fixture_record(&p->n, "order", refused);
+	node_fixture_record(&p->n, "order", "\"number\":99,\"result\":\"done\"");
+	evidence(p);
+	evidence(p);
+	is(p, REMEDY_ATTEST, REMEDY_RUNS);
+}
+
+/* A record that cannot be read stops nobody's time, and a clock that jumps moves the others once. */
+static void test_jump_beside_a_broken_record(void **state)
+{
+	struct place *p = *state;
+	const struct store *s = p->v.v.store;
+	struct remedy_record k;
+	struct why why = {""};
+	uint64_t until;
+
+	quarantine(p, RULE(EXEC, PLAN("\"isolate\"", "\"isolate\"")));
+	assert_int_equal(remedy_book_get(s, p->n.record.node, &k, &why), 0);
+	until = k.m.until_ns;
+	assert_int_equal(s->ops->begin(s->ctx), 0);
+	assert_int_equal(s->ops->blob_put(s->ctx, REMEDY_BOOK_BLOB, "x", "{}", 2), 0);
+	assert_int_equal(s->ops->commit(s->ctx), 0);
+	verifier_fixture_jump(&p->v, 86400);
+	for (int i = 0; i < 3; i++)
+		assert_true(remedy_desk_tick(p->remedy) < 0);
+	assert_int_equal(remedy_book_get(s, p->n.record.node, &k, &why), 0);
+	assert_int_equal(k.m.until_ns, until + 86400 * VERIFIER_FIXTURE_S);
+	is(p, REMEDY_ISOLATE, REMEDY_RUNS);
+}
+
 /* What lies there and is not ours is an error, and no "there is none". */
 static void test_broken_record(void **state)
 {
@@ -527,6 +589,9 @@ int main(void)
 		TEST(test_view),
 		TEST(test_brakes),
 		TEST(test_nothing_by_itself_while_paused),
+		TEST(test_next_policy),
+		TEST(test_refused_order),
+		TEST(test_jump_beside_a_broken_record),
 		TEST(test_broken_record),
 		TEST(test_store_fails),
 	};

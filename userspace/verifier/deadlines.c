@@ -383,16 +383,31 @@ static int on_unconfirmed(void *ctx, const struct store_case *k)
 	return 0;
 }
 
+/* Its machine was taken out of the cluster: silence is what comes of that, for as long as it is so (deserted.h). Not of one that is held. */
+static bool is_deleted(const struct deadlines *d, const struct store_node *n)
+{
+	const struct contain_entry *e =
+		d->t.contain ? contain_book_id(contain_book(d->t.contain), n->id) : NULL;
+
+	return e && e->unlisted_ns && n->containment == PLUMB_CONTAIN_FREE;
+}
+
 /* It could not say so itself any more: a machine that is taken away, or killed. 1: it may be away. */
 static int may_leave(struct deadlines *d, struct store_node *n, uint64_t now_ns)
 {
-	const struct transition_cause c = {.text = "an operator announced that it leaves"};
+	struct transition_cause c = {.text = "an operator announced that it leaves"};
 	uint64_t until_ns = 0;
 	int r = announced_until(d->v, n, now_ns, &until_ns);
 
-	if (r < 0 || until_ns == 0)
-		return r;
+	if (r < 0 || (until_ns == 0 && !is_deleted(d, n)))
+		return r < 0 ? r : 0;
 	n->leaving_until_ns = n->deadline_ns = until_ns;
+	/* Looked at again and again: an object that is back excuses nothing. */
+	if (until_ns == 0) {
+		c.text =
+			"its Kubernetes node was deleted; it is retired when nothing more is heard";
+		n->deadline_ns = now_ns + d->v->silent_after_ms * MS;
+	}
 	r = transition_apply(&d->t, n, NODE_ABSENCE, &c);
 	return r < 0 ? r : 1;
 }

@@ -28,7 +28,7 @@ static bool is_long_silent(const struct store_node *n, uint64_t now_ns, uint64_t
 	uint64_t last_ns = n->last_evidence_ns ? n->last_evidence_ns : n->enrolled_ns;
 
 	return (n->life == PLUMB_LIFE_ENROLLED || n->life == PLUMB_LIFE_ACTIVE) && !n->forked &&
-	       n->freshness == PLUMB_FRESHNESS_SILENT && now_ns > last_ns + after_ms * MS;
+	       n->freshness != PLUMB_FRESHNESS_FRESH && now_ns > last_ns + after_ms * MS;
 }
 
 /* In the caller's transaction. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * deserted.h: nodes whose object in Kubernetes was deleted, and who are silent: after a while they are retired without a person. In: the clock,
+ * deserted.h: nodes whose object in Kubernetes was deleted, and who are not heard of: after a while they are retired without a person. In: the clock,
  * the watch of the cluster, rows. Out: rows and transitions, in transactions of its own; evidence and cases stay.
  */
 #ifndef PLUMB_DESERTED_H

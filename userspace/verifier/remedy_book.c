@@ -158,12 +158,15 @@ static void on_snapshot(const json_t *o, struct remedy_record *k)
 	k->snapshot |= json_is_string(json_object_get(o, "sha256"));
 }
 
+/* That very one: a later one that was taken says nothing of one that it refused, or that ran out before it was heard of. */
 static void on_order(const json_t *o, const struct store_node *n, struct remedy_record *k)
 {
+	const char *result = json_string_value(json_object_get(o, "result"));
 	uint64_t number;
 
 	if (k->order && !k->taken_ns &&
-	    jsonl_get_uint(o, "number", INT64_MAX, &number, NULL) == 0 && number >= k->order)
+	    jsonl_get_uint(o, "number", INT64_MAX, &number, NULL) == 0 && number == k->order &&
+	    !(result && strncmp(result, "refused", 7) == 0))
 		k->taken_ns = n->last_evidence_ns;
 }
 

@@ -79,9 +79,9 @@ static int look(struct remedy_hand *h, int *ret_read)
 	return r != 0 ? (r < 0 ? r : 0) : remedy_hand_move(h, REMEDY_GO, 0);
 }
 
-static int lead(struct remedy_hand *h)
+static int lead(struct remedy_hand *h, int read)
 {
-	int read = 0, moved = 0, r = 0;
+	int moved = 0, r = 0;
 
 	do {
 		r = look(h, &read);
@@ -133,6 +133,29 @@ static int do_node(const struct remedy_desk *d, const char *id,
 	return r < 0 ? r : put;
 }
 
+static const struct policy_rule *rule_of(const struct policy *p, const char *id)
+{
+	for (uint32_t i = 0; p && id[0] && i < policy_n_rules(p); i++)
+		if (strcmp(policy_rule(p, i)->id, id) == 0)
+			return policy_rule(p, i);
+	return NULL;
+}
+
+/* What the policy lets go by itself no longer, a plan of before does not either. 1: that is less now. */
+static int narrow(const struct remedy_desk *d, struct remedy_hand *h)
+{
+	const struct policy_rule *rule = rule_of(documents_policy(d->desk.documents), h->k.rule);
+	uint32_t itself = h->k.m.itself & (rule ? rule->remedy_itself : 0);
+
+	if (itself == h->k.m.itself)
+		return 0;
+	h->k.m.itself = itself;
+	log_notice(
+		"node=%s remedy=%s rule=%s next=\"less of it goes by itself: the policy changed\"",
+		h->n->label, remedy_book_step(&h->k), h->k.rule);
+	return 1;
+}
+
 static int lead_one(const struct remedy_desk *d, struct remedy_hand *h)
 {
 	char reason[128];
@@ -149,7 +172,7 @@ static int lead_one(const struct remedy_desk *d, struct remedy_hand *h)
 	}
 	snprintf(reason, sizeof(reason), "by rule %s", h->k.rule);
 	h->reason = h->k.rule[0] ? reason : "";
-	return lead(h);
+	return lead(h, narrow(d, h));
 }
 
 static void shift_one(struct remedy_record *k, int64_t by_ns)
@@ -224,14 +247,6 @@ static int do_all(const struct remedy_desk *d,
 	}
 	free(l.id);
 	return result;
-}
-
-static const struct policy_rule *rule_of(const struct policy *p, const char *id)
-{
-	for (uint32_t i = 0; p && id[0] && i < policy_n_rules(p); i++)
-		if (strcmp(policy_rule(p, i)->id, id) == 0)
-			return policy_rule(p, i);
-	return NULL;
 }
 
 /* Which case asks for the most, and whether its rule has a plan. */
@@ -310,11 +325,10 @@ static int follow_clock(struct remedy_desk *d)
 	if (d->started && by > -JUMP_NS && by < JUMP_NS)
 		return 0;
 	r = do_all(d, move_times);
-	if (r < 0)
-		return r;
+	/* Whoever could not be moved was told of; the others must not be moved twice. */
 	d->started = true;
 	d->offset_ns = offset;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 int remedy_desk_tick(struct remedy_desk *d)
