@@ -239,7 +239,7 @@ static bool is_another(const struct store_node *n, const struct remedy_record *k
 	return n->boot_id[0] && strcmp(n->boot_id, k->boot) != 0;
 }
 
-/* The order was taken, and evidence came after that which says so: by then it has looked. */
+/* The order was taken, and evidence came after that which says so: all claims were looked at, files may be read on. What they tell later holds it again. */
 static bool has_looked(const struct store_node *n, const struct remedy_record *k)
 {
 	return k->m.phase == REMEDY_RUNS && k->taken_ns && n->last_evidence_ns > k->taken_ns &&
