@@ -14,6 +14,7 @@
 
 #include "../../userspace/lib/fsio.h"
 #include "../../userspace/lib/imalog.h"
+#include "ima_maker.h"
 
 struct list {
 	struct buf bytes;
@@ -280,6 +281,63 @@ static void broken_twins_are_refused(void **state)
 	buf_done(&l.bytes);
 }
 
+static bool is_misnamed(const char *template, const struct buf *data)
+{
+	struct ima_maker *m = calloc(1, sizeof(*m));
+	struct imalog_entry e;
+	struct buf_reader r;
+	struct why why;
+	bool misnamed;
+
+	assert_non_null(m);
+	ima_maker_open(m);
+	ima_maker_raw(m, 10, template, data->data, data->size, false);
+	r = buf_reader_of(m->list.data, m->list.size);
+	assert_int_equal(imalog_next(&r, 20, &e, &why), 1);
+	misnamed = e.misnamed;
+	ima_maker_done(m);
+	free(m);
+	return misnamed;
+}
+
+/* A register has an entry's data and not its template's name: under another one a program, or its signature, would not be seen. */
+static void another_templates_name_is_told(void **state)
+{
+	static const uint8_t digest[8 + 32] = "sha256:", evm[] = {5, 2, 4, 0},
+					sig[] = {3, 2, 4, 1, 2, 3, 4, 0, 2, 0xaa, 0xbb};
+	static const struct {
+		const char *name;
+		bool hides; /* of a digest, a name and an IMA signature */
+	} lies[] = {{"ima-sig", false},
+		    {"d-ng|n-ng|sig", false},
+		    {"evmsig|n-ng|sig", true},
+		    {"xattrnames|n-ng|sig", true},
+		    {"sig|n-ng|sig", true},
+		    {"modsig|n-ng|sig", true},
+		    {"d-modsig|n-ng|sig", true},
+		    {"d-ng|n-ng|evmsig", true},
+		    {"d-ng|n-ng|xattrvalues", true}};
+	struct buf data = {0};
+
+	(void)state;
+	ima_maker_field(&data, digest, sizeof(digest));
+	ima_maker_field(&data, "/bin/x", 7);
+	ima_maker_field(&data, sig, sizeof(sig));
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+		if (is_misnamed(lies[i].name, &data) != lies[i].hides)
+			fail_msg("%s", lies[i].name);
+	buf_done(&data);
+	/* Beside EVM's own signature an attribute may be IMA's. */
+	ima_maker_field(&data, digest, sizeof(digest));
+	ima_maker_field(&data, "/bin/x", 7);
+	ima_maker_field(&data, evm, sizeof(evm));
+	ima_maker_field(&data, "security.ima", 13);
+	ima_maker_field(&data, "\13\0\0\0", 4);
+	ima_maker_field(&data, sig, sizeof(sig));
+	assert_false(is_misnamed("d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues", &data));
+	buf_done(&data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +346,7 @@ int main(void)
 		cmocka_unit_test(every_template_is_taken_apart),
 		cmocka_unit_test(whole_entries_are_told_from_a_piece),
 		cmocka_unit_test(broken_twins_are_refused),
+		cmocka_unit_test(another_templates_name_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
