@@ -182,6 +182,23 @@ static void a_file_that_somebody_wrote_stays(void **state)
 	scratch_run(f.ledger, "test $(grep -c X ima/*.list | grep -c :1) -ge 1");
 }
 
+/* A line says that the list was read to its end. */
+static void what_cannot_be_read_is_not_sealed(void **state)
+{
+	(void)state;
+	quoted(10);
+	assert_int_equal(lines(""), 1);
+	scratch_run(kernel,
+		    "head -c 100 /dev/zero | tr '\\0' '\\377' >>binary_runtime_measurements");
+	quoted(15);
+	assert_int_equal(lines(""), 1);
+	kernel_has(20);
+	k = ima_keep_free(k);
+	open_keep();
+	quoted(20);
+	is_kept(20, 1);
+}
+
 static void a_long_list_is_read_in_pieces(void **state)
 {
 	(void)state;
@@ -343,15 +360,11 @@ static void without_a_list_nothing_is_done(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_list_is_kept_as_it_grows),
-		T(a_start_goes_on_with_the_file),
-		T(a_file_that_somebody_wrote_stays),
-		T(a_long_list_is_read_in_pieces),
-		T(a_list_has_a_bound),
-		T(lists_of_boots_before_are_packed),
-		T(a_full_disk_loses_nothing),
-		T(a_power_cut_leaves_what_was_sealed),
-		T(without_a_list_nothing_is_done),
+		T(a_list_is_kept_as_it_grows),	       T(a_start_goes_on_with_the_file),
+		T(a_file_that_somebody_wrote_stays),   T(what_cannot_be_read_is_not_sealed),
+		T(a_long_list_is_read_in_pieces),      T(a_list_has_a_bound),
+		T(lists_of_boots_before_are_packed),   T(a_full_disk_loses_nothing),
+		T(a_power_cut_leaves_what_was_sealed), T(without_a_list_nothing_is_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
