@@ -99,12 +99,15 @@ int incident_ima_copy(const char *from, const char *to, const struct incident_sp
 	CLEANUP_FREE struct ledger_check_report *report = calloc(1, sizeof(*report));
 	CLEANUP_FREE struct ledger_ima_file *files = NULL;
 	uint32_t n = 0;
-	int r = report ? copy_all(from, to, s) : -ENOMEM;
+	int r;
 
+	if (!report)
+		return why_set(ret_why, -ENOMEM, "no memory");
+	r = copy_all(from, to, s);
+	if (r < 0)
+		why_set(ret_why, r, "%.200s/" LEDGER_IMA_DIR ": %s", from, strerror(-r));
 	if (r <= 0)
-		return r < 0 ? why_set(ret_why, r, "%.200s/" LEDGER_IMA_DIR ": %s", from,
-				       strerror(-r))
-			     : 0;
+		return r;
 	r = ledger_check_part(fsio_system(), to, NULL, report, ret_why);
 	/* Where the lines cannot be read the lists are all that there is. */
 	if (r == -ENOENT || r == -EBADMSG || r == -EKEYREJECTED)

@@ -19,7 +19,7 @@
 #define LEDGER_IMA_BOOT_SIZE 33		/* 32 hex digits, NUL */
 #define LEDGER_IMA_NAME_SIZE 59		/* without .zst; NUL */
 #define LEDGER_IMA_DIGEST 20u		/* of the templates in the kernel's list, whatever banks there are */
-#define LEDGER_IMA_MAX_BYTES (128u << 20)	/* of one list; some 1,400,000 entries */
+#define LEDGER_IMA_MAX_BYTES (128u << 20)	/* of one list; some 1,100,000 entries */
 #define LEDGER_IMA_MAX_ALL (256u << 20)	/* of all files, as they lie there */
 #define LEDGER_IMA_MAX_FILES 64u	/* that an agent keeps; a reader takes sixteen times as many */
 
