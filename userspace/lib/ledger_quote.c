@@ -23,7 +23,7 @@ int ledger_quote_check(const struct ledger_vouch *v, const struct ledger_replay 
 		       const struct ledger_quote_beside *beside, uint64_t seq, const json_t *line,
 		       uint64_t *ret_size, struct why *ret_why)
 {
-	const struct ledger_boots_one *boot;
+	const struct ledger_boots_one *boot = NULL;
 	struct ledger_vouch_quote q;
 	struct why why = {""};
 	int r;
@@ -38,10 +38,10 @@ int ledger_quote_check(const struct ledger_vouch *v, const struct ledger_replay 
 	*ret_size = q.checkpoint.size;
 	r = ledger_imas_quote(beside->imas, seq, json_string_value(json_object_get(line, "boot")),
 			      q.reset_count, &q.pcrs, q.ima_cursor);
-	if (r >= 0)
-		r = ledger_boots_quote(beside->boots, seq, q.reset_count, &q.pcrs, &q.boot_log,
-				       &boot);
-	if (r <= 0 || boot->result != LEDGER_BOOT_BAD)
+	if (r < 0)
+		return r;
+	r = ledger_boots_quote(beside->boots, seq, q.reset_count, &q.pcrs, &q.boot_log, &boot);
+	if (r <= 0 || !boot || boot->result != LEDGER_BOOT_BAD)
 		return r < 0 ? r : 0;
 	return why_set(ret_why, 1, "what was booted: %.230s", boot->why);
 }
