@@ -59,6 +59,7 @@ struct api_fixture_machine {
 	struct api_fixture_person person; /* client key; its certificate once it is enrolled */
 	struct buf ek, ek_cert, ak, event, attest, sig, blobs, csr;
 	char id[65], label[64], token[128], session[65];
+	const char *kube_token; /* of its agent's pod, shown when it activates; NULL: none */
 	struct buf credential, secret;
 };
 

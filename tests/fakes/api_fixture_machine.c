@@ -234,6 +234,8 @@ int api_fixture_activate(struct api_fixture *f, struct api_fixture_machine *m, b
 	jsonl_begin(&j, &body);
 	jsonl_str(&j, "session", m->session);
 	jsonl_base64(&j, "proof", proof, sizeof(proof));
+	if (m->kube_token)
+		jsonl_str(&j, "kube_token", m->kube_token);
 	jsonl_end(&j);
 	status = api_fixture_call(f, "POST", WIRE_ROUTE_ENROL_ACTIVATE, NULL, body.data, body.size);
 	if (status == 200)

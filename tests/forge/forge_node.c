@@ -306,6 +306,8 @@ bool forge_node_activate(struct forge_node *n, bool right, struct forge_told *to
 	jsonl_begin(&j, &body);
 	jsonl_str(&j, "session", m->session);
 	jsonl_base64(&j, "proof", proof, sizeof(proof));
+	if (n->kube_token[0])
+		jsonl_str(&j, "kube_token", n->kube_token);
 	jsonl_end(&j);
 	forge_wire_call(n->wire, NULL, "POST", WIRE_ROUTE_ENROL_ACTIVATE, WIRE_TYPE_JSON, body.data,
 			body.size, &a);

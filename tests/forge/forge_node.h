@@ -24,6 +24,7 @@ struct forge_node {
 	const struct forge_wire *wire;
 	struct api_fixture_machine m;
 	bool again; /* it enrols as one whose certificate is over */
+	char kube_token[8192]; /* of its agent's pod; "": none */
 	char origin[CHECKPOINT_MAX_ORIGIN], boot[37];
 	uint64_t incarnation;
 	struct buf lines;

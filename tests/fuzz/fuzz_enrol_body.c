@@ -17,6 +17,7 @@ static void want(int holds)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct enrol_body b;
+	struct buf kube_token = {0};
 	char session[ENROL_BODY_SESSION_HEX + 1];
 	struct digest proof;
 	struct why why;
@@ -28,8 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		want(b.ek_public.size <= 4096 && b.ek_cert.size <= 8192);
 		enrol_body_done(&b);
 	}
-	if (enrol_body_parse_proof(data, size, session, &proof, &why) >= 0)
+	if (enrol_body_parse_proof(data, size, session, &proof, &kube_token, &why) >= 0)
 		want(strlen(session) == ENROL_BODY_SESSION_HEX &&
 		     strspn(session, "0123456789abcdef") == ENROL_BODY_SESSION_HEX);
+	want(kube_token.size <= ENROL_BODY_MAX_KUBE_TOKEN &&
+	     (kube_token.size == 0 || !strpbrk((char *)kube_token.data, " \n\"'/;$\\")));
+	enrol_body_wipe(&kube_token);
 	return 0;
 }

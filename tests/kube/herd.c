@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * herd: many attested nodes without machines, each with a TPM in memory, against a verifier that runs. In: a command a line (enrol LABEL
- * TOKEN BOOT-ID | good LABEL… | drift LABEL… | reboot LABEL BOOT-ID | id LABEL | work LABEL | kubelet LABEL KEY-FILE). Out: a line a command, "ok …" or "error …".
+ * TOKEN BOOT-ID [POD-TOKEN-FILE] | good LABEL… | drift LABEL… | reboot LABEL BOOT-ID | id LABEL | work LABEL | kubelet LABEL KEY-FILE). Out: a line a command, "ok …" or "error …".
  */
 #include <openssl/evp.h>
 #include <signal.h>
@@ -54,13 +54,22 @@ static struct forge_node *find(struct herd *h, const char *label)
 	return NULL;
 }
 
-static bool enrol(struct herd *h, const char *label, const char *token, const char *boot)
+/* kube_token: file with the token of its agent's pod; "": none. */
+static bool enrol(struct herd *h, const char *label, const char *token, const char *boot,
+		  const char *kube_token)
 {
 	struct forge_node *n = &h->nodes[h->n];
+	struct buf shown = {0};
 
 	MUST(h->n < MAX_NODES);
 	forge_node_open(n, &h->wire, h->maker, label);
 	snprintf(n->m.token, sizeof(n->m.token), "%s", token);
+	if (kube_token[0])
+		read_file("/", kube_token, &shown);
+	if (shown.size)
+		snprintf(n->kube_token, sizeof(n->kube_token), "%.*s",
+			 (int)strcspn((char *)shown.data, "\n"), (char *)shown.data);
+	buf_done(&shown);
 	if (!forge_node_begin(n, &h->told) || !forge_node_activate(n, true, &h->told))
 		return false;
 	h->n++;
@@ -128,16 +137,16 @@ static bool each(struct herd *h, char *labels, bool drifts)
 
 static bool obey(struct herd *h, char *line)
 {
-	char label[64] = "", a[128] = "", b[64] = "";
+	char label[64] = "", a[128] = "", b[64] = "", c[256] = "";
 	char *rest = line + strcspn(line, " ");
 	struct forge_node *n;
 
 	memset(&h->told, 0, sizeof(h->told));
-	sscanf(rest, "%63s %127s %63s", label, a, b);
+	sscanf(rest, "%63s %127s %63s %255s", label, a, b, c);
 	if (strncmp(line, "good ", 5) == 0 || strncmp(line, "drift ", 6) == 0)
 		return each(h, rest, line[0] == 'd');
 	if (strncmp(line, "enrol ", 6) == 0)
-		return enrol(h, label, a, b);
+		return enrol(h, label, a, b, c);
 	n = find(h, label);
 	if (n && strncmp(line, "reboot ", 7) == 0)
 		return reboot(h, n, a);

@@ -41,6 +41,9 @@ struct world {
 	struct buf csr_pem;
 	enum lie lie;
 	unsigned int pending, n_begin, n_activate, n_proven;
+	const char *kube_token_file;
+	char kube_token[8300]; /* as it came with the last proof; "": none did */
+	const char *next_kube_token; /* the file's, from the next one on; NULL: as it is */
 	unsigned int stop_after, n_stopped;
 	atomic_bool over;
 };
@@ -177,9 +180,16 @@ static bool serve(void *ctx, const struct fake_http_request *q, struct fake_http
 	if (strcmp(q->path, WIRE_ROUTE_ENROL_ACTIVATE) != 0)
 		return false;
 	w->n_activate++;
-	must(jsonl_parse(q->body, q->size, 4096, &o, NULL) >= 0);
+	must(jsonl_parse(q->body, q->size, 16384, &o, NULL) >= 0);
 	must(jsonl_get_str(o, "session", 65, &session, NULL) >= 0);
 	get_blob(o, "proof", &proof);
+	snprintf(w->kube_token, sizeof(w->kube_token), "%s",
+		 json_object_get(o, "kube_token")
+			 ? json_string_value(json_object_get(o, "kube_token"))
+			 : "");
+	if (w->next_kube_token)
+		must(fsio_replace_file(fsio_system(), w->kube_token_file, w->next_kube_token,
+				       strlen(w->next_kube_token), 0600) == 0);
 	if (strcmp(session, w->session) != 0) {
 		fake_http_say(a, 409, "{\"error\":\"time is over\",\"cure\":\"begin anew\"}");
 	} else {
@@ -272,6 +282,7 @@ static int enrol(struct world *w, const char *token, const char *ca, struct reco
 					       .token_file = token,
 					       .ca_file = ca,
 					       .label = LABEL,
+					       .kube_token_file = w->kube_token_file,
 					       .own = &w->f.identity.record,
 					       .tpm = fake_tpm_door(w->f.tpm),
 					       .stopped = w->stop_after ? stopped : NULL,
@@ -321,6 +332,35 @@ static void read_state(const struct world *w, const char *name, struct buf *ret)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(fsio_read_file(fsio_system(), path, 65536, ret), 0);
+}
+
+/* The pod's token goes with the proof, as its file has it at that moment; without it the node is enrolled all the same. */
+static void test_kube_token(void **state)
+{
+	static const char *const none[] = {"", "\n", "@"};
+	struct world *w = *state;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/kube-token", w->f.dir);
+	w->kube_token_file = path;
+	write_file(path, "eyJ.first-_\n");
+	w->pending = 1;
+	w->next_kube_token = "eyJ.second";
+	expect_good(w, w->token_path, NULL);
+	assert_int_equal(w->n_activate, 2);
+	assert_string_equal(w->kube_token, "eyJ.second");
+	w->next_kube_token = NULL;
+	write_file(path, "eyJ.first-_\n");
+	expect_good(w, w->token_path, NULL);
+	assert_string_equal(w->kube_token, "eyJ.first-_");
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		if (none[i][0] == '@')
+			assert_int_equal(unlink(path), 0);
+		else
+			write_file(path, none[i]);
+		expect_good(w, w->token_path, NULL);
+		assert_string_equal(w->kube_token, "");
+	}
 }
 
 static void test_good(void **state)
@@ -493,8 +533,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_good),	    T(test_tokens), T(test_faults),
-		T(test_refused),    T(test_lies),   T(test_pending_and_stopped),
+		T(test_kube_token),
+		T(test_good),
+		T(test_tokens),
+		T(test_faults),
+		T(test_refused),
+		T(test_lies),
+		T(test_pending_and_stopped),
 		T(test_spoilt_key),
 	};
 

@@ -21,6 +21,7 @@
 #include "plumb/wire.h"
 
 #define MAX_FILE 65536
+#define MAX_KUBE_TOKEN 8192
 #define REQUEST_MS 10000 /* so that a stop is not kept waiting */
 #define MIN_WAIT_MS 500
 #define MAX_WAIT_MS 30000
@@ -43,8 +44,16 @@ struct joining {
 	struct digest key_id;
 	char session[65];
 	struct buf proof_body;
+	int token_told; /* the error that was last told of the pod's token; 0: none */
 	struct enrol_answer got;
 };
+
+static void secret_done(struct buf *b)
+{
+	if (b->data)
+		OPENSSL_cleanse(b->data, b->size);
+	buf_done(b);
+}
 
 static void joining_done(struct joining *j)
 {
@@ -264,10 +273,38 @@ static int take_identity(struct joining *j, const struct buf *answer, struct why
 	return r < 0 ? r : NEXT_DONE;
 }
 
+/* Without it the node is enrolled all the same, and a person binds it to its name. */
+static int read_kube_token(struct joining *j, struct buf *ret)
+{
+	const char *path = j->o->kube_token_file;
+	int r = fsio_read_file(j->o->io, path, MAX_KUBE_TOKEN, ret);
+
+	while (r >= 0 && ret->size > 0 && ret->data[ret->size - 1] <= ' ')
+		buf_cut(ret, ret->size - 1);
+	if (r >= 0 && (ret->size == 0 || memchr(ret->data, 0, ret->size)))
+		r = -EBADMSG;
+	if (r < 0 && r != j->token_told)
+		log_warning("kube_token_file=\"%s\" error=\"%s\" next=\"enrolled without: "
+			    "plumbctl node bind gives it its Kubernetes name\"",
+			    path, r == -EBADMSG ? "there is no token in it" : strerror(-r));
+	j->token_told = r < 0 ? r : 0;
+	return r;
+}
+
+static int post_proof(struct joining *j, struct buf *ret, struct why *ret_why)
+{
+	CLEANUP(secret_done) struct buf token = {0}, body = {0};
+
+	if (!j->o->kube_token_file || read_kube_token(j, &token) < 0 ||
+	    enrol_request_named(&j->proof_body, (char *)token.data, &body) < 0)
+		return post(j, WIRE_ROUTE_ENROL_ACTIVATE, &j->proof_body, ret, ret_why);
+	return post(j, WIRE_ROUTE_ENROL_ACTIVATE, &body, ret, ret_why);
+}
+
 static int activate(struct joining *j, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf answer = {0};
-	int status = post(j, WIRE_ROUTE_ENROL_ACTIVATE, &j->proof_body, &answer, ret_why);
+	int status = post_proof(j, &answer, ret_why);
 	int r;
 
 	/* The session is gone: the verifier was started again. Its other conflict is a label that is taken. */

@@ -27,6 +27,7 @@ struct enrol_client_options { /* all borrowed */
 		token_file; /* its text's first line is the join token; NULL: an approver must act, and ca_file is wanted */
 	const char *ca_file; /* the verifier's CA; NULL: pinned by the token, or, when its file is gone, ENROL_CLIENT_CA of an enrolment before */
 	const char *label; /* NULL: host name */
+	const char *kube_token_file; /* token of the pod that this agent is, read each time: Kubernetes makes it anew; NULL: it is in none */
 	const struct record *own; /* node, keys and certificate of the event key */
 	struct tpm *tpm;
 	bool (*stopped)(void *ctx); /* asked while it waits; true: -EINTR */

@@ -69,3 +69,19 @@ int enrol_request_proof(const struct record *own, const struct digest *client_ke
 	jsonl_end(&w);
 	return buf_status(ret);
 }
+
+int enrol_request_named(const struct buf *proof_body, const char *kube_token, struct buf *ret)
+{
+	size_t size = proof_body->size;
+	struct jsonl j = {.buf = ret};
+
+	while (size > 0 && proof_body->data[size - 1] != '}')
+		size--;
+	if (size < 2)
+		return -EINVAL;
+	buf_put(ret, proof_body->data, size - 1);
+	buf_puts(ret, ",");
+	jsonl_str(&j, "kube_token", kube_token);
+	buf_puts(ret, "}");
+	return buf_status(ret);
+}

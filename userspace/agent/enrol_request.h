@@ -15,4 +15,7 @@ int enrol_request_begin(const struct record *own, const struct sign_key *client_
 int enrol_request_proof(const struct record *own, const struct digest *client_key, const char *session, const char *label,
 			const struct buf *opened, struct buf *ret);
 
+/* The same body with the token of this node's pod; proof_body: as above. The caller wipes it. */
+int enrol_request_named(const struct buf *proof_body, const char *kube_token, struct buf *ret);
+
 #endif

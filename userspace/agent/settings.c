@@ -85,6 +85,9 @@ static const struct conf_option options[] = {
 	OPTION(verifier_ca, CONF_STR, NULL, 0, 0,
 	       "PEM file of the verifier's CA; not needed with a join token"),
 	OPTION(label, CONF_STR, NULL, 0, 0, "name for people; none: the host's name"),
+	OPTION(kube_token_file, CONF_STR, NULL, 0, 0,
+	       "token of the pod that this agent is, for the verifier's audience: says which "
+	       "Kubernetes node it enrols; none: a person says it"),
 	OPTION(kubelet_csr_key, CONF_STR, NULL, 0, 0,
 	       "the kubelet's key, or auto: shown to the verifier to be this node's, which then "
 	       "approves its certificate requests; none: it is not read"),

@@ -38,7 +38,7 @@ struct settings {
 	char *measure_log;
 	struct conf_list strict_paths;
 	struct conf_list interpreters;
-	char *verifier, *join_token_file, *verifier_ca, *label, *kubelet_csr_key;
+	char *verifier, *join_token_file, *verifier_ca, *label, *kubelet_csr_key, *kube_token_file;
 	uint64_t evidence_interval;
 	uint64_t keep_age, keep_size;
 	uint64_t batch;

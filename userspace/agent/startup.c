@@ -137,6 +137,7 @@ static int enrol(const struct settings *s, struct startup *st, bool (*stopped)(v
 		.token_file = s->join_token_file,
 		.ca_file = s->verifier_ca,
 		.label = label_of(s, &st->identity),
+		.kube_token_file = s->kube_token_file,
 		.own = &st->identity.record,
 		.tpm = st->tpm,
 		.stopped = stopped,

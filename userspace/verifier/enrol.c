@@ -348,13 +348,19 @@ static int look_again(struct enrol *e, struct enrol_session *s, struct buf *ret)
 	return r;
 }
 
+static void token_wipe_p(struct buf *b)
+{
+	enrol_body_wipe(b);
+}
+
 int enrol_activate(struct enrol *e, const void *body, size_t size, struct buf *ret)
 {
+	CLEANUP(token_wipe_p) struct buf kube_token = {0};
 	char id[ENROL_BODY_SESSION_HEX + 1];
 	struct digest proof;
 	struct enrol_session *s;
 	struct why why = {""};
-	int r = enrol_body_parse_proof(body, size, id, &proof, &why);
+	int r = enrol_body_parse_proof(body, size, id, &proof, &kube_token, &why);
 
 	if (r == -EBADMSG || r == -E2BIG)
 		return reply_error(ret, 400, "use a plumbd of this release", "enrolment: %s",
@@ -375,6 +381,8 @@ int enrol_activate(struct enrol *e, const void *body, size_t size, struct buf *r
 				   "the TPM did not answer the credential");
 	}
 	r = s->proven ? look_again(e, s, ret) : put_node(e, s, ret);
+	if (r == 200 && kube_token.size > 0 && e->o.named)
+		e->o.named(e->o.named_ctx, s->node, (char *)kube_token.data);
 	/* A token that was refused: the node may come with another, from the start. */
 	if (r == 403)
 		enrol_session_drop(&e->table, s);

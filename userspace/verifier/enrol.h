@@ -22,6 +22,9 @@ struct enrol_options {			/* all borrowed */
 	/* Every new node gets it (an order, and assigned in its row); NULL or zero digest: none. */
 	int (*default_baseline)(void *ctx, struct digest *ret_document, uint64_t *ret_version);
 	void *ctx;
+	/* An enrolled machine showed a token of the pod that its agent is; the text is wiped afterwards. NULL: nobody asks whose it is. */
+	void (*named)(void *ctx, const char *id, const char *kube_token);
+	void *named_ctx;
 };
 
 int enrol_open(const struct enrol_options *o, struct enrol **ret);

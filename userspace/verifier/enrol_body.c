@@ -83,9 +83,33 @@ int enrol_body_parse(const void *data, size_t size, struct enrol_body *ret, stru
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
+void enrol_body_wipe(struct buf *secret)
+{
+	if (secret->data)
+		OPENSSL_cleanse(secret->data, secret->size);
+	buf_done(secret);
+}
+
+/* What a JWT is made of: it becomes part of a request's body, and of nothing else. */
+static int parse_kube_token(const json_t *o, struct buf *ret, struct why *ret_why)
+{
+	const char *token = "";
+	int r = jsonl_get_str(o, "kube_token", ENROL_BODY_MAX_KUBE_TOKEN, &token, ret_why);
+
+	if (r == -ENOENT || (r >= 0 && !token[0]))
+		return 0;
+	if (r < 0)
+		return r;
+	if (strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=") !=
+	    strlen(token))
+		return why_set(ret_why, -EBADMSG, "\"kube_token\" is no token");
+	buf_puts(ret, token);
+	return buf_status(ret);
+}
+
 int enrol_body_parse_proof(const void *data, size_t size,
 			   char ret_session[ENROL_BODY_SESSION_HEX + 1], struct digest *ret_proof,
-			   struct why *ret_why)
+			   struct buf *ret_kube_token, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	CLEANUP(buf_done) struct buf proof = {0};
@@ -98,6 +122,8 @@ int enrol_body_parse_proof(const void *data, size_t size,
 		r = jsonl_get_base64(o, "proof", DIGEST_SIZE, &proof, ret_why);
 	if (r >= 0 && proof.size != DIGEST_SIZE)
 		r = why_set(ret_why, -EBADMSG, "\"proof\" is not of 32 bytes");
+	if (r >= 0)
+		r = parse_kube_token(o, ret_kube_token, ret_why);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 	digest_bytes_hex(session, sizeof(session), ret_session);

@@ -11,6 +11,7 @@
 #include "why.h"
 
 #define ENROL_BODY_SESSION_HEX 64u
+#define ENROL_BODY_MAX_KUBE_TOKEN 8192u
 
 struct enrol_body {
 	char token[128];		/* "" when an approver is to act */
@@ -22,7 +23,9 @@ struct enrol_body {
 void enrol_body_done(struct enrol_body *b);
 bool enrol_body_is_label(const char *text);	/* letters, digits, . _ - */
 int enrol_body_parse(const void *data, size_t size, struct enrol_body *ret, struct why *ret_why);
+/* ret_kube_token: of the agent's pod, a text; empty when there is none. The caller wipes it. */
 int enrol_body_parse_proof(const void *data, size_t size, char ret_session[ENROL_BODY_SESSION_HEX + 1], struct digest *ret_proof,
-			   struct why *ret_why);
+			   struct buf *ret_kube_token, struct why *ret_why);
+void enrol_body_wipe(struct buf *secret);
 
 #endif

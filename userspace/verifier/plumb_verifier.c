@@ -28,6 +28,7 @@
 #include "intake.h"
 #include "key_orders.h"
 #include "log.h"
+#include "name_desk.h"
 #include "remedy_desk.h"
 #include "server.h"
 #include "verifier_files.h"
@@ -57,6 +58,7 @@ struct rooms {
 	struct contain *contain;
 	struct intake *intake;
 	struct ekcert_anchors *anchors;
+	struct name_desk *names;
 	struct enrol *enrol;
 	struct actions *actions;
 	struct remedy_desk *remedy;
@@ -217,6 +219,25 @@ static int open_contain(const struct verifier_settings *s, struct rooms *o, stru
 	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
 }
 
+static void on_named(void *ctx, const char *id, const char *kube_token)
+{
+	name_desk_take(ctx, id, kube_token);
+}
+
+static int open_names(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
+{
+	const struct name_desk_options n = {
+		.v = &o->v,
+		.contain = o->contain,
+		.kube = {o->base, s->kube_server, s->kube_token_file, s->kube_ca},
+		.account = s->kube_agent_account,
+		.audience = s->kube_audience,
+	};
+	int r = s->kube_agent_account ? name_desk_open(&n, &o->names, ret_why) : 0;
+
+	return r == -ENOENT ? -EINVAL : r; /* a file that an option names */
+}
+
 static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
 {
 	struct enrol_options e = {
@@ -227,6 +248,8 @@ static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct
 		.node_cert_life_s = s->node_cert_life / 1000,
 		.default_baseline = documents_default_baseline,
 		.ctx = o->documents,
+		.named = o->names ? on_named : NULL,
+		.named_ctx = o->names,
 	};
 	int r = ekcert_anchors_open(fsio_system(), (const char *const *)s->ek_anchors.items,
 				    s->ek_anchors.n_items, s->emulated_anchors, &o->anchors,
@@ -324,6 +347,8 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 	if (r >= 0)
 		r = intake_open(&i, &o->intake);
 	if (r >= 0)
+		r = open_names(s, o, ret_why);
+	if (r >= 0)
 		r = open_enrol(s, o, ret_why);
 	o->api.desk = (struct action_desk){&o->v, o->documents, o->intake, o->contain};
 	if (r >= 0)
@@ -352,6 +377,7 @@ static void close_rooms(struct rooms *o)
 	remedy_desk_free(o->remedy);
 	actions_free(o->actions);
 	enrol_free(o->enrol);
+	name_desk_free(o->names);
 	ekcert_anchors_free(o->anchors);
 	intake_free(o->intake);
 	contain_free(o->contain);

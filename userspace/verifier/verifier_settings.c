@@ -35,6 +35,10 @@ static const struct conf_option options[] = {
 	       "URL of the Kubernetes API; none: no node is tainted"),
 	OPTION(kube_token_file, CONF_STR, NULL, 0, 0, "bearer token for it, read each time"),
 	OPTION(kube_ca, CONF_STR, NULL, 0, 0, "PEM file of its CA"),
+	OPTION(kube_agent_account, CONF_STR, NULL, 0, 0,
+	       "NAMESPACE:NAME of the agents' pods: a token of theirs binds a machine to its "
+	       "Kubernetes node; none: it does not"),
+	OPTION(kube_audience, CONF_STR, "plumb-verifier", 0, 0, "audience of those tokens"),
 	OPTION(csr_approve, CONF_BOOL, "false", 0, 0,
 	       "approve kubelets' certificate requests, by verdict and key"),
 	OPTION(csr_token_file, CONF_STR, NULL, 0, 0,
@@ -197,6 +201,9 @@ static int parse_gates(struct verifier_settings *s, struct why *ret_why)
 	if (r >= 0 && !s->image_keys.n_items != !s->image_registries.n_items)
 		r = why_set(ret_why, -EINVAL,
 			    "image_keys and image_registries: one is nothing without the other");
+	if (r >= 0 && s->kube_agent_account && !s->kube_server)
+		r = why_set(ret_why, -EINVAL,
+			    "kube_agent_account: kube_server says who is asked about tokens");
 	if (r >= 0 && s->csr_approve && !s->kube_server)
 		r = why_set(ret_why, -EINVAL, "csr_approve: kube_server says where requests are");
 	return r;

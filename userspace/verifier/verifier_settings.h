@@ -24,6 +24,7 @@ struct verifier_settings {
 	bool admission_dry_run;
 	char *csr_token_file, *csr_bind, *csr_renewal;
 	bool csr_approve;
+	char *kube_agent_account, *kube_audience;
 	bool allow_unknown, allow_degraded, allow_silent, allow_untainted, bind_by_csr, chain_csrs;	/* of the words */
 	uint64_t contain_percent, contain_calm, kube_evict_for, retire_deleted;
 	bool verbose, expired_eks, contain_dry_run, kube_evict_force;
