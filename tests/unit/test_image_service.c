@@ -10,7 +10,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "admission_desk.h"
 #include "cosign.h"
@@ -138,17 +141,18 @@ static int start(struct place *p, const char *file, const char *ca, struct image
 	return image_service_open(&p->v.v, &o, ret, why);
 }
 
+#define REVIEW                                                                              \
+	"{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":" \
+	"{\"uid\":\"u\",\"resource\":{\"group\":\"\",\"resource\":\"pods\"},"               \
+	"\"operation\":\"CREATE\",\"namespace\":\"default\",\"object\":{\"spec\":{"         \
+	"\"containers\":[{\"image\":\"%s/a/b:1@%s\"}]}}}}"
+
 /* What the API server gets. */
 static void answer(struct place *p, struct admission_desk *d, struct buf *ret)
 {
 	char text[1024];
 
-	snprintf(text, sizeof(text),
-		 "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":"
-		 "{\"uid\":\"u\",\"resource\":{\"group\":\"\",\"resource\":\"pods\"},"
-		 "\"operation\":\"CREATE\",\"namespace\":\"default\",\"object\":{\"spec\":{"
-		 "\"containers\":[{\"image\":\"%s/a/b:1@%s\"}]}}}}",
-		 p->registry + strlen("http://"), p->image);
+	snprintf(text, sizeof(text), REVIEW, p->registry + strlen("http://"), p->image);
 	buf_clear(ret);
 	assert_int_equal(admission_desk_answer(d, text, strlen(text), ret), 200);
 	assert_int_equal(buf_status(ret), 0);
@@ -181,6 +185,83 @@ static void test_whole(void **state)
 	buf_done(&b);
 }
 
+#define N_ASKERS 3
+
+struct asker {
+	pthread_t thread;
+	struct place *place;
+	struct admission_desk *desk;
+	const atomic_bool *stop;
+	atomic_bool allowed; /* and never refused again */
+	atomic_uint bad;
+};
+
+static void *run_asker(void *ctx)
+{
+	struct asker *a = ctx;
+	struct buf b = {0};
+	char text[1024];
+
+	snprintf(text, sizeof(text), REVIEW, a->place->registry + strlen("http://"),
+		 a->place->image);
+	while (!atomic_load(a->stop)) {
+		bool allowed;
+
+		buf_clear(&b);
+		if (admission_desk_answer(a->desk, text, strlen(text), &b) != 200 ||
+		    buf_status(&b) < 0) {
+			atomic_fetch_add(&a->bad, 1);
+			break;
+		}
+		allowed = strstr((char *)b.data, "\"allowed\":true") != NULL;
+		if (!allowed && atomic_load(&a->allowed))
+			atomic_fetch_add(&a->bad, 1);
+		if (allowed)
+			atomic_store(&a->allowed, true);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	buf_done(&b);
+	return NULL;
+}
+
+/* The webhook's threads ask and wish while the loop fetches; the desk outlives them, and they the registry's answer. */
+static void test_threads(void **state)
+{
+	struct place *p = *state;
+	struct image_service *s = NULL;
+	struct admission_desk *d = NULL;
+	struct admission_rules rules = {.allow_unknown = true};
+	struct asker askers[N_ASKERS] = {0};
+	atomic_bool stop = false;
+	struct why why = {""};
+	unsigned int n = 0, turns = 0;
+
+	assert_int_equal(start(p, p->file, NULL, &s, &why), 0);
+	rules.images = p->v.v.images;
+	assert_int_equal(admission_desk_open(p->nodes, &rules, &d), 0);
+	for (int i = 0; i < N_ASKERS; i++) {
+		askers[i].place = p;
+		askers[i].desk = d;
+		askers[i].stop = &stop;
+		assert_int_equal(pthread_create(&askers[i].thread, NULL, run_asker, &askers[i]), 0);
+	}
+	for (; n < N_ASKERS && turns < 20000; turns++) {
+		event_base_loop(p->base, EVLOOP_NONBLOCK);
+		nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+		n = 0;
+		for (int i = 0; i < N_ASKERS; i++)
+			n += atomic_load(&askers[i].allowed);
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i < N_ASKERS; i++) {
+		assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+		assert_int_equal(atomic_load(&askers[i].bad), 0);
+	}
+	assert_int_equal(n, N_ASKERS);
+	admission_desk_free(d);
+	image_service_free(s);
+}
+
 static void test_files(void **state)
 {
 	struct place *p = *state;
@@ -203,7 +284,7 @@ static void test_files(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {CASE(test_whole), CASE(test_files)};
+	const struct CMUnitTest tests[] = {CASE(test_whole), CASE(test_threads), CASE(test_files)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
