@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "fault_fsio.h"
 #include "ledger_check.h"
+#include "ledger_ima.h"
 #include "ledger_past.h"
 #include "ledger_prune.h"
 #include "ledger_read.h"
@@ -129,6 +130,15 @@ static uint64_t first_of(uint32_t i)
 	return firsts[i];
 }
 
+static uint32_t lists(void)
+{
+	CLEANUP_FREE struct ledger_ima_file *files = NULL;
+	uint32_t n = 0;
+
+	assert_int_equal(ledger_ima_list(dir, &files, &n), 0);
+	return n;
+}
+
 static void test_safe(void **state)
 {
 	uint64_t second, third, size;
@@ -154,6 +164,36 @@ static void test_safe(void **state)
 	retention.keep_size = 0;
 	retention_run(&retention, size);
 	assert_int_equal(ledger_writer_size(writer), size + 1);
+}
+
+/* What IMA measured goes with the lines of its boot, and no earlier. */
+static void test_ima_lists(void **state)
+{
+	char name[LEDGER_IMA_NAME_SIZE], path[PATH_MAX];
+	uint64_t second, third;
+
+	(void)state;
+	write_some(30);
+	second = first_of(1);
+	third = first_of(2);
+	for (uint8_t i = 0; i < 3; i++) {
+		const uint8_t boot[16] = {i};
+
+		assert_int_equal(ledger_ima_path(dir, "", path), 0);
+		assert_int_equal(fsio_mkdir_all(fsio_system(), path, 0700), 0);
+		assert_int_equal(ledger_ima_name(i == 0	  ? 0
+						 : i == 1 ? second
+							  : third,
+						 boot, name),
+				 0);
+		assert_int_equal(ledger_ima_path(dir, name, path), 0);
+		assert_int_equal(fsio_replace_file(fsio_system(), path, "", 0, 0600), 0);
+	}
+	retention_run(&retention, second - 1);
+	assert_int_equal(lists(), 3);
+	retention_run(&retention, third - 1);
+	assert_int_equal(first_of(0), second);
+	assert_int_equal(lists(), 2);
 }
 
 /* Whatever fails before the line is on the disk, no file is gone; and what fails after it goes with the next round. */
@@ -311,6 +351,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_safe, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ima_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_line_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_asked_for, setup, teardown),
