@@ -202,11 +202,14 @@ install: all ## into DESTDIR/PREFIX
 deb: all ## three Debian packages in build/deb
 	+$(Q)deploy/debian/build $(O) $(shell sed -n 's/^.define PLUMB_VERSION[[:space:]]*"\(.*\)"/\1/p' include/plumb/terms.h)
 
+check-packages: all ## the packages in a fresh Debian under systemd, in a VM: installed, run, enrolled, rebooted (root, mmdebstrap)
+	$(Q)O=$(O) PACKAGES=all LIMIT=3600 ONLY=51-packages tests/run vm
+
 image: all ## an OCI image from scratch in build/image, by buildah
 	+$(Q)deploy/container/build $(O) $(shell sed -n 's/^.define PLUMB_VERSION[[:space:]]*"\(.*\)"/\1/p' include/plumb/terms.h)
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot quarantine-drill bursts bench crash soak demo install deb image clean
+.PHONY: all help deps tests threads check lint model unit fuzz forge check-kube flow vmtest detect secureboot check-packages quarantine-drill bursts bench crash soak demo install deb image clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
