@@ -102,7 +102,7 @@ else
 	pod cr two '"nodeSelector":{"kubernetes.io/hostname":"cr-1"}'
 	echo one >"$work/watched/file"
 	check "put back: it goes on by itself" until_true 30 eval 'has_move "policy: attest done" || has_move "policy: release done" || has_move "policy: release started"'
-	check "looked at again, and released" until_true 90 is_free cr-1
+	check "looked at again, and released" until_true 150 is_free cr-1
 	check "the taints are gone" until_true 20 is_ours cr-1 ""
 	check "the pod that waited runs" until_true 30 runs_on cr two cr-1
 	check "nobody had to say anything" eval '[ -z "$(moves | grep -v "^policy: ")" ] && has_move "policy: release started"'

@@ -426,9 +426,19 @@ static void test_scan(void **state)
 	assert_int_equal(w->n_scan, 1);
 	assert_int_equal(w->n_evidence, 0);
 	assert_int_equal(lines(w, "\"number\":4,\"kind\":\"scan\"", "\"result\":\"begun\""), 1);
+	order_taker_scanned(w->taker);
+	order_taker_scanned(w->taker);
+	assert_int_equal(lines(w, "\"number\":4,\"kind\":\"scan\"", "\"result\":\"done\""), 1);
 	o.number = 5;
 	give(w, &o);
 	assert_int_equal(w->n_scan, 2);
+	/* It ends after a later order: that was taken all the same. */
+	o = order_of(w, 6, ORDER_CHALLENGE);
+	give(w, &o);
+	order_taker_scanned(w->taker);
+	assert_int_equal(lines(w, "\"number\":5,\"kind\":\"scan\"", "\"result\":\"done\""), 1);
+	assert_int_equal(order_taker_last(w->taker), 6);
+	order_taker_scanned(NULL);
 }
 
 static bool has_order_line(void *ctx)

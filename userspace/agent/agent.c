@@ -162,9 +162,13 @@ static void on_evidence_wanted(void *ctx)
 		report_now(a->report);
 }
 
-/*
- * Each watched file has a value. What events brought between `ready` and this has its actor, too, and no value before: nobody had looked.
- */
+static void on_scanned(void *ctx)
+{
+	order_taker_scanned(((struct agent *)ctx)->orders);
+	on_evidence_wanted(ctx);
+}
+
+/* Each watched file has a value. What events brought between `ready` and this has its actor, too, and no value before: nobody had looked. */
 static void on_measured(void *ctx)
 {
 	struct agent *a = ctx;
@@ -183,7 +187,7 @@ static int open_files(struct agent *a, const struct agent_options *o)
 						    .claims = a->claims,
 						    .rescan_ms = o->rescan_ms,
 						    .measured = on_measured,
-						    .scanned = on_evidence_wanted,
+						    .scanned = on_scanned,
 						    .ctx = a};
 
 	return o->n_watch == 0 ? -ENOENT
@@ -271,8 +275,7 @@ static void on_again(void *ctx)
 		file_set_tell_all(a->files);
 	if (a->sensors_files)
 		sensors_files_now(a->sensors_files);
-	if (a->report)
-		report_now(a->report);
+	on_evidence_wanted(a);
 }
 
 /* An order: all that is known is looked at anew, on the loop, a slice at a time. */
@@ -286,8 +289,9 @@ static void on_scan(void *ctx)
 		scan_slow_now(a->scan_slow);
 	if (a->sensors_files)
 		sensors_files_anew(a->sensors_files);
-	if (a->report)
-		report_now(a->report);
+	else
+		order_taker_scanned(a->orders);
+	on_evidence_wanted(a);
 }
 
 static void on_restart(void *ctx, uint64_t until_ns)

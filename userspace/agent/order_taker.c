@@ -29,6 +29,7 @@ struct order_taker {
 	struct order at_hand;
 	struct why refused; /* why the last one was that could not be read */
 	uint64_t restart, restart_until_ns; /* boot time */
+	struct order scanning; /* the last scan, as long as it goes on; number 0: none does */
 };
 
 int order_taker_open(const struct order_taker_options *o, struct order_taker **ret,
@@ -63,7 +64,7 @@ struct order_taker *order_taker_free(struct order_taker *t)
 	return NULL;
 }
 
-static void finish(struct order_taker *t, const struct order *o, const char *result)
+static void tell(struct order_taker *t, const struct order *o, const char *result)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	struct jsonl j = {.buf = &b};
@@ -76,7 +77,6 @@ static void finish(struct order_taker *t, const struct order *o, const char *res
 	jsonl_str(&j, "reason", o->reason);
 	jsonl_str(&j, "case", o->case_id);
 	jsonl_str(&j, "result", result);
-	t->last = o->number;
 	if (buf_status(&b) < 0 ||
 	    ledger_writer_record(t->o.writer, PLUMB_TYPE_ORDER, "order", (char *)b.data) < 0)
 		log_error("order=%" PRIu64 " unwritten next=\"it counts as taken all the same\"",
@@ -84,6 +84,12 @@ static void finish(struct order_taker *t, const struct order *o, const char *res
 	commit_appended(ledger_writer_commit(t->o.writer), true);
 	log_notice("order=%" PRIu64 " kind=%s result=\"%s\" reason=\"%s\"", o->number,
 		   order_kind_name(o->kind), result, o->reason);
+}
+
+static void finish(struct order_taker *t, const struct order *o, const char *result)
+{
+	t->last = o->number;
+	tell(t, o, result);
 }
 
 static bool is_of_document(int r)
@@ -388,6 +394,7 @@ static void carry_out(struct order_taker *t, const struct order *o)
 		break;
 	case ORDER_SCAN:
 		/* Its line first: what the scan finds stands after it. The end of a scan asks for evidence itself. */
+		t->scanning = *o;
 		finish(t, o, "begun");
 		t->o.scan(t->o.ctx);
 		break;
@@ -458,6 +465,14 @@ void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32
 		else if (o.number > t->last)
 			carry_out(t, &o);
 	}
+}
+
+void order_taker_scanned(struct order_taker *t)
+{
+	if (!t || t->scanning.number == 0)
+		return;
+	tell(t, &t->scanning, "done");
+	t->scanning.number = 0;
 }
 
 uint64_t order_taker_last(const struct order_taker *t)

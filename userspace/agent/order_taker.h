@@ -39,6 +39,7 @@ struct order_taker_options {		/* all borrowed */
 int order_taker_open(const struct order_taker_options *o, struct order_taker **ret, struct why *ret_why);
 struct order_taker *order_taker_free(struct order_taker *t);	/* after transport_free() */
 void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32_t n);	/* oldest first */
+void order_taker_scanned(struct order_taker *t);	/* what `scan` asked for has ended: its order has a second line; t NULL: nothing */
 uint64_t order_taker_last(const struct order_taker *t);		/* carried out or refused */
 uint64_t order_taker_baseline(const struct order_taker *t);	/* version that judges; 0: none */
 uint64_t order_taker_restart(const struct order_taker *t);	/* number of the order that a stop now would be covered by; 0: none */

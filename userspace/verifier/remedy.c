@@ -39,7 +39,7 @@ static const struct step {
 			   "reboot it"},
 	[REMEDY_PROVISION] = {REMEDY_DEED_TELL, 120 * MINUTE, LATE_STUCK, PLUMB_ROLE_APPROVER,
 			      "install it anew from its image"},
-	[REMEDY_ATTEST] = {REMEDY_DEED_SCAN, 5 * MINUTE, LATE_STUCK, PLUMB_ROLE_RESPONDER,
+	[REMEDY_ATTEST] = {REMEDY_DEED_SCAN, 60 * MINUTE, LATE_STUCK, PLUMB_ROLE_RESPONDER,
 			   "have it look at everything again and send evidence"},
 	[REMEDY_RELEASE] = {REMEDY_DEED_RELEASE, MINUTE, LATE_STUCK, PLUMB_ROLE_APPROVER,
 			    "release it: what held it is settled by your word"},

@@ -158,15 +158,14 @@ static void on_snapshot(const json_t *o, struct remedy_record *k)
 	k->snapshot |= json_is_string(json_object_get(o, "sha256"));
 }
 
-/* That very one: a later one that was taken says nothing of one that it refused, or that ran out before it was heard of. */
+/* That very one, and a scan to its end: a later one that was taken says nothing of one that it refused, or that ran out before it was heard of. */
 static void on_order(const json_t *o, const struct store_node *n, struct remedy_record *k)
 {
 	const char *result = json_string_value(json_object_get(o, "result"));
 	uint64_t number;
 
-	if (k->order && !k->taken_ns &&
-	    jsonl_get_uint(o, "number", INT64_MAX, &number, NULL) == 0 && number == k->order &&
-	    !(result && strncmp(result, "refused", 7) == 0))
+	if (k->order && !k->taken_ns && result && strcmp(result, "done") == 0 &&
+	    jsonl_get_uint(o, "number", INT64_MAX, &number, NULL) == 0 && number == k->order)
 		k->taken_ns = n->last_evidence_ns;
 }
 
@@ -239,7 +238,7 @@ static bool is_another(const struct store_node *n, const struct remedy_record *k
 	return n->boot_id[0] && strcmp(n->boot_id, k->boot) != 0;
 }
 
-/* The order was taken, and evidence came after that which says so: all claims were looked at, files may be read on. What they tell later holds it again. */
+/* It was carried out to its end, and evidence came after that which says so. */
 static bool has_looked(const struct store_node *n, const struct remedy_record *k)
 {
 	return k->m.phase == REMEDY_RUNS && k->taken_ns && n->last_evidence_ns > k->taken_ns &&

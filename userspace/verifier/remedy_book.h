@@ -20,7 +20,7 @@ struct remedy_record {
 	char boot[37];			/* that it was in when the step that needs another one was begun */
 	uint64_t incarnation;		/* likewise */
 	uint64_t order;			/* that the step at hand gave; 0: none */
-	uint64_t taken_ns;		/* of the evidence that said it was taken; 0: none said so */
+	uint64_t taken_ns;		/* of the evidence that said it was done; 0: none said so */
 	uint64_t read, read_incarnation;	/* lines below were looked at */
 	bool isolated, snapshot;	/* the node's word for it */
 };
