@@ -202,7 +202,7 @@ install: all ## into DESTDIR/PREFIX
 deb: all ## three Debian packages in build/deb
 	+$(Q)deploy/debian/build $(O) $(shell sed -n 's/^.define PLUMB_VERSION[[:space:]]*"\(.*\)"/\1/p' include/plumb/terms.h)
 
-check-packages: all ## the packages in a fresh Debian under systemd, in a VM: installed, run, enrolled, rebooted (root, mmdebstrap)
+check-packages: all ## the packages in a fresh Debian under systemd, in a VM: installed, run, enrolled, rebooted, upgraded (root, mmdebstrap)
 	$(Q)O=$(O) PACKAGES=all LIMIT=3600 ONLY=51-packages tests/run vm
 
 image: all ## an OCI image from scratch in build/image, by buildah
