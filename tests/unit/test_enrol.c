@@ -377,16 +377,55 @@ static void test_pending_again(void **state)
 	refused(409, "anew");
 }
 
+static void origin_of(const struct api_fixture_machine *of, char ret[CHECKPOINT_MAX_ORIGIN])
+{
+	struct store_node n = row(of);
+
+	assert_int_equal(record_origin(n.record.data, n.record.size, ret), 0);
+	store_node_done(&n);
+}
+
+/* A store that was put back from before an enrolment gives its number again, and not its name: no origin is two histories'. */
+static void test_number_again(void **state)
+{
+	char first[CHECKPOINT_MAX_ORIGIN], again[CHECKPOINT_MAX_ORIGIN];
+	struct store_node n;
+
+	(void)state;
+	with_token(&m, "one");
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	origin_of(&m, first);
+	n = row(&m);
+	n.incarnation = 0;
+	n.last_evidence_ns = 1;
+	f.store.ops->begin(f.store.ctx);
+	assert_int_equal(f.store.ops->node_put(f.store.ctx, &n), 0);
+	assert_int_equal(f.store.ops->commit(f.store.ctx), 0);
+	store_node_done(&n);
+	with_token(&m, "one");
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	n = row(&m);
+	assert_int_equal(n.incarnation, 1);
+	store_node_done(&n);
+	origin_of(&m, again);
+	assert_string_not_equal(first, again);
+	assert_int_equal(strlen(first), strlen(again));
+}
+
 static void test_known_ek(void **state)
 {
 	struct api_fixture_machine anew;
 	struct store_node n;
 	struct store_case *k = calloc(1, sizeof(*k));
+	struct record record = {.incarnation = 0};
+	char origin[CHECKPOINT_MAX_ORIGIN];
+	struct why why = {""};
 	uint64_t id;
 
 	(void)state;
 	with_token(&m, "one");
 	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	origin_of(&m, origin);
 	id = api_fixture_case(&f, m.id, "R-1", "exec:/x", PLUMB_ACTION_QUARANTINE, true);
 	n = row(&m);
 	n.life = PLUMB_LIFE_ACTIVE;
@@ -413,7 +452,11 @@ static void test_known_ek(void **state)
 	assert_int_equal(n.last_order, 5);
 	assert_false(n.forked);
 	assert_int_equal(n.frontier.size, 0);
-	assert_non_null(strstr((char *)n.record.data, "\"predecessor"));
+	assert_int_equal(record_parse(n.record.data, n.record.size, &record, &why), 0);
+	assert_string_equal(record.predecessor_origin, origin);
+	assert_string_not_equal(record.origin, origin);
+	assert_non_null(strstr(record.origin, "/2."));
+	record_done(&record);
 	assert_non_null(strstr((char *)n.record.data, "77"));
 	store_node_done(&n);
 	assert_int_equal(f.store.ops->case_get(f.store.ctx, id, k), 0);
@@ -538,25 +581,16 @@ static void test_proof_bodies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_token),
-		EACH(test_token_once),
-		EACH(test_lost_answer),
-		EACH(test_token_label),
-		EACH(test_token_time),
-		EACH(test_wrong_tpm),
-		EACH(test_borrowed_ek),
-		EACH(test_ek_certificate),
-		EACH(test_keys),
-		EACH(test_certify),
-		EACH(test_csr),
-		EACH(test_labels),
-		EACH(test_approval),
-		EACH(test_pending_again),
-		EACH(test_known_ek),
-		EACH(test_retired),
-		EACH(test_label_taken),
-		EACH(test_squatter),
-		EACH(test_sessions_of_one_ek),
+		EACH(test_token),	 EACH(test_token_once),
+		EACH(test_lost_answer),	 EACH(test_token_label),
+		EACH(test_token_time),	 EACH(test_wrong_tpm),
+		EACH(test_borrowed_ek),	 EACH(test_ek_certificate),
+		EACH(test_keys),	 EACH(test_certify),
+		EACH(test_csr),		 EACH(test_labels),
+		EACH(test_approval),	 EACH(test_pending_again),
+		EACH(test_known_ek),	 EACH(test_number_again),
+		EACH(test_retired),	 EACH(test_label_taken),
+		EACH(test_squatter),	 EACH(test_sessions_of_one_ek),
 		EACH(test_proof_bodies),
 	};
 

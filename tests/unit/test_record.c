@@ -91,6 +91,48 @@ static void test_witnesses(void **state)
 	buf_done(&again);
 }
 
+/* What each enrolment draws stands in the origin; records of before have the number alone. */
+static void test_origin(void **state)
+{
+	static const char node[] =
+		"5e930b1b2b6c65de47679df72b3a7316a54a84f4b0d1e2159f483657fba3be43";
+	char origin[CHECKPOINT_MAX_ORIGIN], want[CHECKPOINT_MAX_ORIGIN];
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	struct record r;
+	char *at;
+
+	(void)state;
+	read_example(&text);
+	snprintf(want, sizeof(want), "plumb.example/node/%s/1", node);
+	assert_int_equal(record_origin(text.data, text.size, origin), 0);
+	assert_string_equal(origin, want);
+	buf_done(&text);
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/record/record-drawn.json", 65536, &text),
+		0);
+	snprintf(want, sizeof(want), "plumb.example/node/%s/1.0f1e2d3c4b5a6978", node);
+	assert_int_equal(record_origin(text.data, text.size, origin), 0);
+	assert_string_equal(origin, want);
+	assert_int_equal(record_parse(text.data, text.size, &r, &why), 0);
+	assert_string_equal(r.origin, want);
+	assert_int_equal(record_write(&r, &again), 0);
+	assert_int_equal(again.size, text.size);
+	assert_memory_equal(again.data, text.data, text.size);
+	/* Cut short, empty, escaped, and none at all. */
+	at = strstr((char *)text.data, "\"origin\":\"");
+	assert_int_equal(record_origin(text.data, (size_t)(at + 20 - (char *)text.data), origin),
+			 -EBADMSG);
+	at[12] = '\\';
+	assert_int_equal(record_origin(text.data, text.size, origin), -EBADMSG);
+	at[10] = '"';
+	assert_int_equal(record_origin(text.data, text.size, origin), -EBADMSG);
+	assert_int_equal(record_origin("{}", 2, origin), -EBADMSG);
+	record_done(&r);
+	buf_done(&text);
+	buf_done(&again);
+}
+
 static void test_first_incarnation(void **state)
 {
 	struct buf text = {0}, again = {0};
@@ -192,9 +234,9 @@ static void test_transcript(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),		  cmocka_unit_test(test_witnesses),
-		cmocka_unit_test(test_first_incarnation), cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_transcript),
+		cmocka_unit_test(test_example), cmocka_unit_test(test_witnesses),
+		cmocka_unit_test(test_origin),	cmocka_unit_test(test_first_incarnation),
+		cmocka_unit_test(test_broken),	cmocka_unit_test(test_transcript),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

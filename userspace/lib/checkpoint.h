@@ -17,7 +17,7 @@
 #define CHECKPOINT_MAX_NOTE_LINE 1024
 
 struct checkpoint {
-	char origin[CHECKPOINT_MAX_ORIGIN];	/* <log name>/node/<node id>/<incarnation> */
+	char origin[CHECKPOINT_MAX_ORIGIN];	/* <log name>/node/<node id>/<incarnation>.<drawn at enrolment> */
 	uint64_t size;
 	struct digest root;
 };

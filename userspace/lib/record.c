@@ -272,6 +272,24 @@ int record_parse(const void *data, size_t size, struct record *ret, struct why *
 	return 0;
 }
 
+/* Before it stand numbers and hex alone, so the first such member is the record's own, and not its predecessor's. */
+int record_origin(const void *data, size_t size, char ret[CHECKPOINT_MAX_ORIGIN])
+{
+	static const char member[] = "\"origin\":\"";
+	const char *at = memmem(data, size, member, sizeof(member) - 1), *end;
+
+	if (!at)
+		return -EBADMSG;
+	at += sizeof(member) - 1;
+	end = memchr(at, '"', size - (size_t)(at - (const char *)data));
+	if (!end || end == at || (size_t)(end - at) >= CHECKPOINT_MAX_ORIGIN ||
+	    memchr(at, '\\', (size_t)(end - at)))
+		return -EBADMSG;
+	memcpy(ret, at, (size_t)(end - at));
+	ret[end - at] = 0;
+	return 0;
+}
+
 int record_change_witness(struct record *r, const void *spki, size_t spki_size, uint64_t size)
 {
 	struct buf key = {0};

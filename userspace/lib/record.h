@@ -43,6 +43,8 @@ struct record {
 void record_done(struct record *r);
 int record_write(const struct record *r, struct buf *ret);			/* one JSON object, LF at the end */
 int record_parse(const void *data, size_t size, struct record *ret, struct why *ret_why);
+/* Of a record that record_write() made, as a verifier keeps it: its origin without the rest. -EBADMSG: it has none. */
+int record_origin(const void *data, size_t size, char ret[CHECKPOINT_MAX_ORIGIN]);
 /* Another key cosigns from the head of so many lines on; the one before joins the old ones. 1: so it is; 0: it is that one already. -E2BIG: too many. */
 int record_change_witness(struct record *r, const void *spki, size_t spki_size, uint64_t size);
 /* The event key's note name is the origin. Transcript of enrolment: SHA-256("plumb-enrol-v1" ‖ u32be-sized fields). */

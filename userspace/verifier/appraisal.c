@@ -16,6 +16,7 @@
 #include "image_desk.h"
 #include "jsonl.h"
 #include "kubelet_keys.h"
+#include "node_origin.h"
 #include "order_desk.h"
 
 #define MAX_RESTARTS 64
@@ -74,9 +75,11 @@ static int check_ledger(struct run *a, struct why *ret_why)
 		.ctx = a,
 	};
 
-	if (snprintf(origin, sizeof(origin), "%s/node/%s/%" PRIu64, a->v->log_name, a->row->id,
-		     a->row->incarnation) >= (int)sizeof(origin))
-		return -E2BIG;
+	int r = node_origin_of(a->v->log_name, a->row, origin);
+
+	/* A row that says nothing is not the evidence's fault. */
+	if (r < 0)
+		return r == -EBADMSG ? -EIO : r;
 	return appraise_ledger(&in, a->row, &a->ledger, ret_why);
 }
 

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "jsonl.h"
 #include "node.h"
+#include "node_origin.h"
 #include "order_desk.h"
 #include "record.h"
 #include "rekey_permit.h"
@@ -42,16 +43,14 @@ static int make_record(const struct enrol_admit *a, const struct enrol_session *
 			   .pcr_index = v->pcr_index,
 			   .enrolled_ns = n->enrolled_ns};
 	struct building building = {&r};
-	int result = 0;
+	int result;
 
 	memcpy(r.node, n->id, sizeof(r.node));
 	memcpy(r.label, n->label, sizeof(r.label));
-	if (snprintf(r.origin, sizeof(r.origin), "%s/node/%s/%" PRIu64, v->log_name, n->id,
-		     n->incarnation) >= (int)sizeof(r.origin))
-		result = -E2BIG;
-	if (n->incarnation > 1) {
-		snprintf(r.predecessor_origin, sizeof(r.predecessor_origin), "%s/node/%s/%" PRIu64,
-			 v->log_name, n->id, n->incarnation - 1);
+	result = node_origin_draw(v->log_name, n, r.origin);
+	/* The row still has the record of the incarnation before. */
+	if (result >= 0 && n->incarnation > 1) {
+		result = node_origin_of(v->log_name, n, r.predecessor_origin);
 		r.predecessor_size = n->head_size;
 		r.predecessor_root = n->head_root;
 	}

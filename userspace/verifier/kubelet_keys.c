@@ -13,6 +13,7 @@
 #include "kubelet_proof.h"
 #include "line.h"
 #include "log.h"
+#include "node_origin.h"
 
 #define BLOB "kubelet_keys" /* by node: "INCARNATION LINE KEY", a line each, oldest first */
 
@@ -103,9 +104,9 @@ static int take_line(const struct verifier *v, const struct store_node *row, con
 
 	if (r < 0 || l.type != PLUMB_TYPE_KUBELET_KEY)
 		return 0; /* the words stood in another line's text */
-	if (snprintf(origin, sizeof(origin), "%s/node/%s/%" PRIu64, v->log_name, row->id,
-		     row->incarnation) >= (int)sizeof(origin))
-		return -E2BIG;
+	r = node_origin_of(v->log_name, row, origin);
+	if (r < 0)
+		return r == -EBADMSG ? -EIO : r;
 	s.seq = l.seq;
 	r = kubelet_proof_check(o, origin, &s.key, &why);
 	if (r == -EBADMSG) {

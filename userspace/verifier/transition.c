@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "image_desk.h"
 #include "jsonl.h"
+#include "node_origin.h"
 #include "order_desk.h"
 #include "verdict_ear.h"
 
@@ -246,8 +247,9 @@ static int make_ear(const struct transition *t, const struct store_node *n,
 					    .finding = boot.finding,
 					    .found = boot.found,
 					    .secure_boot = boot.secure_boot};
-	snprintf(origin, sizeof(origin), "%s/node/%s/%llu", t->v->log_name, n->id,
-		 (unsigned long long)n->incarnation);
+	r = node_origin_of(t->v->log_name, n, origin);
+	if (r < 0)
+		return r;
 	r = verdict_ear_sign(&in, t->v->verdict_key, ret_jwt);
 	return r < 0 ? r
 		     : store->ops->blob_put(store->ctx, "verdict", n->id, ret_jwt->data,
