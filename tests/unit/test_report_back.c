@@ -146,6 +146,22 @@ static void test_confirmed_goes_back(void **state)
 	assert_int_equal(n_went_back(w), 1);
 }
 
+/* The quote shows it as well, by the orders that were seen. Told in two pieces of evidence it is found twice, and the second one after somebody settled the first. */
+static void test_told_with_the_quote(void **state)
+{
+	struct world *w = *state;
+
+	w->f.verifier.says_base_size = true;
+	start(w);
+	report_now(w->report);
+	until(w, has_accepted, 1, "accepted");
+	w->f.verifier.confirmed = 1;
+	report_now(w->report);
+	until(w, has_accepted, 2, "accepted again");
+	assert_non_null(memmem(w->f.verifier.lines.data, w->f.verifier.lines.size,
+			       "\"of\":\"verifier\"", strlen("\"of\":\"verifier\"")));
+}
+
 /* It goes back while no agent runs: the next one has a cosignature of more. */
 static void test_goes_back_unseen(void **state)
 {
@@ -194,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_verifier_goes_back),
 		T(test_confirmed_goes_back),
+		T(test_told_with_the_quote),
 		T(test_goes_back_unseen),
 	};
 

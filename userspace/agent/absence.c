@@ -63,7 +63,7 @@ bool absence_is_long(const struct absence *a)
 	return a->away && clock_boot_ns(a->clock) - a->since_ns > ABSENCE_LONG_MS * 1000000ull;
 }
 
-void absence_compare(struct absence *a, struct ledger_writer *w, const struct evidence_nonce *n)
+bool absence_compare(struct absence *a, struct ledger_writer *w, const struct evidence_nonce *n)
 {
 	/* What is stored may have come provisionally: what counts is up to where a quote was accepted. */
 	uint64_t had = a->accepted, has = !n->has_base	     ? 0
@@ -72,7 +72,7 @@ void absence_compare(struct absence *a, struct ledger_writer *w, const struct ev
 	char members[192];
 
 	if (has >= had)
-		return;
+		return false;
 	a->accepted = has;
 	log_error("verifier=went_back had=%" PRIu64 " has=%" PRIu64
 		  " next=\"the lines are sent again\" "
@@ -82,5 +82,5 @@ void absence_compare(struct absence *a, struct ledger_writer *w, const struct ev
 		 "\"of\":\"verifier\",\"n\":%" PRIu64 ",\"what\":\"it went back from line %" PRIu64
 		 ", which it had, to line %" PRIu64 "\"",
 		 had - has, had, has);
-	(void)ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members);
+	return ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members) >= 0;
 }

@@ -33,7 +33,7 @@ void absence_reset(struct absence *a);				/* a try was good: the next wait is th
 /* Later each time, up to ABSENCE_MAX_MS or least_ms; with up to a quarter more, so that nodes that lost the same verifier come apart. */
 uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms);
 bool absence_is_long(const struct absence *a);
-/* It had more confirmed than it says now: a store that was put back from a copy. Logged, and a line; the ledger loses nothing by it. */
-void absence_compare(struct absence *a, struct ledger_writer *w, const struct evidence_nonce *n);
+/* It had more confirmed than it says now: a store that was put back from a copy. Logged, and a line (true); the ledger loses nothing by it. */
+bool absence_compare(struct absence *a, struct ledger_writer *w, const struct evidence_nonce *n);
 
 #endif

@@ -218,7 +218,11 @@ static void on_drift(void *ctx, const struct line *l)
 
 static void on_orders(void *ctx, const struct buf *envelopes, uint32_t n)
 {
-	order_taker_take(((struct agent *)ctx)->orders, envelopes, n);
+	struct agent *a = ctx;
+
+	/* What comes with the answer to the last evidence is given again at the next start: nobody could carry it out, and its line would follow the `stop`. */
+	if (!a->stopping)
+		order_taker_take(a->orders, envelopes, n);
 }
 
 static void on_standing(void *ctx, uint64_t *ret_last_order, uint64_t *ret_baseline_version)

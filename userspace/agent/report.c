@@ -39,6 +39,7 @@ struct report {
 	bool wanted, waiting; /* waiting: for the end of a back-off */
 	bool leaving, last;
 	uint64_t want_size;
+	uint64_t least_size; /* of the head that the nonce at hand is used for */
 	struct absence absence;
 	bool drift_wanted, drift_in_flight;
 	bool knows_size;
@@ -375,7 +376,8 @@ static void quote(struct report *r)
 		return;
 	}
 	commit_head(r->commit, head);
-	if (!commit_is_quiet(r->commit) || head->size < from || head->size == 0) {
+	if (!commit_is_quiet(r->commit) || head->size < from || head->size < r->least_size ||
+	    head->size == 0) {
 		commit_appended(r->commit, true);
 		return;
 	}
@@ -399,7 +401,9 @@ static void on_nonce(void *ctx, int result, const struct evidence_nonce *n, cons
 		fail(r, result, why);
 		return;
 	}
-	absence_compare(&r->absence, r->o.writer, n);
+	/* The quote tells of it as well, by the orders that it has seen: both in one evidence, or it is found twice. */
+	r->least_size =
+		absence_compare(&r->absence, r->o.writer, n) ? ledger_writer_size(r->o.writer) : 0;
 	take_size(r, n->size);
 	tell_back(r);
 	if (n->size > size) {

@@ -208,6 +208,22 @@ static bool is_as_before(const struct drill *d)
 	return d->now.n_cases == 0 && strcmp(d->now.state, d->before.state) == 0;
 }
 
+/* What else came meanwhile keeps it from being as before: then that is named. */
+static int wait_as_before(struct drill *d)
+{
+	CLEANUP(buf_done) struct buf missing = {0};
+	int r = wait_for(d, "as before", is_as_before, NULL, d->before.state);
+
+	if (r != PRINT_NOT_GOOD || stopped)
+		return r;
+	buf_printf(&missing, "%s, was %s: %s", d->now.state, d->before.state,
+		   d->now.n_cases > 0 ? "it drifted again" : d->now.cause);
+	if (buf_status(&missing) == 0)
+		strncpy(d->steps[d->n - 1].detail, (char *)missing.data,
+			sizeof(d->steps[0].detail) - 1);
+	return r;
+}
+
 static int wait_for_line(struct drill *d)
 {
 	uint64_t until = drill_watch_now_ms() + d->a->timeout_s * 1000;
@@ -294,7 +310,7 @@ static int watch_it_go(struct drill *d)
 	if (r == PRINT_GOOD && d->now.contained && !d->before.contained)
 		r = act(d, "released", "release", NULL, 0);
 	stopped = 0;
-	return r == PRINT_GOOD ? wait_for(d, "as before", is_as_before, NULL, d->before.state) : r;
+	return r == PRINT_GOOD ? wait_as_before(d) : r;
 }
 
 static void put_json(const struct drill *d)
@@ -341,6 +357,18 @@ static void put_table(const struct drill *d)
 	}
 }
 
+/* A file that drifted already would drift on, and its case would be settled as if it were the drill's. */
+static int check_before(struct drill *d)
+{
+	int r = drill_watch_look(d->c, d->a->node, d->deed.key, &d->before);
+
+	if (r != PRINT_GOOD || d->before.n_cases == 0)
+		return r;
+	print_failure(PRINT_NOT_GOOD, "%s has an open case of %s", d->a->node, d->deed.key);
+	print_cure("settle it first; nothing was done");
+	return PRINT_NOT_GOOD;
+}
+
 /* Whatever came of it, the machine is as it was. */
 static int carry_out(struct drill *d)
 {
@@ -381,13 +409,16 @@ static int run(const struct arguments *a, enum drill_kind kind)
 		r = check_machine(&d);
 	if (r == PRINT_GOOD)
 		r = check_policy(&d);
-	if (r == PRINT_GOOD)
-		r = drill_watch_look(d.c, a->node, NULL, &d.before);
 	if (r == PRINT_GOOD && a->ledger && drill_watch_tail(a->ledger, &d.tail) < 0)
 		r = print_failure(PRINT_UNKNOWN, "%s: there is no ledger", a->ledger);
 	if (r == PRINT_GOOD &&
 	    drill_deed_prepare(kind, kind == DRILL_FILE ? a->file : a->dir, &d.deed, &why) < 0)
 		r = print_failure(PRINT_UNKNOWN, "%s", why.text);
+	if (r == PRINT_GOOD) {
+		r = check_before(&d);
+		if (r != PRINT_GOOD)
+			(void)drill_deed_undo(&d.deed, NULL);
+	}
 	if (r == PRINT_GOOD) {
 		signal(SIGINT, on_signal);
 		signal(SIGTERM, on_signal);

@@ -130,6 +130,7 @@ int drill_watch_look(struct client *c, const char *node, const char *key, struct
 	if (r != PRINT_GOOD)
 		return r;
 	snprintf(ret->state, sizeof(ret->state), "%s", client_text(o, "state"));
+	snprintf(ret->cause, sizeof(ret->cause), "%s", client_text(o, "cause"));
 	ret->contained =
 		is_text(o, "containment", "held") || is_text(o, "containment", "quarantined");
 	json_array_foreach (json_object_get(o, "cases"), i, k) {

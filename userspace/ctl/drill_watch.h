@@ -27,7 +27,7 @@ int drill_watch_tail(const char *dir, struct drill_tail *ret);		/* at its end; -
 int drill_watch_line(struct drill_tail *t, const char *key);
 
 struct drill_view {			/* of the node, in one answer */
-	char state[24];
+	char state[24], cause[128];
 	uint64_t n_cases, ids[16];	/* open ones of the key; ids: the first of them */
 	bool provisional;		/* one of them is not covered by a quote */
 	bool contained;			/* held or quarantined */
