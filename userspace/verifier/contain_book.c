@@ -176,6 +176,7 @@ static int load(struct contain_book *b, struct contain_entry *e)
 	e->let = flag(o, "let");
 	e->unsure = flag(o, "unsure");
 	e->cordoned = flag(o, "cordoned");
+	e->control_plane = flag(o, "control_plane");
 	text(o, "held_back", held_back, sizeof(held_back));
 	e->held_back = brakes_from_name(held_back);
 	e->since_ns = number(o, "since");
@@ -191,7 +192,7 @@ static int load(struct contain_book *b, struct contain_entry *e)
 static void forget_object(struct contain_entry *e)
 {
 	e->uid[0] = e->zone[0] = e->seen_boot[0] = e->good_boot[0] = 0;
-	e->cordoned = false;
+	e->cordoned = e->control_plane = false;
 	e->facts = (struct kube_facts){.taints = 0};
 }
 
@@ -257,6 +258,7 @@ int contain_book_put(struct contain_book *b, const struct contain_entry *e)
 	jsonl_bool(&j, "let", e->let);
 	jsonl_bool(&j, "unsure", e->unsure);
 	jsonl_bool(&j, "cordoned", e->cordoned);
+	jsonl_bool(&j, "control_plane", e->control_plane);
 	jsonl_str(&j, "held_back", brakes_name(e->held_back));
 	jsonl_uint(&j, "since", e->since_ns);
 	jsonl_uint(&j, "lifted", e->lifted_ns);
@@ -299,6 +301,19 @@ void contain_book_counts(const struct contain_book *b, uint32_t *ret_nodes, uint
 	}
 }
 
+/* Of an object that nobody has told of yet (a start, an API that is away) the worse is taken: it is Ready, and no other is. */
+static struct brakes_node brakes_node_of(const struct contain_entry *o, bool is_candidate)
+{
+	bool known = o->facts.uid[0] != 0;
+
+	return (struct brakes_node){
+		.zone = o->zone[0] ? o->zone : o->facts.zone,
+		.control_plane = known ? o->facts.control_plane : o->control_plane,
+		.ready = known ? o->facts.ready : is_candidate,
+		.contained = o->let && contain_book_wants(o),
+	};
+}
+
 enum brakes_why contain_book_judge(struct contain_book *b, const struct brakes_settings *s,
 				   const struct contain_entry *e)
 {
@@ -311,12 +326,7 @@ enum brakes_why contain_book_judge(struct contain_book *b, const struct brakes_s
 			continue;
 		if (o == e)
 			at = n;
-		b->nodes[n++] = (struct brakes_node){
-			.zone = o->zone[0] ? o->zone : o->facts.zone,
-			.control_plane = o->facts.control_plane,
-			.ready = o->facts.ready,
-			.contained = o->let && contain_book_wants(o),
-		};
+		b->nodes[n++] = brakes_node_of(o, o == e);
 	}
 	return brakes_judge(s, b->nodes, n, at);
 }

@@ -20,6 +20,7 @@ struct contain_entry {
 	bool let;			/* the brakes let it: what it is held or quarantined for is done */
 	bool unsure;			/* what it is quarantined for is that nothing is known: it is held, no more */
 	bool cordoned;			/* by us */
+	bool control_plane;		/* its object was of the control plane, when it was last seen */
 	enum brakes_why held_back;
 	uint64_t since_ns;		/* of being let or held back */
 	uint64_t lifted_ns;		/* when it was last let down */

@@ -158,6 +158,10 @@ static void learn(struct deeds *t, struct contain_entry *e, const struct kube_fa
 		memcpy(e->seen_boot, f->boot_id, sizeof(e->seen_boot));
 		changed = true;
 	}
+	if (e->control_plane != f->control_plane) {
+		e->control_plane = f->control_plane;
+		changed = true;
+	}
 	if (changed) {
 		deeds_due(t, e);
 		save(t, e);
