@@ -226,13 +226,72 @@ static void test_settings_that_are_wrong(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)
 
+static bool is_let(struct contain_fixture *w, const char *id)
+{
+	return contain_book_id(contain_book(w->c), id)->let;
+}
+
+/* Who waits is looked at every second of the loop's own clock. */
+static void until_let(struct contain_fixture *w, const char *id)
+{
+	for (time_t end = time(NULL) + 6; time(NULL) < end && !is_let(w, id);)
+		contain_fixture_settle(w);
+}
+
+static void quarantine(struct contain_fixture *w, const char *id, const char *name)
+{
+	contain_fixture_node(w, id, name, PLUMB_CONTAIN_QUARANTINED, "");
+	contain_fixture_queue(w, id, NODE_DEED_QUARANTINE, true);
+}
+
+/* The control plane's last node may wait for ever: who waits for room behind it gets it all the same. */
+static void test_nobody_waits_behind_who_may_not(void **state)
+{
+	static const char *const ids[] = {"aa", "bb", "cc", "dd"};
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->max_percent = 50;
+	contain_fixture_open(w);
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		contain_fixture_node(w, ids[i], i == 0 ? "n9" : "", PLUMB_CONTAIN_FREE, "");
+	contain_fixture_queue(w, "aa", NODE_DEED_LOG, true);
+	contain_book_id(contain_book(w->c), "aa")->control_plane = true;
+	quarantine(w, "aa", "n9");
+	assert_int_equal(w->held_back, BRAKES_CONTROL_PLANE);
+	contain_fixture_pass(w, 2);
+	quarantine(w, "bb", "");
+	quarantine(w, "cc", "");
+	assert_true(is_let(w, "bb") && is_let(w, "cc"));
+	contain_fixture_pass(w, 2);
+	quarantine(w, "dd", "");
+	assert_int_equal(w->held_back, BRAKES_SHARE);
+	assert_false(is_let(w, "aa") || is_let(w, "dd"));
+	contain_fixture_node(w, "bb", "", PLUMB_CONTAIN_FREE, "");
+	contain_fixture_queue(w, "bb", NODE_DEED_LIFT, true);
+	until_let(w, "dd");
+	assert_true(is_let(w, "dd"));
+	assert_false(is_let(w, "aa"));
+	/* Nor does it get what is not its own reason: when there is another one, and room, it has its turn. */
+	contain_book_id(contain_book(w->c), "aa")->control_plane = false;
+	contain_fixture_node(w, "cc", "", PLUMB_CONTAIN_FREE, "");
+	contain_fixture_queue(w, "cc", NODE_DEED_LIFT, true);
+	until_let(w, "aa");
+	assert_true(is_let(w, "aa"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_both_receivers_hear_of_it),  T(test_one_is_down),
-		T(test_in_flight_when_it_stops),    T(test_what_is_refused),
-		T(test_a_long_answer_is_an_answer), T(test_the_receiver_knows_of_those_dropped),
-		T(test_only_receivers_of_that_ca),  T(test_settings_that_are_wrong),
+		T(test_both_receivers_hear_of_it),
+		T(test_one_is_down),
+		T(test_in_flight_when_it_stops),
+		T(test_what_is_refused),
+		T(test_a_long_answer_is_an_answer),
+		T(test_the_receiver_knows_of_those_dropped),
+		T(test_only_receivers_of_that_ca),
+		T(test_settings_that_are_wrong),
+		T(test_nobody_waits_behind_who_may_not),
 	};
 
 	return cmocka_run_group_tests_name("contain", tests, NULL, NULL);

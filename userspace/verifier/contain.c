@@ -259,10 +259,16 @@ static int retry(struct contain *c, struct contain_entry *e)
 	return r;
 }
 
+/* It waits for what concerns it alone: that is no reason for others to wait behind it. */
+static bool waits_alone(const struct contain_entry *e)
+{
+	return e->held_back == BRAKES_CONTROL_PLANE || e->held_back == BRAKES_ZONE;
+}
+
 /* Who waits for room, in the order of waiting; and who was to stay up for a while. */
 static void look_again(struct contain *c)
 {
-	struct contain_entry *first = NULL;
+	struct contain_entry *first = NULL, *alone = NULL;
 	int r;
 
 	for (uint32_t i = 0; i < contain_book_n(c->book); i++) {
@@ -275,13 +281,17 @@ static void look_again(struct contain *c)
 		}
 		if (!e->held_back || e->let || !contain_book_wants(e))
 			continue;
-		if (!first || e->since_ns < first->since_ns)
+		if (!alone && waits_alone(e)) {
+			judge(c, e);
+			alone = e->let ? e : NULL;
+		} else if (!first || e->since_ns < first->since_ns) {
 			first = e;
+		}
 	}
-	if (!first)
-		return;
-	judge(c, first);
-	if (!first->let)
+	if (!alone && first)
+		judge(c, first);
+	first = alone ? alone : first;
+	if (!first || !first->let)
 		return;
 	r = retry(c, first);
 	if (r < 0) {
