@@ -18,14 +18,19 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define FILE_SETFLAGS 0x40086602
 #define FILE_SETFLAGS_32 0x40046602
 #define FILE_FSSETXATTR 0x401c5820
+/* Another file's blocks in place of its own, by a descriptor that may be open for long: nobody opens, and no write is told. */
+#define FILE_EXT4_SWAP_BOOT 0x6611
+#define FILE_EXT4_MOVE_EXT 0xc028660f
+#define FILE_XFS_EXCHANGE_RANGE 0x40285881
+#define FILE_XFS_COMMIT_RANGE 0x40585883
 
 /* The name that it was done by, and the directory's number: read, not asked for its storage. */
-static __always_inline void file_tell(__u16 op, struct file *file, __u32 mark)
+static __always_inline int file_tell(__u16 op, struct file *file, __u32 mark)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *dir = dentry->d_parent->d_inode;
 
-	mark_tell(op, file->f_inode, dir, dentry, mark);
+	return mark_tell(op, file->f_inode, dir, dentry, mark);
 }
 
 /* What the agent's own file is opened for, unless by itself. */
@@ -45,8 +50,8 @@ static __always_inline int file_open_to_write(struct file *file)
 	if (!(file->f_mode & FILE_FMODE_WRITE))
 		return 0;
 	mark = mark_of_written(file->f_inode);
-	if (mark & PLUMB_MARK_FILE)
-		file_tell(PLUMB_FILE_OPEN_WRITE, file, mark);
+	if (mark & PLUMB_MARK_FILE && !file_tell(PLUMB_FILE_OPEN_WRITE, file, mark))
+		mark_untold(file->f_inode);
 	surface_opened(file);
 	return mark ? file_guard(PLUMB_FILE_OPEN_WRITE, file, mark) : 0;
 }
@@ -96,6 +101,29 @@ static __always_inline void file_command(struct file *file, unsigned int cmd)
 	maps_end(e);
 }
 
+static __always_inline void file_system_command(struct file *file, unsigned int cmd)
+{
+	__u32 dev = file->f_inode->i_sb->s_dev;
+	struct plumb_event_surface *e;
+
+	/* To thaw at once is another deed than to freeze. */
+	e = surface_begin_once(PLUMB_SURFACE_COMMAND, (__u64)cmd << 32 | dev);
+	if (!e)
+		return;
+	e->number = dev;
+	e->fs_magic = SURFACE_S_IFBLK;
+	e->other = cmd;
+	maps_end(e);
+}
+
+static __always_inline int file_changes_it(unsigned int cmd)
+{
+	return cmd == FILE_FICLONE || cmd == FILE_FICLONERANGE || cmd == FILE_SETFLAGS ||
+	       cmd == FILE_SETFLAGS_32 || cmd == FILE_FSSETXATTR || cmd == FILE_EXT4_SWAP_BOOT ||
+	       cmd == FILE_EXT4_MOVE_EXT || cmd == FILE_XFS_EXCHANGE_RANGE ||
+	       cmd == FILE_XFS_COMMIT_RANGE;
+}
+
 SEC("lsm/file_ioctl")
 int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
 {
@@ -105,8 +133,11 @@ int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
 		file_command(file, cmd);
 		return 0;
 	}
-	if (cmd != FILE_FICLONE && cmd != FILE_FICLONERANGE && cmd != FILE_SETFLAGS &&
-	    cmd != FILE_SETFLAGS_32 && cmd != FILE_FSSETXATTR)
+	if (surface_is_for_all(cmd)) {
+		file_system_command(file, cmd);
+		return 0;
+	}
+	if (!file_changes_it(cmd))
 		return 0;
 	mark = mark_of_written(file->f_inode);
 	if (mark & (PLUMB_MARK_FILE | PLUMB_MARK_DIR))

@@ -33,8 +33,9 @@ static __always_inline void map_shared(struct file *file, unsigned long prot)
 	if (!(prot & MAP_PROT_WRITE) && !(file->f_mode & MAP_FMODE_WRITE))
 		return;
 	mark = mark_of_written(file->f_inode);
-	if (mark & PLUMB_MARK_FILE)
-		mark_tell(PLUMB_FILE_MMAP, file->f_inode, dentry->d_parent->d_inode, dentry, mark);
+	if (mark & PLUMB_MARK_FILE &&
+	    !mark_tell(PLUMB_FILE_MMAP, file->f_inode, dentry->d_parent->d_inode, dentry, mark))
+		mark_untold(file->f_inode);
 }
 
 /* Is there a digest at the inode, or can there be none? Whoever opened the file for writing took it away, and then it is another version. */

@@ -68,6 +68,18 @@ static __always_inline __u32 mark_below(__u32 dir, struct inode *inode)
 	return mark;
 }
 
+/*
+ * Whoever has it open for writing when it gets the mark of a watched file is seen by nobody while he writes: the agent has to look for him.
+ * That of the file whose name it takes is not its own.
+ */
+static __always_inline __u32 mark_written(__u32 had, __u32 mark, struct inode *inode)
+{
+	mark &= ~PLUMB_MARK_WRITTEN;
+	if (mark & PLUMB_MARK_FILE && !(had & PLUMB_MARK_FILE) && inode->i_writecount.counter > 0)
+		mark |= PLUMB_MARK_WRITTEN;
+	return mark;
+}
+
 static __always_inline void mark_add(struct inode *inode, __u32 mark)
 {
 	struct plumb_inode *kept;
@@ -78,7 +90,7 @@ static __always_inline void mark_add(struct inode *inode, __u32 mark)
 		return;
 	kept = bpf_inode_storage_get(&inodes, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (kept) {
-		kept->mark |= mark;
+		kept->mark |= mark_written(kept->mark, mark, inode);
 		return;
 	}
 	failed = bpf_map_lookup_elem(&mark_failures, &zero);
@@ -159,15 +171,26 @@ static __always_inline struct plumb_event_file *mark_begin(__u16 op, struct inod
 	return e;
 }
 
-static __always_inline void mark_tell(__u16 op, struct inode *inode, struct inode *dir,
-				      struct dentry *name, __u32 mark)
+/* 0: dropped. */
+static __always_inline int mark_tell(__u16 op, struct inode *inode, struct inode *dir,
+				     struct dentry *name, __u32 mark)
 {
 	struct plumb_event_file *e = mark_begin(op, inode, dir, mark);
 
 	if (!e)
-		return;
+		return 0;
 	mark_name(e->name, sizeof(e->name), name);
 	maps_end(e);
+	return 1;
+}
+
+/* Who has it open for writing now, or mapped, was not told: the agent has to look for him. */
+static __always_inline void mark_untold(struct inode *inode)
+{
+	struct plumb_inode *kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
+
+	if (kept)
+		kept->mark |= PLUMB_MARK_WRITTEN;
 }
 
 #endif

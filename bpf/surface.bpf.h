@@ -24,6 +24,11 @@
 #define SURFACE_NVME_IO_CMD 0xc0484e43
 #define SURFACE_NVME_IO64_CMD 0xc0504e48
 
+/* A file system that is frozen, or shut down, holds up whoever writes to it: the agent's own ledger as well. */
+#define SURFACE_FIFREEZE 0xc0045877
+#define SURFACE_FITHAW 0xc0045878
+#define SURFACE_SHUTDOWN 0x8004587d
+
 #define SURFACE_QUIET_NS 1000000000ull
 
 /* The same by the same process is told once a second, with how often it was not. */
@@ -199,6 +204,11 @@ static __always_inline int surface_is_command(unsigned int cmd)
 {
 	return cmd == SURFACE_SG_IO || cmd == SURFACE_NVME_SUBMIT_IO ||
 	       cmd == SURFACE_NVME_IO_CMD || cmd == SURFACE_NVME_IO64_CMD;
+}
+
+static __always_inline int surface_is_for_all(unsigned int cmd)
+{
+	return cmd == SURFACE_FIFREEZE || cmd == SURFACE_FITHAW || cmd == SURFACE_SHUTDOWN;
 }
 
 #endif

@@ -196,6 +196,7 @@ struct plumb_event_load {
 #define PLUMB_MARK_TREE		4u	/* with DIR: directories below it get DIR and TREE, too */
 #define PLUMB_MARK_ANCESTOR	8u	/* told: that it is moved or removed, and mounts over it */
 #define PLUMB_MARK_NAMES	16u	/* told: names that come and go in it; nothing is handed on. A single watched file lies there, or is to */
+#define PLUMB_MARK_WRITTEN	32u	/* with FILE, set by the programs: somebody may have it open for writing, or mapped, of whom no record tells */
 #define PLUMB_MARK_WATCHED	255u	/* any of them: somebody's watched file or directory, or one above it */
 /* The agent's own, told as PLUMB_KIND_GUARD unless it does it itself. */
 #define PLUMB_MARK_GUARD	256u	/* its program, settings, state, ledger */
@@ -347,7 +348,7 @@ enum plumb_surface_what {
 	PLUMB_SURFACE_LOCKDOWN = 1,	/* what lockdown would forbid is asked for; number: enum plumb_surface_reason */
 	PLUMB_SURFACE_OPEN = 2,		/* a file of a kernel's own file system is opened for writing; names, fs_magic */
 	PLUMB_SURFACE_BLOCK = 3,	/* a block device is opened for writing; number: its dev_t, as plumb_file's dev */
-	PLUMB_SURFACE_COMMAND = 4,	/* commands for a disk itself (SG_IO, NVMe); number as before, fs_magic: S_IFBLK or S_IFCHR; other: the ioctl */
+	PLUMB_SURFACE_COMMAND = 4,	/* commands for a disk itself (SG_IO, NVMe), or for a file system (FIFREEZE, FITHAW, FS_IOC_SHUTDOWN); number as before, fs_magic: S_IFBLK or S_IFCHR; other: the ioctl */
 	PLUMB_SURFACE_SYSCTL = 5,	/* a sysctl is written: text is its name with slashes; before, after */
 	PLUMB_SURFACE_PERF = 6,		/* a perf event of a type that is made while the kernel runs; number: the type; text: function or file */
 	PLUMB_SURFACE_REQUEST = 7,	/* the kernel asks for a module; text: its alias */

@@ -35,6 +35,7 @@ struct bench {
 	} set[MAX_MARKS];
 	uint32_t n;
 	int error;
+	bool late; /* what is marked may be open for writing */
 };
 
 static int on_mark(void *ctx, int fd, uint32_t mark)
@@ -48,7 +49,7 @@ static int on_mark(void *ctx, int fd, uint32_t mark)
 	assert_true(b->n < MAX_MARKS);
 	b->set[b->n].ino = st.st_ino;
 	b->set[b->n++].mark = mark;
-	return 0;
+	return b->late;
 }
 
 static void no_line(void *ctx, const struct line *l)
@@ -380,9 +381,26 @@ static void a_tree_is_dropped_whole(void **state)
 	assert_int_equal(inode_marks_n_held(b->marks), 4);
 }
 
+static void files_that_may_be_open_are_counted(void **state)
+{
+	struct bench *b = *state;
+
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks);
+	assert_int_equal(inode_marks_n_late(b->marks), 0);
+	b->late = true;
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "first")), 0);
+	assert_int_equal(inode_marks_n_late(b->marks), 1);
+	b->error = -ENOMEM;
+	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "first")), -ENOMEM);
+	assert_int_equal(inode_marks_n_late(b->marks), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(files_that_may_be_open_are_counted, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(each_kind_has_its_mark, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_that_is_to_come_has_its_directory, setup,
 						teardown),

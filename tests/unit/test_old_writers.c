@@ -210,6 +210,8 @@ static void it_is_not_hurried(void **state)
 	for (int i = 0; i < 1000 && b->n_asked == asked; i++) {
 		old_writers_look(b->writers);
 		assert_true(old_writers_is_attached(b->writers));
+		assert_string_equal(b->claim, "attached older writers are looked for");
+		assert_int_equal(b->n_claims, 2); /* however often it is asked */
 		run(b, 10);
 	}
 	assert_true(b->n_asked > asked);

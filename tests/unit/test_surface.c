@@ -244,7 +244,6 @@ static void a_scan_that_is_first_tells_who_it_was(void **state)
 	assert_true(scan_claims_now(b->claims) >= 0);
 	assert_int_equal(b->n, 1);
 	is(&b->told[0], PLUMB_TYPE_CLAIM, "sysctl:kernel.core_pattern", "|/tmp/x", "core");
-	assert_string_equal(b->told[0].src, "bpf");
 	/* What was told is not told again as a deed that nobody saw. */
 	written(b, "kernel/core_pattern", "|/tmp/x", "core");
 	claims_fixture_text(&b->f, "proc/sys/kernel/core_pattern", "core\n");
@@ -497,6 +496,18 @@ static void perf_events_are_told_by_type(void **state)
 	   "");
 }
 
+static void a_frozen_file_system_is_told(void **state)
+{
+	struct bench *b = *state;
+	union event_record r = record(b, PLUMB_SURFACE_COMMAND);
+
+	r.surface.number = 8u << 20 | 1;
+	r.surface.other = 0xc0045877; /* FIFREEZE */
+	surface_take(b->s, &r);
+	is(&b->told[0], PLUMB_TYPE_SURFACE, "surface:filesystem:sda1 under / by /usr/bin/gdb",
+	   "frozen", "");
+}
+
 static void our_own_deeds_are_none(void **state)
 {
 	struct bench *b = *state;
@@ -578,6 +589,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_disk_is_told_when_it_carries_something, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(perf_events_are_told_by_type, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_frozen_file_system_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(our_own_deeds_are_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_of_objects_is_one_line_more, setup,
 						teardown),

@@ -40,7 +40,8 @@ struct bench {
 	struct changes *changes;
 	struct watch_lsm *watch;
 	struct told lines[MAX_LINES];
-	uint32_t n, n_scans, n_anew;
+	uint32_t n, n_scans, n_late;
+	int mark_says;
 	uint64_t lost, failed, dropped, canary_ino;
 	uint32_t n_wanted;
 	bool deaf; /* no record comes */
@@ -90,7 +91,7 @@ static int on_mark(void *ctx, int fd, uint32_t mark)
 	assert_int_equal(fstat(fd, &st), 0);
 	if (b->canary_ino == 0)
 		b->canary_ino = st.st_ino;
-	return 0;
+	return b->mark_says;
 }
 
 static uint64_t on_failed(void *ctx)
@@ -108,9 +109,9 @@ static void on_wanted(void *ctx)
 	((struct bench *)ctx)->n_wanted++;
 }
 
-static void on_anew(void *ctx)
+static void on_late(void *ctx)
 {
-	((struct bench *)ctx)->n_anew++;
+	((struct bench *)ctx)->n_late++;
 }
 
 static void on_flush(void *ctx)
@@ -155,7 +156,7 @@ static int try_open(struct bench *b)
 					    .marks_failed = on_failed,
 					    .dropped = on_dropped,
 					    .flush = on_flush,
-					    .marked_anew = on_anew,
+					    .marked_late = on_late,
 					    .ctx = b};
 	struct why why = {""};
 
@@ -532,9 +533,50 @@ static void dropped_records_want_a_scan(void **state)
 	(void)file_set_on_want(b->files, NULL, b);
 }
 
+static uint32_t late_after_all_was_marked(struct bench *b, int says)
+{
+	const struct timeval soon = {0, 150000};
+
+	b->mark_says = says;
+	file_set_want_scan(b->files);
+	event_base_loopexit(b->base, &soon);
+	event_base_dispatch(b->base);
+	return b->n_late;
+}
+
+static void who_may_have_it_open_is_sought(void **state)
+{
+	struct bench *b = *state;
+
+	b->mark_says = 1; /* whoever opens it looks at all */
+	assert_int_equal(try_open(b), 0);
+	assert_int_equal(late_after_all_was_marked(b, 0), 0);
+	assert_int_equal(late_after_all_was_marked(b, 1), 1); /* once, of however many files */
+}
+
+static void who_has_it_open_as_it_comes_is_sought(void **state)
+{
+	const char *const names[] = {"created", "moved"};
+	struct bench *b = *state;
+
+	assert_int_equal(try_open(b), 0);
+	for (int says = 0; says < 2; says++) {
+		struct plumb_event_file e = record(PLUMB_FILE_CREATE, NULL, b->dir, names[says]);
+
+		b->mark_says = says;
+		write_file(in_dir(b, names[says]), "one");
+		take(b, &e);
+		changes_look(b->changes);
+		assert_int_equal(b->n_late, says);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_may_have_it_open_is_sought, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_has_it_open_as_it_comes_is_sought, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(dropped_records_want_a_scan, setup, teardown),
 		cmocka_unit_test_setup_teardown(writes_are_told_by_inode, setup, teardown),
 		cmocka_unit_test_setup_teardown(attributes_are_told_though_nothing_changed, setup,

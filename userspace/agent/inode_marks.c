@@ -32,6 +32,7 @@ struct inode_marks {
 	struct inode_marks_options o;
 	int inotify; /* nobody reads it: see hold() */
 	uint32_t n_held, n_not_held, n_unmarked;
+	uint64_t n_late;
 	/* What stands at a path; then, where that is an overlay, what the layers have there: those are NULL until there is one. */
 	struct path_table *tables[TABLES];
 	struct overlay_below *below;
@@ -230,6 +231,7 @@ static int add(struct inode_marks *m, uint32_t k, const char *path, int fd)
 		drop(m, s);
 		return r;
 	}
+	m->n_late += r > 0;
 	hold(m, e, path, fd);
 	return 0;
 }
@@ -403,6 +405,11 @@ uint32_t inode_marks_n_held(const struct inode_marks *m)
 uint32_t inode_marks_n_not_held(const struct inode_marks *m)
 {
 	return m->n_not_held;
+}
+
+uint64_t inode_marks_n_late(const struct inode_marks *m)
+{
+	return m->n_late;
 }
 
 uint32_t inode_marks_n_unmarked(const struct inode_marks *m)

@@ -19,7 +19,8 @@ struct inode_marks;
 
 struct inode_marks_options {
 	const struct file_set *files;	/* borrowed */
-	int (*mark)(void *ctx, int fd, uint32_t mark);	/* PLUMB_MARK_*; 0 or -errno */
+	/* PLUMB_MARK_*; 0, 1: of a file that somebody may have open for writing untold, or -errno */
+	int (*mark)(void *ctx, int fd, uint32_t mark);
 	void *ctx;
 	uint32_t max;		/* of paths; 0: INODE_MARKS_MAX */
 	uint32_t max_held;	/* 0: no bound of ours */
@@ -44,6 +45,7 @@ uint32_t inode_marks_n(const struct inode_marks *m);
 uint32_t inode_marks_n_held(const struct inode_marks *m);
 uint32_t inode_marks_n_not_held(const struct inode_marks *m);	/* that were to be: their marks may die with the inode */
 uint32_t inode_marks_n_unmarked(const struct inode_marks *m);	/* tries that failed, so far */
+uint64_t inode_marks_n_late(const struct inode_marks *m);	/* files of which mark said 1, so far */
 bool inode_marks_is_marked(const struct inode_marks *m, uint32_t dev, uint64_t ino);	/* and watched itself */
 
 #endif

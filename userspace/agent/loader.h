@@ -64,7 +64,7 @@ const struct loader_program *loader_program_at(const struct loader *l, uint32_t 
 void loader_own(const struct loader *l, struct claims_bpf_own *ret);	/* what the kernel calls our programs and links */
 /* Attaches the program that is loaded for it, or detaches it. -ENOTSUP: there is none. */
 int loader_on_demand(struct loader *l, bool on);
-/* Marks the inode of fd, which may be O_PATH (PLUMB_MARK_*; 0: no more). -ENOTSUP: no LSM programs here. */
+/* Marks the inode of fd, which may be O_PATH (PLUMB_MARK_*; 0: no more). 1: a file that somebody may have open for writing untold. -ENOTSUP: no LSM programs here. */
 int loader_mark(const struct loader *l, int fd, uint32_t mark);
 uint64_t loader_marks_failed(const struct loader *l);	/* marks that the programs had no memory for, so far */
 int loader_guard_own(const struct loader *l, uint32_t type, uint64_t id);	/* one more of PLUMB_GUARD_OWN_*; maps, programs and links are known */

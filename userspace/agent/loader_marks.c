@@ -8,20 +8,27 @@
 #include "cleanup.h"
 #include "plumb/event.h"
 
+bool loader_marks_are_late(uint32_t had, uint32_t mark)
+{
+	return mark & PLUMB_MARK_FILE && (!(had & PLUMB_MARK_FILE) || had & PLUMB_MARK_WRITTEN);
+}
+
 int loader_marks_set(const struct bpf_map *inodes, int fd, uint32_t mark)
 {
 	struct plumb_inode value = {.mark = 0};
-	int r, map = bpf_map__fd(inodes);
+	int r, map = bpf_map__fd(inodes), late = 0;
 	/* A mark of the guard leaves that of the watch as it is, and the other way round. */
 	uint32_t other = mark & ~PLUMB_MARK_WATCHED ? PLUMB_MARK_WATCHED : ~PLUMB_MARK_WATCHED;
 
 	if (map < 0)
 		return -ENOTSUP;
-	if (bpf_map_lookup_elem(map, &fd, &value) == 0)
-		mark |= value.mark & other;
+	if (bpf_map_lookup_elem(map, &fd, &value) < 0)
+		value.mark = 0;
+	late = loader_marks_are_late(value.mark, mark);
+	mark |= value.mark & other;
 	value = (struct plumb_inode){.mark = mark};
 	r = mark ? bpf_map_update_elem(map, &fd, &value, BPF_ANY) : bpf_map_delete_elem(map, &fd);
-	return r < 0 ? -errno : 0;
+	return r < 0 ? -errno : late;
 }
 
 uint64_t loader_marks_sum(const struct bpf_map *failures, uint32_t n_cpus)

@@ -84,8 +84,8 @@ static void on_mapped(void *ctx, uint32_t dev, uint64_t ino)
 		(void)file_set_check(f->o.files, path, &deed);
 }
 
-/* Something else is marked now, and may be open already. */
-static void on_marked_anew(void *ctx)
+/* Somebody may have a watched file open of whom no record tells. */
+static void on_marked_late(void *ctx)
 {
 	struct lsm_files *f = ctx;
 
@@ -104,7 +104,7 @@ static int start(struct lsm_files *f, struct event_base *base, const struct meas
 					      .marks_failed = on_marks_failed,
 					      .dropped = on_dropped,
 					      .flush = on_flush,
-					      .marked_anew = on_marked_anew,
+					      .marked_late = on_marked_late,
 					      .ctx = f,
 					      .discover = f->o.discover};
 	const struct old_writers_options old = {.watched = on_is_watched,

@@ -261,13 +261,14 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 }
 
 /*
- * Whoever opened what is marked now did so by the time that it was marked, so a pass that begins later finds him; the program sees his writes
- * until then. Marking anew may be asked for by anybody who mounts something: the walk through all processes has a pace of its own.
+ * Whoever opened what is asked for did so by now, so a pass that begins later finds him; the program sees his writes until then. Marking anew may be asked for by anybody who mounts something: the walk through all processes has a pace of its own.
  */
 void old_writers_look(struct old_writers *w)
 {
-	if (!w->attached && w->o.attach(w->o.ctx, true) == 0)
+	if (!w->attached && w->o.attach(w->o.ctx, true) == 0) {
 		w->attached = true;
+		tell(w, "attached older writers are looked for");
+	}
 	if (!w->proc && !w->again)
 		again_in(w, w->o.pause_ms);
 	w->again = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * old_writers.h: descriptors and mappings by which somebody may write to a watched file without opening it again: older than the marks.
+ * old_writers.h: descriptors and mappings by which somebody may write to a watched file without opening it again: older than the marks, or
+ * than a flood in which the record of the open was dropped.
  * In: /proc/PID/fdinfo, fd and maps of all processes, a slice at a time; whether an inode is watched. Out: the one program that sees each
  * write is attached while there are any, and taken off when a whole pass has found none; a claim, sensor:plumb_file_permission.
  * Stores through a mapping that is there already are seen by nobody in the kernel: while there is one, its file is read anew with each

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <fnmatch.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #define MAGIC_SELINUXFS 0xf97cff8c
 #define MAGIC_EFIVARFS 0xde5e81e4
 #define MAGIC_CGROUP 0x0027e0eb
+
+#define SHUTDOWN 0x8004587d /* FS_IOC_SHUTDOWN, which XFS began */
 
 /* A file system of the kernel's own: which of its files are told, by patterns of fnmatch(3) where * is also "/". */
 struct place {
@@ -248,6 +251,20 @@ static bool plain(struct surface_words *w, const char *what, const char *object,
 	return true;
 }
 
+static bool command(const struct plumb_event_surface *e, struct surface_words *w)
+{
+	switch (e->other) {
+	case FIFREEZE:
+		return plain(w, "filesystem", "", "frozen");
+	case FITHAW:
+		return plain(w, "filesystem", "", "thawed");
+	case SHUTDOWN:
+		return plain(w, "filesystem", "", "shut down");
+	default:
+		return plain(w, "block", "", "commands of its own");
+	}
+}
+
 bool surface_words(const struct plumb_event_surface *e, const struct surface_facts *f,
 		   struct surface_words *ret)
 {
@@ -260,7 +277,7 @@ bool surface_words(const struct plumb_event_surface *e, const struct surface_fac
 	case PLUMB_SURFACE_BLOCK:
 		return plain(ret, "block", "", "opened for writing");
 	case PLUMB_SURFACE_COMMAND:
-		return plain(ret, "block", "", "commands of its own");
+		return command(e, ret);
 	case PLUMB_SURFACE_SYSCTL:
 		return sysctl(e, f, e->text[0] ? e->text : "?", true, ret);
 	case PLUMB_SURFACE_PERF:

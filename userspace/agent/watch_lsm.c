@@ -36,6 +36,7 @@ struct watch_lsm {
 	struct inode_marks *marks;
 	struct event *remark, *timer;
 	uint64_t failures_told;
+	uint64_t n_late; /* that marked_late() was called for */
 	uint64_t dropped; /* that a scan was wanted for */
 	uint64_t canary_ino; /* 0: none is awaited */
 	bool canary_seen;
@@ -290,6 +291,18 @@ int watch_lsm_mounter(struct watch_lsm *w, const char *point, bool umount, struc
 	return -ENOENT;
 }
 
+/* Most of what is marked anew had its mark already, and whoever has it open was told: it came to a marked directory. */
+static void tell_late(struct watch_lsm *w)
+{
+	uint64_t n = inode_marks_n_late(w->marks);
+
+	if (n == w->n_late)
+		return;
+	w->n_late = n;
+	if (w->o.marked_late)
+		w->o.marked_late(w->o.ctx);
+}
+
 static void on_remark(evutil_socket_t fd, short what, void *ctx)
 {
 	struct watch_lsm *w = ctx;
@@ -302,8 +315,7 @@ static void on_remark(evutil_socket_t fd, short what, void *ctx)
 		for (uint32_t i = 0; i < file_set_n_roots(w->o.files); i++)
 			(void)file_set_discover(w->o.files, file_set_root_at(w->o.files, i));
 	inode_marks_all(w->marks);
-	if (w->o.marked_anew)
-		w->o.marked_anew(w->o.ctx);
+	tell_late(w);
 }
 
 static void on_want(void *ctx)
@@ -335,7 +347,10 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 static void mark_came(void *ctx, const char *path)
 {
-	(void)inode_marks_add(((struct watch_lsm *)ctx)->marks, path);
+	struct watch_lsm *w = ctx;
+
+	(void)inode_marks_add(w->marks, path);
+	tell_late(w);
 }
 
 static void drop_gone(void *ctx, const char *path, bool below)
@@ -402,6 +417,7 @@ static int start(struct watch_lsm *w, struct event_base *base, struct why *ret_w
 	if (r < 0)
 		return r;
 	inode_marks_all(w->marks);
+	w->n_late = inode_marks_n_late(w->marks); /* whoever opens us looks at all */
 	if (inode_marks_n(w->marks) == 0)
 		return why_set(ret_why, -ENOTSUP, "none of the watched files can be marked");
 	r = changes_add_marker(w->o.changes, &marker);

@@ -23,7 +23,7 @@ struct watch_lsm_options {
 	uint64_t (*marks_failed)(void *ctx);
 	uint64_t (*dropped)(void *ctx);	/* records of files that found no room in the ring, so far; NULL: not known */
 	void (*flush)(void *ctx);	/* records that wait are taken, now: watch_lsm_take() is called from inside */
-	void (*marked_anew)(void *ctx);	/* all was marked again */
+	void (*marked_late)(void *ctx);	/* a file that somebody may have open for writing, and no record told so: since before its mark, or it was dropped */
 	void *ctx;
 	bool discover;			/* nobody else looks for new files when all is marked anew */
 	uint32_t max;			/* paths; 0: INODE_MARKS_MAX */

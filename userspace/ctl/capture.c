@@ -267,17 +267,12 @@ static void put_scopes(const struct making *m, struct jsonl *j)
 static void put_surface(const struct making *m, struct jsonl *j)
 {
 	static const char *const prefixes[] = {
-		"surface:block:",
-		"surface:cgroup:",
-		"surface:debugfs:",
-		"surface:lockdown:",
-		"surface:memory:",
-		"surface:perf:",
-		"surface:proc:sysrq-trigger",
-		"surface:ptrace:",
-		"surface:securityfs:lockdown",
-		"surface:selinux:",
-		"surface:sysfs:kernel/",
+		"surface:block:",    "surface:filesystem:",
+		"surface:cgroup:",   "surface:debugfs:",
+		"surface:lockdown:", "surface:memory:",
+		"surface:perf:",     "surface:proc:sysrq-trigger",
+		"surface:ptrace:",   "surface:securityfs:lockdown",
+		"surface:selinux:",  "surface:sysfs:kernel/",
 		"surface:tracefs:",
 	};
 
