@@ -556,8 +556,8 @@ int agent_stop(struct agent *a, const char *why)
 {
 	uint64_t until = clock_boot_ns(a->clock) + AGENT_STOP_MS * 1000000ull;
 	uint64_t order = a->orders ? order_taker_restart(a->orders) : 0;
-	struct commit *commit = ledger_writer_commit(a->writer);
-	const struct settle rest = {a->base, a->clock, commit, a->self_quote, a->report};
+	const struct settle_parts rest = {a->base, a->clock, ledger_writer_commit(a->writer),
+					  a->self_quote, a->report};
 	int r;
 
 	if (a->bpf)
@@ -567,13 +567,7 @@ int agent_stop(struct agent *a, const char *why)
 	r = ledger_writer_stop(a->writer, why, order);
 	if (r < 0 || !a->queue)
 		return r;
-	if (a->self_quote)
-		self_quote_last(a->self_quote);
-	if (a->report)
-		report_last(a->report, order != 0);
-	settle(&rest, until);
-	commit_appended(commit, true); /* the quote's own line, and that of IMA's list */
-	settle(&rest, until);
+	settle_run(&rest, order != 0, until);
 	return 0;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "settle.h"
 
-static bool is_at_rest(const struct settle *s)
+static bool is_at_rest(const struct settle_parts *s)
 {
 	return commit_is_idle(s->commit) && (!s->self_quote || self_quote_is_idle(s->self_quote)) &&
 	       (!s->report || report_is_idle(s->report));
 }
 
-void settle(const struct settle *s, uint64_t until_ns)
+static void wait_until(const struct settle_parts *s, uint64_t until_ns)
 {
 	const struct timeval tick = {0, 10000};
 
@@ -15,4 +15,15 @@ void settle(const struct settle *s, uint64_t until_ns)
 		event_base_loopexit(s->base, &tick);
 		event_base_loop(s->base, EVLOOP_ONCE);
 	}
+}
+
+void settle_run(const struct settle_parts *s, bool ordered, uint64_t until_ns)
+{
+	if (s->self_quote)
+		self_quote_last(s->self_quote);
+	if (s->report)
+		report_last(s->report, ordered);
+	wait_until(s, until_ns);
+	commit_appended(s->commit, true); /* the quote's own line, and that of IMA's list */
+	wait_until(s, until_ns);
 }

@@ -125,7 +125,7 @@ static const char *standing(const struct bootlog_secure *s, const struct authori
 }
 
 /* "on" alone is good: the variable, keys that are there, and a program that was let in by one of them. */
-static const char *verdict(const struct bootlog_secure *s, bool odd)
+static const char *state_of(const struct bootlog_secure *s, bool odd)
 {
 	const struct key_variable *on = &s->keys[SECURE_BOOT];
 	bool vouched = false;
@@ -219,7 +219,7 @@ int bootlog_secure_claims(const struct bootlog_secure *s, bool odd, put_fn put, 
 {
 	static const char *const keys[] = {NULL, "measured:pk", "measured:kek", "measured:db",
 					   "measured:dbx"};
-	int r = put(ctx, "measured:secure_boot", verdict(s, odd));
+	int r = put(ctx, "measured:secure_boot", state_of(s, odd));
 
 	for (size_t i = PK; i < N_KEYS && r >= 0; i++)
 		r = put_key(&s->keys[i], keys[i], put, ctx);
