@@ -192,6 +192,20 @@ static void cover_config(struct job *j, const struct buf *manifest)
 	buf_done(&l.layers);
 }
 
+/* false: it is none of ours, and the next is looked at. */
+static bool is_found(struct job *j, int r, const struct sign_key *key, const struct why *why)
+{
+	if (r >= 0) {
+		j->key = key;
+		next_child(j);
+		return true;
+	}
+	if (r != -EKEYREJECTED)
+		doubt(j, why, r);
+	j->at++;
+	return false;
+}
+
 static void on_bundle(void *ctx, int r, const struct buf *body, const struct why *why)
 {
 	struct job *j = ctx;
@@ -201,15 +215,8 @@ static void on_bundle(void *ctx, int r, const struct buf *body, const struct why
 
 	if (r >= 0)
 		r = cosign_check_bundle(body->data, body->size, j->ref.digest, keys, n, &key, &own);
-	if (r >= 0) {
-		j->key = keys[key];
-		next_child(j);
-		return;
-	}
-	if (r != -EKEYREJECTED)
-		doubt(j, &own, r);
-	j->at++;
-	next_bundle(j);
+	if (!is_found(j, r, r >= 0 ? keys[key] : NULL, &own))
+		next_bundle(j);
 }
 
 static void next_bundle(struct job *j)
@@ -278,15 +285,8 @@ static void on_payload(void *ctx, int r, const struct buf *body, const struct wh
 	if (r >= 0)
 		r = cosign_check_payload(body->data, body->size, &j->list.items[j->at],
 					 j->ref.digest, keys, n, &key, &own);
-	if (r >= 0) {
-		j->key = keys[key];
-		next_child(j);
-		return;
-	}
-	if (r != -EKEYREJECTED)
-		doubt(j, &own, r);
-	j->at++;
-	next_payload(j);
+	if (!is_found(j, r, r >= 0 ? keys[key] : NULL, &own))
+		next_payload(j);
 }
 
 static void next_payload(struct job *j)
