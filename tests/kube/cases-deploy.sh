@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What is shipped in deploy/kubernetes: rendered by this kubectl, taken by this server (a dry run), of a shape that a current Kubernetes knows; each check also with
-# a manifest that is broken, which must fail. The agents get to a node that everything else keeps away from, without a token and without rights.
+# a manifest that is broken, which must fail. The agents get to a node that everything else keeps away from, without rights, and with a token that only the verifier takes.
 # shellcheck source=tests/kube/common
 . tests/kube/common
 
@@ -28,6 +28,10 @@ plain() { for file in $(sed -n 's/^  - \(.*\.yaml\)$/\1/p' "$manifests/kustomiza
 same_objects() { old_pdb >"$work/plain.yaml" && objects "$work/plain.yaml" >"$work/plain" && objects "$work/all.yaml" >"$work/rendered" && [ "$(wc -l <"$work/plain")" -ge 15 ] && diff "$work/plain" "$work/rendered"; }
 check "what is rendered are the plain manifests" eval 'plain | same_objects'
 check "and not other ones" eval '! plain | sed "s/maxUnavailable: 10%/maxUnavailable: 20%/" | same_objects >/dev/null'
+setting() { kubectl create --dry-run=client --validate=false -o json -f "$work/all.yaml" | jq -rs --arg n "$1" '[.[] | if .kind == "List" then .items[] else . end] | .[] | select(.kind == "ConfigMap" and .metadata.name == $n) | .data[]' | sed -n "s/^$2: //p"; } # CONFIGMAP KEY
+of_daemons() { kubectl create --dry-run=client --validate=false -o json -f "$work/all.yaml" | jq -rs '[.[] | if .kind == "List" then .items[] else . end] | .[] | select(.kind == "DaemonSet") | '"$1"; }
+check "the verifier knows the agents' account" eval '[ "$(setting plumb-verifier kube_agent_account)" = "$(of_daemons ".metadata.namespace + \":\" + .spec.template.spec.serviceAccountName")" ]'
+check "and the agents their token" eval '[ "$(setting plumb-agent kube_token_file)" = "$(of_daemons ".spec.template.spec.containers[].volumeMounts[] | select(.name == \"token\") | .mountPath")/token" ]'
 check "the namespace and its accounts" eval 'kubectl apply -f "$manifests/verifier-rbac.yaml" >/dev/null'
 check "the server takes all that is rendered" eval 'dry <"$work/all.yaml"'
 for file in "$manifests"/*.yaml; do
@@ -66,7 +70,9 @@ check "the agent's" kubectl apply -f "$manifests/agent.yaml"
 verifier_token=$(service_token plumbline plumb-verifier) agent_token=$(service_token plumbline plumb-agent)
 approver_token=$(kubectl -n plumbline get secret plumb-approver-token -o json | jq -r '.data.token | @base64d')
 check "there are three, each another" eval '[ "$(printf "%s\n" "$verifier_token" "$approver_token" "$agent_token" | grep "..*\..*\..*" | sort -u | wc -l)" -eq 3 ]'
-check "a node, a pod, requests of a kubelet's signer and of another" eval 'paper_node deploy-paper && namespace deploy && pod deploy rights &&
+api POST "/api/v1/namespaces/plumbline/serviceaccounts/plumb-agent/token" $json '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"audiences":["plumb-verifier"]}}' | jq -r .status.token >"$work/for-verifier"
+check "one for the verifier is nothing to the API" eval 'code=$(status_of GET /api/v1/namespaces "$(cat "$work/for-verifier")"); echo "$code"; [ "$code" = 401 ] && [ "$(wc -c <"$work/for-verifier")" -gt 300 ]'
+check "a node, a pod, requests of a kubelet's signer and of another" eval 'paper_node deploy-paper && namespace deploy && pod deploy rights && pod plumbline rights &&
 	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -subj "/O=system:nodes/CN=system:node:deploy-paper" -out "$work/node.csr" 2>/dev/null &&
 	for signer in kube-apiserver-client-kubelet kube-apiserver-client; do
 		jq -cn --arg s "kubernetes.io/$signer" --arg r "$(base64 -w0 "$work/node.csr")" "{apiVersion: \"certificates.k8s.io/v1\", kind: \"CertificateSigningRequest\", metadata: {name: (\"deploy-\" + (\$s | split(\"/\")[1]))},
@@ -101,6 +107,11 @@ rights --- DELETE "$nodes/deploy-paper"
 rights --- POST "$nodes" $json '{"apiVersion":"v1","kind":"Node","metadata":{"name":"deploy-more"}}'
 rights +-- POST /apis/events.k8s.io/v1/namespaces/default/events $json "$event,\"namespace\":\"default\"}}"
 rights --- POST /apis/events.k8s.io/v1/namespaces/plumbline/events $json "$event,\"namespace\":\"plumbline\"}}"
+rights +-- POST /apis/authentication.k8s.io/v1/tokenreviews $json '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"x","audiences":["plumb-verifier"]}}'
+rights --- POST /apis/authorization.k8s.io/v1/subjectaccessreviews $json '{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","spec":{"user":"x","nonResourceAttributes":{"path":"/","verb":"get"}}}'
+rights +-- GET "$ours_/pods/rights"
+rights --- GET "$ours_/pods"
+rights --- GET /api/v1/namespaces/deploy/pods/rights
 rights --- GET /api/v1/pods
 rights --- POST "$ours_/pods" $json "$some_pod"
 rights --- POST /api/v1/namespaces/deploy/pods/rights/eviction $json "$eviction"
@@ -132,6 +143,7 @@ rights +-- DELETE /api/v1/namespaces/deploy/pods/rights
 rights --- POST /api/v1/namespaces/deploy/pods $json "$some_pod"
 kubectl delete clusterrolebinding deploy-plumb-verifier-evict deploy-plumb-verifier-evict-force >/dev/null
 kubectl delete node deploy-paper >/dev/null
+kubectl -n plumbline delete pod rights --grace-period=0 --force >/dev/null 2>&1
 kubectl -n plumbline delete daemonset plumb-agent >/dev/null
 
 # The agents, on a hollow kubelet that registers with the startup taint; what a real one would make on the host it makes here.
@@ -142,7 +154,7 @@ check "the agents" eval 'sed "s#path: /var/lib/plumbline,#path: $work/state,#" "
 agent_on() { kubectl -n plumbline get pods -l app.kubernetes.io/name=plumb-agent -o json | true_in --arg n "$1" '[.items[] | select(.spec.nodeName == $n and .status.phase == "Running" and .metadata.deletionTimestamp == null)] | length == 1'; }
 check "one runs there" until_true 60 agent_on deploy-1
 of_agent() { kubectl -n plumbline get pods -l app.kubernetes.io/name=plumb-agent -o json | true_in "[.items[].spec | $1] | length > 0 and all"; }
-check "without a token" of_agent '[.volumes[]? | select(.secret != null or .projected != null)] == []'
+check "with a token for the verifier, short and root's alone, and no other" of_agent '[.volumes[]? | select(.secret != null or .projected != null) | .projected] == [{defaultMode: 256, sources: [{serviceAccountToken: {path: "token", audience: "plumb-verifier", expirationSeconds: 600}}]}]'
 check "before all other work" of_agent '.priority == 2000001000'
 check "in the host's network and processes" of_agent '.hostNetwork and .hostPID'
 

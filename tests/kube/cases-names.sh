@@ -21,9 +21,9 @@ check "the agents' account, and another one" eval 'kubectl create serviceaccount
 check "a pod of it on each node" eval 'until_true 30 agent_pod agent-1 cn-1 && agent_pod agent-2 cn-2'
 check "its tokens, of ten minutes" eval '(umask 077 && pod_token plumbline agent-1 plumb-verifier plumbd >"$work/t1" && pod_token plumbline agent-2 plumb-verifier plumbd >"$work/t2") && [ "$(wc -c <"$work/t1")" -gt 300 ]'
 
+kubectl delete clusterrolebinding plumb-verifier-names >/dev/null
 check "without the right to ask: not bound, and said" eval 'enrolled one "$(boot_of cn-1)" "$work/t1" && until_true 10 grep -q "lacks verb .*create.* on tokenreviews" "$work/verifier.log" && stays_unbound one'
-kubectl create clusterrolebinding cn-names --clusterrole=plumb-verifier-names --serviceaccount=plumbline:plumb-verifier >/dev/null
-kubectl create rolebinding -n plumbline cn-pods --clusterrole=plumb-verifier-agent-pods --serviceaccount=plumbline:plumb-verifier >/dev/null
+check "which is shipped" eval 'kubectl apply -f deploy/kubernetes/verifier-rbac.yaml | grep -q "plumb-verifier-names created"'
 check "with it: bound to the pod's node, by itself" until_true 60 is_bound one cn-1
 check "that is in the verifier's log" eval 'ctl events --json | grep "\"action\":\"bind\"" | grep -q "of Kubernetes node cn-1"'
 check "and its drift taints that node" eval 'drifted one && until_true 5 is_ours cn-1 "$quarantine"'
@@ -43,5 +43,4 @@ cluster stop apiserver
 check "the API away: enrolled all the same, and not bound" eval 'enrolled late "$(new_boot)" "$work/t2" && stays_unbound late'
 cluster start apiserver
 check "back: asked then, and that token is known" eval 'until_true 60 eval "[ \$(grep -c \"it is replayed\" \"$work/verifier.log\") -ge 2 ]"'
-kubectl delete clusterrolebinding cn-names >/dev/null
 exit "$bad"

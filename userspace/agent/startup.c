@@ -474,8 +474,8 @@ static int own_list(const struct host_view *v, struct conf_list *l)
 
 int startup_enter_host(struct settings *s, struct host_view **ret, struct why *ret_why)
 {
-	char **const files[] = {&s->file, &s->baseline, &s->join_token_file, &s->verifier_ca,
-				&s->release};
+	char **const files[] = {&s->file,	 &s->baseline,	      &s->join_token_file,
+				&s->verifier_ca, &s->kube_token_file, &s->release};
 	struct why why = {""};
 	int r;
 
