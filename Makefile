@@ -167,8 +167,8 @@ vmtest: all $(DEEDS) $(SHIM) $(REPLAY) $(O)/tests/bench/spawn $(O)/tests/bench/s
 detect: all $(DEEDS) ## each way round a sensor as a deed, on 6.12 and this machine, a line each; KERNELS=all for all kernels
 	$(Q)O=$(O) KERNELS="$(or $(KERNELS),6.12 host)" DETECT=1 vmtests/30-matrix
 
-quarantine-drill: all $(DEEDS) ## from a bad exec to a cut network and refused programs, in a VM; and released, once without a verifier
-	$(Q)O=$(O) DRILL=full ONLY=49-quarantine tests/run vm
+quarantine-drill: all $(DEEDS) ## from a bad exec to a cut network and refused programs, in a VM; and released, once without a verifier; and alone
+	$(Q)O=$(O) DRILL=full ONLY=49-quarantine tests/run vm && O=$(O) DRILL=full ONLY=50-standing tests/run vm
 
 bursts: all $(BENCH) $(DEEDS) ## 20,000 execs and 1,000,000 file events, here and in a VM: all in the ledger, or told as lost (root)
 	$(Q)O=$(O) BURSTS=full LIMIT=3600 ONLY=bursts tests/run flow vm

@@ -52,12 +52,15 @@ static void test_bytes(void **state)
 	assert_int_equal(isolate_net_make(&n, &b), 0);
 	same_as("tests/data/isolation/table-conntrack.json", &b);
 	buf_clear(&b);
-	assert_int_equal(isolate_net_unmake(&b), 0);
+	assert_int_equal(isolate_net_unmake(ISOLATE_NET_INET, &b), 0);
 	assert_string_equal(
 		(char *)b.data,
 		"{\"nftables\":[{\"add\":{\"table\":{\"family\":\"inet\",\"name\":\"plumbline_"
 		"isolation\"}}},{\"delete\":{\"table\":{\"family\":\"inet\",\"name\":\"plumbline_"
 		"isolation\"}}}]}");
+	buf_clear(&b);
+	assert_int_equal(isolate_net_make_bridge(&b), 0);
+	same_as("tests/data/isolation/table-bridge.json", &b);
 	buf_done(&b);
 }
 

@@ -58,14 +58,18 @@ static int set_way(struct isolate *i, uint32_t way, bool on, struct why *ret_why
 static void do_way(struct isolate *i, uint32_t way, bool on, struct outcome *o)
 {
 	struct why *why = &o->why[place_of(way)];
+	bool part;
 	int r;
 
 	why->text[0] = '\0';
 	r = set_way(i, way, on, why);
 	if (r < 0 && !why->text[0])
 		why_set(why, r, "%s", strerror(-r));
+	part = way == ISOLATE_NETWORK && r == ISOLATE_CUT_PART;
 	o->done |= r < 0 ? 0 : way;
-	o->cannot |= r < 0 ? way : 0;
+	o->cannot |= r < 0 || part ? way : 0;
+	if (part)
+		log_warning("isolation way=network begin=\"in part\" error=\"%s\"", why->text);
 	if (r < 0)
 		log_error("isolation way=%s %s=failed error=\"%s\" next=\"the other ways go on\"",
 			  isolate_state_way(way), on ? "begin" : "end", why->text);

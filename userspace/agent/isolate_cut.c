@@ -14,13 +14,19 @@
 #include "nft_door.h"
 
 #define MAX_HOST 254
-#define FAMILY "inet"
+enum { CUT_INET, CUT_BRIDGE, CUT_N };
+
+/* A table of ours. */
+struct table {
+	const char *family;
+	struct buf json; /* as it was put there last; empty: it is not */
+	struct buf text; /* as the kernel told it right after */
+};
 
 struct isolate_cut {
 	struct isolate_cut_options o;
 	struct isolate_net own; /* of the settings */
-	struct buf json; /* as it was put there last; empty: it is not */
-	struct buf text; /* as the kernel told it right after */
+	struct table tables[CUT_N];
 };
 
 int isolate_cut_open(const struct isolate_cut_options *o, struct isolate_cut **ret,
@@ -33,6 +39,8 @@ int isolate_cut_open(const struct isolate_cut_options *o, struct isolate_cut **r
 	if (!c)
 		return -ENOMEM;
 	c->o = *o;
+	c->tables[CUT_INET].family = ISOLATE_NET_INET;
+	c->tables[CUT_BRIDGE].family = ISOLATE_NET_BRIDGE;
 	for (uint32_t i = 0; r >= 0 && i < o->n_peers; i++) {
 		r = isolate_net_peer(o->peers[i], &p, ret_why);
 		if (r >= 0)
@@ -50,8 +58,10 @@ struct isolate_cut *isolate_cut_free(struct isolate_cut *c)
 {
 	if (!c)
 		return NULL;
-	buf_done(&c->json);
-	buf_done(&c->text);
+	for (uint32_t i = 0; i < CUT_N; i++) {
+		buf_done(&c->tables[i].json);
+		buf_done(&c->tables[i].text);
+	}
 	free(c);
 	return NULL;
 }
@@ -153,66 +163,113 @@ static int peers_of(const struct isolate_cut *c, const struct isolate_state *s,
 	return r;
 }
 
-static int apply(struct isolate_cut *c, struct why *ret_why)
+static int apply(struct table *t, struct why *ret_why)
 {
-	int r = nft_door_run((const char *)c->json.data, ret_why);
+	int r = nft_door_run((const char *)t->json.data, ret_why);
 
 	if (r < 0)
 		return r;
-	buf_clear(&c->text);
-	r = nft_door_list(FAMILY, ISOLATE_NET_TABLE, &c->text, ret_why);
+	buf_clear(&t->text);
+	r = nft_door_list(t->family, ISOLATE_NET_TABLE, &t->text, ret_why);
 	/* It is there all the same; the next check puts it there again. */
 	if (r < 0)
-		buf_clear(&c->text);
+		buf_clear(&t->text);
 	return 0;
+}
+
+/* A kernel may have no rules for bridges; the rest is cut all the same. */
+static int cut_bridges(struct table *t, struct why *ret_why)
+{
+	struct why why = {""};
+	int r;
+
+	buf_clear(&t->json);
+	r = isolate_net_make_bridge(&t->json);
+	if (r >= 0)
+		r = apply(t, &why);
+	if (r >= 0)
+		return 0;
+	buf_clear(&t->json);
+	why_set(ret_why, r, "what bridges hand on is not cut: %.120s",
+		why.text[0] ? why.text : strerror(-r));
+	return ISOLATE_CUT_PART;
 }
 
 int isolate_cut_on(struct isolate_cut *c, const struct isolate_state *s, struct why *ret_why)
 {
+	struct table *t = &c->tables[CUT_INET];
 	struct isolate_net n;
 	int r;
 
 	if (c->o.verifier && s->n_verifier == 0)
 		return why_set(ret_why, -ENOENT, "no address of the verifier is known");
 	r = peers_of(c, s, &n, ret_why);
-	buf_clear(&c->json);
+	buf_clear(&t->json);
 	if (r >= 0)
-		r = isolate_net_make(&n, &c->json);
+		r = isolate_net_make(&n, &t->json);
 	if (r >= 0)
-		r = apply(c, ret_why);
+		r = apply(t, ret_why);
 	if (r < 0)
-		buf_clear(&c->json);
-	return r;
+		buf_clear(&t->json);
+	return r < 0 ? r : cut_bridges(&c->tables[CUT_BRIDGE], ret_why);
 }
 
-int isolate_cut_off(struct isolate_cut *c, struct why *ret_why)
+static int take_away(struct table *t, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	int r = isolate_net_unmake(&b);
+	int r = isolate_net_unmake(t->family, &b);
 
-	buf_clear(&c->json);
-	buf_clear(&c->text);
+	buf_clear(&t->json);
+	buf_clear(&t->text);
 	return r < 0 ? r : nft_door_run((const char *)b.data, ret_why);
 }
 
-int isolate_cut_check(struct isolate_cut *c, const char **ret_found, struct why *ret_why)
+/* Where there are no rules for bridges none is left. */
+int isolate_cut_off(struct isolate_cut *c, struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf left = {0};
+	struct why why = {""};
+	int r = take_away(&c->tables[CUT_INET], ret_why);
+
+	if (take_away(&c->tables[CUT_BRIDGE], &why) < 0 &&
+	    nft_door_list(ISOLATE_NET_BRIDGE, ISOLATE_NET_TABLE, &left, NULL) >= 0 && r >= 0)
+		r = why_set(ret_why, -EIO, "%s", why.text);
+	return r;
+}
+
+static int check(struct table *t, const char **ret_found, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf now = {0};
-	int r;
+	int r = nft_door_list(t->family, ISOLATE_NET_TABLE, &now, ret_why);
 
-	if (c->json.size == 0)
-		return why_set(ret_why, -ENOENT, "it is not cut");
-	r = nft_door_list(FAMILY, ISOLATE_NET_TABLE, &now, ret_why);
-	if (r >= 0 && c->text.size > 0 && now.size == c->text.size &&
-	    memcmp(now.data, c->text.data, now.size) == 0)
+	if (r >= 0 && t->text.size > 0 && now.size == t->text.size &&
+	    memcmp(now.data, t->text.data, now.size) == 0)
 		return 1;
 	if (r < 0 && r != -ENOENT)
 		return r;
 	/* Nobody could tell what it was when it was put there. */
-	if (r >= 0 && c->text.size == 0) {
-		r = apply(c, ret_why);
+	if (r >= 0 && t->text.size == 0) {
+		r = apply(t, ret_why);
 		return r < 0 ? r : 1;
 	}
 	*ret_found = r == -ENOENT ? "removed" : "changed";
-	return apply(c, ret_why);
+	return apply(t, ret_why);
+}
+
+int isolate_cut_check(struct isolate_cut *c, const char **ret_found, struct why *ret_why)
+{
+	int all = 1, r;
+
+	if (c->tables[CUT_INET].json.size == 0)
+		return why_set(ret_why, -ENOENT, "it is not cut");
+	for (uint32_t i = 0; i < CUT_N; i++) {
+		/* What could not be put there may be by now: another's hold of the name ends with him. */
+		if (c->tables[i].json.size == 0) {
+			(void)cut_bridges(&c->tables[i], NULL);
+			continue;
+		}
+		r = check(&c->tables[i], ret_found, ret_why);
+		all = r < all ? r : all;
+	}
+	return all;
 }

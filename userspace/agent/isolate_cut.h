@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * isolate_cut.h: cuts this node's network down to the verifier and the peers that the settings name, and watches that it stays so.
- * In: peers, the verifier's URL. Out: our nftables table, put there and taken away; whether somebody changed it.
+ * In: peers, the verifier's URL. Out: our nftables tables, put there and taken away; whether somebody changed it.
  */
 #ifndef PLUMB_ISOLATE_CUT_H
 #define PLUMB_ISOLATE_CUT_H
@@ -27,7 +27,9 @@ struct isolate_cut *isolate_cut_free(struct isolate_cut *c); /* what is cut stay
  * -ENOENT: nothing is known then.
  */
 int isolate_cut_find(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why);
-/* Not without the verifier's addresses, if there is one: nobody could tell the node anything any more. */
+#define ISOLATE_CUT_PART \
+	1 /* but for what bridges hand on between their ports: the kernel takes no rules for it, why says how */
+/* 0, ISOLATE_CUT_PART. Not without the verifier's addresses, if there is one: nobody could tell the node anything any more. */
 int isolate_cut_on(struct isolate_cut *c, const struct isolate_state *s, struct why *ret_why);
 int isolate_cut_off(struct isolate_cut *c, struct why *ret_why);
 /* 1: as it was left; 0: it was not ("removed", "changed": static), and is again; -errno: it is not, or nobody can tell. */

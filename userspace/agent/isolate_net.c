@@ -124,24 +124,24 @@ int isolate_net_add(struct isolate_net *n, const struct isolate_net_peer *p)
 }
 
 /* {"COMMAND":{"table":{…}}} */
-static void put_table(struct jsonl *j, const char *command)
+static void put_table(struct jsonl *j, const char *command, const char *family)
 {
 	jsonl_object(j, NULL);
 	jsonl_object(j, command);
 	jsonl_object(j, "table");
-	jsonl_str(j, "family", "inet");
+	jsonl_str(j, "family", family);
 	jsonl_str(j, "name", ISOLATE_NET_TABLE);
 	jsonl_close(j);
 	jsonl_close(j);
 	jsonl_close(j);
 }
 
-static void put_chain(struct jsonl *j, const char *hook)
+static void put_chain(struct jsonl *j, const char *family, const char *hook)
 {
 	jsonl_object(j, NULL);
 	jsonl_object(j, "add");
 	jsonl_object(j, "chain");
-	jsonl_str(j, "family", "inet");
+	jsonl_str(j, "family", family);
 	jsonl_str(j, "table", ISOLATE_NET_TABLE);
 	jsonl_str(j, "name", hook);
 	jsonl_str(j, "type", "filter");
@@ -158,7 +158,7 @@ static void rule_begin(struct jsonl *j, const char *chain)
 	jsonl_object(j, NULL);
 	jsonl_object(j, "add");
 	jsonl_object(j, "rule");
-	jsonl_str(j, "family", "inet");
+	jsonl_str(j, "family", ISOLATE_NET_INET);
 	jsonl_str(j, "table", ISOLATE_NET_TABLE);
 	jsonl_str(j, "chain", chain);
 	jsonl_array(j, "expr");
@@ -321,23 +321,23 @@ static void put_peers(struct jsonl *j, const struct isolate_net *n, const char *
 }
 
 /* Added first, so that there is one to be deleted; all in one transaction. */
-static void begin(struct jsonl *j, struct buf *ret)
+static void begin(struct jsonl *j, const char *family, struct buf *ret)
 {
 	jsonl_begin(j, ret);
 	jsonl_array(j, "nftables");
-	put_table(j, "add");
-	put_table(j, "delete");
+	put_table(j, "add", family);
+	put_table(j, "delete", family);
 }
 
 int isolate_net_make(const struct isolate_net *n, struct buf *ret)
 {
 	struct jsonl j;
 
-	begin(&j, ret);
-	put_table(&j, "add");
-	put_chain(&j, "input");
-	put_chain(&j, "output");
-	put_chain(&j, "forward");
+	begin(&j, ISOLATE_NET_INET, ret);
+	put_table(&j, "add", ISOLATE_NET_INET);
+	put_chain(&j, ISOLATE_NET_INET, "input");
+	put_chain(&j, ISOLATE_NET_INET, "output");
+	put_chain(&j, ISOLATE_NET_INET, "forward");
 	put_loopback(&j, "input", "iif");
 	put_loopback(&j, "output", "oif");
 	put_neighbours(&j, "input");
@@ -349,11 +349,24 @@ int isolate_net_make(const struct isolate_net *n, struct buf *ret)
 	return buf_status(ret);
 }
 
-int isolate_net_unmake(struct buf *ret)
+/* No peer is let through: the inet table lets none through to what is forwarded, either. What the node itself says and hears by a bridge is not handed on. */
+int isolate_net_make_bridge(struct buf *ret)
 {
 	struct jsonl j;
 
-	begin(&j, ret);
+	begin(&j, ISOLATE_NET_BRIDGE, ret);
+	put_table(&j, "add", ISOLATE_NET_BRIDGE);
+	put_chain(&j, ISOLATE_NET_BRIDGE, "forward");
+	jsonl_close(&j);
+	jsonl_end(&j);
+	return buf_status(ret);
+}
+
+int isolate_net_unmake(const char *family, struct buf *ret)
+{
+	struct jsonl j;
+
+	begin(&j, family, ret);
 	jsonl_close(&j);
 	jsonl_end(&j);
 	return buf_status(ret);

@@ -4,6 +4,7 @@
  * In: who may still be spoken with. Out: one transaction that puts our table in place of itself, and one that takes it away.
  *
  * Everything else is dropped: in, out, and what is forwarded for pods, IPv4 and IPv6; no state is asked, so flows that stand are cut as well.
+ * What a bridge hands on between its ports never comes to those chains: a second table drops all of it.
  * Our chains come late, when others have rewritten what they do: a drop holds whatever other tables accept.
  */
 #ifndef PLUMB_ISOLATE_NET_H
@@ -14,7 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ISOLATE_NET_TABLE "plumbline_isolation" /* of family inet */
+#define ISOLATE_NET_TABLE "plumbline_isolation" /* of either family */
+#define ISOLATE_NET_INET "inet"
+#define ISOLATE_NET_BRIDGE "bridge"
 #define ISOLATE_NET_MAX_PEERS 128u
 #define ISOLATE_NET_TEXT 64 /* of a peer, with its NUL */
 
@@ -37,6 +40,7 @@ void isolate_net_peer_text(const struct isolate_net_peer *p, char ret[ISOLATE_NE
 /* One that is there already is not added again. -E2BIG. */
 int isolate_net_add(struct isolate_net *n, const struct isolate_net_peer *p);
 int isolate_net_make(const struct isolate_net *n, struct buf *ret);
-int isolate_net_unmake(struct buf *ret);
+int isolate_net_make_bridge(struct buf *ret);
+int isolate_net_unmake(const char *family, struct buf *ret);
 
 #endif
