@@ -109,6 +109,25 @@ static void test_exec(void **state)
 	assert_int_equal(access(a.path, F_OK) | access(b.path, F_OK), -1);
 }
 
+/* The key is the ledger's (docs/baseline.md); the kernel refuses it, who must be root to be told so. */
+static void test_module(void **state)
+{
+	struct drill_deed d;
+	char key[256];
+	int r;
+
+	(void)state;
+	assert_int_equal(drill_deed_prepare(DRILL_MODULE, "/tmp", &d, &why), 0);
+	snprintf(key, sizeof(key), "load:module:%.200s", d.path);
+	assert_string_equal(d.key, key);
+	scratch_run(dir, "grep -q 'plumbctl drill' %s", d.path);
+	/* A kernel may have no modules at all. */
+	r = drill_deed_do(&d, &why);
+	assert_true(r == 0 || r == -ENOSYS);
+	assert_int_equal(drill_deed_undo(&d, &why), 0);
+	assert_int_equal(access(d.path, F_OK), -1);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -125,6 +144,7 @@ int main(void)
 		cmocka_unit_test(test_file_that_somebody_wrote),
 		cmocka_unit_test(test_what_is_no_file),
 		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_module),
 		cmocka_unit_test(test_names),
 	};
 

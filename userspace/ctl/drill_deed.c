@@ -88,7 +88,7 @@ static int prepare_module(struct drill_deed *d, const char *dir, struct why *ret
 	int r = make_ours(d, dir, mark, sizeof(mark) - 1, ret_why);
 
 	if (r >= 0)
-		snprintf(d->key, sizeof(d->key), "load:%s", d->path);
+		snprintf(d->key, sizeof(d->key), "load:module:%s", d->path);
 	return r;
 }
 
