@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/sendfile.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -107,13 +109,84 @@ static int code_protect(char **argv)
 	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
 }
 
+/* Memory that is shared is of a file that has no name, and yet of none that anybody wrote. */
+static int code_shared_exec(char **argv)
+{
+	(void)argv;
+	return mapped(mmap(NULL, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+
+static int code_shared_later(char **argv)
+{
+	void *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)argv;
+	if (at == MAP_FAILED)
+		return -errno;
+	*(volatile char *)at = 0x55;
+	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
+}
+
+/* Who reads may execute, without asking for it. */
+static int code_implied(char **argv)
+{
+	(void)argv;
+	if (personality(READ_IMPLIES_EXEC) < 0)
+		return -errno;
+	return mapped(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
+/* FILE: the same, of a file that is only to be read. */
+static int code_implied_file(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC);
+	void *at;
+
+	if (fd < 0 || personality(READ_IMPLIES_EXEC) < 0)
+		return -errno;
+	return map_fd(fd, PROT_READ, &at);
+}
+
+static int code_shm(char **argv)
+{
+	int id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | 0700), r;
+
+	(void)argv;
+	if (id < 0)
+		return -errno;
+	r = shmat(id, NULL, SHM_EXEC) == (void *)-1 ? -errno : 0;
+	(void)shmctl(id, IPC_RMID, NULL);
+	return r;
+}
+
+/* Memory that the kernel itself does not see. */
+static int code_secret(char **argv)
+{
+	int fd = (int)syscall(SYS_memfd_secret, 0);
+
+	(void)argv;
+	if (fd < 0 || ftruncate(fd, SIZE) < 0)
+		return -errno;
+	return mapped(mmap(NULL, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, fd, 0));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
-		{"map", code_map, 1},	      {"memfd", code_memfd, 1},
-		{"later", code_later, 1},     {"written", code_written, 1},
-		{"shared", code_shared, 0},   {"anonymous", code_anonymous, 0},
+		{"map", code_map, 1},
+		{"memfd", code_memfd, 1},
+		{"later", code_later, 1},
+		{"written", code_written, 1},
+		{"shared", code_shared, 0},
+		{"anonymous", code_anonymous, 0},
 		{"protect", code_protect, 0},
+		{"shared_exec", code_shared_exec, 0},
+		{"shared_later", code_shared_later, 0},
+		{"implied", code_implied, 0},
+		{"implied_file", code_implied_file, 1},
+		{"shm", code_shm, 0},
+		{"secret", code_secret, 0},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);

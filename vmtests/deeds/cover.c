@@ -39,6 +39,23 @@ static int move(char **argv)
 	return r;
 }
 
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x200 /* since 6.5 */
+#endif
+
+/* SOURCE POINT: below what is mounted there, which is taken off then: nothing is mounted over anything. */
+static int beneath(char **argv)
+{
+	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, argv[0], OPEN_TREE_CLONE), r;
+
+	if (fd < 0)
+		return -errno;
+	r = done(syscall(SYS_move_mount, fd, "", AT_FDCWD, argv[1],
+			 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_BENEATH));
+	close(fd);
+	return r < 0 ? r : done(umount2(argv[1], 2)); /* MNT_DETACH */
+}
+
 /* A file system that is made and set up by descriptors, and has no name until it is there. */
 static int cover_by_fd(char **argv)
 {
@@ -70,7 +87,8 @@ int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {{"bind", bind, 2},	       {"new", cover, 1},
 					    {"move", move, 2},	       {"umount", take_off, 1},
-					    {"by_fd", cover_by_fd, 1}, {"setattr", other_flags, 1}};
+					    {"by_fd", cover_by_fd, 1}, {"setattr", other_flags, 1},
+					    {"beneath", beneath, 2}};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
 }

@@ -190,6 +190,19 @@ static int write_raw(char **argv)
 	return r;
 }
 
+/* FILE COUNT: opened for writing so often, without a write. */
+static int flood(char **argv)
+{
+	for (int i = atoi(argv[1]); i > 0; i--) {
+		int fd = open(argv[0], O_WRONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		close(fd);
+	}
+	return 0;
+}
+
 static int set_capability(char **argv)
 {
 	const unsigned char net_raw[20] = {1, 0, 0, 2, 0, 0x20};
@@ -219,6 +232,7 @@ int main(int argc, char **argv)
 		{"mapped", store_later, 2},
 		{"raw", write_raw, 2},
 		{"setcap", set_capability, 1},
+		{"flood", flood, 2},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);

@@ -225,6 +225,14 @@ static int as_user(char **argv)
 	return ended(pid);
 }
 
+/* PROGRAM: by a descriptor that may neither be read nor written. */
+static int path_fd(char **argv)
+{
+	int fd = open(argv[0], O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : run_fd(fd);
+}
+
 /* PROGRAM: whether it might be executed. It is not. */
 static int asked(char **argv)
 {
@@ -245,7 +253,8 @@ int main(int argc, char **argv)
 		{"nameless", nameless, 2},     {"replaced", replaced, 2},
 		{"storm", storm, 3},	       {"into_cgroup", into_cgroup, 2},
 		{"thread", by_thread, 1},      {"mapped", mapped, 2},
-		{"asked", asked, 1},	       {"as_user", as_user, 2},
+		{"path_fd", path_fd, 1},       {"asked", asked, 1},
+		{"as_user", as_user, 2},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* below.c: what is done to a file, or to all files of a file system, without a write to it: by commands, and by a device that is made of it. */
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+#include "deed.h"
+
+#define EXT4_SWAP_BOOT 0x6611
+#define SETTLED_S 12 /* after an open nobody looks again by then */
+#define BLOCK 4096
+
+static int done(long r)
+{
+	return r < 0 ? -errno : 0;
+}
+
+/* FILE: takes the bytes of the boot loader's inode, which has none yet, long after it was opened. */
+static int swap_boot(char **argv)
+{
+	int fd = open(argv[0], O_RDWR | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	sleep(SETTLED_S);
+	r = done(ioctl(fd, EXT4_SWAP_BOOT));
+	deed_stamp();
+	/* Who closes it is told as well. */
+	sleep(3);
+	close(fd);
+	return r;
+}
+
+/* DIRECTORY: whoever writes there waits for a second. */
+static int freeze(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = done(ioctl(fd, FIFREEZE, 0));
+	if (r == 0) {
+		sleep(1);
+		r = done(ioctl(fd, FITHAW, 0));
+	}
+	close(fd);
+	return r;
+}
+
+static int loop_of(int file)
+{
+	struct loop_config config = {.fd = (uint32_t)file,
+				     .info = {.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_AUTOCLEAR}};
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), loop, n;
+	char path[64];
+
+	n = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+	if (control >= 0)
+		close(control);
+	if (n < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/dev/loop%d", n);
+	loop = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
+	return loop < 0 || ioctl(loop, LOOP_CONFIGURE, &config) < 0 ? -errno : loop;
+}
+
+/* FILE: becomes a disk, and long after that the disk is written to. The kernel's own thread writes to the file, past all that sees writes. */
+static int loop_write(char **argv)
+{
+	int fd = open(argv[0], O_RDWR | O_CLOEXEC), loop = -1, r;
+	void *block = aligned_alloc(BLOCK, BLOCK);
+
+	if (fd < 0 || !block)
+		return -errno;
+	memset(block, '#', BLOCK);
+	r = ftruncate(fd, 16 * BLOCK);
+	loop = r < 0 ? -errno : loop_of(fd);
+	close(fd);
+	if (loop < 0)
+		return loop;
+	sleep(SETTLED_S);
+	r = write(loop, block, BLOCK) == BLOCK ? 0 : -errno;
+	deed_stamp();
+	sleep(3);
+	close(loop);
+	free(block);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct deed deeds[] = {
+		{"swap_boot", swap_boot, 1},
+		{"freeze", freeze, 1},
+		{"loop_write", loop_write, 1},
+	};
+
+	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
+}
