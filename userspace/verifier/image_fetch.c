@@ -210,7 +210,7 @@ static void on_bundle(void *ctx, int r, const struct buf *body, const struct why
 {
 	struct job *j = ctx;
 	struct why own = *why;
-	uint32_t n, key;
+	uint32_t n, key = 0;
 	const struct sign_key *const *keys = image_checks_keys(j->f->v->images, &n);
 
 	if (r >= 0)
@@ -279,7 +279,7 @@ static void on_payload(void *ctx, int r, const struct buf *body, const struct wh
 {
 	struct job *j = ctx;
 	struct why own = *why;
-	uint32_t n, key;
+	uint32_t n, key = 0;
 	const struct sign_key *const *keys = image_checks_keys(j->f->v->images, &n);
 
 	if (r >= 0)

@@ -68,10 +68,10 @@ static int loop_of(int file)
 /* FILE: becomes a disk, and long after that the disk is written to. The kernel's own thread writes to the file, past all that sees writes. */
 static int loop_write(char **argv)
 {
+	static char block[BLOCK] __attribute__((aligned(BLOCK)));
 	int fd = open(argv[0], O_RDWR | O_CLOEXEC), loop = -1, r;
-	void *block = aligned_alloc(BLOCK, BLOCK);
 
-	if (fd < 0 || !block)
+	if (fd < 0)
 		return -errno;
 	memset(block, '#', BLOCK);
 	r = ftruncate(fd, 16 * BLOCK);
@@ -84,7 +84,6 @@ static int loop_write(char **argv)
 	deed_stamp();
 	sleep(3);
 	close(loop);
-	free(block);
 	return r;
 }
 
