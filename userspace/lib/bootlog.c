@@ -159,7 +159,8 @@ static int read_event(struct bootlog *b, struct bootlog_event *e, struct why *re
 		return bootlog_fault(e, ret_why, "more than %u events", BOOTLOG_MAX_EVENTS);
 	if (buf_read_u32le(&b->r, &e->pcr) < 0 || buf_read_u32le(&b->r, &e->type) < 0)
 		return bootlog_fault(e, ret_why, "cut short before its type");
-	if (e->pcr == NO_PCR && (b->flags & BOOTLOG_NO_PCR) && e->type == BOOTLOG_NO_ACTION)
+	/* Reference manifests and the like (TCG PC Client PFP, EV_NO_ACTION): they are of no register, and nothing rests on them. */
+	if (e->pcr == NO_PCR && e->type == BOOTLOG_NO_ACTION)
 		return 0;
 	if (e->pcr >= BOOTLOG_N_PCRS)
 		return bootlog_fault(e, ret_why, "PCR %u", e->pcr);

@@ -33,7 +33,6 @@ enum { BOOTLOG_SHA1 = 4, BOOTLOG_SHA256 = 0xb, BOOTLOG_SHA384 = 0xc, BOOTLOG_SHA
 
 enum {					/* what a caller lets pass */
 	BOOTLOG_PADDING = 1u << 0,	/* nothing but 00 or ff after the last event */
-	BOOTLOG_NO_PCR = 1u << 1,	/* events that say PCR 0xffffffff, which are in no register; only EV_NO_ACTION */
 };
 
 struct bootlog_bank { uint16_t alg, size; };
@@ -49,7 +48,7 @@ struct bootlog {			/* plain; a place in the log */
 struct bootlog_event {			/* borrowed from the log */
 	uint32_t number;		/* counted from 1, as tpm2_eventlog does */
 	size_t at;			/* its first byte in the log */
-	uint32_t pcr, type;
+	uint32_t pcr, type;		/* pcr: below BOOTLOG_N_PCRS, or 0xffffffff, of no register, of an EV_NO_ACTION alone */
 	const uint8_t *digests[BOOTLOG_MAX_BANKS];	/* in the order of bootlog.banks */
 	struct buf_view data;
 };
