@@ -12,6 +12,9 @@
 #define WIRE_ROUTE_ENROL		"/v1/enrol"		/* JSON -> session + credential */
 #define WIRE_ROUTE_ENROL_ACTIVATE	"/v1/enrol/activate"	/* JSON -> identity, or 202 while an approver must act */
 #define WIRE_ROUTE_ENROL_AGAIN		"/v1/enrol/again"	/* as enrol, of a node that is enrolled: a certificate alone; then activate */
+/* What a Kubernetes token is made of (RFC 7515, 3.1), and its most bytes, in a proof: both ends look. */
+#define WIRE_KUBE_TOKEN_CHARS		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.="
+#define WIRE_MAX_KUBE_TOKEN		8192u
 #define WIRE_ROUTE_NONCE		"/v1/nonce"		/* {} -> nonce, stored head, quote base */
 #define WIRE_ROUTE_EVIDENCE		"/v1/evidence"		/* header line + ledger lines */
 #define WIRE_ROUTE_DRIFT		"/v1/drift"		/* the same, provisional: without a quote */

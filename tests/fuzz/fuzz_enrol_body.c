@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "enrol_body.h"
+#include "plumb/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (enrol_body_parse_proof(data, size, session, &proof, &kube_token, &why) >= 0)
 		want(strlen(session) == ENROL_BODY_SESSION_HEX &&
 		     strspn(session, "0123456789abcdef") == ENROL_BODY_SESSION_HEX);
-	want(kube_token.size <= ENROL_BODY_MAX_KUBE_TOKEN &&
+	want(kube_token.size <= WIRE_MAX_KUBE_TOKEN &&
 	     (kube_token.size == 0 || !strpbrk((char *)kube_token.data, " \n\"'/;$\\")));
 	enrol_body_wipe(&kube_token);
 	return 0;

@@ -337,7 +337,7 @@ static void read_state(const struct world *w, const char *name, struct buf *ret)
 /* The pod's token goes with the proof, as its file has it at that moment; without it the node is enrolled all the same. */
 static void test_kube_token(void **state)
 {
-	static const char *const none[] = {"", "\n", "@"};
+	static const char *const none[] = {"", "\n", "eyJ.a b\n", "{\"token\":\"eyJ\"}\n", "@"};
 	struct world *w = *state;
 	char path[160];
 

@@ -21,7 +21,6 @@
 #include "plumb/wire.h"
 
 #define MAX_FILE 65536
-#define MAX_KUBE_TOKEN 8192
 #define REQUEST_MS 10000 /* so that a stop is not kept waiting */
 #define MIN_WAIT_MS 500
 #define MAX_WAIT_MS 30000
@@ -277,11 +276,13 @@ static int take_identity(struct joining *j, const struct buf *answer, struct why
 static int read_kube_token(struct joining *j, struct buf *ret)
 {
 	const char *path = j->o->kube_token_file;
-	int r = fsio_read_file(j->o->io, path, MAX_KUBE_TOKEN, ret);
+	int r = fsio_read_file(j->o->io, path, WIRE_MAX_KUBE_TOKEN, ret);
 
 	while (r >= 0 && ret->size > 0 && ret->data[ret->size - 1] <= ' ')
 		buf_cut(ret, ret->size - 1);
-	if (r >= 0 && (ret->size == 0 || memchr(ret->data, 0, ret->size)))
+	/* The verifier refuses the whole proof for one that is none. */
+	if (r >= 0 && (ret->size == 0 || memchr(ret->data, 0, ret->size) ||
+		       strspn((char *)ret->data, WIRE_KUBE_TOKEN_CHARS) != ret->size))
 		r = -EBADMSG;
 	if (r < 0 && r != j->token_told)
 		log_warning("kube_token_file=\"%s\" error=\"%s\" next=\"enrolled without: "

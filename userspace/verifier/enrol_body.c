@@ -94,14 +94,13 @@ void enrol_body_wipe(struct buf *secret)
 static int parse_kube_token(const json_t *o, struct buf *ret, struct why *ret_why)
 {
 	const char *token = "";
-	int r = jsonl_get_str(o, "kube_token", ENROL_BODY_MAX_KUBE_TOKEN, &token, ret_why);
+	int r = jsonl_get_str(o, "kube_token", WIRE_MAX_KUBE_TOKEN, &token, ret_why);
 
 	if (r == -ENOENT || (r >= 0 && !token[0]))
 		return 0;
 	if (r < 0)
 		return r;
-	if (strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=") !=
-	    strlen(token))
+	if (strspn(token, WIRE_KUBE_TOKEN_CHARS) != strlen(token))
 		return why_set(ret_why, -EBADMSG, "\"kube_token\" is no token");
 	buf_puts(ret, token);
 	return buf_status(ret);

@@ -11,7 +11,6 @@
 #include "why.h"
 
 #define ENROL_BODY_SESSION_HEX 64u
-#define ENROL_BODY_MAX_KUBE_TOKEN 8192u
 
 struct enrol_body {
 	char token[128];		/* "" when an approver is to act */
