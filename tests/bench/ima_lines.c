@@ -180,15 +180,24 @@ static void sign_all(struct ima_maker *m, const struct ima_signer *s)
 		buf_done(&sigs[i]);
 }
 
-#define READY                                                                                   \
-	"{\"v\":1,\"seq\":0,\"t\":\"2026-11-24T00:00:00.000000000Z\",\"bt\":1,\"boot\":\"" BOOT \
-	"\",\"type\":\"start\",\"src\":\"agent\",\"phase\":\"ready\",\"ima\":10000,"            \
-	"\"ima_measures\":\"programs\"}"
+#define START(seq, more)                                                                         \
+	"{\"v\":1,\"seq\":" seq ",\"t\":\"2026-11-24T00:00:00.000000000Z\",\"bt\":1,\"boot\":\"" BOOT \
+	"\",\"type\":\"start\",\"src\":\"agent\"," more "}"
+
+static const char *const starts[] = {
+	START("0", "\"agent\":\"0.1.0\""),
+	START("1", "\"phase\":\"ready\",\"ima\":10000,\"ima_measures\":\"programs\""),
+};
+#define N_STARTS (sizeof(starts) / sizeof(starts[0]))
 
 static int each_line(void *ctx, uint64_t from, uint64_t to, appraise_ima_line_fn fn, void *fn_ctx)
 {
+	int r = 0;
+
 	(void)ctx;
-	return from == 0 && to > 0 ? fn(fn_ctx, 0, READY, strlen(READY)) : 0;
+	for (uint64_t seq = from; r == 0 && seq < to && seq < N_STARTS; seq++)
+		r = fn(fn_ctx, seq, starts[seq], strlen(starts[seq]));
+	return r;
 }
 
 static int on_ima(void *ctx, const char *text)
@@ -237,7 +246,7 @@ static void appraise(const struct evidence *e, struct appraise_pcr10_state *s,
 					     .after_quote = e->has_ima_end,
 					     .entries = {e->ima.data, e->ima.size},
 					     .found = on_found};
-	const struct appraise_ima_in lines = {.head = 1,
+	const struct appraise_ima_in lines = {.head = N_STARTS,
 					      .from = e->ima_from,
 					      .cursor = e->ima_end,
 					      .entries = {e->ima.data, e->ima.size},
