@@ -199,19 +199,43 @@ void node_fixture_junk(struct node_fixture *n)
 	put_anchor(n, &a);
 }
 
-void node_fixture_restart(struct node_fixture *n)
+static void start(struct node_fixture *n, bool stopped)
 {
 	node_fixture_record(n, "start", "\"agent\":\"0.1.0\"");
-	node_fixture_record(n, "gap",
-			    "\"from\":\"2026-11-24T00:00:00.000000000Z\",\"stopped\":false");
+	node_fixture_record(
+		n, "gap",
+		stopped ? "\"from\":\"2026-11-24T00:00:00.000000000Z\",\"stopped\":true"
+			: "\"from\":\"2026-11-24T00:00:00.000000000Z\",\"stopped\":false");
+}
+
+void node_fixture_restart(struct node_fixture *n)
+{
+	start(n, false);
+}
+
+void node_fixture_restart_in_order(struct node_fixture *n)
+{
+	node_fixture_record(n, "stop", "\"on\":\"order\"");
+	start(n, true);
+}
+
+static void boot(struct node_fixture *n, bool stopped)
+{
+	fake_tpm_reboot(n->tpm);
+	n->boot[0] ^= 1;
+	start(n, stopped);
+	put_epoch(n);
 }
 
 void node_fixture_reboot(struct node_fixture *n)
 {
-	fake_tpm_reboot(n->tpm);
-	n->boot[0] ^= 1;
-	put_epoch(n);
-	node_fixture_restart(n);
+	boot(n, false);
+}
+
+void node_fixture_reboot_in_order(struct node_fixture *n)
+{
+	node_fixture_record(n, "stop", "\"on\":\"order\"");
+	boot(n, true);
 }
 
 static void enrol(struct node_fixture *n, unsigned int seed)

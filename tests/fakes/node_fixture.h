@@ -64,7 +64,10 @@ void node_fixture_measure(struct node_fixture *n, enum plumb_type type, const ch
 void node_fixture_exec(struct node_fixture *n, const char *path);	/* one that the baseline does not list */
 void node_fixture_file(struct node_fixture *n, const char *path, const char *found);	/* judged against "reg one" */
 void node_fixture_restart(struct node_fixture *n);	/* killed and started: start and gap lines */
+void node_fixture_restart_in_order(struct node_fixture *n);	/* with a stop line before */
+/* The same over another boot: the epoch line stands behind the start's two, as an agent writes it. */
 void node_fixture_reboot(struct node_fixture *n);
+void node_fixture_reboot_in_order(struct node_fixture *n);
 void node_fixture_extend(struct node_fixture *n);
 void node_fixture_junk(struct node_fixture *n);		/* somebody else extends; the agent sees it */
 

@@ -260,26 +260,63 @@ static void test_ignored_baseline(void **state)
 	assert_true(has(p, "finding:baseline"));
 }
 
-static void planned(struct place *p)
-{
-	node_fixture_record(&p->n, "stop", "\"on\":\"order\"");
-	node_fixture_record(&p->n, "start", "\"agent\":\"0.1.0\"");
-	node_fixture_record(&p->n, "gap",
-			    "\"from\":\"2026-11-24T00:00:00.000000000Z\",\"stopped\":true");
-}
-
 static void test_planned_restart(void **state)
 {
 	struct place *p = *state;
 
 	order(p, ORDER_RESTART, 60000);
-	planned(p);
+	node_fixture_restart_in_order(&p->n);
 	accepted(p, "trusted");
 	assert_false(has(p, "finding:gap"));
 	/* Good once. */
-	planned(p);
+	node_fixture_restart_in_order(&p->n);
 	accepted(p, "degraded");
 	assert_true(has(p, "finding:gap"));
+}
+
+static bool is_by_rule(struct place *p, const char *rule)
+{
+	struct store_case k;
+
+	return p->v.ops.case_find(p->v.store.ctx, p->n.record.node, rule, "host",
+				  "finding:unanchored", &k) == 0;
+}
+
+/* Shown, and nothing else. */
+#define BY(id, who)                                                                          \
+	"{\"id\":\"" id "\",\"title\":\"t\",\"when\":{\"finding\":\"unanchored\","           \
+	"\"announced_by\":\"" who "\"},\"severity\":\"low\",\"action\":\"report\",\"mode\":" \
+	"\"armed\",\"release\":\"ack\",\"score\":1,\"grace_ms\":0,\"claim\":"                \
+	"\"instance-identity\",\"value\":2}"
+
+/* A reboot is told whoever announced it. A rule may hold for those alone that no operator did, and each announcement is good for one. */
+static void test_announced_reboot(void **state)
+{
+	struct place *p = *state;
+	struct store_case *k;
+
+	verifier_fixture_rules(
+		&p->v, 1,
+		"[" BY("said", "operator") "," BY("self", "node") "," //
+		NODE_FIXTURE_RULE("held", "{\"finding\":\"unanchored\"}", "armed", "ack", "0") "]");
+	order(p, ORDER_RESTART, 60000);
+	node_fixture_reboot_in_order(&p->n);
+	accepted(p, "trusted");
+	assert_false(has(p, "finding:gap"));
+	k = node_fixture_case(&p->n, "finding:unanchored");
+	assert_string_equal(k->rule, "said");
+	assert_non_null(strstr(k->found, "; an operator had announced it"));
+	/* What the node says of itself is told as that, and only of what comes next. */
+	p->n.leaving = true;
+	node_fixture_file(&p->n, "/etc/a", "reg one");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	p->n.leaving = false;
+	node_fixture_reboot_in_order(&p->n);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_true(is_by_rule(p, "self") && !is_by_rule(p, "held"));
+	node_fixture_reboot_in_order(&p->n);
+	accepted(p, "held");
+	assert_true(is_by_rule(p, "held"));
 }
 
 static void test_losses(void **state)
@@ -395,6 +432,7 @@ int main(void)
 		TEST(other_baseline),
 		TEST(ignored_baseline),
 		TEST(planned_restart),
+		TEST(announced_reboot),
 		TEST(losses),
 		TEST(bad_lines),
 		TEST(unsigned_findings),

@@ -244,6 +244,26 @@ static void test_gaps(void **state)
 	assert_non_null(strstr(read_all(p), "no order covers that"));
 }
 
+/* A stop that covered its gap covers the interval before the next quote too, which may come much later; and neither twice. */
+static void test_ordered_interval(void **state)
+{
+	const struct appraise_drift_restart order = {5, 1000 * MINUTE, 60000};
+	struct place *p = *state;
+
+	p->in.now_ns = 1000 * MINUTE;
+	assert_false(appraise_drift_ordered(&p->in, &p->state.unanchored_used));
+	p->in.restarts = &order;
+	p->in.n_restarts = 1;
+	put_gap(p, true);
+	assert_string_equal(read_all(p), "");
+	assert_true(appraise_drift_ordered(&p->in, &p->state.unanchored_used));
+	assert_int_equal(p->state.unanchored_used, 5);
+	assert_false(appraise_drift_ordered(&p->in, &p->state.unanchored_used));
+	p->state.unanchored_used = 4;
+	p->in.now_ns = 1001 * MINUTE + p->in.slack_ns + 1;
+	assert_false(appraise_drift_ordered(&p->in, &p->state.unanchored_used));
+}
+
 static void test_windows_end(void **state)
 {
 	const struct appraise_drift_restart order = {5, 1000 * MINUTE, 60000};
@@ -444,8 +464,10 @@ static void test_stored_state(void **state)
 {
 	struct place *p = *state;
 	struct appraise_drift_state s;
-	struct buf b = {0};
+	struct buf b = {0}, old = {0};
 
+	p->state.restart_used = 3;
+	p->state.unanchored_used = 4;
 	put_record(p, PLUMB_TYPE_START, "");
 	put_record(p, PLUMB_TYPE_GAP, "");
 	put_counters(p, 7, 1, 100, 0, 90);
@@ -456,6 +478,15 @@ static void test_stored_state(void **state)
 	buf_put_u8(&b, 0);
 	assert_int_equal(appraise_drift_state_parse(b.data, b.size, &s), -EBADMSG);
 	buf_cut(&b, b.size - 1);
+	/* As it was written before it had the number of the second kind. */
+	buf_put(&old, "\1", 1);
+	buf_put(&old, b.data + 1, 8);
+	buf_put(&old, b.data + 17, b.size - 17);
+	assert_int_equal(appraise_drift_state_parse(old.data, old.size, &s), 0);
+	assert_true(s.restart_used == p->state.restart_used && s.unanchored_used == 0);
+	assert_string_equal(s.boot, p->state.boot);
+	appraise_drift_state_done(&s);
+	buf_done(&old);
 	b.data[0]++;
 	assert_int_equal(appraise_drift_state_parse(b.data, b.size, &s), -EBADMSG);
 	buf_done(&b);

@@ -28,6 +28,7 @@ static int texts(const struct policy_yaml *y, int map, struct policy_subject *s,
 		{"exe", &s->exe, true},
 		{"cgroup", &s->cgroup, true},
 		{"layer", &s->layer, false},
+		{"announced_by", &s->announced_by, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -64,7 +65,8 @@ static int actor(const struct policy_yaml *y, int map, struct policy_subject *s,
 static int read_given(const struct policy_yaml *y, int map, struct given *g, struct why *ret_why)
 {
 	static const char *const keys[] = {"type", "finding", "scope", "key", "expected",   "found",
-					   "exe",  "cgroup",  "layer", "uid", "actor_known"};
+					   "exe",  "cgroup",  "layer", "uid", "actor_known",
+					   "announced_by"};
 	struct policy_subject *s = &g->subject;
 	const char *type = NULL, *finding = NULL;
 	int r = policy_yaml_only(y, map, keys, ARRAY_SIZE(keys), ret_why), node;

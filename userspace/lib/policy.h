@@ -48,6 +48,7 @@ struct policy_subject {
 	const char *exe;		/* actor's executable */
 	const char *cgroup;		/* actor's cgroup */
 	const char *layer;		/* of the file that was run: image, upper, unknown */
+	const char *announced_by;	/* of a finding: who had said that the node would be away: operator, node; NULL: nobody */
 	uint32_t uid;
 	bool actor_known;
 };

@@ -39,6 +39,7 @@ struct run {
 	struct appraise_drift_state state;
 	struct image_desk *images;
 	struct buf measured; /* log of what systemd measured, once it was needed */
+	bool ordered; /* what no quote covers is the stop that an operator announced */
 };
 
 static int stored_lines(void *ctx, uint64_t from, uint64_t to, appraise_ledger_line_fn fn,
@@ -174,6 +175,8 @@ static int derive_drift(struct run *a, struct why *ret_why)
 		return own(a->item_error);
 	if (r < 0)
 		return r;
+	a->ordered = a->ledger.findings & BIT(PLUMB_FINDING_UNANCHORED) &&
+		     appraise_drift_ordered(&in, &a->state.unanchored_used);
 	if (a->state.boot[0])
 		memcpy(a->boot, a->state.boot, sizeof(a->boot));
 	return own(cases_flood(&a->cases));
@@ -190,6 +193,25 @@ static int keep_lines(struct run *a)
 	return r < 0 || n == 0 ? r : kubelet_keys_take(a->v, a->row, lines);
 }
 
+/* An announcement excuses no one: root can do in the interval what he likes. So it is told all the same, and a rule may look at who announced it. */
+static int tell_unanchored(struct run *a, const char *found)
+{
+	const char *by = a->ordered ? "operator" : a->ledger.announced ? "node" : NULL;
+	const struct appraise_drift_item i = {
+		.seq = a->ledger.interval_to,
+		.utc_ns = a->cases.now_ns,
+		.finding = PLUMB_FINDING_UNANCHORED,
+		.judgement = PLUMB_JUDGE_DRIFT,
+		.scope = "host",
+		.key = "finding:unanchored",
+		.expected = "the TPM's counts unchanged",
+		.found = found,
+		.announced_by = by,
+	};
+
+	return cases_item(&a->cases, &i);
+}
+
 /* What the ledger's check found, with the interval it is over: also when no line lies in it. */
 static int tell_ledger(struct run *a)
 {
@@ -200,15 +222,16 @@ static int tell_ledger(struct run *a)
 	snprintf(found, sizeof(found),
 		 "from line %" PRIu64 ", the last that was confirmed, to line %" PRIu64 "%s",
 		 l->interval_from, l->interval_to,
-		 l->announced ? "; an absence was announced" : "");
+		 a->ordered     ? "; an operator had announced it"
+		 : l->announced ? "; the node had announced it"
+				: "");
 	if (l->anew)
 		snprintf(found, sizeof(found),
 			 "from the last line of incarnation %" PRIu64
 			 " that was confirmed to line %" PRIu64 " of this one",
 			 a->row->incarnation - 1, l->interval_to);
 	if (l->findings & BIT(PLUMB_FINDING_UNANCHORED))
-		r = cases_finding(&a->cases, PLUMB_FINDING_UNANCHORED, l->interval_to,
-				  "the TPM's counts unchanged", found);
+		r = tell_unanchored(a, found);
 	if (r >= 0 && (l->findings & BIT(PLUMB_FINDING_FOREIGN)))
 		r = cases_finding(&a->cases, PLUMB_FINDING_FOREIGN, l->interval_to,
 				  "nobody else extends the register", found);

@@ -11,7 +11,7 @@
 #include "judge.h"
 #include "line_scan.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2 /* 1: without unanchored_used */
 
 struct pass {
 	const struct appraise_drift_in *in;
@@ -32,6 +32,7 @@ int appraise_drift_state_write(const struct appraise_drift_state *s, struct buf 
 {
 	buf_put_u8(ret, STATE_VERSION);
 	buf_put_u64be(ret, s->restart_used);
+	buf_put_u64be(ret, s->unanchored_used);
 	buf_put_u8(ret, s->gap_due);
 	buf_put(ret, s->boot, sizeof(s->boot));
 	return appraise_counters_write(&s->counters, ret);
@@ -45,8 +46,10 @@ int appraise_drift_state_parse(const void *data, size_t size, struct appraise_dr
 	struct buf_view boot;
 	int r;
 
-	if (buf_read_u8(&b, &version) < 0 || version != STATE_VERSION ||
-	    buf_read_u64be(&b, &s.restart_used) < 0 || buf_read_u8(&b, &gap_due) < 0 ||
+	if (buf_read_u8(&b, &version) < 0 || version < 1 || version > STATE_VERSION ||
+	    buf_read_u64be(&b, &s.restart_used) < 0 ||
+	    (version > 1 && buf_read_u64be(&b, &s.unanchored_used) < 0) ||
+	    buf_read_u8(&b, &gap_due) < 0 ||
 	    gap_due > 1 || buf_read_bytes(&b, sizeof(s.boot), &boot) < 0 ||
 	    boot.data[boot.size - 1] != 0)
 		return -EBADMSG;
@@ -145,18 +148,16 @@ static int on_measurement(struct pass *p, const struct line *l)
 	return r != 0 ? r : compare_judgement(p, l);
 }
 
-static bool is_ordered(struct pass *p)
+bool appraise_drift_ordered(const struct appraise_drift_in *in, uint64_t *used)
 {
-	const struct appraise_drift_in *in = p->in;
-
 	for (uint32_t i = 0; i < in->n_restarts; i++) {
 		const struct appraise_drift_restart *a = &in->restarts[i];
 		uint64_t end = a->issued_ns + a->life_ms * 1000000 + in->slack_ns;
 
-		if (a->number <= p->state->restart_used || in->now_ns < a->issued_ns ||
+		if (a->number <= *used || in->now_ns < a->issued_ns ||
 		    in->now_ns > end)
 			continue;
-		p->state->restart_used = a->number;
+		*used = a->number;
 		return true;
 	}
 	return false;
@@ -171,7 +172,7 @@ static int on_gap(struct pass *p, const struct line *l, const json_t *o)
 
 	(void)jsonl_get_str(o, "from", 64, &from, NULL);
 	(void)jsonl_get_bool(o, "stopped", &stopped, NULL);
-	if (stopped && is_ordered(p))
+	if (stopped && appraise_drift_ordered(p->in, &p->state->restart_used))
 		return 0;
 	snprintf(found, sizeof(found), "nobody looked since %.40s; %s", from,
 		 stopped ? "it had stopped in order, and no order covers that"

@@ -21,6 +21,7 @@
 /* What one evidence leaves to the next; stored beside the node's row. Zero: nothing was read yet. */
 struct appraise_drift_state {
 	uint64_t restart_used;		/* number of the last restart order that covered a gap: each covers one */
+	uint64_t unanchored_used;	/* as before, of the intervals that no quote covers */
 	bool gap_due;			/* a start, whose gap must be the next line */
 	char boot[37];
 	struct appraise_counters counters;
@@ -41,6 +42,7 @@ struct appraise_drift_item {		/* borrowed for the length of the call */
 	enum plumb_judgement judgement;	/* ours; a finding is drift */
 	const char *scope, *key, *expected, *found;
 	const char *layer;		/* of an exec in a container; NULL */
+	const char *announced_by;	/* of an interval that nothing anchors: "operator", "node"; NULL: nobody did */
 	const struct line_actor *actor;	/* NULL: the line has none */
 };
 
@@ -62,5 +64,7 @@ struct appraise_drift_in {		/* all borrowed */
  * of these, state is to be thrown away.
  */
 int appraise_drift(const struct appraise_drift_in *in, struct appraise_drift_state *state, struct why *ret_why);
+/* Does a restart of in->restarts, newer than *used, cover now_ns? Its number becomes *used. */
+bool appraise_drift_ordered(const struct appraise_drift_in *in, uint64_t *used);
 
 #endif

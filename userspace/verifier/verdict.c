@@ -134,6 +134,7 @@ static const struct policy_rule *match(const struct policy *p, const struct appr
 		.exe = known ? a->exe : NULL,
 		.cgroup = known ? a->cgroup : NULL,
 		.layer = i->layer,
+		.announced_by = i->announced_by,
 		.uid = known ? a->uid : 0,
 		.actor_known = known,
 	};
