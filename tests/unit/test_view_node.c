@@ -135,6 +135,29 @@ static void test_explain_has_25_lines(void **state)
 	json_decref(n);
 }
 
+/* What a boot's log tells by name is told before its programs by their place; and where there is room, what the rest is. */
+static void test_explain_names_the_rest(void **state)
+{
+	static const char *const keys[] = {"measured:app:3", "measured:app:4", "measured:files",
+					   "measured:kernel"};
+	json_t *n = a_node("held", "held"), *cases = json_object_get(n, "cases");
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		json_array_append_new(cases, a_case(i + 1, "high", "armed", keys[i]));
+	json_array_append_new(cases, a_case(5, "high", "armed", "file:/closed"));
+	json_object_set_new(json_array_get(cases, 4), "closed", json_string("2026-11-25T20:52Z"));
+	json_object_set_new(n, "held_back", json_string("an operator paused it"));
+	shown(view_node_explain, 80, n);
+	assert_in_range(n_lines(out), 1, VIEW_NODE_MAX_LINES);
+	assert_non_null(strstr(out, "\ncase 3  measured:files\n"));
+	assert_non_null(strstr(out, "\ncase 4  measured:kernel\n"));
+	assert_null(strstr(out, "\ncase 1  "));
+	assert_non_null(strstr(out, "and 2 more: plumbctl drift list --node worker-1\n"
+				    "  they are   measured:app:3, measured:app:4\n"));
+	json_decref(n);
+}
+
 static void test_explain_tells_all_of_it(void **state)
 {
 	json_t *n = a_node("quarantined", "quarantined");
@@ -399,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_explain_has_25_lines),
 		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_explain_tells_the_container),
+		cmocka_unit_test(test_explain_names_the_rest),
 		cmocka_unit_test(test_explain_tells_all_of_it),
 		cmocka_unit_test(test_explain_tells_what_lies_ahead),
 		cmocka_unit_test(test_what_lies_ahead),

@@ -13,6 +13,7 @@
 #include "view_ahead.h"
 
 #define MAX_TOLD 3 /* cases that explain tells in full */
+#define MAX_OTHERS 400u /* bytes of the keys of others */
 #define NAME_WIDTH 11 /* of a field's name in explain */
 #define MEMBER_WIDTH 14 /* in show */
 #define MAX_LABEL 40
@@ -219,8 +220,10 @@ static void explain_case(FILE *f, size_t columns, const json_t *k)
 	put_field(f, columns, "seen", buf_status(&line) < 0 ? "" : (char *)line.data);
 }
 
+/* Of a boot's cases those with a name come before the list of all programs, whose places only say again that one of them is another one. */
 static int weight(const json_t *k)
 {
+	static const char by_place[] = "measured:app:";
 	static const char *const severities[] = {"info", "low", "medium", "high", "critical"};
 	const char *severity = client_text(k, "severity");
 	int w = strcmp(client_text(k, "mode"), "armed") == 0 ? 10 : 0;
@@ -228,7 +231,7 @@ static int weight(const json_t *k)
 	for (size_t i = 0; i < ARRAY_SIZE(severities); i++)
 		if (strcmp(severities[i], severity) == 0)
 			w += (int)i;
-	return w;
+	return 2 * w + (strncmp(client_text(k, "key"), by_place, sizeof(by_place) - 1) != 0);
 }
 
 /* The MAX_TOLD open ones that weigh most; number of open ones. */
@@ -252,6 +255,30 @@ static size_t pick(const json_t *cases, const json_t *ret[MAX_TOLD])
 		ret[at] = k;
 	}
 	return n;
+}
+
+static bool is_told(const json_t *const told[], size_t shown, const json_t *k)
+{
+	for (size_t i = 0; i < shown; i++)
+		if (told[i] == k)
+			return true;
+	return false;
+}
+
+/* Keys of the open ones that were not told, a line's worth. */
+static void put_others(FILE *f, size_t columns, const json_t *cases, const json_t *const told[],
+		       size_t shown)
+{
+	CLEANUP(buf_done) struct buf keys = {0};
+	size_t i;
+	json_t *k;
+
+	json_array_foreach (cases, i, k)
+		if (json_is_null(json_object_get(k, "closed")) && !is_told(told, shown, k) &&
+		    keys.size < MAX_OTHERS)
+			buf_printf(&keys, "%s%s", keys.size ? ", " : "", client_text(k, "key"));
+	if (buf_status(&keys) >= 0)
+		put_field(f, columns, "they are", (char *)keys.data);
 }
 
 /* What undoes it is the command that ends what weighs most; where none does, what does. */
@@ -322,15 +349,19 @@ void view_node_explain(FILE *f, size_t columns, const json_t *node)
 		  columns ? (columns > used + 8 ? columns - used : 8) : 0, PRINT_CUT_END);
 	fputc('\n', f);
 	for (; shown < MAX_TOLD && told[shown]; shown++) {
-		n_lines += where_in(client_text(told[shown], "who")) ? 8 : 7;
-		if (n_lines > VIEW_NODE_MAX_LINES)
+		size_t more = where_in(client_text(told[shown], "who")) ? 8 : 7;
+
+		if (n_lines + more > VIEW_NODE_MAX_LINES)
 			break;
+		n_lines += more;
 		explain_case(f, columns, told[shown]);
 	}
 	if (n > shown) {
 		fprintf(f, "and %zu more: plumbctl drift list --node ", n - shown);
 		view_node_put_name(f, node);
 		fputc('\n', f);
+		if (n_lines < VIEW_NODE_MAX_LINES)
+			put_others(f, columns, json_object_get(node, "cases"), told, shown);
 	}
 	view_ahead_put(f, columns, ahead);
 	if (strcmp(state, "trusted") != 0 || n > 0)
