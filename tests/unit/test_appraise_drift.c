@@ -501,7 +501,7 @@ int main(void)
 		TEST(test_gaps),	  TEST(test_windows_end),     TEST(test_starts_tell_gaps),
 		TEST(test_losses),	  TEST(test_numbers_per_cpu), TEST(test_counters_fall),
 		TEST(test_drops_by_kind), TEST(test_jammed_ring),     TEST(test_loaded_anew),
-		TEST(test_no_lines),	  TEST(test_stored_state),
+		TEST(test_no_lines),	  TEST(test_stored_state),    TEST(test_ordered_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
