@@ -455,8 +455,8 @@ static void until_taken(struct world *w, uint64_t number)
 }
 
 /* An order for a document of this name and version, which the verifier has. */
-static void order_baseline(struct world *w, uint64_t number, const char *name, uint64_t version,
-			   const struct sign_key *key)
+static struct order baseline_order(struct world *w, uint64_t number, const char *name,
+				   uint64_t version, const struct sign_key *key)
 {
 	struct order o = order_of(w, number, ORDER_BASELINE);
 
@@ -466,6 +466,14 @@ static void order_baseline(struct world *w, uint64_t number, const char *name, u
 	assert_int_equal(digest_sha256(w->f.verifier.document.data, w->f.verifier.document.size,
 				       &o.document),
 			 0);
+	return o;
+}
+
+static void order_baseline(struct world *w, uint64_t number, const char *name, uint64_t version,
+			   const struct sign_key *key)
+{
+	const struct order o = baseline_order(w, number, name, version, key);
+
 	give(w, &o);
 }
 
@@ -572,14 +580,85 @@ static void test_fetched_later(void **state)
 	assert_int_equal(lines(w, "\"type\":\"order\"", "refused"), 0);
 }
 
+static void put(struct world *w, const struct order *o, struct buf *ret)
+{
+	buf_clear(ret);
+	seal(o, w->f.verifier.order_key, WIRE_DSSE_ORDER, ret);
+}
+
+/* What isolates a node waits for no baseline: neither for one that never comes, nor for one that is on its way. */
+static void test_baseline_is_overtaken(void **state)
+{
+	struct world *w = *state;
+	struct order baseline = baseline_order(w, 1, "web", 5, w->approver);
+	struct order scan = order_of(w, 2, ORDER_SCAN);
+	struct order quarantine = order_of(w, 3, ORDER_QUARANTINE);
+	struct buf given[3] = {{0}};
+
+	put(w, &baseline, &given[0]);
+	put(w, &scan, &given[1]);
+	put(w, &quarantine, &given[2]);
+	fake_verifier_fail(&w->f.verifier, WIRE_ROUTE_BASELINE_GET, FAKE_VERIFIER_STATUS, 503, 1);
+	/* On its way; a scan waits for it. */
+	order_taker_take(w->taker, given, 2);
+	assert_int_equal(w->n_scan, 0);
+	agent_fixture_until(&w->f, has_met_fault, w, "the fault was met");
+	while (lines(w, "\"type\":\"order\"", "") == 0) {
+		order_taker_take(w->taker, given, 3);
+		event_base_loop(w->f.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	}
+	assert_int_equal(order_taker_last(w->taker), 3);
+	assert_int_equal(w->n_scan, 1);
+	assert_int_equal(lines(w, "\"number\":1,\"kind\":\"baseline\"", "could not wait for it"),
+			 1);
+	assert_int_equal(lines(w, "\"number\":3,\"kind\":\"quarantine\"", "noted"), 1);
+	for (size_t i = 0; i < 3; i++)
+		buf_done(&given[i]);
+}
+
+/* One that was given up and comes after all changes nothing; the one that is ordered then does. */
+static void test_overtaken_on_its_way(void **state)
+{
+	struct world *w = *state;
+	struct order quarantine = order_of(w, 2, ORDER_QUARANTINE);
+	struct order o = baseline_order(w, 1, "web", 5, w->approver);
+	struct buf given[2] = {{0}};
+
+	put(w, &o, &given[0]);
+	put(w, &quarantine, &given[1]);
+	order_taker_take(w->taker, given, 1);
+	order_taker_take(w->taker, given, 2);
+	assert_int_equal(order_taker_last(w->taker), 2);
+	o.number = 3;
+	put(w, &o, &given[0]);
+	/* Not before the other has come. */
+	while (w->n_anew == 0) {
+		order_taker_take(w->taker, given, 1);
+		event_base_loop(w->f.base, EVLOOP_ONCE);
+	}
+	assert_int_equal(order_taker_last(w->taker), 3);
+	assert_int_equal(order_taker_baseline(w->taker), 5);
+	assert_int_equal(lines(w, "\"kind\":\"baseline\"", "\"result\":\"done\""), 1);
+	for (size_t i = 0; i < 2; i++)
+		buf_done(&given[i]);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_once_and_upwards), T(test_recovered),	 T(test_not_ours),
-		T(test_restart),	  T(test_rekey),	 T(test_keys),
-		T(test_baseline),	  T(test_fetched_later), T(test_scan),
+		T(test_once_and_upwards),
+		T(test_recovered),
+		T(test_not_ours),
+		T(test_restart),
+		T(test_rekey),
+		T(test_keys),
+		T(test_baseline),
+		T(test_fetched_later),
+		T(test_scan),
 		T(test_isolation),
+		T(test_baseline_is_overtaken),
+		T(test_overtaken_on_its_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ struct order_taker {
 	uint64_t last, baseline_version;
 	bool busy; /* a baseline is being fetched for `at_hand` */
 	struct order at_hand;
+	uint64_t unfetched; /* the last order whose baseline could not be had or kept; 0: none */
 	struct why refused; /* why the last one was that could not be read */
 	uint64_t restart, restart_until_ns; /* boot time */
 	struct order scanning; /* the last scan, as long as it goes on; number 0: none does */
@@ -192,8 +193,9 @@ static void refuse(struct order_taker *t, const char *text)
 	t->o.evidence(t->o.ctx);
 }
 
-static void unfetched(const struct order_taker *t, const char *error)
+static void unfetched(struct order_taker *t, const char *error)
 {
+	t->unfetched = t->at_hand.number;
 	log_warning("order=%" PRIu64 " baseline=unfetched error=\"%s\" next=\"the old one judges; "
 		    "tried again when it is ordered again\"",
 		    t->at_hand.number, error);
@@ -208,6 +210,11 @@ static void on_baseline(void *ctx, int r, const struct buf *body, const struct w
 	t->busy = false;
 	if (r == -ECANCELED)
 		return;
+	/* What could not wait for it went first. */
+	if (t->at_hand.number <= t->last) {
+		t->o.evidence(t->o.ctx);
+		return;
+	}
 	/* It says itself that there is no such document, or none of a size that is allowed. */
 	if (r == -ENOENT || r == -E2BIG) {
 		refuse(t, own.text);
@@ -452,18 +459,51 @@ static void tell_refused(struct order_taker *t, const struct why *why)
 	log_error("order=refused error=\"%s\" next=\"it is not carried out\"", why->text);
 }
 
+/*
+ * Orders are carried out upwards, and a baseline may be long in coming, or never be had: whoever fills the disk of a node would keep its own isolation
+ * off. So what isolates or frees the node does not wait for one, and a newer one not for one that failed. The verifier orders it again.
+ */
+static bool is_overtaken(const struct order_taker *t, const struct order *o,
+			 const struct buf *later, uint32_t n)
+{
+	bool failed = t->unfetched == o->number;
+	struct order next;
+	struct why why;
+
+	if (o->kind != ORDER_BASELINE || !(failed || t->busy))
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		if (open_order(t, &later[i], &next, &why) < 0 || next.number <= o->number)
+			continue;
+		if (next.kind == ORDER_QUARANTINE || next.kind == ORDER_RELEASE ||
+		    (failed && next.kind == ORDER_BASELINE))
+			return true;
+	}
+	return false;
+}
+
 void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32_t n)
 {
 	struct order o;
 	struct why why;
 
-	for (uint32_t i = 0; i < n && !t->busy; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		int r = open_order(t, &envelopes[i], &o, &why);
 
-		if (r < 0)
+		if (r < 0) {
 			tell_refused(t, &why);
-		else if (o.number > t->last)
-			carry_out(t, &o);
+			continue;
+		}
+		if (o.number <= t->last)
+			continue;
+		if (is_overtaken(t, &o, envelopes + i + 1, n - i - 1)) {
+			finish(t, &o, "refused: what was ordered after it could not wait for it");
+			continue;
+		}
+		/* One that is given up may still be coming. */
+		if (t->busy && (o.kind == ORDER_BASELINE || t->at_hand.number > t->last))
+			return;
+		carry_out(t, &o);
 	}
 }
 
