@@ -147,7 +147,7 @@ unit: $(UNIT) ## unit tests only
 	$(Q)O=$(O) tests/run unit
 
 model: ## the ledger's model under spin; ALL=1: in the bounds of docs/ledger-model.md (minutes, 7 GB)
-	$(Q)O=$(O) ALL="$(ALL)" tests/run model
+	$(Q)O=$(O) ALL="$(ALL)" $(if $(ALL),LIMIT=7200) tests/run model
 
 fuzz: ## fuzz every parser for TIME= seconds (30) each with libFuzzer
 	$(Q)O=build/fuzz tests/fuzz/run $(or $(TIME),$(SECONDS_EACH),30)
