@@ -705,6 +705,8 @@ def check(directory, record_path, ima_keys=()):
     for seq, q in found["quote"] if record else []:
         try:
             reset = record.quote(q, extends)
+            if q["size"] > seq:
+                raise ValueError(f"it is of {q['size']} lines, which do not all stand before it")
             held.append((seq, q, reset))
             quoted = max(quoted, q["size"])
             registers = {int(i): bytes.fromhex(x) for i, x in q["pcrs"].items()}

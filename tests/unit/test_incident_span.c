@@ -137,6 +137,27 @@ static void test_changed(void **state)
 	bad("printf x | dd of=to/anchors bs=1 seek=100 conv=notrunc 2>/dev/null");
 }
 
+/* Cut between two extends, and the last quote brought there: it replays, and no root that it could be held against is of these lines. */
+static void test_moved_quote(void **state)
+{
+	struct incident_span s;
+
+	(void)state;
+	assert_int_equal(cut("from", START_NS + 9 * S, START_NS + 11 * S, &s), 0);
+	assert_int_equal(s.first, 8);
+	assert_int_equal(s.last, 15);
+	assert_int_equal(check(), LEDGER_CHECK_GOOD);
+	assert_int_equal(report.quoted_size, 14);
+	scratch_run(dir, "sed -i -e '4s/\"t\":\"2026/\"t\":\"2027/' -e 5,7d "
+			 "-e '8s/\"seq\":14/\"seq\":11/' to/events-*");
+	assert_int_equal(check(), LEDGER_CHECK_BAD);
+	assert_int_equal(report.n_lines, 4);
+	assert_int_equal(report.n_problems, 1);
+	assert_string_equal(report.problems[0].text,
+			    "line 11: its quote is of 14 lines: they do not all stand before it");
+	assert_int_equal(report.quoted_size, 0);
+}
+
 static void test_pruned(void **state)
 {
 	struct incident_span s;
@@ -155,9 +176,8 @@ static void test_pruned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_span),
-		cmocka_unit_test(test_nothing_in_it),
-		cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_each_span), cmocka_unit_test(test_nothing_in_it),
+		cmocka_unit_test(test_changed),	  cmocka_unit_test(test_moved_quote),
 		cmocka_unit_test(test_pruned),
 	};
 

@@ -149,7 +149,13 @@ static int check_quote(struct check *c, uint64_t seq, const json_t *o)
 
 	if (r > 0)
 		problem(c, true, seq, "line %" PRIu64 ": %s", seq, why.text);
-	if (size > c->report->quoted_size)
+	/* What it is bound to does not have its place: a later one that was brought here covers nothing that is here. */
+	if (size > seq)
+		problem(c, true, seq,
+			"line %" PRIu64 ": its quote is of %" PRIu64
+			" lines: they do not all stand before it",
+			seq, size);
+	else if (size > c->report->quoted_size)
 		c->report->quoted_size = size;
 	return r < 0 ? r : 0;
 }
