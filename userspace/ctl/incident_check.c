@@ -35,6 +35,7 @@ struct checking {
 	struct buf record_bytes;
 	bool record_is_vouched;
 	struct ledger_check_report *ledger;
+	uint64_t covered; /* lines before this one are quoted or cosigned; 0: none is */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -171,6 +172,7 @@ static void say_coverage(struct checking *c, const struct ledger_check_report *l
 		say(&c->r->bad, "ledger/notes: signatures over lines that are not here");
 		return;
 	}
+	c->covered = covered;
 	if (l->quoted_size > m->first)
 		say(&c->r->proven,
 		    "lines %" PRIu64 " to %" PRIu64
@@ -325,7 +327,7 @@ static int check_pages(struct checking *c, struct why *ret_why)
 	return 0;
 }
 
-/* A node's snapshot of itself is sealed by a line that has its digest. */
+/* A node's snapshot of itself is sealed by a line that has its digest. Where the first one is not covered, no later one is. */
 static int on_snapshot(void *ctx, uint64_t seq, const char *text, size_t size)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
@@ -352,8 +354,13 @@ static void check_snapshot(struct checking *c, const struct incident_file *f)
 
 	if (snprintf(dir, sizeof(dir), "%s/ledger", c->in->dir) < (int)sizeof(dir))
 		ledger_check_each(fsio_system(), dir, 0, on_snapshot, &s, &why);
-	if (s.found)
+	if (s.found && s.line < c->covered)
 		say(&c->r->proven, "%.160s is what line %" PRIu64 " sealed", f->name, s.line);
+	else if (s.found)
+		say(&c->r->stated,
+		    "%.160s: no line of the span has its digest but line %" PRIu64
+		    ", which no quote and no cosignature covers",
+		    f->name, s.line);
 	else
 		say(&c->r->stated, "%.160s: no line of the span has its digest", f->name);
 }
