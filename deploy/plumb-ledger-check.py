@@ -669,7 +669,7 @@ def check_segment(path, directory, tree, origin, roots, found, newest):
 
 
 def check(directory, record_path, ima_keys=()):
-    segments = {p.name[:33]: p for p in sorted(directory.glob("events-*.jsonl*"), reverse=True) if p.suffix in (".jsonl", ".zst")}
+    segments = {p.name[:33]: p for p in sorted(directory.glob("events-*.jsonl*"), reverse=True) if re.fullmatch(r"events-[0-9]{20}\.jsonl(\.zst)?", p.name)}
     segments = [segments[name] for name in sorted(segments)]
     if not segments:
         print(f"error: {directory} has no events-*.jsonl")
