@@ -184,7 +184,7 @@ MEASURED = {"phase": ({11}, "[a-z0-9_:-]+"), "filesystem": ({15}, "file-system:.
 
 def boot_values(log):
     """PCR 0 to 23 of the SHA-256 bank by a TCG log in the crypto-agile form."""
-    pcrs, at = [bytes(32)] * 24, 0
+    pcrs, at, located, begun = [bytes(32)] * 24, 0, False, False
 
     def take(n):
         nonlocal at
@@ -202,17 +202,34 @@ def boot_values(log):
     algs = struct.unpack_from("<I", spec, 24)[0]
     sizes = dict(struct.unpack_from("<HH", spec, 28 + 4 * i) for i in range(algs))
     while at < len(log) and (log[at:].strip(b"\0") and log[at:].strip(b"\xff")):
-        pcr, kind, digests = u(4), u(4), {}
+        here, pcr, kind, digests = at, u(4), u(4), {}
+        if pcr > 23 and (pcr, kind) != (0xFFFFFFFF, 3):
+            raise ValueError(f"boot log: byte {here}: PCR {pcr}")
         for _ in range(u(4)):
             alg = u(2)
             digests[alg] = take(sizes[alg])
         data = take(u(4))
-        if kind == 3:
-            if data[:16] == b"StartupLocality\0" and len(data) == 17:
-                pcrs[0] = bytes(31) + data[16:]
-        else:
-            pcrs[pcr] = h(pcrs[pcr], digests[0xB])
+        if kind != 3:
+            pcrs[pcr], begun = h(pcrs[pcr], digests[0xB]), begun or pcr == 0
+        elif data[:16] == b"StartupLocality\0":
+            if pcr or len(data) != 17 or located or begun or data[16] not in (0, 3, 4):
+                raise ValueError(f"boot log: byte {here}: StartupLocality of another register or form, a second one, or after PCR 0 was extended")
+            pcrs[0], located = bytes(31) + data[16:], True
     return pcrs
+
+
+def measured_digest(record, pcr):
+    """What it extends that register by, made anew from its text; None: it is of another one. Of what is no such record: any error."""
+    o = json.loads(record)
+    digests = [bytes.fromhex(d["digest"]) for d in o["digests"] if d["hashAlg"] == "sha256"]
+    content = o["content"] if o["content_type"] == "systemd" else {}
+    if o.get("pcr") != pcr:
+        return None
+    where, form = MEASURED.get(content.get("eventType"), (set(), "."))
+    text = content.get("string", "")
+    if pcr not in where or not re.fullmatch(form, text) or re.search(r"[\x00-\x1f\x7f]", text) or digests != [h(text.encode())]:
+        raise ValueError("its digest is not that of its text")
+    return digests[0]
 
 
 def measured_leads(directory, pcr, start, goal):
@@ -223,18 +240,10 @@ def measured_leads(directory, pcr, start, goal):
             if value == goal:
                 break
             try:
-                o = json.loads(record)
-                digests = [bytes.fromhex(d["digest"]) for d in o["digests"] if d["hashAlg"] == "sha256"]
-                content = o["content"] if o["content_type"] == "systemd" else {}
-            except (ValueError, KeyError, TypeError):
+                digest = measured_digest(record, pcr)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 break
-            if o.get("pcr") != pcr:
-                continue
-            where, form = MEASURED.get(content.get("eventType"), (set(), "."))
-            text = content.get("string", "")
-            if pcr not in where or not re.fullmatch(form, text) or re.search(r"[\x00-\x1f\x7f]", text) or digests != [h(text.encode())]:
-                break
-            value = h(value, digests[0])
+            value = h(value, digest) if digest else value
         if value == goal:
             return True
     return False
@@ -659,7 +668,7 @@ def check_segment(path, directory, tree, origin, roots, found, newest):
                 problems.append(f"{path.name}: line {seq} says that it is another")
             if o["type"] in ("quote", "pruned", "ima"):
                 found[o["type"]].append((seq, o))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             problems.append(f"{path.name}: line {seq} is no JSON object with a seq")
         tree.add(leaf)
         check_roots(tree, roots)
@@ -752,6 +761,6 @@ if __name__ == "__main__":
     where = pathlib.Path(words[0])
     try:
         sys.exit(check(where, pathlib.Path(words[1]) if len(words) == 2 else where / "record.json", given))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, struct.error, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
