@@ -20,6 +20,16 @@ def b64(text):
     return base64.b64decode(text, validate=True)
 
 
+def safe(text):
+    """Names and lines are whoever's: nothing of them steers a terminal."""
+    text = re.sub(r"[^ -~]", lambda m: ascii(m[0])[1:-1], text)
+    return text if len(text) <= 1000 else text[:1000] + "..."
+
+
+def say(text, to=sys.stdout):
+    print(safe(text), file=to)
+
+
 def u64(number):
     return struct.pack(">Q", number)
 
@@ -605,7 +615,9 @@ def check_pruned(directory, segments, head, lines):
     for seq, o in sorted(lines, key=lambda x: x[1]["first"] if isinstance(x[1].get("first"), int) else -1):
         try:
             past, root, when, why = o["first"], bytes.fromhex(o["root"]), o["t"], o["why"]
-            if not 0 <= o["from"] < past <= seq or len(root) != 32:
+            if not 0 <= o["from"] < past <= seq or len(root) != 32 or why not in ("age", "size") or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", when):
+                raise ValueError
+            if any(type(o[k]) is not int or o[k] < 0 for k in ("from", "first", "bytes", "order")):
                 raise ValueError
         except (ValueError, KeyError, TypeError):
             problems.append(f"line {seq}: pruned: it is malformed, or says that lines went that are none")
@@ -623,9 +635,9 @@ def check_pruned(directory, segments, head, lines):
     if claimed < first:
         problems.append(f"lines {claimed} to {first - 1} are missing: no `pruned` line says that they were to go")
     if best:
-        print(f"  pruned: lines 0 to {first - 1} were pruned on {best[1][:10]} {best[1][11:19]}, by {best[2]}: line {best[3]} says so")
+        say(f"  pruned: lines 0 to {first - 1} were pruned on {best[1][:10]} {best[1][11:19]}, by {best[2]}: line {best[3]} says so")
         if best[0] > first:
-            print(f"  note: that line also names lines {first} to {best[0] - 1}, which are still here: the agent removes them at its next start")
+            say(f"  note: that line also names lines {first} to {best[0] - 1}, which are still here: the agent removes them at its next start")
 
 
 def check_roots(tree, roots):
@@ -681,7 +693,7 @@ def check(directory, record_path, ima_keys=()):
     segments = {p.name[:33]: p for p in sorted(directory.glob("events-*.jsonl*"), reverse=True) if re.fullmatch(r"events-[0-9]{20}\.jsonl(\.zst)?", p.name)}
     segments = [segments[name] for name in sorted(segments)]
     if not segments:
-        print(f"error: {directory} has no events-*.jsonl")
+        say(f"error: {directory} has no events-*.jsonl")
         return 2
     origin, record = None, None
     for segment in segments:
@@ -690,7 +702,7 @@ def check(directory, record_path, ima_keys=()):
         except (ValueError, KeyError):
             pass  # told when it is its turn
     if origin is None:
-        print(f"error: {directory} has no segment with a header")
+        say(f"error: {directory} has no segment with a header")
         return 2
     if record_path.exists():
         record = Record(record_path)
@@ -734,21 +746,22 @@ def check(directory, record_path, ima_keys=()):
     unchecked.extend([] if quoted else ["no quote that holds: nothing ties the anchors to a TPM"])
     signed = max((n[0] for n in notes if n[2] == "event"), default=0)
     cosigned = max(((n[0], n[3]) for n in notes if n[2] == "witness"), default=(0, 0))
-    print(f"{directory}: head {tree.size}, root {base64.b64encode(tree.root()).decode()}")
-    print(f"  anchored up to {anchored}, quoted up to {quoted}, signed up to {signed}, cosigned up to {cosigned[0]} (time {cosigned[1]})")
-    print(*told, sep="\n", end="\n" if told else "")
+    say(f"{directory}: head {tree.size}, root {base64.b64encode(tree.root()).decode()}")
+    say(f"  anchored up to {anchored}, quoted up to {quoted}, signed up to {signed}, cosigned up to {cosigned[0]} (time {cosigned[1]})")
+    for text in told:
+        say(text)
     check_pruned(directory, segments, found["head"], found["pruned"])
     if anchored < tree.size:
-        print(f"  unanchored: lines {anchored} to {tree.size - 1}")
+        say(f"  unanchored: lines {anchored} to {tree.size - 1}")
     if short:
-        print("  note: tiles/ is absent or short: a changed line is known only as far as its checkpoint")
+        say("  note: tiles/ is absent or short: a changed line is known only as far as its checkpoint")
     for text in unchecked:
-        print(f"  unchecked: {text}")
+        say(f"  unchecked: {text}")
     for text in problems:
-        print(f"  bad: {text}")
+        say(f"  bad: {text}")
     result = f"bad: {len(problems)} problems" if problems else f"unproven: nothing bad was found, but {len(unchecked)} points could not be checked" \
         if unchecked else f"good: every line up to the quote at {quoted} is where and what it was"
-    print(result)
+    say(result)
     return 1 if problems else 2 if unchecked else 0
 
 
@@ -762,5 +775,5 @@ if __name__ == "__main__":
     try:
         sys.exit(check(where, pathlib.Path(words[1]) if len(words) == 2 else where / "record.json", given))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, struct.error, subprocess.SubprocessError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         sys.exit(2)

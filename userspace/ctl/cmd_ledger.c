@@ -71,8 +71,9 @@ static void row(const struct line *l, const char *text, size_t size)
 
 	gmtime_r(&s, &tm);
 	strftime(t, sizeof(t), "%Y-%m-%d %H:%M:%S", &tm);
-	printf("%8" PRIu64 "  %s  %-8.8s %s%-8s%s  ", l->seq, t, l->type_name, colour,
-	       judge ? judge : "-", *colour ? print_off(stdout) : "");
+	printf("%8" PRIu64 "  %s  ", l->seq, t);
+	print_column(stdout, l->type_name, 8, PRINT_CUT_END);
+	printf("%s%-8s%s  ", colour, judge ? judge : "-", *colour ? print_off(stdout) : "");
 	if (l->key) {
 		print_value(stdout, l->key, 0, PRINT_CUT_END);
 		fputs("  ", stdout);

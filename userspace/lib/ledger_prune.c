@@ -45,6 +45,8 @@ static int read_members(const json_t *o, struct ledger_prune_claim *ret, struct 
 		r = jsonl_get_uint(o, "order", INT64_MAX, &ret->order, ret_why);
 	if (r < 0)
 		return -EBADMSG;
+	if (strcmp(why, "age") != 0 && strcmp(why, "size") != 0)
+		return why_set(ret_why, -EBADMSG, "why is neither age nor size");
 	snprintf(ret->why, sizeof(ret->why), "%s", why);
 	if (ret->from >= ret->first || ret->first > ret->seq)
 		return why_set(ret_why, -EBADMSG,
