@@ -176,14 +176,26 @@ static void extend(struct digest *pcr, const char *text)
 
 static void what_systemd_measured_is_explained_by_its_log(void **state)
 {
+	const struct digest zero = {{0}};
 	struct place *p = *state;
-	struct digest value = {{0}};
-	struct buf measured = {0};
+	struct digest value = {{0}}, is, other;
+	struct buf measured = {0}, nothing = {0};
 
 	extend(&p->pcrs.values[7], SEPARATOR);
 	check(p, LEDGER_BOOT_BAD, "PCR 7: its ");
 	load("tests/data/measurelog/systemd", &measured);
 	assert_int_equal(boot_keep(fsio_system(), p->dir, LEDGER_BOOT_MEASURED, &measured), 0);
+	buf_puts(&nothing, "\x1e{}\n");
+	assert_int_equal(boot_keep(fsio_system(), p->dir, LEDGER_BOOT_MEASURED, &nothing), 0);
+	assert_int_equal(digest_sha256(measured.data, measured.size, &is), 0);
+	assert_int_equal(digest_sha256(nothing.data, nothing.size, &other), 0);
+	check(p, LEDGER_BOOT_GOOD, "");
+	/* Which one it was is known, also afterwards. */
+	assert_int_equal(ledger_boot_explains(&p->b, 15, &zero), 1);
+	assert_true(ledger_boot_led(&p->b, &is));
+	assert_false(ledger_boot_led(&p->b, &other));
+	ledger_boot_done(&p->b);
+	assert_true(ledger_boot_led(&p->b, &is));
 	check(p, LEDGER_BOOT_GOOD, "");
 	extend(&value, SEPARATOR);
 	assert_int_equal(ledger_boot_explains(&p->b, 15, &value), 0);
@@ -192,6 +204,7 @@ static void what_systemd_measured_is_explained_by_its_log(void **state)
 	assert_int_equal(ledger_boot_explains(&p->b, 15, &value), 1);
 	assert_int_equal(ledger_boot_explains(&p->b, 14, &value), 0);
 	buf_done(&measured);
+	buf_done(&nothing);
 }
 
 /* Of one log and one set of registers all quotes are one boot. */

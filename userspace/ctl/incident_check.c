@@ -236,7 +236,7 @@ static bool is_a_list(const struct checking *c, const char *name)
 	return false;
 }
 
-/* Bound by name to a quote that holds; what systemd measured counts where it led to one. */
+/* Bound by name to a quote that holds; what systemd measured counts where it leads to what was found in a register. */
 static bool is_of_a_proven_boot(const struct checking *c, const char *name)
 {
 	enum ledger_boot_file what;
@@ -246,10 +246,11 @@ static bool is_of_a_proven_boot(const struct checking *c, const char *name)
 		    0 ||
 	    ledger_boot_name(strrchr(name, '/') + 1, &what, &d) < 0)
 		return false;
+	if (what == LEDGER_BOOT_MEASURED)
+		return ledger_boot_led(&c->ledger->boots.files, &d);
 	for (uint32_t i = 0; i < c->ledger->boots.n; i++)
 		if (c->ledger->boots.boots[i].result == LEDGER_BOOT_GOOD &&
-		    (what == LEDGER_BOOT_MEASURED ||
-		     digest_equal(&c->ledger->boots.boots[i].log, &d)))
+		    digest_equal(&c->ledger->boots.boots[i].log, &d))
 			return true;
 	return false;
 }
@@ -372,11 +373,13 @@ static void check_others(struct checking *c)
 		"timeline.txt",	      "timeline.html",	 "statement.dsse",
 		"log/note",	      "log/lines.jsonl", "log/proofs.jsonl",
 		"ledger/record.json", "ledger/anchors",	 "ledger/notes"};
+	char segment[64];
 
+	snprintf(segment, sizeof(segment), "ledger/events-%020" PRIu64 ".jsonl", c->in->m->first);
 	for (uint32_t i = 0; i < c->in->m->n_files; i++) {
 		const char *name = c->in->m->files[i].name;
 		bool is_snapshot = strncmp(name, "snapshots/", 10) == 0;
-		bool is_known = strncmp(name, "ledger/events-", 14) == 0;
+		bool is_known = strcmp(name, segment) == 0;
 
 		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
 			is_known |= strcmp(name, known[k]) == 0;

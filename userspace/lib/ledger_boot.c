@@ -85,24 +85,37 @@ static int load(struct ledger_boot *b)
 		r = ledger_boot_path(b->dir, what, &name, path);
 		if (r >= 0)
 			r = fsio_read_file(b->io, path, MEASURELOG_MAX, &b->measured[b->n]);
-		b->n += r >= 0;
+		if (r >= 0)
+			b->names[b->n++] = name;
 		r = r == -EFBIG ? 0 : r;
 	}
 	closedir(d);
 	return r;
 }
 
+/* A log that was kept again later in the same boot leads there, too: each that does is remembered. */
 static int leads(struct ledger_boot *b, uint32_t pcr, const struct digest *from,
 		 const struct digest *to)
 {
 	int r = load(b);
+	bool found = false;
 
-	for (uint32_t i = 0; i < b->n && r == 0; i++) {
+	for (uint32_t i = 0; i < b->n && r >= 0; i++) {
 		struct why why;
 
 		r = measurelog_leads(b->measured[i].data, b->measured[i].size, pcr, from, to, &why);
+		found |= r > 0;
+		b->led[i] |= r > 0 && !digest_equal(from, to);
 	}
-	return r;
+	return r < 0 ? r : found;
+}
+
+bool ledger_boot_led(const struct ledger_boot *b, const struct digest *name)
+{
+	for (uint32_t i = 0; i < LEDGER_BOOT_MAX; i++)
+		if (b->led[i] && digest_equal(&b->names[i], name))
+			return true;
+	return false;
 }
 
 int ledger_boot_explains(struct ledger_boot *b, uint32_t pcr, const struct digest *found)

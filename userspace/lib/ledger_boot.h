@@ -40,8 +40,11 @@ struct ledger_boot {
 	bool loaded;
 	uint32_t n;
 	struct buf measured[LEDGER_BOOT_MAX];
+	struct digest names[LEDGER_BOOT_MAX];	/* of those files, which are also known once it is done, with what became of them */
+	bool led[LEDGER_BOOT_MAX];		/* to a value that was asked for */
 };
 void ledger_boot_done(struct ledger_boot *b);
+bool ledger_boot_led(const struct ledger_boot *b, const struct digest *name);
 
 typedef int (*ledger_boot_put_fn)(void *ctx, const char *key, const char *value);
 /* put (NULL: nobody) gets the claims "measured:…" of a good one. 0: *ret, and why unless it is good; < 0: could not check. */
