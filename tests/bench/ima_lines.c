@@ -180,8 +180,9 @@ static void sign_all(struct ima_maker *m, const struct ima_signer *s)
 		buf_done(&sigs[i]);
 }
 
-#define START(seq, more)                                                                         \
-	"{\"v\":1,\"seq\":" seq ",\"t\":\"2026-11-24T00:00:00.000000000Z\",\"bt\":1,\"boot\":\"" BOOT \
+#define START(seq, more)                                                      \
+	"{\"v\":1,\"seq\":" seq                                               \
+	",\"t\":\"2026-11-24T00:00:00.000000000Z\",\"bt\":1,\"boot\":\"" BOOT \
 	"\",\"type\":\"start\",\"src\":\"agent\"," more "}"
 
 static const char *const starts[] = {

@@ -64,9 +64,9 @@ static int actor(const struct policy_yaml *y, int map, struct policy_subject *s,
 /* What a test gives: a measurement, or a finding, which has its key by itself. */
 static int read_given(const struct policy_yaml *y, int map, struct given *g, struct why *ret_why)
 {
-	static const char *const keys[] = {"type", "finding", "scope", "key", "expected",   "found",
-					   "exe",  "cgroup",  "layer", "uid", "actor_known",
-					   "announced_by"};
+	static const char *const keys[] = {"type",     "finding", "scope",	 "key",
+					   "expected", "found",	  "exe",	 "cgroup",
+					   "layer",    "uid",	  "actor_known", "announced_by"};
 	struct policy_subject *s = &g->subject;
 	const char *type = NULL, *finding = NULL;
 	int r = policy_yaml_only(y, map, keys, ARRAY_SIZE(keys), ret_why), node;

@@ -176,8 +176,12 @@ static bool text_matches(const struct node *n, const char *text)
 /* What is not known matches nothing. */
 static bool leaf_matches(const struct node *n, const struct policy_subject *s)
 {
-	const char *const texts[] = {s->scope, s->key, s->actor_known ? s->exe : NULL,
-				     s->actor_known ? s->cgroup : NULL, s->layer, s->announced_by};
+	const char *const texts[] = {s->scope,
+				     s->key,
+				     s->actor_known ? s->exe : NULL,
+				     s->actor_known ? s->cgroup : NULL,
+				     s->layer,
+				     s->announced_by};
 
 	switch ((enum op)n->op) {
 	case OP_TYPE:

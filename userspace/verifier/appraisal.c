@@ -222,7 +222,7 @@ static int tell_ledger(struct run *a)
 	snprintf(found, sizeof(found),
 		 "from line %" PRIu64 ", the last that was confirmed, to line %" PRIu64 "%s",
 		 l->interval_from, l->interval_to,
-		 a->ordered     ? "; an operator had announced it"
+		 a->ordered	? "; an operator had announced it"
 		 : l->announced ? "; the node had announced it"
 				: "");
 	if (l->anew)

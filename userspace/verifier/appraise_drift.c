@@ -49,9 +49,8 @@ int appraise_drift_state_parse(const void *data, size_t size, struct appraise_dr
 	if (buf_read_u8(&b, &version) < 0 || version < 1 || version > STATE_VERSION ||
 	    buf_read_u64be(&b, &s.restart_used) < 0 ||
 	    (version > 1 && buf_read_u64be(&b, &s.unanchored_used) < 0) ||
-	    buf_read_u8(&b, &gap_due) < 0 ||
-	    gap_due > 1 || buf_read_bytes(&b, sizeof(s.boot), &boot) < 0 ||
-	    boot.data[boot.size - 1] != 0)
+	    buf_read_u8(&b, &gap_due) < 0 || gap_due > 1 ||
+	    buf_read_bytes(&b, sizeof(s.boot), &boot) < 0 || boot.data[boot.size - 1] != 0)
 		return -EBADMSG;
 	memcpy(s.boot, boot.data, boot.size);
 	s.gap_due = gap_due;
@@ -154,8 +153,7 @@ bool appraise_drift_ordered(const struct appraise_drift_in *in, uint64_t *used)
 		const struct appraise_drift_restart *a = &in->restarts[i];
 		uint64_t end = a->issued_ns + a->life_ms * 1000000 + in->slack_ns;
 
-		if (a->number <= *used || in->now_ns < a->issued_ns ||
-		    in->now_ns > end)
+		if (a->number <= *used || in->now_ns < a->issued_ns || in->now_ns > end)
 			continue;
 		*used = a->number;
 		return true;
