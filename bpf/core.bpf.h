@@ -78,9 +78,19 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct user_namespace {
+	int level; /* 0: the first one */
+};
+
+typedef struct { /* 64 bits, as two words or as one number */
+	__u32 cap[2];
+} kernel_cap_t;
+
 struct cred {
 	core_id uid;
 	core_id gid;
+	kernel_cap_t cap_effective;
+	struct user_namespace *user_ns;
 };
 
 struct signal_struct {
@@ -129,6 +139,7 @@ struct task_struct {
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;
+	struct user_namespace *s_user_ns;
 };
 
 struct inode {

@@ -103,9 +103,12 @@ static __always_inline void file_command(struct file *file, unsigned int cmd)
 
 static __always_inline void file_system_command(struct file *file, unsigned int cmd)
 {
-	__u32 dev = file->f_inode->i_sb->s_dev;
+	struct super_block *sb = file->f_inode->i_sb;
+	__u32 dev = sb->s_dev;
 	struct plumb_event_surface *e;
 
+	if (!surface_may_command(sb))
+		return;
 	/* To thaw at once is another deed than to freeze. */
 	e = surface_begin_once(PLUMB_SURFACE_COMMAND, (__u64)cmd << 32 | dev);
 	if (!e)
@@ -124,8 +127,7 @@ static __always_inline int file_changes_it(unsigned int cmd)
 	       cmd == FILE_XFS_COMMIT_RANGE;
 }
 
-SEC("lsm/file_ioctl")
-int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
+static __always_inline int file_ioctl(struct file *file, unsigned int cmd)
 {
 	__u32 mark;
 
@@ -143,6 +145,19 @@ int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
 	if (mark & (PLUMB_MARK_FILE | PLUMB_MARK_DIR))
 		file_tell(PLUMB_FILE_IOCTL, file, mark);
 	return file_guard(PLUMB_FILE_IOCTL, file, mark);
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
+{
+	return file_ioctl(file, cmd);
+}
+
+/* A 32-bit program's have a hook of their own, where they have one (6.8, and stable ones before it). */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(plumb_file_ioctl_compat, struct file *file, unsigned int cmd)
+{
+	return file_ioctl(file, cmd);
 }
 
 static __always_inline int file_attributes(__u16 op, struct dentry *dentry)

@@ -23,6 +23,9 @@
 #define SURFACE_NVME_SUBMIT_IO 0x40304e42
 #define SURFACE_NVME_IO_CMD 0xc0484e43
 #define SURFACE_NVME_IO64_CMD 0xc0504e48
+#define SURFACE_NVME_IO64_CMD_VEC 0xc0504e49
+#define SURFACE_NVME_SUBMIT_IO_32 0x402c4e42 /* of a 32-bit program */
+#define SURFACE_CAP_SYS_ADMIN (1u << 21)
 
 /* A file system that is frozen, or shut down, holds up whoever writes to it: the agent's own ledger as well. */
 #define SURFACE_FIFREEZE 0xc0045877
@@ -203,7 +206,33 @@ static __always_inline void surface_opened(struct file *file)
 static __always_inline int surface_is_command(unsigned int cmd)
 {
 	return cmd == SURFACE_SG_IO || cmd == SURFACE_NVME_SUBMIT_IO ||
-	       cmd == SURFACE_NVME_IO_CMD || cmd == SURFACE_NVME_IO64_CMD;
+	       cmd == SURFACE_NVME_IO_CMD || cmd == SURFACE_NVME_IO64_CMD ||
+	       cmd == SURFACE_NVME_IO64_CMD_VEC || cmd == SURFACE_NVME_SUBMIT_IO_32;
+}
+
+/* The kernel asks the hook before it asks whether this task may, and a pod that asks has done nothing. The capability is in the first of two words. */
+static __always_inline int surface_may_command(struct super_block *sb)
+{
+	__u32 caps = 0;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id___core,
+				       BPF_FUNC_get_current_task_btf___core)) {
+		struct task_struct *task = (void *)bpf_get_current_task_btf();
+		const struct cred *cred = task->cred;
+
+		caps = *(const volatile __u32 *)((const volatile char *)cred +
+						 bpf_core_field_offset(struct cred, cap_effective));
+		return (caps & SURFACE_CAP_SYS_ADMIN) &&
+		       (cred->user_ns == sb->s_user_ns || cred->user_ns->level == 0);
+	} else {
+		struct task_struct *task = (void *)bpf_get_current_task();
+		const struct cred *cred = BPF_CORE_READ(task, cred);
+
+		bpf_core_read(&caps, sizeof(caps), &cred->cap_effective);
+		return (caps & SURFACE_CAP_SYS_ADMIN) &&
+		       (BPF_CORE_READ(cred, user_ns) == sb->s_user_ns ||
+			BPF_CORE_READ(cred, user_ns, level) == 0);
+	}
 }
 
 static __always_inline int surface_is_for_all(unsigned int cmd)

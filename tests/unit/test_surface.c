@@ -508,6 +508,26 @@ static void a_frozen_file_system_is_told(void **state)
 	   "frozen", "");
 }
 
+/* Whoever has a terminal may ask it for what a disk does. What sysfs does not list otherwise stays told, as a disk of that number. */
+static void a_terminal_is_no_disk(void **state)
+{
+	struct bench *b = *state;
+	union event_record r = record(b, PLUMB_SURFACE_COMMAND);
+
+	r.surface.fs_magic = S_IFCHR;
+	r.surface.other = 0x2285; /* SG_IO */
+	r.surface.number = 136u << 20;
+	surface_take(b->s, &r);
+	r.surface.number = 143u << 20 | 7;
+	surface_take(b->s, &r);
+	assert_int_equal(b->n, 0);
+	r.surface.number = 144u << 20;
+	surface_take(b->s, &r);
+	assert_int_equal(b->n, 1);
+	is(&b->told[0], PLUMB_TYPE_SURFACE, "surface:block:144:0 by /usr/bin/gdb",
+	   "commands of its own", "");
+}
+
 static void our_own_deeds_are_none(void **state)
 {
 	struct bench *b = *state;
@@ -590,6 +610,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(perf_events_are_told_by_type, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_frozen_file_system_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_terminal_is_no_disk, setup, teardown),
 		cmocka_unit_test_setup_teardown(our_own_deeds_are_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_of_objects_is_one_line_more, setup,
 						teardown),

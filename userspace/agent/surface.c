@@ -22,6 +22,8 @@
 #define APART_NS \
 	250000000ull /* two readings of the same claims: whoever writes without end costs no more */
 #define DISKS_KEPT 8
+#define FIRST_PTS 136u /* majors of terminals, Documentation/admin-guide/devices.txt */
+#define LAST_PTS 143u
 #define DISK_NS 100000000ull /* a disk is looked at so often, whoever opens it without end */
 #define KEY_MAX (SURFACE_WORDS_OBJECT + PLUMB_PATH_MAX + 128)
 
@@ -354,6 +356,9 @@ static bool name_disk(struct surface *s, const struct plumb_event_surface *e)
 	const struct disk *d;
 
 	if (e->what == PLUMB_SURFACE_COMMAND && S_ISCHR(e->fs_magic)) {
+		/* Terminals are in no list of sysfs, and anybody has one. */
+		if (dev >> 20 >= FIRST_PTS && dev >> 20 <= LAST_PTS)
+			return false;
 		carried_character(&s->disks, dev, w->object);
 		return strncmp(w->object, "sg", 2) == 0 || strncmp(w->object, "ng", 2) == 0 ||
 		       strncmp(w->object, "nvme", 4) == 0 || strchr(w->object, ':');

@@ -48,6 +48,35 @@ static int freeze(char **argv)
 	return r;
 }
 
+/* As a 32-bit program does, which has another way into the kernel. */
+static int freeze_32(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long r;
+
+	if (fd < 0)
+		return -errno;
+	r = deed_ioctl_32(fd, FIFREEZE, 0);
+	if (r == 0) {
+		sleep(1);
+		r = deed_ioctl_32(fd, FITHAW, 0);
+	}
+	close(fd);
+	return (int)r;
+}
+
+/* Nobody may, who is nobody. */
+static int freeze_denied(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd < 0 || setresuid(65534, 65534, 65534) < 0)
+		return -errno;
+	r = ioctl(fd, FIFREEZE, 0) < 0 && errno == EPERM ? 0 : -EEXIST;
+	close(fd);
+	return r;
+}
+
 static int loop_of(int file)
 {
 	struct loop_config config = {.fd = (uint32_t)file,
@@ -90,8 +119,8 @@ static int loop_write(char **argv)
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
-		{"swap_boot", swap_boot, 1},
-		{"freeze", freeze, 1},
+		{"swap_boot", swap_boot, 1},   {"freeze", freeze, 1},
+		{"freeze_32", freeze_32, 1},   {"freeze_denied", freeze_denied, 1},
 		{"loop_write", loop_write, 1},
 	};
 

@@ -37,6 +37,18 @@ static inline void deed_stamp(void)
 	close(fd);
 }
 
+/* As a 32-bit program has it: the kernel's other way in, with the number that ioctl has there. 0 or more, or -errno. */
+static inline long deed_ioctl_32(int fd, unsigned int cmd, unsigned int arg)
+{
+	long r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(54L), "b"((long)fd), "c"((unsigned long)cmd), "d"((unsigned long)arg)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
 static inline int deed_main(const struct deed *deeds, size_t n, int argc, char **argv)
 {
 	for (size_t i = 0; argc > 1 && i < n; i++) {

@@ -204,6 +204,31 @@ static int command(char **argv)
 	return 0;
 }
 
+static int command_32(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	(void)deed_ioctl_32(fd, SG_IO, 0);
+	close(fd);
+	return 0;
+}
+
+/* Anybody's own terminal is asked for it, and knows nothing of it. */
+static int command_tty(char **argv)
+{
+	int door = posix_openpt(O_RDWR | O_NOCTTY), fd;
+
+	(void)argv;
+	if (door < 0 || unlockpt(door) < 0)
+		return -errno;
+	fd = open(ptsname(door), O_RDWR | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	return ioctl(fd, SG_IO, NULL) < 0 && errno == ENOTTY ? 0 : -EEXIST;
+}
+
 static int set_clock(char **argv)
 {
 	struct timespec now;
@@ -229,6 +254,8 @@ int main(int argc, char **argv)
 		{"ports", ports, 0},
 		{"perf", perf, 2},
 		{"command", command, 1},
+		{"command_32", command_32, 1},
+		{"command_tty", command_tty, 0},
 		{"set_clock", set_clock, 0},
 	};
 
