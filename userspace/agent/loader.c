@@ -363,7 +363,7 @@ void loader_silence(struct loader *l, const char *why)
 			continue;
 		bpf_link__destroy(l->links[i]);
 		l->links[i] = NULL;
-		l->link_ids[i] = 0;
+		loader_own_move(l->skel->maps.guard_own, NULL, &l->link_ids[i]);
 		p->attached = p->on_demand = false;
 		snprintf(p->absent_why, sizeof(p->absent_why), "%s", why);
 	}
@@ -520,7 +520,7 @@ int loader_check(struct loader *l)
 		bpf_link__disconnect(l->links[i]);
 		bpf_link__destroy(l->links[i]);
 		l->links[i] = NULL;
-		l->link_ids[i] = 0;
+		loader_own_move(l->skel->maps.guard_own, NULL, &l->link_ids[i]);
 		p->attached = false;
 		snprintf(p->absent_why, sizeof(p->absent_why), "somebody took its link away");
 		gone++;
@@ -567,8 +567,8 @@ int loader_on_demand(struct loader *l, bool on)
 	if (on && !l->links[i])
 		return -errno;
 	l->programs[i].attached = on;
-	l->link_ids[i] = loader_own_link(l->links[i]);
-	return on && l->link_ids[i] ? loader_guard_own(l, PLUMB_GUARD_OWN_LINK, l->link_ids[i]) : 0;
+	loader_own_move(l->skel->maps.guard_own, l->links[i], &l->link_ids[i]);
+	return 0;
 }
 
 int loader_guard_own(const struct loader *l, uint32_t type, uint64_t id)

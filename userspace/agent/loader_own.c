@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
+#include "log.h"
 #include "plumb/event.h"
 
 static uint32_t program_id(int fd)
@@ -53,6 +54,19 @@ int loader_own_put(const struct bpf_map *guard_own, uint32_t type, uint64_t id)
 	const uint32_t yes = 1;
 
 	return bpf_map__update_elem(guard_own, &key, sizeof(key), &yes, sizeof(yes), BPF_ANY);
+}
+
+void loader_own_move(const struct bpf_map *guard_own, const struct bpf_link *link, uint32_t *id)
+{
+	const struct plumb_guard_own before = {.type = PLUMB_GUARD_OWN_LINK, .id = *id};
+	int r;
+
+	if (*id)
+		bpf_map__delete_elem(guard_own, &before, sizeof(before), 0);
+	*id = loader_own_link(link);
+	r = *id ? loader_own_put(guard_own, PLUMB_GUARD_OWN_LINK, *id) : 0;
+	if (r < 0)
+		log_warning("link=%u guard=unmarked error=\"%s\"", *id, strerror(-r));
 }
 
 int loader_own_guard(const struct bpf_map *guard_own, const struct bpf_object *obj,
