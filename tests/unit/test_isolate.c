@@ -236,9 +236,50 @@ static void test_cannot(void **state)
 	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"), 1);
 	/* What cannot be undone stays to be undone. */
 	w->end_result = -EBUSY;
-	finish(w, "refused: cannot: exec (not in this agent), freeze (Device or resource busy); "
-		  "not kept on the disk");
+	finish(w, "in part: exec; cannot: freeze (Device or resource busy); not kept on the disk");
 	assert_true(isolate_is(w->i) && number(w) > 0);
+}
+
+static bool has_tried_thrice(void *ctx)
+{
+	return ((struct world *)ctx)->n_ended >= 3;
+}
+
+static bool is_free(void *ctx)
+{
+	return !isolate_is(((struct world *)ctx)->i);
+}
+
+/* What could not be undone is tried on, here and by the next start, and is never done anew; told when it is over. */
+static void test_released_in_part(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	w->end_result = -EBUSY;
+	finish(w, "refused: cannot: freeze (Device or resource busy); not kept on the disk");
+	agent_fixture_until(&w->f, has_tried_thrice, w, "it is tried again");
+	stop(w);
+	start(w);
+	assert_true(isolate_is(w->i));
+	assert_int_equal(w->n_begun, 1);
+	assert_int_equal(lines(w, "\"what\":\"kept\"", ""), 0);
+	assert_int_equal(lines(w, "\"what\":\"released\"", ""), 1);
+	w->end_result = 0;
+	agent_fixture_until(&w->f, is_free, w, "it is free");
+	assert_int_equal(number(w), 0);
+	assert_int_equal(lines(w, "\"what\":\"released\"", "\"done\":[\"freeze\"],\"cannot\":[]"),
+			 1);
+	/* An order that comes meanwhile holds it again. */
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	w->end_result = -EBUSY;
+	finish(w, "refused: cannot: freeze (Device or resource busy); not kept on the disk");
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	stop(w);
+	start(w);
+	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"), 1);
+	w->end_result = 0;
 }
 
 static void test_unreadable(void **state)
@@ -254,11 +295,6 @@ static void test_unreadable(void **state)
 	assert_int_equal(w->n_begun, 1);
 	assert_true(number(w) > 0);
 	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"by\":\"unreadable\""), 1);
-}
-
-static bool is_free(void *ctx)
-{
-	return !isolate_is(((struct world *)ctx)->i);
 }
 
 static bool is_answered(void *ctx)
@@ -376,30 +412,42 @@ static bool has_bridge_table(void *ctx)
 }
 
 /* The kernel does not take the rules for bridges, here since the table is another's: the rest is cut and the line says what is not; tried again. */
-static void test_in_part(void **state)
+/* Somebody else's, while the door to it is open; NULL: no table can be owned here. */
+static FILE *own_bridge_table(void)
 {
-	const struct isolate_cause c = {"verifier", 7, "12", "exec:/tmp/x", NULL};
-	struct world *w = *state;
-	char result[ISOLATE_RESULT] = "";
-	FILE *owner;
+	FILE *owner = popen("PATH=$PATH:/usr/sbin; exec nft -i >/dev/null 2>&1", "w");
 
-	if (!has_net) {
-		print_message("# no network namespace with nftables here\n");
-		skip();
-	}
-	owner = popen("PATH=$PATH:/usr/sbin; exec nft -i >/dev/null 2>&1", "w");
 	fputs("add table bridge plumbline_isolation { flags owner; }\n", owner);
 	fflush(owner);
 	for (int i = 0; i < 100 && !has_bridge_table(NULL); i++)
 		usleep(50000);
-	if (!has_bridge_table(NULL)) {
-		pclose(owner);
-		print_message("# no table can be owned here\n");
+	if (has_bridge_table(NULL))
+		return owner;
+	pclose(owner);
+	return NULL;
+}
+
+static void begin_any(struct world *w, char ret_result[ISOLATE_RESULT])
+{
+	const struct isolate_cause c = {"verifier", 7, "12", "exec:/tmp/x", NULL};
+
+	isolate_begin(w->i, &c, ISOLATE_ALL_WAYS, ret_result);
+}
+
+static void test_in_part(void **state)
+{
+	struct world *w = *state;
+	char result[ISOLATE_RESULT] = "";
+	FILE *owner = has_net ? own_bridge_table() : NULL;
+
+	if (!owner) {
+		print_message(
+			"# no network namespace with nftables here, or no table can be owned\n");
 		skip();
 	}
 	w->armed = ISOLATE_NETWORK;
 	start(w);
-	isolate_begin(w->i, &c, ISOLATE_ALL_WAYS, result);
+	begin_any(w, result);
 	assert_non_null(strstr(result, "in part: network; cannot: network (what bridges hand on is "
 				       "not cut: "));
 	assert_int_equal(lines(w, "\"done\":[\"network\"],\"cannot\":[{\"way\":\"network\"",
@@ -416,6 +464,32 @@ static void test_in_part(void **state)
 	assert_int_not_equal(system(HAS_BRIDGE_TABLE), 0);
 }
 
+/* Another's table of that name is not ours to take away, and keeps nothing of this node: the release is whole, and stays. */
+static void test_released_beside_another(void **state)
+{
+	struct world *w = *state;
+	char result[ISOLATE_RESULT] = "";
+	FILE *owner = has_net ? own_bridge_table() : NULL;
+
+	if (!owner) {
+		print_message(
+			"# no network namespace with nftables here, or no table can be owned\n");
+		skip();
+	}
+	w->armed = ISOLATE_NETWORK;
+	start(w);
+	begin_any(w, result);
+	assert_int_equal(system(NFT "list table inet plumbline_isolation >/dev/null"), 0);
+	finish(w, "done: network");
+	assert_false(isolate_is(w->i));
+	for (int i = 0; i < 25; i++) {
+		event_base_loop(w->f.base, EVLOOP_NONBLOCK);
+		usleep(100000);
+	}
+	assert_int_not_equal(system(NFT "list table inet plumbline_isolation >/dev/null 2>&1"), 0);
+	pclose(owner);
+}
+
 static int own_net(void **state)
 {
 	(void)state;
@@ -429,8 +503,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_not_armed), T(test_kept),    T(test_cannot),  T(test_unreadable),
-		T(test_offline),   T(test_network), T(test_in_part),
+		T(test_not_armed),
+		T(test_kept),
+		T(test_cannot),
+		T(test_unreadable),
+		T(test_offline),
+		T(test_network),
+		T(test_in_part),
+		T(test_released_in_part),
+		T(test_released_beside_another),
 	};
 
 	return cmocka_run_group_tests(tests, own_net, NULL);

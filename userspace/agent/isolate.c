@@ -50,8 +50,9 @@ static int set_way(struct isolate *i, uint32_t way, bool on, struct why *ret_why
 	if (way == ISOLATE_NETWORK)
 		return on ? isolate_cut_on(i->cut, &i->state, ret_why)
 			  : isolate_cut_off(i->cut, ret_why);
+	/* What this agent has not is not in force under it either. */
 	if (!m->begin)
-		return why_set(ret_why, -ENOTSUP, "not in this agent");
+		return on ? why_set(ret_why, -ENOTSUP, "not in this agent") : 0;
 	return on ? m->begin(m->ctx, &i->state, ret_why) : m->end(m->ctx, &i->state, ret_why);
 }
 
@@ -177,7 +178,7 @@ static void watch(struct isolate *i)
 {
 	const struct timeval every = {ISOLATE_CHECK_MS / 1000, ISOLATE_CHECK_MS % 1000 * 1000};
 
-	if (i->timer && i->state.number && i->state.ways & ISOLATE_NETWORK)
+	if (i->timer && i->state.number && (i->state.releasing || i->state.ways & ISOLATE_NETWORK))
 		event_add(i->timer, &every);
 	else if (i->timer)
 		event_del(i->timer);
@@ -202,6 +203,7 @@ static int begin_state(struct isolate *i, const struct isolate_cause *cause, uin
 	if (r < 0)
 		return r;
 	s->since_ns = s->since_ns ? s->since_ns : clock_utc_ns(i->o.clock);
+	s->releasing = false;
 	s->ways |= ways;
 	s->order = cause->order;
 	snprintf(s->by, sizeof(s->by), "%s", cause->by);
@@ -245,6 +247,27 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 		i->parts.evidence(i->parts.evidence_ctx);
 }
 
+/* What cannot be undone now is tried each second, and by the next start: a node must not be cut off again by what was to free it. */
+static void end(struct isolate *i, const struct isolate_cause *cause, struct outcome *o)
+{
+	do_ways(i, i->state.ways, false, o);
+	/* Last, so that a stop before it leaves what the next start still has to do. */
+	o->unkept = o->cannot || isolate_state_remove(i->o.io, i->o.state_dir) < 0;
+	tell_console(i, o->unkept ? "released in part" : "released");
+	write_line(i, "released", cause, o);
+	if (o->cannot) {
+		i->state.ways = o->cannot;
+		i->state.releasing = true;
+		(void)isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
+	} else {
+		i->state = (struct isolate_state){.number = 0};
+	}
+	i->n_back = i->blind = 0;
+	watch(i);
+	if (i->parts.evidence)
+		i->parts.evidence(i->parts.evidence_ctx);
+}
+
 void isolate_end(struct isolate *i, const struct isolate_cause *cause,
 		 char ret_result[ISOLATE_RESULT])
 {
@@ -254,22 +277,23 @@ void isolate_end(struct isolate *i, const struct isolate_cause *cause,
 		snprintf(ret_result, ISOLATE_RESULT, "done: it was not isolated");
 		return;
 	}
-	do_ways(i, i->state.ways, false, &o);
-	/* Last, so that a stop before it leaves what the next start still has to do. */
-	o.unkept = o.cannot || isolate_state_remove(i->o.io, i->o.state_dir) < 0;
-	tell_console(i, o.unkept ? "released in part" : "released");
-	write_line(i, "released", cause, &o);
+	end(i, cause, &o);
 	tell_result(&o, "", ret_result);
-	if (o.cannot) {
-		i->state.ways = o.cannot;
-		(void)isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
-	} else {
-		i->state = (struct isolate_state){.number = 0};
-	}
-	i->n_back = 0;
-	watch(i);
-	if (i->parts.evidence)
-		i->parts.evidence(i->parts.evidence_ctx);
+}
+
+/* Told when something of it is undone, not each time that nothing is. */
+static void end_rest(struct isolate *i)
+{
+	const struct isolate_cause cause = cause_of(&i->state);
+	struct outcome o = {.done = 0};
+	struct why why;
+	uint32_t rest = 0;
+
+	for (uint32_t way = 1; way <= ISOLATE_ALL_WAYS; way <<= 1)
+		if (i->state.ways & way && set_way(i, way, false, &why) < 0)
+			rest |= way;
+	if (rest != i->state.ways)
+		end(i, &cause, &o);
 }
 
 /* Somebody took it away or changed it: drift, judged as all that is done to the agent itself is. */
@@ -304,10 +328,15 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	struct isolate *i = ctx;
 	const char *found = NULL;
 	struct why why = {""};
-	int r = isolate_cut_check(i->cut, &found, &why);
+	int r;
 
 	(void)fd;
 	(void)what;
+	if (i->state.releasing) {
+		end_rest(i);
+		return;
+	}
+	r = isolate_cut_check(i->cut, &found, &why);
 	if (found)
 		tell_back(i, found);
 	/* One that could not be put there at first, say for want of an address, is tried again. */
@@ -381,7 +410,7 @@ int isolate_open(const struct isolate_options *o, struct isolate **ret, struct w
 		isolate_free(i);
 		return r;
 	}
-	if (isolate_is(i) && i->state.ways & ISOLATE_NETWORK) {
+	if (isolate_is(i) && !i->state.releasing && i->state.ways & ISOLATE_NETWORK) {
 		/* What it was is known; a name that has another address by now is followed once the node is free. */
 		if (i->state.n_verifier == 0 && isolate_cut_find(i->cut, &i->state, &why) < 0)
 			log_error("isolation verifier=unfound error=\"%s\"", why.text);
@@ -425,7 +454,10 @@ int isolate_go(struct isolate *i, struct event_base *base, const struct isolate_
 		return why_set(ret_why, -ENOMEM, "isolation: no memory");
 	if (i->o.armed || parts->n_keys > 0 || isolate_is(i))
 		write_armed(i);
-	if (isolate_is(i)) {
+	if (isolate_is(i) && i->state.releasing) {
+		end_rest(i);
+		watch(i);
+	} else if (isolate_is(i)) {
 		cause = cause_of(&i->state);
 		do_ways(i, i->state.ways & ~(uint32_t)ISOLATE_NETWORK, true, &i->early);
 		tell_console(i, "kept");

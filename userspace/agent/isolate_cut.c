@@ -219,9 +219,14 @@ static int take_away(struct table *t, struct why *ret_why)
 	CLEANUP(buf_done) struct buf b = {0};
 	int r = isolate_net_unmake(t->family, &b);
 
-	buf_clear(&t->json);
-	buf_clear(&t->text);
-	return r < 0 ? r : nft_door_run((const char *)b.data, ret_why);
+	if (r >= 0)
+		r = nft_door_run((const char *)b.data, ret_why);
+	/* Until it is gone it is ours. */
+	if (r >= 0) {
+		buf_clear(&t->json);
+		buf_clear(&t->text);
+	}
+	return r;
 }
 
 /* Where there are no rules for bridges none is left. */
@@ -229,9 +234,11 @@ int isolate_cut_off(struct isolate_cut *c, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf left = {0};
 	struct why why = {""};
+	/* One that was never ours stays whoever's it is. */
+	bool ours = c->tables[CUT_BRIDGE].json.size > 0;
 	int r = take_away(&c->tables[CUT_INET], ret_why);
 
-	if (take_away(&c->tables[CUT_BRIDGE], &why) < 0 &&
+	if (take_away(&c->tables[CUT_BRIDGE], &why) < 0 && ours &&
 	    nft_door_list(ISOLATE_NET_BRIDGE, ISOLATE_NET_TABLE, &left, NULL) >= 0 && r >= 0)
 		r = why_set(ret_why, -EIO, "%s", why.text);
 	return r;

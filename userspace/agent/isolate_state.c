@@ -57,6 +57,9 @@ int isolate_state_write(const struct isolate_state *s, struct buf *ret)
 	for (uint32_t i = 0; i < s->n_verifier; i++)
 		jsonl_str(&j, NULL, s->verifier[i]);
 	jsonl_close(&j);
+	/* Readers of before it have no need of it elsewhere. */
+	if (s->releasing)
+		jsonl_bool(&j, "releasing", true);
 	jsonl_array(&j, "frozen");
 	for (uint32_t i = 0; i < s->n_frozen; i++)
 		jsonl_str(&j, NULL, s->frozen[i]);
@@ -104,6 +107,13 @@ static int get_ways(const json_t *o, uint32_t *ret, struct why *ret_why)
 	return r;
 }
 
+static int get_releasing(const json_t *o, bool *ret, struct why *ret_why)
+{
+	int r = jsonl_get_bool(o, "releasing", ret, ret_why);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 static int get_all(const json_t *o, struct isolate_state *s, struct why *ret_why)
 {
 	char since[CLOCK_TEXT_SIZE];
@@ -131,6 +141,8 @@ static int get_all(const json_t *o, struct isolate_state *s, struct why *ret_why
 	if (r >= 0)
 		r = get_texts(o, "verifier", ISOLATE_STATE_MAX_VERIFIER, sizeof(s->verifier[0]),
 			      s->verifier[0], &s->n_verifier, ret_why);
+	if (r >= 0)
+		r = get_releasing(o, &s->releasing, ret_why);
 	if (r >= 0)
 		r = get_texts(o, "frozen", ISOLATE_STATE_MAX_FROZEN, sizeof(s->frozen[0]),
 			      s->frozen[0], &s->n_frozen, ret_why);

@@ -30,6 +30,7 @@ struct isolate_state {
 	uint32_t ways; /* that it is isolated by, or is to be */
 	char by[16]; /* "verifier", "standing", "unreadable": the file was */
 	uint64_t order; /* the verifier's; 0: none */
+	bool releasing; /* it was released, and `ways` is what could not be undone: that is tried again */
 	char case_id[64], reason[256];
 	char verifier
 		[ISOLATE_STATE_MAX_VERIFIER]

@@ -148,8 +148,9 @@ static void on_isolation(const json_t *o, struct remedy_record *k)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(in_force); i++)
 		k->isolated |= strcmp(what, in_force[i]) == 0;
+	/* What cannot be undone goes on, until a later line says that it was. */
 	if (strcmp(what, "released") == 0)
-		k->isolated = false;
+		k->isolated = json_array_size(json_object_get(o, "cannot")) > 0;
 }
 
 /* One without a digest says why there is none: that is no snapshot. */
