@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "bound_nodes.h"
+#include "contain_book.h"
 #include "verifier_fixture.h"
 
 static struct verifier_fixture f;
@@ -95,6 +96,44 @@ static void test_follows_commits(void **state)
 	assert_int_equal(contained("n1"), PLUMB_CONTAIN_QUARANTINED);
 }
 
+/* As the brakes leave it, in the transaction that puts the row. */
+static void record(const char *id, bool let, enum brakes_why held_back)
+{
+	struct store_node n = {.incarnation = 0};
+	struct contain_book *book;
+	struct contain_entry *e;
+
+	assert_int_equal(contain_book_open(&f.store, &book), 0);
+	if (f.store.ops->node_get(f.store.ctx, id, &n) < 0)
+		snprintf(n.id, sizeof(n.id), "%s", id);
+	e = contain_book_of(book, &n);
+	assert_non_null(e);
+	e->let = let;
+	e->held_back = held_back;
+	assert_int_equal(contain_book_put(book, e), 0);
+	store_node_done(&n);
+	contain_book_free(book);
+}
+
+/* What the brakes hold back is done nowhere: pods are let onto such a node as well. */
+static void test_brakes_hold_here_too(void **state)
+{
+	(void)state;
+	begin();
+	record("aa", false, BRAKES_SHARE);
+	put("aa", "n1", PLUMB_CONTAIN_QUARANTINED, PLUMB_LIFE_ACTIVE);
+	commit();
+	assert_int_equal(contained("n1"), PLUMB_CONTAIN_REPORT);
+	nodes = bound_nodes_free(nodes);
+	assert_int_equal(bound_nodes_open(&f.store, &nodes), 0);
+	assert_int_equal(contained("n1"), PLUMB_CONTAIN_REPORT);
+	begin();
+	record("aa", true, BRAKES_OPEN);
+	put("aa", "n1", PLUMB_CONTAIN_QUARANTINED, PLUMB_LIFE_ACTIVE);
+	commit();
+	assert_int_equal(contained("n1"), PLUMB_CONTAIN_QUARANTINED);
+}
+
 static void test_names_move(void **state)
 {
 	(void)state;
@@ -161,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_follows_commits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_brakes_hold_here_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_move, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_starts_from_the_store, setup, teardown),
 	};

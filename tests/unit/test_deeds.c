@@ -51,6 +51,37 @@ static void test_taints_follow_containment(void **state)
 	TAINTS(0, "a:NoExecute");
 }
 
+/* A disk that is full at the wrong moment: what was to free the node does not stand, and neither does what follows from it. */
+static void test_lift_that_is_rolled_back(void **state)
+{
+	struct contain_fixture *w = *state;
+	struct store_node n;
+
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
+	contain_fixture_settle(w);
+	TAINTS(0, "a:NoExecute " QUARANTINE);
+	assert_int_equal(w->f.ops.node_get(w->f.store.ctx, "aa", &n), 0);
+	n.containment = PLUMB_CONTAIN_FREE;
+	assert_int_equal(w->f.ops.begin(w->f.store.ctx), 0);
+	assert_int_equal(contain_let(w->c, &n, NODE_DEED_LIFT, w->key, &w->held_back), 0);
+	w->f.ops.rollback(w->f.store.ctx);
+	store_node_done(&n);
+	for (int i = 0; i < 5; i++) {
+		contain_fixture_pass(w, 40);
+		TAINTS(0, "a:NoExecute " QUARANTINE);
+	}
+	contain_free(w->c);
+	contain_fixture_open(w);
+	contain_fixture_pass(w, 60);
+	TAINTS(0, "a:NoExecute " QUARANTINE);
+	/* One that does stand takes them off. */
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
+	contain_fixture_settle(w);
+	TAINTS(0, "a:NoExecute");
+}
+
 /* Ten words while the API is away are one in the end, and the last. */
 static void test_the_last_word_counts(void **state)
 {
@@ -526,6 +557,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_taints_follow_containment),
+		T(test_lift_that_is_rolled_back),
 		T(test_the_last_word_counts),
 		T(test_taints_that_others_took_off_come_back),
 		T(test_contained_ones_are_looked_at_at_the_start),

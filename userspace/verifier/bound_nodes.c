@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contain_book.h"
+
 #define BUCKETS 4096u
 
 struct entry {
@@ -35,7 +37,7 @@ static uint32_t bucket_of(const char *text)
 	return h % BUCKETS;
 }
 
-static struct entry *entry_of(const struct store_node *n)
+static struct entry *entry_of(const struct bound_nodes *b, const struct store_node *n)
 {
 	struct entry *e = calloc(1, sizeof(*e));
 
@@ -47,6 +49,9 @@ static struct entry *entry_of(const struct store_node *n)
 	e->node.incarnation = n->incarnation;
 	e->node.state =
 		(struct node_state){n->life, n->appraisal, n->freshness, n->containment, n->forked};
+	/* What the brakes hold back is judged, and nothing is done about it: not here either. */
+	if (contain_book_held(b->store, n) != BRAKES_OPEN)
+		e->node.state.containment = PLUMB_CONTAIN_REPORT;
 	return e;
 }
 
@@ -98,7 +103,7 @@ static void settle(struct bound_nodes *b, struct entry *e)
 static void on_put(void *ctx, const struct store_node *n)
 {
 	struct bound_nodes *b = ctx;
-	struct entry *e = entry_of(n);
+	struct entry *e = entry_of(b, n);
 
 	if (!e) {
 		b->lost = true;
@@ -111,7 +116,7 @@ static void on_put(void *ctx, const struct store_node *n)
 static int on_row(void *ctx, const struct store_node *n)
 {
 	struct bound_nodes *b = ctx;
-	struct entry *e = entry_of(n);
+	struct entry *e = entry_of(b, n);
 
 	if (!e)
 		return -ENOMEM;

@@ -178,9 +178,16 @@ int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, c
 	if (!e)
 		return -ENOMEM;
 	if (!contain_book_wants(e)) {
+		const struct contain_before before = {e->let, e->lifted_ns, e->drain_until_ns};
+
 		let_down(c, e);
+		if (before.let && !e->let) {
+			e->before = before;
+			e->lifting = true;
+		}
 		return contain_book_put(c->book, e);
 	}
+	e->lifting = false;
 	/* Let down only just now, it is up again: as if it had never been down. */
 	if (!wanted && !(e->let && e->lifted_ns))
 		e->let = false;
@@ -274,12 +281,14 @@ static void look_again(struct contain *c)
 	for (uint32_t i = 0; i < contain_book_n(c->book); i++) {
 		struct contain_entry *e = contain_book_at(c->book, i);
 
+		contain_book_check(c->book, e);
 		if (e->let && !contain_book_wants(e)) {
 			let_down(c, e);
 			if (!e->let && contain_book_save(c->book, e) < 0)
 				e->let = true;
 		}
-		if (!e->held_back || e->let || !contain_book_wants(e))
+		/* One that nothing holds back and nobody let, either: its record is of a lift that did not stand. */
+		if (e->let || !contain_book_wants(e))
 			continue;
 		if (!alone && waits_alone(e)) {
 			judge(c, e);

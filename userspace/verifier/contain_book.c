@@ -347,6 +347,25 @@ enum brakes_why contain_book_held(const struct store *store, const struct store_
 	return why;
 }
 
+void contain_book_check(struct contain_book *b, struct contain_entry *e)
+{
+	struct store_node n = {.incarnation = 0};
+	int r;
+
+	if (!e->lifting)
+		return;
+	r = b->store->ops->node_get(b->store->ctx, e->id, &n);
+	if (r >= 0)
+		e->lifting = !contain_book_of(b, &n);
+	store_node_done(&n);
+	if (r < 0 || e->lifting || !contain_book_wants(e))
+		return;
+	e->let = true;
+	e->lifted_ns = e->before.lifted_ns;
+	e->drain_until_ns = e->before.drain_until_ns;
+	e->lifting = contain_book_save(b, e) < 0;
+}
+
 int contain_book_open(const struct store *store, struct contain_book **ret)
 {
 	struct contain_book *b = calloc(1, sizeof(*b));

@@ -12,6 +12,8 @@
 
 struct contain_book;
 
+struct contain_before { bool let; uint64_t lifted_ns, drain_until_ns; };
+
 struct contain_entry {
 	char id[65], label[254], kube_name[KUBE_FACTS_MAX_NAME];
 	enum plumb_life life;
@@ -28,6 +30,8 @@ struct contain_entry {
 	char uid[KUBE_FACTS_MAX_UID], zone[KUBE_FACTS_MAX_ZONE];	/* of the object that is its own for certain; the zone that it had at first */
 	char seen_boot[KUBE_FACTS_MAX_BOOT], good_boot[KUBE_FACTS_MAX_BOOT];
 	/* not kept */
+	bool lifting;			/* it was let down by a transaction that may have been rolled back; before: as it was */
+	struct contain_before before;
 	struct kube_facts facts;	/* uid "": nothing is known, or there is none */
 	bool listed;
 	uint64_t unlisted_ns;		/* boot time since when it is seen that there is none; 0: it is not */
@@ -50,6 +54,11 @@ struct contain_entry *contain_book_name(struct contain_book *b, const char *kube
 uint32_t contain_book_n(const struct contain_book *b);
 struct contain_entry *contain_book_at(const struct contain_book *b, uint32_t i);
 int contain_book_refresh(struct contain_book *b);	/* rows anew, once a minute: a transaction may have been rolled back */
+/*
+ * An entry that was let down, by its row as it stands: where the transaction was rolled back, it is as it was. Nobody would ask for the node again, and
+ * its next look would take the taints off.
+ */
+void contain_book_check(struct contain_book *b, struct contain_entry *e);
 int contain_book_put(struct contain_book *b, const struct contain_entry *e);	/* inside the caller's transaction */
 int contain_book_save(struct contain_book *b, const struct contain_entry *e);	/* in one of its own */
 /* Of a node that is there and not gone, by the brakes' rules; what counts is who is let. */

@@ -297,6 +297,7 @@ static int make_job(struct deeds *t, struct why *ret_why)
 	t->is_ours = e != NULL;
 	buf_clear(&t->mark);
 	if (r >= 0 && e) {
+		contain_book_check(t->o.book, e);
 		in.row = &n;
 		in.entry = e;
 		see_verdict(t, e, &n);
