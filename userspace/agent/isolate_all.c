@@ -88,6 +88,10 @@ static int open_standing(struct isolate_all *a, struct event_base *base)
 {
 	const struct isolate_all_settings *s = a->parts.settings;
 	const struct standing_options o = {.clock = a->parts.clock,
+					   .io = s->io,
+					   .state_dir = s->state_dir,
+					   .boot_id = s->boot_id,
+					   .size = ledger_writer_size(a->parts.writer),
 					   .after_ms = s->standing_after_ms,
 					   .keys = s->standing_keys,
 					   .n_keys = s->n_standing_keys,

@@ -27,6 +27,7 @@ struct isolate_all_settings {		/* all borrowed */
 	const char *const *standing_keys;	/* how the keys of such drift begin */
 	uint32_t n_standing_keys;
 	const char *state_dir;
+	const uint8_t *boot_id;		/* 16 bytes */
 	const struct fsio *io;
 	struct redact *redact;		/* of arguments in a snapshot; NULL: it has none */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * standing.h: what the agent does by itself: a drift that the settings call critical, and a verifier that has not heard of it for so long. In: lines
- * that are drift, that evidence was accepted, time. Out: one call. Off unless the settings say so.
+ * that are drift, that evidence was accepted, time. Out: one call, also over restarts: the drift is kept in the state directory. Off unless the
+ * settings say so.
  */
 #ifndef PLUMB_STANDING_H
 #define PLUMB_STANDING_H
@@ -9,6 +10,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include "clock.h"
+#include "fsio.h"
 #include "line.h"
 
 #define STANDING_REASON 256
@@ -17,6 +19,10 @@ struct standing;
 
 struct standing_options {
 	const struct clock *clock;	/* borrowed, as all here */
+	const struct fsio *io;
+	const char *state_dir;
+	const uint8_t *boot_id;		/* 16 bytes */
+	uint64_t size;			/* of the ledger at the start */
 	uint64_t after_ms;		/* without the verifier */
 	const char *const *keys;	/* a drift whose key begins so is critical */
 	uint32_t n_keys;

@@ -433,6 +433,7 @@ static void add_isolation(const struct settings *s, struct startup *st)
 		.n_freeze = s->isolate_freeze.n_items,
 		.exec_forbidden = is_glass_broken() ? "by the kernel's command line" : NULL,
 		.state_dir = s->state_dir,
+		.boot_id = st->identity.now.boot_id,
 		.io = fsio_system(),
 		.redact = st->redact,
 		.standing_after_ms = s->standing_after,
