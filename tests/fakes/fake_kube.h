@@ -30,6 +30,7 @@ struct fake_kube {
 	char token[64];			/* Authorization of the last request; "": none */
 	char patch_query[64];		/* of the last PATCH */
 	const char *raw;		/* the body of each 200 to a GET instead; NULL: the node */
+	const char *raw_list;		/* that of each list */
 };
 
 void fake_kube_open(struct fake_kube *k, struct event_base *base, const char *chain_pem, const char *key_pem);

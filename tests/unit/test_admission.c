@@ -399,6 +399,30 @@ static void test_kubelets_leave_ours_alone(void **state)
 	}
 }
 
+/* The API takes it, so it is judged like any other text, and is none of those that we know. */
+static void test_a_nul_in_a_text(void **state)
+{
+	static const char noted[] = "{\"metadata\":{\"annotations\":{\"x\":\"\\u0000\"}}}";
+
+	(void)state;
+	assert_false(node("system:node:n1", "CREATE", "null", noted));
+	assert_true(node("system:node:n1", "UPDATE", "{}", noted));
+	assert_false(
+		node("system:node:n1", "CREATE", "null",
+		     "{\"spec\":{\"taints\":[{\"key\":\"plumbline.io/unattested\\u0000\"}]}}"));
+	assert_false(node("system:node:n1", "UPDATE", "{}",
+			  "{\"metadata\":{\"labels\":{\"plumbline.io/x\":\"\\u0000\"}}}"));
+	assert_false(
+		node("system:node:n1", "UPDATE",
+		     "{\"metadata\":{\"annotations\":{\"plumbline.io/verdict\":\"a\"}}}",
+		     "{\"metadata\":{\"annotations\":{\"plumbline.io/verdict\":\"a\\u0000\"}}}"));
+	assert_true(pod_on("eve", "default", "good", "", "", "\"x\":\"\\u0000\""));
+	assert_false(pod_on("eve", "default", "bad", "", "", "\"x\":\"\\u0000\""));
+	rules.allow_unknown = false;
+	assert_false(bind_to("good\\u0000"));
+	assert_false(pod_on("eve", "kube-system\\u0000", "bad", "", "", ""));
+}
+
 static void test_what_is_not_ours(void **state)
 {
 	static const char *const others[] = {
@@ -469,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tolerations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_nodes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kubelets_leave_ours_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_nul_in_a_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_review, setup, teardown),
 	};

@@ -272,7 +272,8 @@ static uint32_t ask(const char *node, const struct sign_key *k, bool renews)
 	kubelet_csr_of(node, k, &pem);
 	buf_clear(&objects[n_objects]);
 	kubelet_csr_object(name, &pem, renews ? user : BOOT,
-			   renews ? "[\"system:nodes\"]" : BOOT_GROUPS, USAGES, "",
+			   renews ? "[\"system:nodes\"]" : BOOT_GROUPS, USAGES,
+			   ",\"note\":\"\\u0000\"", /* the API takes it, of anybody */
 			   &objects[n_objects]);
 	buf_done(&pem);
 	push("ADDED", n_objects);

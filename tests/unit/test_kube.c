@@ -441,6 +441,28 @@ static void test_what_is_no_node(void **state)
 	kube_patches_done(&p);
 }
 
+/* Any kubelet can write that into its own annotations: it keeps no taint away, and makes no text of ours of another. */
+static void test_a_nul_in_a_text(void **state)
+{
+	struct world *w = *state;
+	struct kube_job j = job("n1", KUBE_QUARANTINE);
+
+	w->api.raw =
+		"{\"metadata\":{\"uid\":\"uid-1\",\"annotations\":{\"x\":\"\\u0000\","
+		"\"" KUBE_FACTS_VERDICT
+		"\":\"a.b.c\\u0000d\"}},\"spec\":{},\"status\":{\"nodeInfo\":{\"bootID\":\"" BOOT
+		"\"}}}";
+	j.verdict = "a.b.c";
+	assert_int_equal(run(w, &j), 0);
+	TAINTS(0, OURS ":NoSchedule " OURS ":NoExecute");
+	assert_int_equal(w->api.n_shown, 1);
+	/* Nor is another machine's boot id ours because it begins with it. */
+	w->api.raw = "{\"metadata\":{\"uid\":\"uid-1\"},\"spec\":{},\"status\":{\"nodeInfo\":{"
+		     "\"bootID\":\"" BOOT "\\u0000\"}}}";
+	assert_int_equal(run(w, &j), -EXDEV);
+	assert_string_equal(w->uid, "");
+}
+
 static void test_only_its_own_ca(void **state)
 {
 	const struct cert_request ca_q = {.kind = CERT_CA,
@@ -517,6 +539,7 @@ int main(void)
 		T(test_the_patch_tests_what_it_rests_on),
 		T(test_names),
 		T(test_what_is_no_node),
+		T(test_a_nul_in_a_text),
 		T(test_only_its_own_ca),
 		T(test_the_program_stops),
 	};

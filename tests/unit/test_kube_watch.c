@@ -177,6 +177,26 @@ static void test_odd_nodes(void **state)
 	assert_int_equal(w->last.taints, 0);
 }
 
+/* Any kubelet can have it in its Node: this one is told as it is, and the others with it. */
+static void test_a_nul_in_a_text(void **state)
+{
+#define NOTE                                                                                   \
+	"\"metadata\":{\"annotations\":{\"x\":\"\\u0000\"},\"name\":\"n1\",\"uid\":\"uid-1\"," \
+	"\"resourceVersion\":\"9\"}"
+	struct world *w = *state;
+
+	w->api.raw_list = "{\"metadata\":{\"resourceVersion\":\"307\"},\"items\":[{" NOTE
+			  ",\"spec\":{}},{\"metadata\":{"
+			  "\"name\":\"n2\",\"uid\":\"uid-2\"},\"spec\":{}}]}";
+	w->api.watched = "{\"type\":\"MODIFIED\",\"object\":{" NOTE ",\"spec\":{\"taints\":[" OURS
+			 "]}}}\n" EVENT("DELETED", "n2", "10", "");
+	until(w, &w->api.n_watch, 2);
+	assert_int_equal(w->api.n_list, 1);
+	assert_int_equal(w->n_nodes, 3);
+	assert_int_equal(w->n_deleted, 1);
+	assert_non_null(strstr(w->api.watch_path, "resourceVersion=10"));
+}
+
 static void test_no_rights(void **state)
 {
 	struct world *w = *state;
@@ -210,13 +230,10 @@ static void test_it_is_freed_on_its_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_list_then_watch),
-		T(test_events),
-		T(test_too_old),
-		T(test_no_events),
-		T(test_odd_nodes),
-		T(test_no_rights),
-		T(test_it_is_freed_on_its_way),
+		T(test_list_then_watch), T(test_events),
+		T(test_too_old),	 T(test_no_events),
+		T(test_odd_nodes),	 T(test_a_nul_in_a_text),
+		T(test_no_rights),	 T(test_it_is_freed_on_its_way),
 	};
 
 	return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);

@@ -73,7 +73,8 @@ static void say_pod(const char *name, struct fake_http_answer *a)
 
 	n_pods++;
 	snprintf(text, sizeof(text),
-		 "{\"metadata\":{\"name\":\"%s\",\"uid\":\"%s\",\"namespace\":\"plumbline\"},"
+		 "{\"metadata\":{\"name\":\"%s\",\"uid\":\"%s\",\"namespace\":\"plumbline\","
+		 "\"note\":\"\\u0000\"},"
 		 "\"spec\":{\"serviceAccountName\":\"plumbd\",\"nodeName\":\"%s\"}}",
 		 name, pod_uid, name + 2);
 	if (fail_pod == 404)
@@ -88,7 +89,8 @@ static void say_node(const char *name, struct fake_http_answer *a)
 
 	n_nodes++;
 	snprintf(text, sizeof(text),
-		 "{\"metadata\":{\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"1\"},"
+		 "{\"metadata\":{\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"1\",\"note\":"
+		 "\"\\u0000\"},"
 		 "\"spec\":{},\"status\":{\"nodeInfo\":{\"bootID\":\"%s\"}}}",
 		 name, node_uid, node_boot);
 	fake_http_say(a, fail_node ? fail_node : 200, fail_node ? "{}" : text);

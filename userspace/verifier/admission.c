@@ -10,6 +10,7 @@
 #include "admission_node.h"
 #include "cleanup.h"
 #include "jsonl.h"
+#include "kube_json.h"
 
 #define GROUP_VERSION "admission.k8s.io/v1"
 #define KIND "AdmissionReview"
@@ -99,7 +100,6 @@ static int put_answer(const char *uid, const struct admission_told *told, bool d
 static int open_review(const void *review, size_t size, json_t **ret, const json_t **ret_request,
 		       struct why *ret_why)
 {
-	json_error_t error;
 	json_t *o;
 	const json_t *request;
 	const char *uid;
@@ -108,7 +108,7 @@ static int open_review(const void *review, size_t size, json_t **ret, const json
 		return why_set(ret_why, -EBADMSG, "the review is longer than %u bytes",
 			       ADMISSION_MAX_BODY);
 	/* Objects of others: floats are allowed in them. */
-	o = size ? json_loadb(review, size, JSON_REJECT_DUPLICATES, &error) : NULL;
+	o = kube_json_load(review, size, JSON_REJECT_DUPLICATES);
 	if (!o)
 		return why_set(ret_why, -EBADMSG, "the review is no JSON");
 	request = json_object_get(o, "request");

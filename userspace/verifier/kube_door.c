@@ -12,6 +12,7 @@
 #include "fetch.h"
 #include "fsio.h"
 #include "jsonl.h"
+#include "kube_json.h"
 #include "log.h"
 #include "plumb/terms.h"
 
@@ -95,13 +96,12 @@ static int read_token(const struct kube_door *d, struct buf *ret, struct why *re
 static void read_status(const struct buf *body, char ret_message[160], char ret_reason[32])
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_error_t error;
 	const char *kind, *message, *reason;
 
 	ret_message[0] = ret_reason[0] = 0;
 	if (body->size == 0 || body->size > MAX_TOKEN)
 		return;
-	o = json_loadb((char *)body->data, body->size, 0, &error);
+	o = kube_json_load(body->data, body->size, 0);
 	kind = json_string_value(json_object_get(o, "kind"));
 	if (!kind || strcmp(kind, "Status") != 0)
 		return;

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "jsonl.h"
+#include "kube_json.h"
 
 #define MAX_LABEL 63
 
@@ -286,7 +287,6 @@ int kube_patch_make(const void *node, size_t size, const struct kube_job *j,
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct kube_job own = *j;
-	json_error_t error;
 	int r;
 
 	if (size > KUBE_FACTS_MAX_NODE)
@@ -294,7 +294,7 @@ int kube_patch_make(const void *node, size_t size, const struct kube_job *j,
 			       KUBE_FACTS_MAX_NODE);
 	*ret_seen = (struct kube_seen){.certain = false};
 	/* Not ours: floats and what else the API may have in it are allowed; jansson bounds the depth. */
-	o = size ? json_loadb(node, size, JSON_REJECT_DUPLICATES, &error) : NULL;
+	o = kube_json_load(node, size, JSON_REJECT_DUPLICATES);
 	r = kube_facts_read(o, &ret_seen->facts, ret_why);
 	if (r >= 0)
 		r = judge(j, ret_seen, ret_why);

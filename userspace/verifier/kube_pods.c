@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "kube_json.h"
 #include "kube_patch.h"
 
 static const char *text(const json_t *o, const char *key)
@@ -48,13 +49,12 @@ static bool is_uid(const char *uid)
 int kube_pods_read(const void *list, size_t size, struct kube_pods *ret, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_error_t error;
 	const json_t *items;
 	size_t i;
 	json_t *pod;
 
 	*ret = (struct kube_pods){.n = 0};
-	o = size && size <= KUBE_PODS_MAX_LIST ? json_loadb(list, size, 0, &error) : NULL;
+	o = size <= KUBE_PODS_MAX_LIST ? kube_json_load(list, size, 0) : NULL;
 	items = json_object_get(o, "items");
 	if (!json_is_array(items))
 		return why_set(ret_why, -EBADMSG, "that is no list of pods");
@@ -125,11 +125,10 @@ int kube_pods_delete(const struct kube_pod *p, struct buf *ret)
 const char *kube_pods_policy(const void *group, size_t size)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_error_t error;
 	size_t i;
 	json_t *v;
 
-	o = size ? json_loadb(group, size, 0, &error) : NULL;
+	o = kube_json_load(group, size, 0);
 	json_array_foreach (json_object_get(o, "versions"), i, v)
 		if (strcmp(text(v, "version"), "v1") == 0)
 			return "policy/v1";

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "kube_json.h"
 #include "log.h"
 
 #define PAGE 100 /* nodes */
@@ -35,6 +36,7 @@ struct kube_watch {
 	struct buf more, line;
 	uint32_t turn_s, fails;
 	int told; /* the error that the log has */
+	bool odd; /* the log has that there was one that could not be read */
 	struct timeval began;
 };
 
@@ -61,6 +63,19 @@ static void failed(struct kube_watch *w, int r, const struct why *why)
 	again(w, s < KUBE_WATCH_MAX_RETRY_S ? s : KUBE_WATCH_MAX_RETRY_S);
 }
 
+/* Others are told all the same. Once: it may be written anew each second. */
+static void tell_odd(struct kube_watch *w, const json_t *node, const struct why *why)
+{
+	const char *name =
+		json_string_value(json_object_get(json_object_get(node, "metadata"), "name"));
+
+	if (!w->odd)
+		log_warning("kube_watch=odd things=%s kube_name=\"%.100s\" error=\"%s\" "
+			    "next=\"left out, as all that cannot be read\"",
+			    w->kind->things, name ? name : "", why->text);
+	w->odd = true;
+}
+
 static void take(struct kube_watch *w, const json_t *node, bool deleted)
 {
 	struct kube_facts f;
@@ -70,7 +85,11 @@ static void take(struct kube_watch *w, const json_t *node, bool deleted)
 		w->o.object(w->o.ctx, node, deleted);
 		return;
 	}
-	if (kube_facts_read(node, &f, &why) < 0 || !f.name[0])
+	if (kube_facts_read(node, &f, &why) < 0) {
+		tell_odd(w, node, &why);
+		return;
+	}
+	if (!f.name[0])
 		return;
 	w->o.node(w->o.ctx, &f, deleted);
 }
@@ -92,11 +111,10 @@ static int take_version(struct kube_watch *w, const json_t *o)
 static int take_event(struct kube_watch *w, const char *line, size_t size, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_error_t error;
 	const json_t *object;
 	const char *type;
 
-	o = json_loadb(line, size, 0, &error);
+	o = kube_json_load(line, size, 0);
 	object = json_object_get(o, "object");
 	type = json_string_value(json_object_get(o, "type"));
 	if (!type || !object)
@@ -219,12 +237,11 @@ static int list(struct kube_watch *w, struct why *ret_why);
 static int take_page(struct kube_watch *w, const struct buf *body, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_error_t error;
 	const char *more;
 	size_t i;
 	json_t *n;
 
-	o = json_loadb((char *)body->data, body->size, 0, &error);
+	o = kube_json_load(body->data, body->size, 0);
 	more = json_string_value(json_object_get(json_object_get(o, "metadata"), "continue"));
 	if (!json_is_array(json_object_get(o, "items")) || take_version(w, o) < 0 ||
 	    (more && strlen(more) > MAX_CONTINUE))

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "kube_json.h"
 #include "log.h"
 #include "token_review.h"
 
@@ -261,14 +262,13 @@ static void on_node(void *ctx, int r, int status, const struct buf *body, const 
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct kube_facts f = {.taints = 0};
 	struct why own = *why;
-	json_error_t error;
 
 	(void)status;
 	if (r == -ECANCELED)
 		return;
 	d->busy = false;
 	if (r >= 0) {
-		o = body->size ? json_loadb((char *)body->data, body->size, 0, &error) : NULL;
+		o = kube_json_load(body->data, body->size, 0);
 		r = kube_facts_read(o, &f, &own);
 	}
 	if (r >= 0) {

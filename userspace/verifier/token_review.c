@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "jsonl.h"
+#include "kube_json.h"
 #include "kube_patch.h"
 
 #define EXTRA "authentication.kubernetes.io/"
@@ -86,13 +87,10 @@ int token_review_read(const void *data, size_t size, const struct token_review_w
 		      struct token_review *ret, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_error_t error;
 	const json_t *status, *user;
 	char account[600];
 
-	o = size && size <= TOKEN_REVIEW_MAX
-		    ? json_loadb(data, size, JSON_REJECT_DUPLICATES, &error)
-		    : NULL;
+	o = size <= TOKEN_REVIEW_MAX ? kube_json_load(data, size, JSON_REJECT_DUPLICATES) : NULL;
 	status = json_object_get(o, "status");
 	if (strcmp(text(o, "kind"), "TokenReview") != 0 || !json_is_object(status))
 		return why_set(ret_why, -EBADMSG, "the API's answer is no TokenReview");
@@ -116,12 +114,9 @@ int token_review_pod(const void *data, size_t size, const struct token_review_wa
 		     struct token_review *ret, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_error_t error;
 	const json_t *meta, *spec;
 
-	o = size && size <= TOKEN_REVIEW_MAX
-		    ? json_loadb(data, size, JSON_REJECT_DUPLICATES, &error)
-		    : NULL;
+	o = size <= TOKEN_REVIEW_MAX ? kube_json_load(data, size, JSON_REJECT_DUPLICATES) : NULL;
 	meta = json_object_get(o, "metadata");
 	spec = json_object_get(o, "spec");
 	if (!json_is_object(meta) || !json_is_object(spec))

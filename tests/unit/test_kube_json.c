@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* No text of the API has a NUL in it, and none that had one equals another; what was no NUL stays as it was. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cleanup.h"
+#include "kube_json.h"
+
+#define FFFF "\xef\xbf\xbf"
+
+static void test_texts(void **state)
+{
+	static const struct {
+		const char *json, *text;
+	} rows[] = {
+		{"[\"a\"]", "a"},
+		{"[\"\\u0000\"]", FFFF},
+		{"[\"a\\u0000b\\u0000\"]", "a" FFFF "b" FFFF},
+		{"[\"\\\\u0000\"]", "\\u0000"},
+		{"[\"\\\\\\u0000\"]", "\\" FFFF},
+		{"[\"\\\"\\u0000\\u00000\"]", "\"" FFFF FFFF "0"},
+		{"[\"\\u0001\\u00001\"]", "\x01" FFFF "1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *o = kube_json_load(rows[i].json, strlen(rows[i].json), 0);
+		const json_t *t = json_array_get(o, 0);
+
+		assert_non_null(o);
+		assert_string_equal(json_string_value(t), rows[i].text);
+		assert_int_equal(json_string_length(t), strlen(rows[i].text));
+		json_decref(o);
+	}
+}
+
+/* jansson itself takes none in a key, whatever it is told. */
+static void test_keys(void **state)
+{
+	static const char keyed[] = "{\"a\\u0000\":1,\"a\":2}",
+			  twice[] = "{\"a\\u0000\":1,\"a\\u0000\":2}";
+	json_t *o = kube_json_load(keyed, strlen(keyed), JSON_REJECT_DUPLICATES);
+
+	(void)state;
+	assert_int_equal(json_object_size(o), 2);
+	assert_int_equal(json_integer_value(json_object_get(o, "a")), 2);
+	assert_int_equal(json_integer_value(json_object_get(o, "a" FFFF)), 1);
+	json_decref(o);
+	assert_null(kube_json_load(twice, strlen(twice), JSON_REJECT_DUPLICATES));
+}
+
+static void test_no_json(void **state)
+{
+	static const char *const bad[] = {"",		"x",	     "\\u0000",	     "[\"\\u0000\"",
+					  "[\"\\u0000", "[\"\\u000", "[\"\\u0000\\", "[\\u0000]"};
+	static const char raw[] = "[\"\0\"]";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_null(kube_json_load(bad[i], strlen(bad[i]), 0));
+	assert_null(kube_json_load(raw, sizeof(raw) - 1, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_no_json),
+	};
+
+	return cmocka_run_group_tests_name("kube_json", tests, NULL, NULL);
+}

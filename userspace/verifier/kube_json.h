@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kube_json.h: JSON of the Kubernetes API, of which others wrote the texts. In: foreign bytes, at most as many as the caller takes. Out: a
+ * json_t without a NUL in any text or key, so that C strings compare whole. Pure.
+ */
+#ifndef PLUMB_KUBE_JSON_H
+#define PLUMB_KUBE_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/*
+ * The API takes \u0000 in annotations, messages and names of options from whoever may write them, a kubelet among them: an object with it is read
+ * like any other. U+FFFF stands for it, which is in no name or key of ours; such a text equals nothing that we look for. flags: jansson's.
+ * NULL: no JSON, or no memory. The caller frees.
+ */
+json_t *kube_json_load(const void *data, size_t size, size_t flags);
+
+#endif
