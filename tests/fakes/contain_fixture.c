@@ -72,6 +72,7 @@ void contain_fixture_open(struct contain_fixture *w)
 					  .kinds = w->kinds,
 					  .max_percent = w->max_percent,
 					  .calm_ms = w->calm_ms,
+					  .evict_ms = 600000,
 					  .dry_run = w->dry_run};
 	struct why why = {""};
 

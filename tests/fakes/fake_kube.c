@@ -161,7 +161,7 @@ static void say_node(struct fake_kube *k, struct fake_kube_node *n, struct fake_
 	json_t *o = object_of(n);
 	char *text = json_dumps(o, 0);
 
-	fake_http_say(a, 200, k->raw ? k->raw : text);
+	fake_http_say(a, 200, n->raw ? n->raw : k->raw ? k->raw : text);
 	json_decref(o);
 	free(text);
 }
@@ -207,6 +207,11 @@ static bool say_rest(struct fake_kube *k, const struct fake_http_request *q,
 		k->n_events++;
 		snprintf(k->event, sizeof(k->event), "%s", q->body);
 		fake_http_say(a, 201, "{}");
+		return true;
+	}
+	if (strcmp(q->path, "/apis/policy") == 0) {
+		k->n_policy++;
+		say_status(a, 503, "get");
 		return true;
 	}
 	if (strcmp(q->method, "PATCH") != 0 || !strstr(q->path, "/status?"))

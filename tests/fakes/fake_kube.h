@@ -15,6 +15,7 @@ struct fake_kube_node {
 	char name[64], uid[40], boot_id[40];	/* name "": there is none */
 	json_t *taints;				/* NULL: absent */
 	bool cordoned;
+	const char *raw;			/* its body instead; NULL: as it is here */
 };
 
 struct fake_kube {
@@ -24,6 +25,7 @@ struct fake_kube {
 	int conflicts;			/* so many PATCHes find that somebody was faster */
 	unsigned int n_get, n_patch;		/* of single nodes; patches of taints */
 	int fail_list, fail_watch, fail_shown, fail_status;
+	unsigned int n_policy;			/* asked before pods are listed the first time */
 	unsigned int n_list, n_watch, n_shown, n_status, n_events;
 	const char *watched;			/* lines that the next watch has; NULL: none */
 	char watch_path[512], shown[4096], status[2048], event[2048];	/* bodies of the last patch of labels and annotations, of a status, of an Event */

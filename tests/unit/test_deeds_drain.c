@@ -124,7 +124,9 @@ static struct contain_entry *draining(struct world *w, const char *id, const cha
 	assert_int_equal(w->f.ops.commit(w->f.store.ctx), 0);
 	e = contain_book_of(w->book, &n);
 	assert_non_null(e);
-	e->let = true;
+	e->let = e->is_own = true;
+	snprintf(e->uid, sizeof(e->uid), "uid-%s", id);
+	memcpy(e->facts.uid, e->uid, sizeof(e->facts.uid));
 	e->drain_until_ns = w->f.utc_ns + 10 * S;
 	return e;
 }
@@ -245,6 +247,48 @@ static void test_who_is_not_asked(void **state)
 	assert_int_equal(w->n_over, 0);
 }
 
+/* The name is another machine's: its pods are asked nothing, and what is left there is not deleted. */
+static void test_another_machines_object(void **state)
+{
+	struct world *w = *state;
+	struct contain_entry *e;
+
+	w->force = true;
+	open_drain(w);
+	e = draining(w, "aa", "n1");
+	snprintf(e->facts.uid, sizeof(e->facts.uid), "u2");
+	pass(w, 6);
+	/* Nobody told of it yet, and the last look found another's; or there was no look since the start. */
+	e->facts.uid[0] = 0;
+	e->is_own = false;
+	pass(w, 6);
+	assert_int_equal(w->n_over, 1); /* NoExecute's turn does not wait for that */
+	e->is_own = true;
+	e->uid[0] = 0; /* it is not known for certain */
+	pass(w, 6);
+	assert_int_equal(w->n_requests, 0);
+	/* Its own again. */
+	snprintf(e->uid, sizeof(e->uid), "u1");
+	pass(w, 1);
+	assert_int_equal(w->n_lists[0], 1);
+	assert_int_equal(w->n_deleted, 1);
+}
+
+/* It became another's while its pods were listed: that there were none says nothing. */
+static void test_another_machines_meanwhile(void **state)
+{
+	struct world *w = *state;
+	struct contain_entry *e = draining(w, "aa", "n1");
+	uint64_t until = e->drain_until_ns;
+
+	w->pods[0] = "";
+	deeds_drain_tick(w->drain);
+	snprintf(e->facts.uid, sizeof(e->facts.uid), "u2");
+	pass(w, 1);
+	assert_int_equal(w->n_lists[0], 1);
+	assert_int_equal(e->drain_until_ns, until);
+}
+
 static void test_one_node_at_a_time(void **state)
 {
 	struct world *w = *state;
@@ -266,10 +310,12 @@ static void test_one_node_at_a_time(void **state)
 static void test_force(void **state)
 {
 	struct world *w = *state;
+	struct contain_book *again = NULL;
+	struct contain_entry *e;
 
 	w->force = true;
 	open_drain(w);
-	draining(w, "aa", "n1");
+	e = draining(w, "aa", "n1");
 	w->status = 429;
 	tick(w);
 	pass(w, 9);
@@ -286,10 +332,20 @@ static void test_force(void **state)
 	w->status = 200;
 	pass(w, 5);
 	assert_int_equal(w->n_deleted, 2);
-	/* All of it was: once. */
+	/* All of it was: once, a start of the verifier or not. */
 	pass(w, 20);
 	assert_int_equal(w->n_deleted, 2);
 	assert_int_equal(w->n_over, 1);
+	assert_int_equal(contain_book_open(&w->f.store, &again), 0);
+	assert_int_equal(contain_book_id(again, "aa")->cleared_ns, e->drain_until_ns);
+	contain_book_free(again);
+	/* Let down and quarantined anew: its pods are others. */
+	e->containment = PLUMB_CONTAIN_FREE;
+	pass(w, 1);
+	e->containment = PLUMB_CONTAIN_QUARANTINED;
+	e->drain_until_ns = w->f.utc_ns + 2 * S;
+	pass(w, 2);
+	assert_int_equal(w->n_deleted, 3);
 }
 
 /* Its answer comes when it is quarantined no more: nothing follows from it. */
@@ -317,6 +373,8 @@ int main(void)
 		T(test_all_have_left),
 		T(test_a_list_that_fails),
 		T(test_who_is_not_asked),
+		T(test_another_machines_object),
+		T(test_another_machines_meanwhile),
 		T(test_one_node_at_a_time),
 		T(test_force),
 		T(test_let_down_meanwhile),

@@ -182,6 +182,7 @@ static int load(struct contain_book *b, struct contain_entry *e)
 	e->since_ns = number(o, "since");
 	e->lifted_ns = number(o, "lifted");
 	e->drain_until_ns = number(o, "drain_until");
+	e->cleared_ns = number(o, "cleared");
 	text(o, "uid", e->uid, sizeof(e->uid));
 	text(o, "zone", e->zone, sizeof(e->zone));
 	text(o, "seen_boot", e->seen_boot, sizeof(e->seen_boot));
@@ -192,7 +193,7 @@ static int load(struct contain_book *b, struct contain_entry *e)
 static void forget_object(struct contain_entry *e)
 {
 	e->uid[0] = e->zone[0] = e->seen_boot[0] = e->good_boot[0] = 0;
-	e->cordoned = e->control_plane = false;
+	e->cordoned = e->control_plane = e->is_own = false;
 	e->facts = (struct kube_facts){.taints = 0};
 }
 
@@ -263,6 +264,7 @@ int contain_book_put(struct contain_book *b, const struct contain_entry *e)
 	jsonl_uint(&j, "since", e->since_ns);
 	jsonl_uint(&j, "lifted", e->lifted_ns);
 	jsonl_uint(&j, "drain_until", e->drain_until_ns);
+	jsonl_uint(&j, "cleared", e->cleared_ns);
 	jsonl_str(&j, "uid", e->uid);
 	jsonl_str(&j, "zone", e->zone);
 	jsonl_str(&j, "seen_boot", e->seen_boot);

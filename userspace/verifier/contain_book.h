@@ -27,6 +27,7 @@ struct contain_entry {
 	uint64_t since_ns;		/* of being let or held back */
 	uint64_t lifted_ns;		/* when it was last let down */
 	uint64_t drain_until_ns;	/* its pods are asked to leave until then, and NoExecute waits */
+	uint64_t cleared_ns;		/* the drain_until_ns after which what had not left was deleted, all of it */
 	char uid[KUBE_FACTS_MAX_UID], zone[KUBE_FACTS_MAX_ZONE];	/* of the object that is its own for certain; the zone that it had at first */
 	char seen_boot[KUBE_FACTS_MAX_BOOT], good_boot[KUBE_FACTS_MAX_BOOT];
 	/* not kept */
@@ -36,12 +37,13 @@ struct contain_entry {
 	bool listed;
 	uint64_t unlisted_ns;		/* boot time since when it is seen that there is none; 0: it is not */
 	bool due;			/* it is to be looked at */
+	bool is_own;			/* the last look that found an object found the machine's own */
 	int last;			/* how the last look ended: told when that changes */
 	bool event_due;
 	uint32_t events;		/* sent of late */
 	uint64_t events_ns;
 	uint64_t asked_ns;		/* boot time of the last round of that */
-	bool over, cleared;		/* that its time to leave is over was told; with force: what had not left was deleted, all of it */
+	bool over;			/* that its time to leave is over was told */
 	uint32_t want_label, want_verdict, want_condition;	/* hashes of what is shown there; 0: nothing */
 };
 

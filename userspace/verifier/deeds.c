@@ -108,6 +108,7 @@ int deeds_bound(struct deeds *t, const struct store_node *n, const char *old_nam
 		return -ENOMEM;
 	/* Said anew by a person: the object that has the name now is looked at anew, too. */
 	e->uid[0] = e->zone[0] = e->seen_boot[0] = e->good_boot[0] = 0;
+	e->is_own = false;
 	r = contain_book_put(t->o.book, e);
 	if (r >= 0 && old_name[0] && strcmp(old_name, n->kube_name) != 0)
 		r = put(t, n->id, old_name, cordoned);
@@ -229,6 +230,8 @@ static void on_done(void *ctx, int r, const struct kube_done *d, const struct wh
 	struct contain_entry *e = t->is_ours ? contain_book_id(t->o.book, t->id) : NULL;
 	enum outbox_end end = end_of(r);
 
+	if (e && (d->seen.facts.uid[0] || r == -ENOENT))
+		e->is_own = r != -ENOENT && d->seen.certain;
 	if (r == 0 && e)
 		on_applied(t, e, d);
 	if ((r == 0 || r == -EXDEV) && d->tainted)

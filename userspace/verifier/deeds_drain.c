@@ -15,12 +15,28 @@ struct deeds_drain {
 	struct kube_evict *evict;
 	char id[65]; /* of the node at hand; "": none */
 	bool force; /* that round deletes */
+	uint64_t until_ns; /* its time, when the round began */
 };
 
 static bool is_draining(const struct contain_entry *e)
 {
 	return e->let && !e->unsure && e->containment == PLUMB_CONTAIN_QUARANTINED &&
 	       e->life != PLUMB_LIFE_RETIRED && e->kube_name[0] && e->drain_until_ns > 0;
+}
+
+/*
+ * Its name may be another machine's by now, and pods are listed by name: the object that the last look found is its own, and nothing was told of
+ * another one since.
+ */
+static bool is_own(const struct contain_entry *e)
+{
+	return e->is_own && e->uid[0] && (!e->facts.uid[0] || strcmp(e->facts.uid, e->uid) == 0);
+}
+
+static void save(struct deeds_drain *d, const struct contain_entry *e)
+{
+	if (contain_book_save(d->o.book, e) < 0)
+		log_warning("node=%s drained=unsaved", e->id);
 }
 
 static void on_round(void *ctx, int r, const struct kube_evict_round *round, const struct why *why)
@@ -30,7 +46,7 @@ static void on_round(void *ctx, int r, const struct kube_evict_round *round, con
 	uint64_t now = clock_utc_ns(d->o.clock);
 
 	d->id[0] = 0;
-	if (r == -ECANCELED || !e || !is_draining(e))
+	if (r == -ECANCELED || !e || !is_draining(e) || !is_own(e))
 		return;
 	if (r < 0) {
 		log_warning("node=%s kube_name=%s evicted=no error=\"%s\" next=\"again in %d s%s\"",
@@ -42,15 +58,16 @@ static void on_round(void *ctx, int r, const struct kube_evict_round *round, con
 		log_info("node=%s kube_name=%s evicted=%u kept=%u%s%s", e->id, e->kube_name,
 			 round->asked, round->kept, round->kept ? " why=" : "",
 			 round->kept ? why->text : "");
-	if (d->force) {
-		e->cleared = round->kept == 0 && round->asked < KUBE_PODS_MAX;
-		return;
+	if (d->force && round->kept == 0 && round->asked < KUBE_PODS_MAX) {
+		e->cleared_ns = d->until_ns;
+		save(d, e);
 	}
+	if (d->force)
+		return;
 	/* None was left that could have been asked: its time is over now. */
 	if (round->asked + round->kept == 0 && e->drain_until_ns > now) {
 		e->drain_until_ns = now;
-		if (contain_book_save(d->o.book, e) < 0)
-			log_warning("node=%s drained=unsaved", e->id);
+		save(d, e);
 		d->o.over(d->o.ctx, e);
 	}
 }
@@ -66,6 +83,7 @@ static void begin(struct deeds_drain *d, struct contain_entry *e, bool force)
 		return;
 	}
 	d->force = force;
+	d->until_ns = e->drain_until_ns;
 	memcpy(d->id, e->id, sizeof(d->id));
 }
 
@@ -77,7 +95,7 @@ static bool wants_round(struct deeds_drain *d, struct contain_entry *e, bool ove
 		e->asked_ns = 0;
 		d->o.over(d->o.ctx, e);
 	}
-	return !over || (d->o.force && !e->cleared);
+	return is_own(e) && (!over || (d->o.force && e->cleared_ns != e->drain_until_ns));
 }
 
 void deeds_drain_tick(struct deeds_drain *d)
@@ -90,7 +108,7 @@ void deeds_drain_tick(struct deeds_drain *d)
 
 		if (!is_draining(e)) {
 			e->asked_ns = 0;
-			e->over = e->cleared = false;
+			e->over = false;
 			continue;
 		}
 		if (!wants_round(d, e, over) || d->id[0] ||

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one machine does to its own object, or to that of another, is no other node's business. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "contain_fixture.h"
+
+#define OTHER_BOOT "99999999-2222-3333-4444-555555555555"
+
+static void tick(struct contain_fixture *w)
+{
+	contain_fixture_pass(w, 5);
+	event_base_loopexit(w->base, &(struct timeval){1, 100000});
+	event_base_loop(w->base, 0);
+	contain_fixture_settle(w);
+}
+
+static void quarantine(struct contain_fixture *w, const char *id, const char *name,
+		       const char *boot_id)
+{
+	contain_fixture_node(w, id, name, PLUMB_CONTAIN_QUARANTINED, boot_id);
+	contain_fixture_queue(w, id, NODE_DEED_QUARANTINE, true);
+	contain_fixture_settle(w);
+	tick(w);
+}
+
+/* Who evicts lists pods by the node's name: not while that is another machine's. */
+static void test_evicted_only_of_its_own(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	w->kinds = DEEDS_DEFAULT | DEEDS_EVICT;
+	contain_fixture_open(w);
+	quarantine(w, "aa", "n1", OTHER_BOOT);
+	assert_int_equal(w->api.n_policy, 0);
+	quarantine(w, "aa", "n1", CONTAIN_FIXTURE_BOOT);
+	assert_true(w->api.n_policy > 0);
+	/* Made anew, by the other machine: the next look finds it. */
+	fake_kube_node(&w->api, 0, "n1", "uid-9", OTHER_BOOT, NULL);
+	contain_fixture_pass(w, 60);
+	w->api.n_policy = 0;
+	tick(w);
+	assert_int_equal(w->api.n_policy, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_evicted_only_of_its_own),
+	};
+
+	return cmocka_run_group_tests_name("deeds_own", tests, NULL, NULL);
+}
