@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admission.h"
+#include "kube_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,7 +68,7 @@ static void try_rules(const uint8_t *data, size_t size, bool strict, const json_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	json_t *o = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+	json_t *o = kube_json_load(data, size, JSON_REJECT_DUPLICATES);
 
 	try_rules(data, size, false, o);
 	try_rules(data, size, true, o);
