@@ -183,6 +183,7 @@ static bool say_nodes(struct fake_kube *k, const struct fake_http_request *q,
 		return true;
 	}
 	k->n_list++;
+	snprintf(k->list_path, sizeof(k->list_path), "%s", q->path);
 	if (k->fail_list) {
 		say_status(a, k->fail_list, "list");
 		return true;
@@ -192,7 +193,7 @@ static bool say_nodes(struct fake_kube *k, const struct fake_http_request *q,
 		if (k->nodes[i].name[0])
 			json_array_append_new(json_object_get(o, "items"), object_of(&k->nodes[i]));
 	text = json_dumps(o, 0);
-	fake_http_say(a, 200, k->raw_list ? k->raw_list : text);
+	fake_http_say(a, 200, k->raw_list && strstr(q->path, "limit=100") ? k->raw_list : text);
 	json_decref(o);
 	free(text);
 	return true;

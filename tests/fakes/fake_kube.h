@@ -26,13 +26,14 @@ struct fake_kube {
 	unsigned int n_get, n_patch;		/* of single nodes; patches of taints */
 	int fail_list, fail_watch, fail_shown, fail_status;
 	unsigned int n_policy;			/* asked before pods are listed the first time */
+	char list_path[512];
 	unsigned int n_list, n_watch, n_shown, n_status, n_events;
 	const char *watched;			/* lines that the next watch has; NULL: none */
 	char watch_path[512], shown[4096], status[2048], event[2048];	/* bodies of the last patch of labels and annotations, of a status, of an Event */
 	char token[64];			/* Authorization of the last request; "": none */
 	char patch_query[64];		/* of the last PATCH */
 	const char *raw;		/* the body of each 200 to a GET instead; NULL: the node */
-	const char *raw_list;		/* that of each list */
+	const char *raw_list;		/* that of each list in pages of 100 */
 };
 
 void fake_kube_open(struct fake_kube *k, struct event_base *base, const char *chain_pem, const char *key_pem);

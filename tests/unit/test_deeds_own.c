@@ -52,12 +52,45 @@ static void test_evicted_only_of_its_own(void **state)
 	assert_int_equal(w->api.n_policy, 0);
 }
 
+/* A kubelet may make its own object as large as it can: that one is told of, and nobody waits for it. */
+static void test_too_large(void **state)
+{
+	static const char small[] = "{\"metadata\":{\"uid\":\"uid-1\"},\"spec\":{}}";
+	struct contain_fixture *w = *state;
+	size_t size = KUBE_FACTS_MAX_NODE + 1;
+	char *large = malloc(size + 1);
+
+	assert_non_null(large);
+	memset(large, ' ', size);
+	large[size] = 0;
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
+	w->api.nodes[0].raw = large;
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
+	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
+	contain_fixture_settle(w);
+	assert_int_equal(json_array_size(w->api.nodes[1].taints), 1);
+	/* Looked at again with the others each minute, and its message later each time: not without end. */
+	w->api.n_get = 0;
+	contain_fixture_pass(w, 60);
+	contain_fixture_pass(w, 10);
+	assert_in_range(w->api.n_get, 2, 4);
+	/* As large as may be, it is tainted. */
+	memcpy(large, small, sizeof(small) - 1);
+	large[size - 1] = 0;
+	contain_fixture_pass(w, 60);
+	assert_int_equal(json_array_size(w->api.nodes[0].taints), 1);
+	free(large);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_evicted_only_of_its_own),
+		T(test_too_large),
 	};
 
 	return cmocka_run_group_tests_name("deeds_own", tests, NULL, NULL);

@@ -197,6 +197,25 @@ static void test_a_nul_in_a_text(void **state)
 	assert_non_null(strstr(w->api.watch_path, "resourceVersion=10"));
 }
 
+/* A hundred large ones are no page: fewer at once are. */
+static void test_large_objects(void **state)
+{
+	struct world *w = *state;
+	size_t size = (64u << 20) + 1;
+	char *large = malloc(size + 1);
+
+	assert_non_null(large);
+	memset(large, ' ', size);
+	large[size] = 0;
+	w->api.raw_list = large;
+	until(w, &w->api.n_watch, 1);
+	assert_int_equal(w->api.n_list, 2);
+	assert_non_null(strstr(w->api.list_path, "limit=3"));
+	assert_int_equal(w->n_nodes, 2);
+	assert_int_equal(w->n_ends, 1);
+	free(large);
+}
+
 static void test_no_rights(void **state)
 {
 	struct world *w = *state;
@@ -230,10 +249,9 @@ static void test_it_is_freed_on_its_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_list_then_watch), T(test_events),
-		T(test_too_old),	 T(test_no_events),
-		T(test_odd_nodes),	 T(test_a_nul_in_a_text),
-		T(test_no_rights),	 T(test_it_is_freed_on_its_way),
+		T(test_list_then_watch), T(test_events),    T(test_too_old),
+		T(test_no_events),	 T(test_odd_nodes), T(test_a_nul_in_a_text),
+		T(test_large_objects),	 T(test_no_rights), T(test_it_is_freed_on_its_way),
 	};
 
 	return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);

@@ -12,7 +12,7 @@
 #include "why.h"
 
 #define ADMISSION_MAX_BODY \
-	(8u << 20) /* two Node objects as the API takes them, and what is around them */
+	(32u << 20) /* a Node as the API takes it, 3 MiB, and one as it keeps it, 1.5 MiB; each byte may become six */
 #define ADMISSION_MAX_UID 128
 
 enum admission_subject {

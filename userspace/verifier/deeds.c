@@ -125,6 +125,7 @@ static enum outbox_end end_of(int r)
 		return OUTBOX_POINTLESS;
 	case -EBUSY:
 	case -EBADMSG:
+	case -E2BIG:
 		return OUTBOX_REFUSED;
 	case -ECANCELED:
 		return OUTBOX_STOPPED;

@@ -13,6 +13,7 @@
 
 #define PAGE 100 /* nodes */
 #define MAX_PAGE (64u << 20) /* bytes */
+#define SMALL_PAGE (MAX_PAGE / KUBE_FACTS_MAX_NODE - 1) /* however large they are */
 #define MAX_CONTINUE 1024
 #define GRACE_S 30
 #define ENOUGH_NS 5000000000ull /* a watch that lasted so long was a good one */
@@ -33,6 +34,7 @@ struct kube_watch {
 	bool running; /* a request is on its way */
 	bool whole; /* the list was read to its end: version stands */
 	char version[KUBE_FACTS_MAX_VERSION];
+	bool small; /* pages are, for some objects are large */
 	struct buf more, line;
 	uint32_t turn_s, fails;
 	int told; /* the error that the log has */
@@ -269,7 +271,14 @@ static void on_listed(void *ctx, int r, int status, const struct buf *body, cons
 		return;
 	if (r >= 0)
 		r = take_page(w, body, &own);
-	if (r >= 0 && w->more.size > 0) {
+	if (r == -E2BIG && !w->small) {
+		w->small = true;
+		own.text[0] = 0;
+		r = list(w, &own);
+		w->running = r >= 0;
+		if (r >= 0)
+			return;
+	} else if (r >= 0 && w->more.size > 0) {
 		r = list(w, &own);
 		w->running = r >= 0;
 		if (r >= 0)
@@ -281,6 +290,7 @@ static void on_listed(void *ctx, int r, int status, const struct buf *body, cons
 		return;
 	}
 	w->whole = true;
+	w->small = false;
 	w->state.lists++;
 	w->o.listed(w->o.ctx, false);
 	again(w, 0);
@@ -296,8 +306,8 @@ static int list(struct kube_watch *w, struct why *ret_why)
 			     .done = on_listed,
 			     .ctx = w};
 
-	buf_printf(&path, "%s?limit=%d%s%s", w->kind->path, PAGE, w->kind->query[0] ? "&" : "",
-		   w->kind->query);
+	buf_printf(&path, "%s?limit=%u%s%s", w->kind->path, w->small ? SMALL_PAGE : PAGE,
+		   w->kind->query[0] ? "&" : "", w->kind->query);
 	if (w->more.size > 0)
 		buf_printf(&path, "&continue=%.*s", (int)w->more.size, (char *)w->more.data);
 	else
