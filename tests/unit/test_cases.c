@@ -114,6 +114,47 @@ static void test_merge(void **state)
 	assert_int_equal(p->sum.n_lines, 1);
 }
 
+static void booted(struct place *p, uint32_t reset, uint64_t from, uint64_t size)
+{
+	const struct cases_accepted a = {
+		.from = from, .size = size, .reset = reset, .boot_is_good = true};
+
+	assert_int_equal(cases_accepted(&p->c, &a), 0);
+}
+
+/* What the lines of the new boot tell again, or first, is not over by having booted: that takes another boot. */
+static void test_reboot_releases_what_was_before(void **state)
+{
+	struct place *p = *state;
+
+	verifier_fixture_rules(&p->v, 1,
+			       "[" RULE("B", "{\"type\":\"exec\"}", "report", "reboot", "0") "]");
+	p->row.base_reset = 5;
+	begin(p, false, true, 5);
+	item(p, 5, PLUMB_TYPE_EXEC, "exec:/before", false);
+	item(p, 6, PLUMB_TYPE_EXEC, "exec:/again", false);
+	booted(p, 5, 5, 10);
+	end(p);
+	/* Booted, and a signed message is the first to come: the row knows the boot before. */
+	begin(p, true, true, 10);
+	item(p, 11, PLUMB_TYPE_EXEC, "exec:/again", false);
+	item(p, 12, PLUMB_TYPE_EXEC, "exec:/new", false);
+	end(p);
+	begin(p, false, true, 13);
+	booted(p, 6, 10, 13);
+	end(p);
+	assert_false(is_open(p, "exec:/before"));
+	assert_true(is_open(p, "exec:/again") && is_open(p, "exec:/new"));
+	begin(p, false, true, 13);
+	booted(p, 6, 13, 14);
+	end(p);
+	assert_true(is_open(p, "exec:/again") && is_open(p, "exec:/new"));
+	begin(p, false, true, 14);
+	booted(p, 7, 14, 15);
+	end(p);
+	assert_false(is_open(p, "exec:/again") || is_open(p, "exec:/new"));
+}
+
 /* What ran, ran; a claim that is good again is settled where its rule says so, and only by a later line. */
 static void test_settle(void **state)
 {
@@ -444,6 +485,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(merge),
+		TEST(reboot_releases_what_was_before),
 		TEST(settle),
 		TEST(unbound),
 		TEST(flood),

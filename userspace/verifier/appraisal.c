@@ -368,6 +368,9 @@ static uint32_t standing(const struct run *a)
 		findings |= BIT(PLUMB_FINDING_JUDGE_SKEW);
 	if (a->baseline && e->baseline_version != baseline_info(a->baseline)->version)
 		findings |= BIT(PLUMB_FINDING_BASELINE);
+	/* Without a log that can be read nobody looked: what an earlier one was found to be goes on. */
+	if (a->findings & BIT(PLUMB_FINDING_BOOT_LOG))
+		findings |= BIT(PLUMB_FINDING_BOOT_MISMATCH) | BIT(PLUMB_FINDING_BOOT_EVENT);
 	return findings;
 }
 
@@ -437,7 +440,8 @@ static int accept_evidence(struct run *a, bool had_base, struct why *ret_why)
 	memcpy(row->last_nonce, e->nonce, sizeof(row->last_nonce));
 	memcpy(row->boot_id, a->boot, sizeof(row->boot_id));
 	accepted =
-		(struct cases_accepted){.size = row->base_size,
+		(struct cases_accepted){.from = a->ledger.interval_from,
+					.size = row->base_size,
 					.findings = a->findings | a->ledger.findings | standing(a),
 					.reset = row->base_reset,
 					.boot_is_good = boot.good};

@@ -425,6 +425,12 @@ static int on_bound(struct cases *c, struct store_case *k, const void *arg)
 		tell(c, k->key);
 		changed = 1;
 	}
+	/* Told by lines that no quote had before (a finding's line is the one after): they may be of this boot, so it takes another one. */
+	if (k->incarnation == c->node->incarnation && a->reset > k->opened_reset &&
+	    k->last_seq >= a->from + (k->finding != 0)) {
+		k->opened_reset = a->reset;
+		changed = 1;
+	}
 	if (verdict_settled_without(k, a->findings)) {
 		verdict_close(k, c->now_ns, "it is over");
 		return 1;

@@ -53,6 +53,7 @@ int cases_flood(struct cases *c);
 int cases_bound(struct cases *c, uint64_t to);
 /* After accepted evidence: cases_bound, confirms what the quote covers, and settles states that are over and what a reboot releases. */
 struct cases_accepted {
+	uint64_t from;			/* the first line that no quote covered before this one */
 	uint64_t size;			/* confirmed */
 	uint32_t findings;		/* bits: states that go on */
 	uint32_t reset;
