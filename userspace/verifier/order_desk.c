@@ -218,15 +218,27 @@ static int is_missed(const struct verifier *v, const struct store_node *n, const
 	return strcmp(told, issued) != 0;
 }
 
+static bool is_later(const json_t *line, uint64_t *last)
+{
+	uint64_t number;
+
+	if (jsonl_get_uint(line, "number", INT64_MAX, &number, NULL) < 0 || number <= *last)
+		return false;
+	*last = number;
+	return true;
+}
+
 int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf_view lines,
 		      uint32_t *ret_n)
 {
 	static const char sign[] = "\"type\":\"order\"";
 	const uint8_t *at = lines.data, *end = at + lines.size, *lf;
+	uint64_t last = 0;
 	int r = 0;
 
 	*ret_n = 0;
-	for (; at < end && r >= 0; at = lf + 1) {
+	/* Each number once: in a ledger they only grow. And no more than an answer has room for: what a node says here is its root's. */
+	for (; at < end && r >= 0 && *ret_n < EVIDENCE_MAX_ORDERS; at = lf + 1) {
 		CLEANUP(jsonl_decref_p) json_t *o = NULL;
 		struct order missed;
 		struct line l;
@@ -237,7 +249,7 @@ int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf
 			break;
 		if (!memmem(at, (size_t)(lf - at), sign, sizeof(sign) - 1) ||
 		    line_parse((const char *)at, (size_t)(lf - at), &o, &l, &why) < 0 ||
-		    l.type != PLUMB_TYPE_ORDER)
+		    l.type != PLUMB_TYPE_ORDER || !is_later(o, &last))
 			continue;
 		r = is_missed(v, n, o, &missed);
 		if (r > 0) {
