@@ -105,6 +105,26 @@ static void test_killed(void **state)
 	is(p, "degraded");
 }
 
+/* One announcement is for one stop, also when it did not end in order: a machine that was cut off and is back is missed as ever. */
+static void test_announced_and_cut_off(void **state)
+{
+	struct place *p = *state;
+	struct store_node row = verifier_fixture_node(&p->v, p->n.record.node);
+	const struct order o = {.kind = ORDER_RESTART, .life_ms = 3600000};
+
+	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
+	assert_int_equal(order_desk_give(&p->v.v, &row, &o, NULL), 0);
+	assert_int_equal(p->v.ops.node_put(p->v.store.ctx, &row), 0);
+	assert_int_equal(p->v.ops.commit(p->v.store.ctx), 0);
+	store_node_done(&row);
+	verifier_fixture_pass(&p->v, 181000);
+	is(p, "leaving");
+	node_fixture_reboot(&p->n);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	verifier_fixture_pass(&p->v, 181000);
+	is(p, "silent");
+}
+
 /* It was the verifier that was away: nobody is silent for that, and who does not come back is so in time. */
 static void test_verifier_away(void **state)
 {
@@ -401,7 +421,7 @@ int main(void)
 		TEST(unconfirmed),    TEST(grace),
 		TEST(armed_later),    TEST(store_fails),
 		TEST(many),	      TEST(announced_by_an_operator),
-		TEST(announced_once),
+		TEST(announced_once), TEST(announced_and_cut_off),
 	};
 
 	return cmocka_run_group_tests_name("deadlines", tests, NULL, NULL);

@@ -191,13 +191,14 @@ static void minutes(struct contain_fixture *w, struct deadlines *d, uint64_t n)
 }
 
 /* Taken out of the cluster and gone: nobody is told anything until it is retired, nor then. */
-static void test_raises_nothing(void **state)
+static void raises_nothing(struct contain_fixture *w, enum plumb_containment containment)
 {
-	struct contain_fixture *w = *state;
 	const struct transition t = {.v = &w->f.v, .contain = w->c};
 	struct deadlines *d = NULL;
 
 	silent_node(w);
+	contain_fixture_node(w, ID, "n1", containment, CONTAIN_FIXTURE_BOOT);
+	row(w, PLUMB_FRESHNESS_SILENT);
 	row_due(w);
 	assert_int_equal(deadlines_open(&t, w->f.documents, &d), 0);
 	entry(w)->listed = false;
@@ -211,6 +212,17 @@ static void test_raises_nothing(void **state)
 	assert_int_equal(life(w), PLUMB_LIFE_RETIRED);
 	assert_int_equal(verifier_fixture_cases(&w->f, ID, NULL, NULL), 0);
 	deadlines_free(d);
+}
+
+static void test_raises_nothing(void **state)
+{
+	raises_nothing(*state, PLUMB_CONTAIN_FREE);
+}
+
+/* Most nodes have something open that asks for nothing. */
+static void test_raises_nothing_when_reported(void **state)
+{
+	raises_nothing(*state, PLUMB_CONTAIN_REPORT);
 }
 
 /* An object that is there again excuses nothing; nor does a deleted one for whom is held. */
@@ -256,9 +268,13 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, contain_fixture_make, contain_fixture_end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_deleted_and_silent), TEST(test_back_in_between),
-		TEST(test_who_stays),	       TEST(test_not_watched),
-		TEST(test_raises_nothing),     TEST(test_excused_no_longer),
+		TEST(test_deleted_and_silent),
+		TEST(test_back_in_between),
+		TEST(test_who_stays),
+		TEST(test_not_watched),
+		TEST(test_raises_nothing),
+		TEST(test_excused_no_longer),
+		TEST(test_raises_nothing_when_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,8 @@ int announced_until(const struct verifier *v, const struct store_node *n, uint64
 		r = drift_state_load(v->store, n, &state);
 	for (uint32_t i = 0; r >= 0 && i < n_windows; i++) {
 		uint64_t end_ns = windows[i].issued_ns + windows[i].life_ms * MS;
-		bool spent = windows[i].number <= state.restart_used;
+		bool spent = windows[i].number <= state.restart_used ||
+			     windows[i].number <= state.unanchored_used;
 
 		if (!spent && windows[i].issued_ns <= now_ns && end_ns > now_ns &&
 		    end_ns > until_ns)

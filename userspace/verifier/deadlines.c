@@ -389,7 +389,9 @@ static bool is_deleted(const struct deadlines *d, const struct store_node *n)
 	const struct contain_entry *e =
 		d->t.contain ? contain_book_id(contain_book(d->t.contain), n->id) : NULL;
 
-	return e && e->unlisted_ns && n->containment == PLUMB_CONTAIN_FREE;
+	/* What is only reported keeps no node in a cluster. */
+	return e && e->unlisted_ns &&
+	       (n->containment == PLUMB_CONTAIN_FREE || n->containment == PLUMB_CONTAIN_REPORT);
 }
 
 /* It could not say so itself any more: a machine that is taken away, or killed. 1: it may be away. */
