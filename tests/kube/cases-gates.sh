@@ -76,7 +76,12 @@ check "and it is closed again" eval 'loose gates shut && until_true 10 eval "ref
 # Kubelets and their own Nodes.
 check "a kubelet's identity" cluster user system:node:gates-9 system:nodes
 node_object() { printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"gates-9","labels":{%s}},"spec":{%s}}' "$1" "$2"; }
-check "a new Node without the startup taint is refused" eval 'refused_by_us "$(post POST /api/v1/nodes $json "$(node_object "" "")" system:node:gates-9)" "a new node must register with the taint"'
+gates_9_taint() { node_json gates-9 | true_in '[.spec.taints[] | select(.key == "plumbline.io/unattested" and .effect == "NoSchedule")] | length == 1'; }
+check "a new Node without the startup taint is given it" eval 'is "$(post POST /api/v1/nodes $json "$(node_object "" "")" system:node:gates-9)" 201 && gates_9_taint'
+check "beside another" eval 'kubectl delete node gates-9 >/dev/null && is "$(post POST /api/v1/nodes $json "$(node_object "" "\"taints\":[{\"key\":\"example.com/a\",\"effect\":\"NoSchedule\"}]")" system:node:gates-9)" 201 && gates_9_taint && taints gates-9 | grep -q example.com/a'
+check "posted once more it is there already, and nothing else" eval 'is "$(post POST /api/v1/nodes $json "$(node_object "" "")" system:node:gates-9)" 409 && kubectl delete node gates-9 >/dev/null'
+heartbeat() { node_json "$1" | jq -r '.status.conditions[] | select(.type == "Ready") | .lastHeartbeatTime'; }
+check "a kubelet that starts anew comes back to its Node, which is not tainted for that" eval 'before=$(heartbeat gates-2) && cluster stop node-gates-2 && sleep 1 && cluster start node-gates-2 && until_true 40 eval "[ \"\$(heartbeat gates-2)\" \> \"$before\" ]" && ! taints gates-2 | grep -q unattested'
 check "with a label of ours, too" eval 'refused_by_us "$(post POST /api/v1/nodes $json "$(node_object "\"plumbline.io/attested\":\"true\"" "\"taints\":[{\"key\":\"plumbline.io/unattested\",\"effect\":\"NoSchedule\"}]")" system:node:gates-9)" "system:node:gates-9 may not change the label"'
 check "with the taint it registers" eval 'is "$(post POST /api/v1/nodes $json "$(node_object "" "\"taints\":[{\"key\":\"plumbline.io/unattested\",\"effect\":\"NoSchedule\"}]")" system:node:gates-9)" 201'
 check "it may not say that it is attested: label" eval 'refused_by_us "$(post PATCH /api/v1/nodes/gates-9 $merge "{\"metadata\":{\"labels\":{\"plumbline.io/attested\":\"true\"}}}" system:node:gates-9)"'

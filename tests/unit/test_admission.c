@@ -15,6 +15,7 @@
 #include "admission.h"
 #include "admission_node.h"
 #include "cleanup.h"
+#include "digest.h"
 
 #define UID "705ab4f5-6393-11e8-b7cc-42010a800002"
 #define SCHEDULER "system:kube-scheduler"
@@ -329,6 +330,27 @@ static bool node(const char *user, const char *operation, const char *before, co
 	return ask(text);
 }
 
+/* The answer's patch; "": it has none. */
+static const char *patched(void)
+{
+	static char text[1024];
+	json_t *o = json_loadb((char *)answer.data, answer.size, 0, NULL);
+	const json_t *response = json_object_get(o, "response");
+	const char *type = json_string_value(json_object_get(response, "patchType")),
+		   *patch = json_string_value(json_object_get(response, "patch"));
+	struct buf b = {0};
+
+	assert_int_equal(type != NULL, patch != NULL);
+	if (patch) {
+		assert_string_equal(type, "JSONPatch");
+		assert_int_equal(digest_from_base64(patch, strlen(patch), &b), 0);
+	}
+	snprintf(text, sizeof(text), "%s", patch ? (char *)b.data : "");
+	json_decref(o);
+	buf_done(&b);
+	return text;
+}
+
 #define TAINTED \
 	"{\"spec\":{\"taints\":[{\"key\":\"plumbline.io/unattested\",\"effect\":\"NoSchedule\"}]}"
 
@@ -336,10 +358,9 @@ static void test_new_nodes(void **state)
 {
 	(void)state;
 	assert_true(node("system:node:n1", "CREATE", "null", TAINTED "}"));
-	assert_false(node("system:node:n1", "CREATE", "null", "{\"spec\":{}}"));
+	assert_string_equal(patched(), "");
 	assert_int_equal(told.subject, ADMISSION_NODE);
 	assert_string_equal(told.node, "n1");
-	assert_false(node("system:node:n1", "CREATE", "null", "{}"));
 	/* It does not say of itself what we say of it. */
 	assert_false(node("system:node:n1", "CREATE", "null",
 			  TAINTED
@@ -349,8 +370,45 @@ static void test_new_nodes(void **state)
 			  ",\"metadata\":{\"annotations\":{\"plumbline.io/verdict\":\"x\"}}}"));
 	/* People and controllers are RBAC's. */
 	assert_true(node("admin", "CREATE", "null", "{\"spec\":{}}"));
+	assert_string_equal(patched(), "");
+}
+
+/* It is given, wherever there is room for it; and refused to nobody, for a kubelet posts its Node at each start. */
+static void test_startup_taint(void **state)
+{
+#define STARTUP "{\"key\":\"plumbline.io/unattested\",\"effect\":\"NoSchedule\"}"
+#define ADD(path, value) "[{\"op\":\"add\",\"path\":\"" path "\",\"value\":" value "}]"
+	static const struct {
+		const char *object, *patch;
+	} rows[] = {
+		{"{}", ADD("/spec", "{\"taints\":[" STARTUP "]}")},
+		{"{\"spec\":{}}", ADD("/spec/taints", "[" STARTUP "]")},
+		{"{\"spec\":{\"taints\":null}}", ADD("/spec/taints", "[" STARTUP "]")},
+		{"{\"spec\":{\"taints\":[]}}", ADD("/spec/taints/-", STARTUP)},
+		{"{\"spec\":{\"taints\":[{\"key\":\"a\"}]}}", ADD("/spec/taints/-", STARTUP)},
+		{TAINTED "}", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_true(node("system:node:n1", "CREATE", "null", rows[i].object));
+		assert_string_equal(patched(), rows[i].patch);
+		assert_int_equal(told.tainted, rows[i].patch[0] != 0);
+	}
+	assert_true(node("system:node:n1", "UPDATE", "{}", "{\"spec\":{}}"));
+	assert_string_equal(patched(), "");
+	/* Beside a refusal there is none. */
+	assert_false(node("system:node:n1", "CREATE", "null",
+			  "{\"metadata\":{\"labels\":{\"plumbline.io/x\":\"1\"}}}"));
+	assert_string_equal(patched(), "");
+	rules.dry_run = true;
+	assert_true(node("system:node:n1", "CREATE", "null", "{\"spec\":{}}"));
+	assert_string_equal(patched(), "");
+	assert_non_null(strstr((char *)answer.data, "would be given the taint plumbline.io/un"));
+	rules.dry_run = false;
 	rules.startup_taint = false;
 	assert_true(node("system:node:n1", "CREATE", "null", "{\"spec\":{}}"));
+	assert_string_equal(patched(), "");
 }
 
 static void test_kubelets_leave_ours_alone(void **state)
@@ -405,11 +463,12 @@ static void test_a_nul_in_a_text(void **state)
 	static const char noted[] = "{\"metadata\":{\"annotations\":{\"x\":\"\\u0000\"}}}";
 
 	(void)state;
-	assert_false(node("system:node:n1", "CREATE", "null", noted));
+	assert_true(node("system:node:n1", "CREATE", "null", noted));
+	assert_true(told.tainted);
 	assert_true(node("system:node:n1", "UPDATE", "{}", noted));
-	assert_false(
-		node("system:node:n1", "CREATE", "null",
-		     "{\"spec\":{\"taints\":[{\"key\":\"plumbline.io/unattested\\u0000\"}]}}"));
+	assert_true(node("system:node:n1", "CREATE", "null",
+			 "{\"spec\":{\"taints\":[{\"key\":\"plumbline.io/unattested\\u0000\"}]}}"));
+	assert_true(told.tainted);
 	assert_false(node("system:node:n1", "UPDATE", "{}",
 			  "{\"metadata\":{\"labels\":{\"plumbline.io/x\":\"\\u0000\"}}}"));
 	assert_false(
@@ -492,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mirrors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tolerations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_nodes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_startup_taint, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kubelets_leave_ours_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_nul_in_a_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_ours, setup, teardown),

@@ -9,6 +9,7 @@
 #include "admission_image.h"
 #include "admission_node.h"
 #include "cleanup.h"
+#include "digest.h"
 #include "jsonl.h"
 #include "kube_json.h"
 
@@ -61,27 +62,34 @@ static int judge(const json_t *request, const struct admission_rules *rules,
 		return admission_pod_binding(request, rules, w, told->node, ret_why);
 	case ADMISSION_NODE:
 		snprintf(told->node, sizeof(told->node), "%s", text_at(request, "name"));
-		return admission_node(request, rules->startup_taint, ret_why);
+		return admission_node(request, ret_why);
 	default:
 		return 0;
 	}
 }
 
 static int put_answer(const char *uid, const struct admission_told *told, bool dry_run,
-		      struct buf *ret)
+		      const struct buf *patch, struct buf *ret)
 {
-	char text[300];
+	CLEANUP(buf_done) struct buf coded = {0};
+	char text[400];
 	struct jsonl j;
 
+	digest_base64(&coded, patch->data, patch->size);
+	if (buf_status(&coded) < 0)
+		return buf_status(&coded);
 	snprintf(text, sizeof(text), "plumbline: %s%s",
-		 told->refused && dry_run ? "would be refused: " : "", told->reason);
+		 !dry_run	 ? ""
+		 : told->refused ? "would be refused: "
+				 : "would be given the taint " ADMISSION_NODE_STARTUP,
+		 told->reason);
 	jsonl_begin(&j, ret);
 	jsonl_str(&j, "apiVersion", GROUP_VERSION);
 	jsonl_str(&j, "kind", KIND);
 	jsonl_object(&j, "response");
 	jsonl_str(&j, "uid", uid);
 	jsonl_bool(&j, "allowed", !told->refused || dry_run);
-	if (told->refused && dry_run) {
+	if ((told->refused || told->tainted) && dry_run) {
 		jsonl_array(&j, "warnings");
 		jsonl_str(&j, NULL, text);
 		jsonl_close(&j);
@@ -91,6 +99,9 @@ static int put_answer(const char *uid, const struct admission_told *told, bool d
 		jsonl_str(&j, "reason", "Forbidden");
 		jsonl_str(&j, "message", text);
 		jsonl_close(&j);
+	} else if (told->tainted) {
+		jsonl_str(&j, "patchType", "JSONPatch");
+		jsonl_str(&j, "patch", (char *)coded.data);
 	}
 	jsonl_close(&j);
 	jsonl_end(&j);
@@ -132,6 +143,7 @@ int admission_review(const void *review, size_t size, const struct admission_rul
 		     struct admission_told *ret_told, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	CLEANUP(buf_done) struct buf patch = {0};
 	struct admission_told told = {.refused = false};
 	const json_t *request = NULL;
 	struct why why = {""};
@@ -146,7 +158,11 @@ int admission_review(const void *review, size_t size, const struct admission_rul
 		 text_at(json_object_get(request, "userInfo"), "username"));
 	told.refused = judge(request, rules, w, &told, &why) < 0;
 	snprintf(told.reason, sizeof(told.reason), "%s", told.refused ? why.text : "");
-	r = put_answer(text_at(request, "uid"), &told, rules->dry_run, ret);
+	if (!told.refused && told.subject == ADMISSION_NODE && rules->startup_taint)
+		r = admission_node_taint(request, &patch);
+	told.tainted = r > 0;
+	if (r >= 0)
+		r = put_answer(text_at(request, "uid"), &told, rules->dry_run, &patch, ret);
 	if (r >= 0)
 		*ret_told = told;
 	return r;

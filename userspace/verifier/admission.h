@@ -26,6 +26,7 @@ enum admission_subject {
 
 struct admission_told {
 	enum admission_subject subject;
+	bool tainted; /* the answer has a patch that does so, but when dry_run is set */
 	bool refused; /* by the rules; the answer allows it all the same when dry_run is set */
 	char namespace[64], name[254], node[254],
 		user[254]; /* as the review says, cut to what fits */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admission_node.h"
 #include "jsonl.h"
 #include "log.h"
 
@@ -62,6 +63,10 @@ static const char *subject_name(enum admission_subject s)
 static void account(struct admission_desk *d, const struct admission_told *t)
 {
 	atomic_fetch_add(&d->asked[t->subject], 1);
+	if (t->tainted)
+		log_info("admission=%s of=node name=\"%s\" user=\"%s\" reason=\"it registers "
+			 "without " ADMISSION_NODE_STARTUP "\"",
+			 d->rules.dry_run ? "would_be_tainted" : "tainted", t->name, t->user);
 	if (!t->refused)
 		return;
 	atomic_fetch_add(d->rules.dry_run ? &d->would_refuse : &d->refused, 1);

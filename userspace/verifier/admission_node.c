@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "jsonl.h"
 
 #define KUBELET "system:node:"
 #define RESTRICTED "node-restriction.kubernetes.io/plumbline"
@@ -122,26 +123,71 @@ static int judge_change(const json_t *before, const json_t *after, const char *u
 	return key ? refuse(user, "the condition", key, ret_why) : 0;
 }
 
-int admission_node(const json_t *request, bool startup_taint, struct why *ret_why)
+static bool is_of_kubelet(const json_t *request, const char *operation)
 {
-	const char *user = text_at(json_object_get(request, "userInfo"), "username"),
-		   *operation = text_at(request, "operation");
-	const json_t *after = json_object_get(request, "object");
-	bool create = strcmp(operation, "CREATE") == 0;
-	int r;
+	const char *user = text_at(json_object_get(request, "userInfo"), "username");
 
-	if (strncmp(user, KUBELET, strlen(KUBELET)) != 0 ||
-	    !(create || strcmp(operation, "UPDATE") == 0))
+	return strncmp(user, KUBELET, strlen(KUBELET)) == 0 &&
+	       strcmp(text_at(request, "operation"), operation) == 0;
+}
+
+int admission_node(const json_t *request, struct why *ret_why)
+{
+	const char *user = text_at(json_object_get(request, "userInfo"), "username");
+	bool create = is_of_kubelet(request, "CREATE");
+
+	if (!create && !is_of_kubelet(request, "UPDATE"))
 		return 0;
 	/* Of a new one there is no oldObject: whatever of ours is in it was put there by the kubelet. */
-	r = judge_change(create ? NULL : json_object_get(request, "oldObject"), after, user,
-			 ret_why);
-	if (r < 0 || !create || !startup_taint)
-		return r;
-	if (!find(at(after, "spec", "taints"), "key", ADMISSION_NODE_STARTUP, NULL))
-		return why_set(ret_why, -EPERM,
-			       "a new node must register with the taint " ADMISSION_NODE_STARTUP
-			       " (kubelet --register-with-taints=" ADMISSION_NODE_STARTUP
-			       "=:NoSchedule): it is taken off after the first good verdict");
-	return 0;
+	return judge_change(create ? NULL : json_object_get(request, "oldObject"),
+			    json_object_get(request, "object"), user, ret_why);
+}
+
+static void put_taint(struct jsonl *j, const char *key)
+{
+	jsonl_object(j, key);
+	jsonl_str(j, "key", ADMISSION_NODE_STARTUP);
+	jsonl_str(j, "effect", "NoSchedule");
+	jsonl_close(j);
+}
+
+static void put_taints(struct jsonl *j, const char *key)
+{
+	jsonl_array(j, key);
+	put_taint(j, NULL);
+	jsonl_close(j);
+}
+
+/* To what there is of them: a patch of a member whose parent is missing fails, and the node comes without. */
+static void put_op(struct jsonl *j, const json_t *spec)
+{
+	jsonl_str(j, "op", "add");
+	if (!json_is_object(spec)) {
+		jsonl_str(j, "path", "/spec");
+		jsonl_object(j, "value");
+		put_taints(j, "taints");
+		jsonl_close(j);
+	} else if (!json_is_array(json_object_get(spec, "taints"))) {
+		jsonl_str(j, "path", "/spec/taints");
+		put_taints(j, "value");
+	} else {
+		jsonl_str(j, "path", "/spec/taints/-");
+		put_taint(j, "value");
+	}
+}
+
+int admission_node_taint(const json_t *request, struct buf *ret)
+{
+	const json_t *spec = at(request, "object", "spec");
+	struct jsonl j;
+
+	if (!is_of_kubelet(request, "CREATE") ||
+	    find(json_object_get(spec, "taints"), "key", ADMISSION_NODE_STARTUP, NULL))
+		return 0;
+	buf_puts(ret, "[");
+	jsonl_begin(&j, ret);
+	put_op(&j, spec);
+	jsonl_end(&j);
+	buf_puts(ret, "]");
+	return buf_status(ret) < 0 ? buf_status(ret) : 1;
 }

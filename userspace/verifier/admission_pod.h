@@ -18,7 +18,7 @@ struct admission_rules { /* all borrowed */
 	bool allow_degraded; /* and those that nothing contains but whose last verdict is not good */
 	bool allow_silent;
 	bool dry_run; /* say what would be refused, and allow it */
-	bool startup_taint; /* a new Node must carry it */
+	bool startup_taint; /* a new Node that comes without is given it */
 	const char *const *exempt; /* namespaces */
 	uint32_t n_exempt;
 	bool image_digests; /* images of pods must be named by digest */

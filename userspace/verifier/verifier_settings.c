@@ -61,7 +61,7 @@ static const struct conf_option options[] = {
 	       "allow or deny it on degraded ones that nothing contains"),
 	OPTION(admission_silent, CONF_STR, "allow", 0, 0, "allow or deny it on silent ones"),
 	OPTION(admission_untainted, CONF_STR, "deny", 0, 0,
-	       "allow or deny new nodes without the startup taint"),
+	       "allow new nodes without the startup taint, or deny it: they are given it"),
 	OPTION(admission_exempt, CONF_LIST, "plumbline", 0, 0,
 	       "namespaces whose pods go anywhere, as those of kube-system do"),
 	OPTION(admission_dry_run, CONF_BOOL, "false", 0, 0,
