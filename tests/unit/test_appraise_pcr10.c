@@ -476,6 +476,11 @@ static void test_misnamed(void **state)
 	ima_maker_raw(&p->m, 10, "evmsig|n-ng", data.data, data.size, false);
 	evidence(p, 2, 3, 3);
 	found(p, PLUMB_FINDING_IMA_LIST, "bear the name of a template that their");
+	evidence(p, 3, 3, 3);
+	good(p);
+	ima_maker_raw(&p->m, 10, "evmsig|n-ng", data.data, data.size, false);
+	evidence(p, 3, 4, 4);
+	found(p, PLUMB_FINDING_IMA_LIST, "bear the name of a template that their");
 	buf_done(&data);
 }
 

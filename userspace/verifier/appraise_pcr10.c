@@ -31,8 +31,6 @@ enum {
 	TOLD_AGGREGATE = 1 << 14,
 	TOLD_OTHER_PCR = 1 << 15,
 	TOLD_TEMPLATE = 1 << 16,
-	TOLD_ALTERED = 1 << 17,
-	TOLD_MISNAMED = 1 << 18,
 };
 
 /* Of one kind: how many, and the first by name. */
@@ -356,6 +354,7 @@ static int check_aggregate(struct check *c)
 		"since");
 }
 
+/* flag 0: of those that no kernel makes each is told, also after somebody settled the case of the first. */
 static int tell_tally(struct check *c, const struct tally *t, uint32_t flag, enum plumb_finding f,
 		      const char *what)
 {
@@ -374,7 +373,7 @@ static int tell_entries(struct check *c)
 	int r = check_aggregate(c);
 
 	if (r >= 0)
-		r = tell_tally(c, &c->altered, TOLD_ALTERED, PLUMB_FINDING_IMA_LIST,
+		r = tell_tally(c, &c->altered, 0, PLUMB_FINDING_IMA_LIST,
 			       "bear a template digest that is not of their data");
 	if (r >= 0)
 		r = tell_tally(c, &c->other_pcr, TOLD_OTHER_PCR, PLUMB_FINDING_IMA_LIST,
@@ -384,7 +383,7 @@ static int tell_entries(struct check *c)
 			       "have a template that is not known: what they measured was not "
 			       "looked at");
 	if (r >= 0)
-		r = tell_tally(c, &c->misnamed, TOLD_MISNAMED, PLUMB_FINDING_IMA_LIST,
+		r = tell_tally(c, &c->misnamed, 0, PLUMB_FINDING_IMA_LIST,
 			       "bear the name of a template that their data are not of: it hides "
 			       "a digest or a signature");
 	if (r >= 0)
