@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests/crash/run, tests/flow/34-faults and 36-epochs share: a real verifier, nodes with the real plumbd and a software TPM, and
 fault.c between plumbd and what is below it. Everything lies in one directory and is stopped by its own pid."""
-import base64, glob, hashlib, json, mmap, os, pathlib, re, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import base64, contextlib, glob, hashlib, json, mmap, os, pathlib, re, shutil, signal, socket, sqlite3, struct, subprocess, sys, tempfile, time
 
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 O = os.path.realpath(os.environ.get("O", "build"))
@@ -158,6 +158,14 @@ class Verifier:
             self.process.send_signal(how)
             self.process.wait()
             self.process = None
+
+    def has(self, label):
+        """How many lines of a node a verifier that was stopped has: by evidence or ahead of it, and confirmed by a quote. What the node
+        knows may be less: an answer that it did not get any more."""
+        need(not self.process, "it is stopped")
+        with contextlib.closing(sqlite3.connect("file:%s/store.db?mode=ro" % self.dir, uri=True)) as db:
+            head, ahead, base = db.execute("SELECT head_size, prov_size, base_size FROM node WHERE label=? ORDER BY enrolled_ns DESC", (label,)).fetchone()
+        return max(head, ahead), base
 
     def ctl(self, *args):
         return run(O + "/plumbctl", *args, env=self.env)
