@@ -361,6 +361,33 @@ static void test_offline(void **state)
 	sign_key_free(stranger);
 }
 
+/* What is ordered before the rest of a release is undone is another isolation: the number of the one that was released frees nothing more. */
+static void test_begun_while_released(void **state)
+{
+	struct world *w = *state;
+	uint64_t old;
+
+	start(w);
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	old = number(w);
+	w->end_result = -EBUSY;
+	put_release(w, old, w->operator);
+	agent_fixture_until(&w->f, is_answered, w, "the operator is heard");
+	assert_true(isolate_is(w->i));
+	assert_int_equal(number(w), old);
+	w->end_result = 0;
+	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
+	assert_true(number(w) > 0 && number(w) != old);
+	assert_int_equal(lines(w, "\"what\":\"begun\"", ""), 2);
+	assert_int_equal(lines(w, "\"what\":\"again\"", ""), 0);
+	assert_int_equal(w->n_snapshots, 2);
+	put_release(w, old, w->operator);
+	agent_fixture_until(&w->f, is_answered, w, "a used one is answered");
+	assert_true(isolate_is(w->i));
+	put_release(w, number(w), w->operator);
+	agent_fixture_until(&w->f, is_free, w, "its own frees it");
+}
+
 static bool is_told(void *ctx)
 {
 	struct world *w = ctx;
@@ -511,6 +538,7 @@ int main(void)
 		T(test_network),
 		T(test_in_part),
 		T(test_released_in_part),
+		T(test_begun_while_released),
 		T(test_released_beside_another),
 	};
 

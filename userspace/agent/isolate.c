@@ -194,15 +194,24 @@ uint32_t isolate_may(const struct isolate *i)
 	return i ? i->o.armed | i->state.ways : 0;
 }
 
+/* One that was released is over, whatever of it could not be undone: what is ordered then is another, with a number of its own. */
+static bool is_in_force(const struct isolate *i)
+{
+	return isolate_is(i) && !i->state.releasing;
+}
+
 static int begin_state(struct isolate *i, const struct isolate_cause *cause, uint32_t ways)
 {
 	struct isolate_state *s = &i->state;
 	struct why why;
-	int r = s->number ? 0 : isolate_state_number(&s->number);
+	int r;
 
-	if (r < 0)
-		return r;
-	s->since_ns = s->since_ns ? s->since_ns : clock_utc_ns(i->o.clock);
+	if (!is_in_force(i)) {
+		r = isolate_state_number(&s->number);
+		if (r < 0)
+			return r;
+		s->since_ns = clock_utc_ns(i->o.clock);
+	}
 	s->releasing = false;
 	s->ways |= ways;
 	s->order = cause->order;
@@ -217,7 +226,7 @@ static int begin_state(struct isolate *i, const struct isolate_cause *cause, uin
 void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_t ways,
 		   char ret_result[ISOLATE_RESULT])
 {
-	bool again = isolate_is(i);
+	bool again = is_in_force(i);
 	struct outcome o = {.done = 0};
 	int r;
 
@@ -410,7 +419,7 @@ int isolate_open(const struct isolate_options *o, struct isolate **ret, struct w
 		isolate_free(i);
 		return r;
 	}
-	if (isolate_is(i) && !i->state.releasing && i->state.ways & ISOLATE_NETWORK) {
+	if (is_in_force(i) && i->state.ways & ISOLATE_NETWORK) {
 		/* What it was is known; a name that has another address by now is followed once the node is free. */
 		if (i->state.n_verifier == 0 && isolate_cut_find(i->cut, &i->state, &why) < 0)
 			log_error("isolation verifier=unfound error=\"%s\"", why.text);
@@ -454,7 +463,7 @@ int isolate_go(struct isolate *i, struct event_base *base, const struct isolate_
 		return why_set(ret_why, -ENOMEM, "isolation: no memory");
 	if (i->o.armed || parts->n_keys > 0 || isolate_is(i))
 		write_armed(i);
-	if (isolate_is(i) && i->state.releasing) {
+	if (i->state.releasing) {
 		end_rest(i);
 		watch(i);
 	} else if (isolate_is(i)) {
