@@ -143,6 +143,7 @@ static void open_rooms(struct api_fixture *f)
 	MUST(intake_open(&i, &f->intake) == 0);
 	MUST(ekcert_anchors_open(fsio_system(), NULL, 0, f->maker_file, &f->anchors, &why) == 0);
 	e.anchors = f->anchors;
+	e.intake = f->intake;
 	e.ctx = f->documents;
 	MUST(enrol_open(&e, &f->enrol) == 0);
 	f->api.desk = (struct action_desk){&f->v, f->documents, f->intake, f->contain};

@@ -55,6 +55,7 @@ static void test_kube_token(void **state)
 {
 	const struct enrol_options o = {.v = &f.v,
 					.contain = f.contain,
+					.intake = f.intake,
 					.anchors = f.anchors,
 					.ca_cert_pem = (char *)f.ca_pem.data,
 					.ca_key = f.ca,

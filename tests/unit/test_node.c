@@ -94,6 +94,22 @@ static void test_silence(void **state)
 	     {NODE_GOOD, 1, 0, 1, "trusted", 0});
 }
 
+/* One that asked to be enrolled anew is held for what is open; of one that waits nothing is proven, so only a person lets it go. */
+static void test_waits_and_is_held(void **state)
+{
+	(void)state;
+	WALK({NODE_WANT_HOLD, 0, 0, 1, "provisioning", NODE_DEED_HOLD},
+	     {NODE_WANT_FREE, 1, 0, 0, "provisioning", 0},
+	     {NODE_WANT_QUARANTINE, 0, 0, 1, "provisioning", NODE_DEED_QUARANTINE},
+	     {NODE_WANT_HOLD, 1, 0, 0, "provisioning", 0},
+	     {NODE_WANT_FREE, 1, 0, 0, "provisioning", 0},
+	     {NODE_RELEASED, 0, 0, 1, "provisioning",
+	      NODE_DEED_LIFT | NODE_DEED_ORDER_RELEASE | NODE_DEED_HOLD},
+	     {NODE_WANT_FREE, 1, 0, 0, "provisioning", 0}, {NODE_GOOD, 1, 0, 0, "provisioning", 0},
+	     {NODE_FORK, 0, 0, 0, "provisioning", 0}, {NODE_APPROVED, 0, 0, 1, "held", 0},
+	     {NODE_GOOD, 1, 0, 1, "held", 0}, {NODE_WANT_FREE, 1, 0, 1, "trusted", NODE_DEED_LIFT});
+}
+
 /* Not to be believed any more, and so kept away from work, whatever it was before; then it can only go. */
 static void test_revoked(void **state)
 {
@@ -193,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_from_enrolment_to_retirement),
 		cmocka_unit_test(test_quarantine_and_back),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_waits_and_is_held),
 		cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_fork_is_latched),
 		cmocka_unit_test(test_all),

@@ -43,9 +43,13 @@ static uint64_t utc(const struct deadlines *d)
 	return clock_utc_ns(d->v->clock);
 }
 
+/* Who asked to be enrolled anew is silent until he is admitted and heard; a stranger who waits for his approval is nobody yet. */
 static bool waited_for(const struct store_node *n)
 {
-	return (n->life == PLUMB_LIFE_ENROLLED || n->life == PLUMB_LIFE_ACTIVE) && !n->forked;
+	bool anew = n->life == PLUMB_LIFE_PROVISIONING && n->freshness == PLUMB_FRESHNESS_SILENT;
+
+	return (n->life == PLUMB_LIFE_ENROLLED || n->life == PLUMB_LIFE_ACTIVE || anew) &&
+	       !n->forked;
 }
 
 /* Ids of nodes, or numbers of cases, found by reading; rows are not changed while they are being walked. */
@@ -414,6 +418,13 @@ static int may_leave(struct deadlines *d, struct store_node *n, uint64_t now_ns)
 	return r < 0 ? r : 1;
 }
 
+static int tell_silent(struct store_node *n, struct cases *cases, const char *text)
+{
+	n->findings |= 1u << PLUMB_FINDING_SILENT;
+	return cases_finding(cases, PLUMB_FINDING_SILENT, n->base_size,
+			     "evidence before its deadline", text);
+}
+
 static int be_silent(struct deadlines *d, struct store_node *n, struct cases *cases,
 		     uint64_t now_ns)
 {
@@ -427,11 +438,30 @@ static int be_silent(struct deadlines *d, struct store_node *n, struct cases *ca
 	snprintf(text, sizeof(text), "no evidence for %" PRIu64 " s",
 		 now_ns > since ? (now_ns - since) / 1000000000 : 0);
 	r = transition_apply(&d->t, n, NODE_OVERDUE, &c);
-	if (r <= 0)
-		return r;
-	n->findings |= 1u << PLUMB_FINDING_SILENT;
-	return cases_finding(cases, PLUMB_FINDING_SILENT, n->base_size,
-			     "evidence before its deadline", text);
+	return r <= 0 ? r : tell_silent(n, cases, text);
+}
+
+int deadlines_asks_anew(struct deadlines *d, struct store_node *n)
+{
+	static const char text[] = "it asks to be enrolled anew, without a token: until a person "
+				   "admits it, nothing of it is known";
+	struct cases cases = {.v = d->v,
+			      .policy = documents_policy(d->documents),
+			      .node = n,
+			      .bound = true,
+			      .now_ns = utc(d)};
+	const struct transition_cause asks = {.text = text, .absence_over = true};
+	const struct transition_cause sum = {.text = NULL};
+	int r = transition_apply(&d->t, n, NODE_OVERDUE, &asks);
+
+	/* Silent already, too: a person may have settled that. */
+	if (r >= 0)
+		r = tell_silent(n, &cases, text);
+	if (r >= 0)
+		r = appraisal_derive(&d->t, d->documents, n, false, &sum);
+	cases_done(&cases);
+	d->next_ns = 0;
+	return r < 0 ? r : 0;
 }
 
 static int look_unconfirmed(struct deadlines *d, struct store_node *n, struct cases *cases,

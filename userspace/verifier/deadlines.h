@@ -20,6 +20,11 @@ struct deadlines *deadlines_free(struct deadlines *d);
 int deadlines_clock(struct deadlines *d);
 /* Cases are judged otherwise from here on: grace may end earlier than was known. */
 void deadlines_changed(struct deadlines *d);
+/*
+ * Its TPM asks to be enrolled anew, and nobody but its own root vouches for that: nothing comes by its old identity any more, so it is silent
+ * from here on, whatever it had announced. In the caller's transaction, which puts the row, before it is made that of another incarnation.
+ */
+int deadlines_asks_anew(struct deadlines *d, struct store_node *n);
 /* Call every second. 0, or < 0: our own failure; what could not be done is done again. */
 int deadlines_tick(struct deadlines *d);
 

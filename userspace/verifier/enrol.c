@@ -292,7 +292,11 @@ static int write_pending(const struct enrol_session *s, struct buf *ret)
 static int put_node(struct enrol *e, struct enrol_session *s, struct buf *ret)
 {
 	const struct store *store = e->o.v->store;
-	const struct enrol_admit a = {e->o.v, e->o.contain, e->o.default_baseline, e->o.ctx};
+	const struct enrol_admit a = {.v = e->o.v,
+				      .contain = e->o.contain,
+				      .intake = e->o.intake,
+				      .default_baseline = e->o.default_baseline,
+				      .ctx = e->o.ctx};
 	struct store_node n = {.incarnation = 0};
 	int status, r = store->ops->begin(store->ctx);
 

@@ -7,6 +7,7 @@
 #define PLUMB_ENROL_H
 
 #include "ekcert.h"
+#include "intake.h"
 #include "transition.h"
 #include "verifier.h"
 
@@ -15,6 +16,7 @@ struct enrol;
 struct enrol_options {			/* all borrowed */
 	const struct verifier *v;
 	struct contain *contain;	/* NULL: nobody is told */
+	struct intake *intake;		/* says what silence is worth */
 	const struct ekcert_anchors *anchors;
 	const char *ca_cert_pem;
 	const struct sign_key *ca_key;

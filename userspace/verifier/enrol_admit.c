@@ -195,18 +195,40 @@ static struct node_state state_of(const struct store_node *n)
 	return (struct node_state){n->life, n->appraisal, n->freshness, n->containment, n->forked};
 }
 
+/* Enrolled, or it was when it first asked: it is missed for as long as it waits. */
+static bool is_missed(const struct store_node *n)
+{
+	return n->life == PLUMB_LIFE_ENROLLED || n->life == PLUMB_LIFE_ACTIVE ||
+	       (n->life == PLUMB_LIFE_PROVISIONING && n->freshness == PLUMB_FRESHNESS_SILENT);
+}
+
+/* The row of before is what is silent: its findings stay open, and evidence in the next incarnation ends them. */
+static int miss(const struct enrol_admit *a, const struct enrol_session *s, struct store_node *n,
+		struct node_state *ret_before)
+{
+	int r = intake_asks_anew(a->intake, n);
+
+	if (r < 0)
+		return r;
+	*ret_before = state_of(n);
+	r = make_row(a, s, n);
+	n->freshness = PLUMB_FRESHNESS_SILENT;
+	n->findings = 1u << PLUMB_FINDING_SILENT;
+	return r;
+}
+
 /* Without a token: its row waits for an approver. */
 static int admit_pending(const struct enrol_admit *a, const struct enrol_session *s,
 			 struct store_node *n)
 {
-	const struct node_state before = state_of(n);
+	struct node_state before = state_of(n);
 	bool known = n->version > 0;
 	int r;
 
 	if (known && n->life == PLUMB_LIFE_PROVISIONING &&
 	    digest_equal(&n->client_key, &s->client_key) && strcmp(n->label, s->body.label) == 0)
 		return 202;
-	r = make_row(a, s, n);
+	r = known && is_missed(n) ? miss(a, s, n, &before) : make_row(a, s, n);
 	if (r >= 0)
 		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_PROVISIONING,
 			  known ? "it asks to be enrolled anew" : "it asks to be enrolled");

@@ -8,6 +8,7 @@
 #define PLUMB_ENROL_ADMIT_H
 
 #include "enrol_session.h"
+#include "intake.h"
 #include "transition.h"
 #include "verifier.h"
 
@@ -16,6 +17,7 @@
 struct enrol_admit {			/* all borrowed */
 	const struct verifier *v;
 	struct contain *contain;	/* NULL: nobody is told */
+	struct intake *intake;
 	int (*default_baseline)(void *ctx, struct digest *ret_document, uint64_t *ret_version);	/* NULL: none */
 	void *ctx;
 };

@@ -425,6 +425,11 @@ int intake_derive(struct intake *in, struct store_node *n, const char *cause,
 	return appraisal_derive(&in->t, in->documents, n, appraise, &c);
 }
 
+int intake_asks_anew(struct intake *in, struct store_node *n)
+{
+	return deadlines_asks_anew(in->deadlines, n);
+}
+
 int intake_tick(struct intake *in)
 {
 	return deadlines_tick(in->deadlines);

@@ -34,5 +34,7 @@ int intake_drift(struct intake *in, const struct cert_identity *who, const void 
 int intake_tick(struct intake *in);
 /* Sums a node's open cases again and moves it (after an action, another policy), inside the caller's transaction; the caller puts the row. */
 int intake_derive(struct intake *in, struct store_node *n, const char *cause, const char *operator_name, const char *reason);
+/* A known node whose TPM asks to be enrolled anew without a token: as deadlines_asks_anew(). */
+int intake_asks_anew(struct intake *in, struct store_node *n);
 
 #endif

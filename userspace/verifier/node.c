@@ -127,9 +127,9 @@ static bool ignored(const struct node_state *s, enum node_event event)
 
 	if (node_is_gone(s->life))
 		return event != NODE_RETIRED;
-	/* Before approval there is no evidence, and nobody waits for any. */
-	if (s->life == PLUMB_LIFE_PROVISIONING && event != NODE_APPROVED && event != NODE_RETIRED &&
-	    event != NODE_REVOKED)
+	/* Before approval there is no evidence, and nobody waits for any. What was open before it asked anew still holds it. */
+	if (s->life == PLUMB_LIFE_PROVISIONING &&
+	    (evidence || event == NODE_OVERDUE || event == NODE_FORK))
 		return true;
 	return s->forked && (evidence || event == NODE_FORK);
 }
@@ -138,12 +138,16 @@ int node_step(struct node_state *s, enum node_event event, const struct node_fac
 	      uint32_t *ret_deeds)
 {
 	struct node_state to = *s;
+	struct node_facts known = *facts;
 	uint32_t deeds = 0;
 
 	if (!allowed(s, event))
 		return -EPERM;
 	if (ignored(s, event))
 		return 0;
+	/* Of who waits for an approver nothing is proven. */
+	known.proven &= s->life != PLUMB_LIFE_PROVISIONING;
+	facts = &known;
 	to.life =
 		(enum plumb_life)next(lives, ARRAY_SIZE(lives), (int)s->life, event, facts, &deeds);
 	to.appraisal = (enum plumb_appraisal)next(appraisal, ARRAY_SIZE(appraisal),

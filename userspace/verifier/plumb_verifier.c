@@ -243,6 +243,7 @@ static int open_enrol(const struct verifier_settings *s, struct rooms *o, struct
 	struct enrol_options e = {
 		.v = &o->v,
 		.contain = o->contain,
+		.intake = o->intake,
 		.ca_cert_pem = (char *)o->keys.ca_pem.data,
 		.ca_key = o->keys.ca,
 		.node_cert_life_s = s->node_cert_life / 1000,
