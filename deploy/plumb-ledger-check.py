@@ -211,13 +211,16 @@ def boot_values(log):
         raise ValueError("boot log: it is not in the crypto-agile form")
     algs = struct.unpack_from("<I", spec, 24)[0]
     sizes = dict(struct.unpack_from("<HH", spec, 28 + 4 * i) for i in range(algs))
-    while at < len(log) and (log[at:].strip(b"\0") and log[at:].strip(b"\xff")):
+    while at < len(log):  # the kernel hands out whole events, and no padding after the last
         here, pcr, kind, digests = at, u(4), u(4), {}
         if pcr > 23 and (pcr, kind) != (0xFFFFFFFF, 3):
             raise ValueError(f"boot log: byte {here}: PCR {pcr}")
-        for _ in range(u(4)):
+        n = u(4)
+        for _ in range(n if n == algs else 0):
             alg = u(2)
-            digests[alg] = take(sizes[alg])
+            digests[alg] = take(sizes.get(alg, len(log)))
+        if set(digests) != set(sizes):
+            raise ValueError(f"boot log: byte {here}: {n} digests that are not one of each algorithm of the header")
         data = take(u(4))
         if kind != 3:
             pcrs[pcr], begun = h(pcrs[pcr], digests[0xB]), begun or pcr == 0
