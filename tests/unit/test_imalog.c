@@ -308,15 +308,24 @@ static void another_templates_name_is_told(void **state)
 	static const struct {
 		const char *name;
 		bool hides; /* of a digest, a name and an IMA signature */
-	} lies[] = {{"ima-sig", false},
-		    {"d-ng|n-ng|sig", false},
-		    {"evmsig|n-ng|sig", true},
-		    {"xattrnames|n-ng|sig", true},
-		    {"sig|n-ng|sig", true},
-		    {"modsig|n-ng|sig", true},
-		    {"d-modsig|n-ng|sig", true},
-		    {"d-ng|n-ng|evmsig", true},
-		    {"d-ng|n-ng|xattrvalues", true}};
+	} lies[] = {
+		{"ima-sig", false},
+		{"d-ng|n-ng|sig", false},
+		{"evmsig|n-ng|sig", true},
+		{"xattrnames|n-ng|sig", true},
+		{"sig|n-ng|sig", true},
+		{"modsig|n-ng|sig", true},
+		{"d-modsig|n-ng|sig", true},
+		{"d-ng|n-ng|evmsig", true},
+		{"d-ng|n-ng|xattrvalues", true},
+		/* Of what no kernel of ours knows, every field may be where a file was measured. */
+		{"zz", true},
+		{"ima-ng9", true},
+		{"zz|n-ng|sig", true},
+		{"d-ng|zz|sig", true},
+		{"d-ng|n-ng|zz", true},
+		{"d-ng|n-ng|sig|", true},
+		{"", true}};
 	struct buf data = {0};
 
 	(void)state;
@@ -335,6 +344,21 @@ static void another_templates_name_is_told(void **state)
 	ima_maker_field(&data, "\13\0\0\0", 4);
 	ima_maker_field(&data, sig, sizeof(sig));
 	assert_false(is_misnamed("d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues", &data));
+	/* Lists that somebody chose for his machine are no lie. */
+	buf_done(&data);
+	ima_maker_field(&data, digest, sizeof(digest));
+	ima_maker_field(&data, "/bin/x", 7);
+	ima_maker_field(&data, "\0\0\0\0", 4);
+	ima_maker_field(&data, "\355\201", 2);
+	assert_false(is_misnamed("d-ng|n-ng|iuid|imode", &data));
+	assert_true(is_misnamed("d-ng|n-ng|iuid|zz", &data));
+	/* Nor is a template that is not known, where nothing was measured. */
+	buf_done(&data);
+	ima_maker_field(&data, "/bin/x", 7);
+	ima_maker_field(&data, "sha256", 6);
+	assert_false(is_misnamed("zz", &data));
+	buf_put_u8(&data, 0);
+	assert_false(is_misnamed("zz", &data));
 	buf_done(&data);
 }
 

@@ -274,6 +274,24 @@ static const char *list_of(struct imalog_entry *e, size_t *ret_size)
 	return name;
 }
 
+/*
+ * Does one of the fields hold what a file's digest or signature looks like? Of a template that is not known that is where a file was measured.
+ * A kernel writes each field after its size, in all but the oldest template, so data of another form are nothing that was renamed.
+ */
+static bool holds_digest(const struct buf_view *data)
+{
+	struct buf_reader r = buf_reader_of(data->data, data->size);
+	struct buf_view v;
+	bool found = false;
+
+	while (buf_left(&r) > 0) {
+		if (take_sized(&r, IMALOG_MAX_DATA, "a field", &v, NULL) < 0)
+			return false;
+		found |= is_digest(&v) || is_signature(&v);
+	}
+	return found;
+}
+
 /* Each after its size, and nothing else. */
 static int split_data(struct imalog_entry *e, struct why *ret_why)
 {
@@ -284,7 +302,11 @@ static int split_data(struct imalog_entry *e, struct why *ret_why)
 	bool evm = false;
 	int s = 0;
 
-	while (list && left > 0 && s >= 0) {
+	if (!list) {
+		e->misnamed = holds_digest(&e->data);
+		return 0;
+	}
+	while (left > 0 && s >= 0) {
 		int which = first_field(list, left, &n);
 
 		if (which < 0)
@@ -300,7 +322,7 @@ static int split_data(struct imalog_entry *e, struct why *ret_why)
 	}
 	/* A digest without the signature that is appended stands beside one with it. */
 	e->misnamed |= e->file.bytes.size == 0 && e->unsigned_file.bytes.size > 0;
-	if (s == -EAGAIN || (s >= 0 && list && buf_left(&r) > 0))
+	if (s == -EAGAIN || (s >= 0 && buf_left(&r) > 0))
 		return why_set(ret_why, -EBADMSG,
 			       "IMA list: the parts of an entry are not as long as it says");
 	return s;

@@ -43,7 +43,7 @@ struct imalog_entry {			/* borrowed from what was read */
 	/* each only where the template has it */
 	struct imalog_digest file;
 	bool verity;			/* it is of the file's fs-verity root */
-	bool misnamed;			/* no register has the template's name, and its data are another one's: a digest or signature where there is none */
+	bool misnamed;			/* no register has the template's name, and its data may be another one's: a digest or signature where it has none */
 	const char *name;		/* its path; ends with NUL, but for "ima": name_size; NULL: the template has none */
 	size_t name_size;		/* without NUL */
 	struct buf_view signature;	/* the file's attribute security.ima, when it is a signature */

@@ -49,7 +49,7 @@ struct check {
 	uint64_t met_at; /* entries that the quoted value is of */
 	bool has_first;
 	struct imalog_entry first; /* entry 0 */
-	struct tally altered, other_pcr, unknown, misnamed, violations, bad, strangers;
+	struct tally altered, other_pcr, unknown, hidden, misnamed, violations, bad, strangers;
 };
 
 int appraise_pcr10_state_write(const struct appraise_pcr10_state *s, struct buf *ret)
@@ -163,8 +163,8 @@ static int replay_entry(struct check *c, const struct imalog_entry *e)
 	else if (!f.genuine)
 		count(&c->altered, e);
 	if (e->template == IMALOG_OTHER)
-		count(&c->unknown, e);
-	if (e->misnamed)
+		count(e->misnamed ? &c->hidden : &c->unknown, e);
+	else if (e->misnamed)
 		count(&c->misnamed, e);
 	return look_at_signature(c, e, &f.data);
 }
@@ -354,7 +354,7 @@ static int check_aggregate(struct check *c)
 		"since");
 }
 
-/* flag 0: of those that no kernel makes each is told, also after somebody settled the case of the first. */
+/* flag 0: of those that may hide what was measured each is told, also after somebody settled the case of the first. */
 static int tell_tally(struct check *c, const struct tally *t, uint32_t flag, enum plumb_finding f,
 		      const char *what)
 {
@@ -382,6 +382,10 @@ static int tell_entries(struct check *c)
 		r = tell_tally(c, &c->unknown, TOLD_TEMPLATE, PLUMB_FINDING_IMA_LIST,
 			       "have a template that is not known: what they measured was not "
 			       "looked at");
+	if (r >= 0)
+		r = tell_tally(c, &c->hidden, 0, PLUMB_FINDING_IMA_LIST,
+			       "have a template that is not known, and hold a digest or a "
+			       "signature: what they measured was not looked at");
 	if (r >= 0)
 		r = tell_tally(c, &c->misnamed, 0, PLUMB_FINDING_IMA_LIST,
 			       "bear the name of a template that their data are not of: it hides "
