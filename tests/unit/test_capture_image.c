@@ -155,7 +155,8 @@ static void test_files(void **state)
 	assert_non_null(strstr(link, "-> /etc/shadow"));
 	assert_non_null(baseline_expected(b, "image:" IMAGE, "file:/etc/conf"));
 	assert_string_equal(baseline_expected(b, "image:" IMAGE, "file:/gone"), "absent");
-	assert_true(baseline_is_closed(b, "file:/etc/x"));
+	/* Whose files are judged is the host, which lists none of these. */
+	assert_false(baseline_is_closed(b, "file:/etc/x"));
 	assert_int_equal(baseline_info(b)->count, 4);
 	baseline_free(b);
 }
@@ -235,7 +236,7 @@ static void test_refused(void **state)
 	one.add = base_path;
 	refused(&one, -EEXIST, "has the scope image:" IMAGE " already");
 	baseline_free(made(&open_host, base_path));
-	refused(&one, -EINVAL, "leaves programs or modules open");
+	refused(&one, -EINVAL, "leaves exec: open");
 	one.add = "/nonexistent";
 	refused(&one, -ENOENT, "/nonexistent");
 	one = image(all);
@@ -247,6 +248,77 @@ static void test_refused(void **state)
 	refused(&one, -EBADMSG, "base.jsonl");
 }
 
+/* What the other document closes is closed for the scope that is added, too: it is to list it. */
+static void test_refused_unlisted(void **state)
+{
+	static const char *const all[] = {"/"}, *const bin[] = {"/bin/true"};
+	struct capture_options host = {.name = "node",
+				       .exec = bin,
+				       .n_exec = 1,
+				       .code = bin,
+				       .n_code = 1,
+				       .proc = top,
+				       .sys = top};
+	struct capture_options claims = {.add = base_path, .claims = true};
+	struct capture_options one = image(all);
+	struct baseline *b;
+
+	(void)state;
+	baseline_free(made(&host, base_path));
+	one.add = base_path;
+	refused(&one, -EINVAL,
+		"closes code: in every scope, and this one would list nothing of "
+		"it: give it --code");
+	one.n_exec = 0;
+	one.code = all;
+	one.n_code = 1;
+	refused(&one, -EINVAL, "give it --exec");
+	one.n_exec = 1;
+	b = made(&one, out);
+	assert_int_equal(judged(b, "image:" IMAGE, A), PLUMB_JUDGE_OK);
+	baseline_free(b);
+	assert_int_equal(unlink(out), 0);
+
+	one = image(all);
+	baseline_free(made(&one, base_path));
+	refused(&claims, -EINVAL, "give it --exec");
+	host.add = base_path;
+	refused(&host, -EINVAL, "leaves code: open");
+	/* What only a host has is in no image's way. */
+	host.n_code = 0;
+	host.modules = true;
+	baseline_free(made(&host, out));
+	assert_int_equal(unlink(out), 0);
+
+	one.code = all;
+	one.n_code = 1;
+	baseline_free(made(&one, base_path));
+	refused(&host, -EINVAL, "give it --code");
+}
+
+/* Files that an image lists are not closed for the host that it stands beside. */
+static void test_files_beside_host(void **state)
+{
+	static const char *const bin[] = {"/bin/true"}, *const etc[] = {"/etc"},
+				 *const all[] = {"/"};
+	struct capture_options host = {.name = "node", .exec = bin, .n_exec = 1};
+	struct capture_options one = image(all);
+	struct judge_result r;
+	struct baseline *b;
+
+	(void)state;
+	baseline_free(made(&host, base_path));
+	one.add = base_path;
+	one.files = etc;
+	one.n_files = 1;
+	b = made(&one, out);
+	assert_non_null(baseline_expected(b, "image:" IMAGE, "file:/etc/conf"));
+	assert_int_equal(judge_measurement(b, PLUMB_TYPE_FILE, "host", "file:/etc/passwd", A, &r),
+			 0);
+	assert_int_equal(r.judgement, PLUMB_JUDGE_UNJUDGED);
+	baseline_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +328,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_added, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_unlisted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_files_beside_host, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

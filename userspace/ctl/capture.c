@@ -306,12 +306,11 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 	if (o->n_load)
 		put_once(m, &j, "load:");
 	for (uint32_t i = 0; i < o->n_files; i++) {
-		if (!m->directories[i])
+		/* The agent tells files and attributes of its host alone: an image's close nothing there. */
+		if (!m->directories[i] || o->image)
 			continue;
-		if (put_below(m, &j, "file:", o->files[i]) < 0)
-			return -ENOMEM;
-		/* The agent tells attributes of this node's files alone. */
-		if (!o->image && put_below(m, &j, "attr:", o->files[i]) < 0)
+		if (put_below(m, &j, "file:", o->files[i]) < 0 ||
+		    put_below(m, &j, "attr:", o->files[i]) < 0)
 			return -ENOMEM;
 	}
 	if (o->modules)
@@ -399,7 +398,28 @@ static int write_all(const struct fsio *io, const struct making *m, const char *
 	return r;
 }
 
-/* What is closed is closed in every scope: nobody's programs become drift because another scope was added. */
+/*
+ * What runs is judged in every scope, and what is closed is closed in all of them: either each lists it, or none does. Else one of them would be drift as a
+ * whole. All other keys are the host's alone.
+ */
+static int check_closed(const struct making *m, const char *prefix, const char *option, bool listed,
+			struct why *ret_why)
+{
+	bool closed = baseline_is_closed(m->other, prefix);
+
+	if (listed && !closed)
+		return why_set(ret_why, -EINVAL,
+			       "%.120s: leaves %s open, which would be closed in it, too, by a "
+			       "scope that lists it: capture it with %s",
+			       m->o->add, prefix, option);
+	if (closed && !listed)
+		return why_set(ret_why, -EINVAL,
+			       "%.120s: closes %s in every scope, and this one would list nothing "
+			       "of it: give it %s",
+			       m->o->add, prefix, option);
+	return 0;
+}
+
 static int open_other(const struct fsio *io, struct making *m, struct why *ret_why)
 {
 	const char *path = m->o->add;
@@ -413,14 +433,8 @@ static int open_other(const struct fsio *io, struct making *m, struct why *ret_w
 	if (baseline_scope(m->other, BASELINE_MAX_SCOPES - 1))
 		return why_set(ret_why, -E2BIG, "%.150s: has %u scopes, and no more may be in one",
 			       path, BASELINE_MAX_SCOPES);
-	if ((m->o->n_exec && !baseline_is_closed(m->other, "exec:")) ||
-	    (m->o->n_code && !baseline_is_closed(m->other, "code:")) ||
-	    (m->o->modules && !baseline_is_closed(m->other, "module:")))
-		return why_set(ret_why, -EINVAL,
-			       "%.150s: leaves programs or modules open; adding a scope that lists "
-			       "them would close them there, too: capture it with them",
-			       path);
-	return 0;
+	r = check_closed(m, "exec:", "--exec", m->o->n_exec > 0, ret_why);
+	return r < 0 ? r : check_closed(m, "code:", "--code", m->o->n_code > 0, ret_why);
 }
 
 static int fill_set(struct making *m, int root, struct why *ret_why)

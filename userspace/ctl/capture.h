@@ -26,7 +26,7 @@ struct capture_options {
 	uint32_t n_load;
 	const char *const *code;	/* directories and files that may be mapped executable or given to interpreters: all regular files */
 	uint32_t n_code;
-	const char *const *files;	/* as the agent watches them: absolute and plain; directories are closed, one that is absent must stay so */
+	const char *const *files;	/* as the agent watches them: absolute and plain; directories are closed (not an image's), one that is absent must stay so */
 	uint32_t n_files;
 	bool claims;			/* what claims_boot, _cpu, _host, _kernel, _modules and _runtime find; no other mounts over watched paths */
 	bool modules;			/* those that are loaded, and no others */
@@ -41,7 +41,10 @@ struct capture_options {
 	struct capture_set_progress progress;
 };
 
-/* Writes the document to path (which may be o->add). -ENOENT: nothing was found. -EEXIST: the scope is in o->add already. */
+/*
+ * Writes the document to path (which may be o->add). -ENOENT: nothing was found. -EEXIST: the scope is in o->add already. -EINVAL: one lists what runs (exec,
+ * code) and the other does not.
+ */
 int capture_make(const struct fsio *io, const struct capture_options *o, const char *path, uint64_t *ret_count, struct why *ret_why);
 
 #endif
