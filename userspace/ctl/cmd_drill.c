@@ -44,6 +44,9 @@ struct drill {
 	struct drill_deed deed;
 	struct drill_tail tail;
 	struct drill_view before, now;
+	uint64_t ours[16]; /* cases of its key that were seen: none of them was there before */
+	uint32_t n_ours;
+	bool asked; /* one of them was armed to hold or quarantine */
 	uint64_t began_ms;
 	uint32_t n, failed;
 	struct step steps[MAX_STEPS];
@@ -154,12 +157,31 @@ static void pause_ms(unsigned int ms)
 	usleep(ms * 1000);
 }
 
+static void remember(struct drill *d, uint64_t id)
+{
+	for (uint32_t i = 0; i < d->n_ours; i++)
+		if (d->ours[i] == id)
+			return;
+	if (d->n_ours < ARRAY_SIZE(d->ours))
+		d->ours[d->n_ours++] = id;
+}
+
+static int view(struct drill *d)
+{
+	int r = drill_watch_look(d->c, d->a->node, d->deed.key, &d->now);
+
+	for (uint64_t i = 0; i < d->now.n_cases && i < ARRAY_SIZE(d->now.ids); i++)
+		remember(d, d->now.ids[i]);
+	d->asked |= d->now.asks;
+	return r;
+}
+
 enum seen { SEEN, NOT_YET, LATE };
 
 /* One look; LATE when the time is over, or somebody wants it to end. */
 static int look(struct drill *d, uint64_t until_ms, enum seen *ret)
 {
-	int r = drill_watch_look(d->c, d->a->node, d->deed.key, &d->now);
+	int r = view(d);
 
 	*ret = stopped || drill_watch_now_ms() >= until_ms ? LATE : NOT_YET;
 	return r;
@@ -241,28 +263,9 @@ static int wait_for_line(struct drill *d)
 	return r > 0 ? PRINT_GOOD : PRINT_NOT_GOOD;
 }
 
-/* Is the rule of the case one that acts? */
-static int will_contain(struct drill *d, bool *ret)
-{
-	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	json_t *rule;
-	size_t i;
-	int r = client_get_json(d->c, WIRE_ROUTE_POLICIES, &o);
-
-	*ret = false;
-	json_array_foreach (json_object_get(o, "rules"), i, rule) {
-		if (strcmp(client_text(rule, "id"), d->now.rule) == 0 &&
-		    strcmp(client_text(rule, "mode"), "armed") == 0 &&
-		    strcmp(client_text(rule, "action"), "report") != 0)
-			*ret = true;
-	}
-	return r;
-}
-
 static int watch_it_come(struct drill *d)
 {
 	char rule[80];
-	bool contains = false;
 	int r = d->a->ledger ? wait_for_line(d) : PRINT_GOOD;
 
 	if (r == PRINT_GOOD)
@@ -270,11 +273,10 @@ static int watch_it_come(struct drill *d)
 			     "none: does its baseline close such keys?");
 	if (r != PRINT_GOOD)
 		return r;
-	r = will_contain(d, &contains);
 	snprintf(rule, sizeof(rule), "%s", d->now.rule[0] ? d->now.rule : "no rule: report");
-	if (r == PRINT_GOOD && contains)
+	if (d->now.asks)
 		r = wait_for(d, "contained", is_contained, NULL, "it was not");
-	else if (r == PRINT_GOOD)
+	else
 		reach(d, "reported, not contained", rule);
 	if (r == PRINT_GOOD)
 		r = wait_for(d, "covered by a quote", is_confirmed, "", "no quote covers it yet");
@@ -299,16 +301,32 @@ static int act(struct drill *d, const char *what, const char *action, const uint
 	return r;
 }
 
+/*
+ * Only what it brought about itself, by number: a release without numbers settles all that is armed, also what asks for nothing yet. And none while another
+ * case asks for the same: the node would be free for a moment.
+ */
+static int let_go(struct drill *d)
+{
+	if (!d->now.contained || d->before.contained)
+		return PRINT_GOOD;
+	if (d->now.others_ask) {
+		miss(d, "as before", "another case asks for it to be contained; not released");
+		return PRINT_NOT_GOOD;
+	}
+	return d->asked && d->n_ours > 0 ? act(d, "released", "release", d->ours, d->n_ours)
+					 : PRINT_GOOD;
+}
+
 static int watch_it_go(struct drill *d)
 {
-	int r = drill_watch_look(d->c, d->a->node, d->deed.key, &d->now);
+	int r = view(d);
 
 	if (r == PRINT_GOOD && d->now.n_cases > 0)
 		r = act(d, "acknowledged", "acknowledge", d->now.ids, d->now.n_cases);
 	if (r == PRINT_GOOD)
-		r = drill_watch_look(d->c, d->a->node, d->deed.key, &d->now);
-	if (r == PRINT_GOOD && d->now.contained && !d->before.contained)
-		r = act(d, "released", "release", NULL, 0);
+		r = view(d);
+	if (r == PRINT_GOOD)
+		r = let_go(d);
 	stopped = 0;
 	return r == PRINT_GOOD ? wait_as_before(d) : r;
 }

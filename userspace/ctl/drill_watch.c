@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "jsonl.h"
 #include "ledger_read.h"
 #include "print.h"
@@ -119,6 +120,32 @@ static bool is_text(const json_t *o, const char *key, const char *text)
 	return strcmp(client_text(o, key), text) == 0;
 }
 
+static bool is_armed(const json_t *k)
+{
+	return is_text(k, "mode", "armed") &&
+	       (is_text(k, "action", "hold") || is_text(k, "action", "quarantine"));
+}
+
+/* Until then it asks for nothing. */
+static bool has_grace(const json_t *k)
+{
+	uint64_t acts_ns;
+
+	return clock_from_text(client_text(k, "acts"), &acts_ns) >= 0 &&
+	       acts_ns > clock_utc_ns(clock_system());
+}
+
+/* Of the key. */
+static void add_case(struct drill_view *v, const json_t *k)
+{
+	if (v->n_cases < ARRAY_SIZE(v->ids))
+		v->ids[v->n_cases] = client_number(k, "id");
+	if (v->n_cases++ == 0)
+		snprintf(v->rule, sizeof(v->rule), "%s", client_text(k, "rule"));
+	v->provisional |= json_is_true(json_object_get(k, "provisional"));
+	v->asks |= is_armed(k);
+}
+
 int drill_watch_look(struct client *c, const char *node, const char *key, struct drill_view *ret)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
@@ -134,13 +161,12 @@ int drill_watch_look(struct client *c, const char *node, const char *key, struct
 	ret->contained =
 		is_text(o, "containment", "held") || is_text(o, "containment", "quarantined");
 	json_array_foreach (json_object_get(o, "cases"), i, k) {
-		if (!key || !is_text(k, "key", key) || client_text(k, "closed")[0])
+		if (!key || client_text(k, "closed")[0])
 			continue;
-		if (ret->n_cases < ARRAY_SIZE(ret->ids))
-			ret->ids[ret->n_cases] = client_number(k, "id");
-		if (ret->n_cases++ == 0)
-			snprintf(ret->rule, sizeof(ret->rule), "%s", client_text(k, "rule"));
-		ret->provisional |= json_is_true(json_object_get(k, "provisional"));
+		if (is_text(k, "key", key))
+			add_case(ret, k);
+		else
+			ret->others_ask |= is_armed(k) && !has_grace(k);
 	}
 	return PRINT_GOOD;
 }

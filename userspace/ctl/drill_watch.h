@@ -31,6 +31,8 @@ struct drill_view {			/* of the node, in one answer */
 	uint64_t n_cases, ids[16];	/* open ones of the key; ids: the first of them */
 	bool provisional;		/* one of them is not covered by a quote */
 	bool contained;			/* held or quarantined */
+	bool asks;			/* an open one of the key is armed to hold or quarantine */
+	bool others_ask;		/* and one of another key is, whose grace is over */
 	char rule[65];			/* of the first */
 };
 /* An exit code of print.h. key NULL: no cases are looked for. */
