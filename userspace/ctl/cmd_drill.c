@@ -60,6 +60,17 @@ static void on_signal(int sig)
 	stopped = 1;
 }
 
+/* A terminal that is lost ends a drill as ^C does: what it did is undone. Who runs it under nohup wants it to go on. */
+static void catch_signals(void)
+{
+	static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (signal(ends[i], on_signal) == SIG_IGN && ends[i] == SIGHUP)
+			signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 static void help(FILE *f)
 {
 	fprintf(f,
@@ -259,7 +270,10 @@ static int wait_for_line(struct drill *d)
 	if (r > 0)
 		reach(d, "line in the ledger", d->deed.key);
 	else
-		miss(d, "line in the ledger", r < 0 ? strerror(-r) : "did not come");
+		miss(d, "line in the ledger",
+		     r < 0     ? strerror(-r)
+		     : stopped ? "stopped"
+			       : "did not come");
 	return r > 0 ? PRINT_GOOD : PRINT_NOT_GOOD;
 }
 
@@ -417,10 +431,27 @@ static int carry_out(struct drill *d)
 	return r == PRINT_GOOD && d->failed > 0 ? PRINT_NOT_GOOD : r;
 }
 
+/* From here on there is something to undo. */
+static int prepare(struct drill *d, enum drill_kind kind)
+{
+	struct why why = {""};
+	int r;
+
+	catch_signals();
+	if (drill_deed_prepare(kind, kind == DRILL_FILE ? d->a->file : d->a->dir, &d->deed, &why) <
+	    0)
+		return print_failure(PRINT_UNKNOWN, "%s", why.text);
+	r = check_before(d);
+	if (r == PRINT_GOOD && stopped)
+		r = print_failure(PRINT_NOT_GOOD, "stopped; nothing was done");
+	if (r != PRINT_GOOD)
+		(void)drill_deed_undo(&d->deed, NULL);
+	return r;
+}
+
 static int run(const struct arguments *a, enum drill_kind kind)
 {
 	struct drill d = {.a = a};
-	struct why why = {""};
 	int r = client_open(a->config, &d.c);
 
 	if (r == PRINT_GOOD)
@@ -429,19 +460,10 @@ static int run(const struct arguments *a, enum drill_kind kind)
 		r = check_policy(&d);
 	if (r == PRINT_GOOD && a->ledger && drill_watch_tail(a->ledger, &d.tail) < 0)
 		r = print_failure(PRINT_UNKNOWN, "%s: there is no ledger", a->ledger);
-	if (r == PRINT_GOOD &&
-	    drill_deed_prepare(kind, kind == DRILL_FILE ? a->file : a->dir, &d.deed, &why) < 0)
-		r = print_failure(PRINT_UNKNOWN, "%s", why.text);
-	if (r == PRINT_GOOD) {
-		r = check_before(&d);
-		if (r != PRINT_GOOD)
-			(void)drill_deed_undo(&d.deed, NULL);
-	}
-	if (r == PRINT_GOOD) {
-		signal(SIGINT, on_signal);
-		signal(SIGTERM, on_signal);
+	if (r == PRINT_GOOD)
+		r = prepare(&d, kind);
+	if (r == PRINT_GOOD)
 		r = carry_out(&d);
-	}
 	client_free(d.c);
 	return r;
 }
