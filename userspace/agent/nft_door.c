@@ -2,21 +2,42 @@
 #include "nft_door.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-static struct nft_ctx *begin(unsigned int flags)
+#include "cleanup.h"
+
+/* The library has a socket of its own, and ends this process where it gets none. */
+static int has_socket(struct why *ret_why)
 {
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 
+	return fd >= 0 ? 0
+		       : why_set(ret_why, -errno, "netlink of the packet filter: %s",
+				 strerror(errno));
+}
+
+static int begin(unsigned int flags, struct nft_ctx **ret, struct why *ret_why)
+{
+	struct nft_ctx *ctx;
+	int r = has_socket(ret_why);
+
+	if (r < 0)
+		return r;
+	ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!ctx)
-		return NULL;
+		return -ENOMEM;
 	nft_ctx_output_set_flags(ctx, flags);
-	if (nft_ctx_buffer_output(ctx) == 0 && nft_ctx_buffer_error(ctx) == 0)
-		return ctx;
+	if (nft_ctx_buffer_output(ctx) == 0 && nft_ctx_buffer_error(ctx) == 0) {
+		*ret = ctx;
+		return 0;
+	}
 	nft_ctx_free(ctx);
-	return NULL;
+	return -ENOMEM;
 }
 
 /* Asked for once: the library gives its text away. */
@@ -31,11 +52,11 @@ static int failed(struct nft_ctx *ctx, struct why *ret_why)
 
 int nft_door_run(const char *json, struct why *ret_why)
 {
-	struct nft_ctx *ctx = begin(NFT_CTX_OUTPUT_JSON);
-	int r;
+	struct nft_ctx *ctx;
+	int r = begin(NFT_CTX_OUTPUT_JSON, &ctx, ret_why);
 
-	if (!ctx)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	r = nft_run_cmd_from_buffer(ctx, json) == 0 ? 0 : failed(ctx, ret_why);
 	nft_ctx_free(ctx);
 	return r;
@@ -43,12 +64,12 @@ int nft_door_run(const char *json, struct why *ret_why)
 
 int nft_door_list(const char *family, const char *table, struct buf *ret, struct why *ret_why)
 {
-	struct nft_ctx *ctx = begin(NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_NUMERIC_ALL);
+	struct nft_ctx *ctx;
 	char command[128];
-	int r;
+	int r = begin(NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_NUMERIC_ALL, &ctx, ret_why);
 
-	if (!ctx)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	snprintf(command, sizeof(command), "list table %.16s %.64s", family, table);
 	r = nft_run_cmd_from_buffer(ctx, command) == 0 ? 0 : failed(ctx, ret_why);
 	if (r >= 0)

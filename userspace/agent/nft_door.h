@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * nft_door.h: the door to libnftables; the only room that sees it. In: commands as JSON, of this process's network namespace.
- * Out: that the kernel took them, all or none; a table as text. It waits for nobody but the kernel.
+ * Out: that the kernel took them, all or none; a table as text. It waits for nobody but the kernel. Where the kernel gives no socket
+ * for them: the -errno of socket().
  */
 #ifndef PLUMB_NFT_DOOR_H
 #define PLUMB_NFT_DOOR_H
