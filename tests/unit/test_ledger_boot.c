@@ -227,10 +227,45 @@ static void quotes_of_a_boot_are_one(void **state)
 	assert_int_equal(b->boots[0].n_quotes, 2);
 	assert_int_equal(b->boots[0].last_line, 9);
 	for (uint32_t i = 0; i < LEDGER_BOOT_MAX; i++)
-		assert_int_equal(ledger_boots_quote(b, 10 + i, 8 + i, &p->pcrs, &p->name, &one),
-				 i < LEDGER_BOOT_MAX - 1);
+		assert_int_equal(ledger_boots_quote(b, 10 + i, 8 + i, &p->pcrs, &p->name, &one), 1);
 	assert_int_equal(b->n, LEDGER_BOOT_MAX);
 	assert_int_equal(b->more, 1);
+	ledger_boot_done(&b->files);
+	free(b);
+}
+
+/* However many a ledger tells of: the newest is looked at as the first one is. Only what was found bad is told for good. */
+static void each_boot_is_checked(void **state)
+{
+	struct place *p = *state;
+	struct ledger_boots *b = calloc(1, sizeof(*b));
+	const struct ledger_boots_one *one;
+	uint32_t reset = 1;
+
+	assert_non_null(b);
+	b->files = (struct ledger_boot){.io = fsio_system(), .dir = p->dir};
+	for (; reset <= LEDGER_BOOT_MAX; reset++)
+		assert_int_equal(ledger_boots_quote(b, reset, reset, &p->pcrs, &p->name, &one), 1);
+	p->pcrs.values[8].bytes[0] ^= 1;
+	assert_int_equal(ledger_boots_quote(b, reset, reset, &p->pcrs, &p->name, &one), 1);
+	assert_int_equal(one->result, LEDGER_BOOT_BAD);
+	assert_int_equal(one->reset_count, reset);
+	assert_int_equal(b->boots[0].reset_count, 2);
+	p->pcrs.values[8].bytes[0] ^= 1;
+	while (reset++ < 3 * LEDGER_BOOT_MAX)
+		assert_int_equal(ledger_boots_quote(b, reset, reset, &p->pcrs, &p->name, &one), 1);
+	assert_int_equal(b->n, LEDGER_BOOT_MAX);
+	assert_int_equal(b->more, 2 * LEDGER_BOOT_MAX);
+	assert_int_equal(b->boots[0].result, LEDGER_BOOT_BAD);
+	assert_int_equal(b->boots[1].reset_count, 2 * LEDGER_BOOT_MAX + 2);
+	assert_ptr_equal(one, &b->boots[LEDGER_BOOT_MAX - 1]);
+	/* Where all are bad the newest is still told. */
+	p->pcrs.values[8].bytes[0] ^= 1;
+	for (; reset <= 5 * LEDGER_BOOT_MAX; reset++) {
+		assert_int_equal(ledger_boots_quote(b, reset, reset, &p->pcrs, &p->name, &one), 1);
+		assert_int_equal(one->result, LEDGER_BOOT_BAD);
+		assert_int_equal(one->reset_count, reset);
+	}
 	ledger_boot_done(&b->files);
 	free(b);
 }
@@ -291,6 +326,7 @@ int main(void)
 		T(a_log_that_the_registers_do_not_have_is_refused),
 		T(what_systemd_measured_is_explained_by_its_log),
 		T(quotes_of_a_boot_are_one),
+		T(each_boot_is_checked),
 		T(the_oldest_logs_go),
 	};
 

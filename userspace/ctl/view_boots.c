@@ -51,8 +51,7 @@ void view_boots_rows(const struct ledger_boots *b)
 		fputc('\n', stdout);
 	}
 	if (b->more)
-		printf("  boot       and %" PRIu64 " quotes of more boots than are told apart\n",
-		       b->more);
+		printf("  boot       and %" PRIu64 " that are not told any more\n", b->more);
 }
 
 static void put_one(const struct ledger_boots_one *o, struct jsonl *j)

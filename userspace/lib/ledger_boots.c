@@ -38,11 +38,31 @@ static bool is_of(const struct ledger_boots_one *o, uint32_t reset_count,
 	return true;
 }
 
+/* The oldest makes room: it was checked, and its log is the first to go from the disk. What is bad stays, as long as anything else is there. */
+static struct ledger_boots_one *place(struct ledger_boots *b)
+{
+	uint32_t i = 0;
+
+	if (b->n < LEDGER_BOOT_MAX)
+		return &b->boots[b->n++];
+	b->more++;
+	while (i < b->n && b->boots[i].result == LEDGER_BOOT_BAD)
+		i++;
+	i = i < b->n ? i : 0;
+	memmove(&b->boots[i], &b->boots[i + 1], (b->n - i - 1) * sizeof(b->boots[0]));
+	return &b->boots[b->n - 1];
+}
+
 int ledger_boots_quote(struct ledger_boots *b, uint64_t line, uint32_t reset_count,
 		       const struct quote_pcrs *pcrs, const struct digest *log,
 		       const struct ledger_boots_one **ret)
 {
-	struct ledger_boots_one *o = NULL;
+	struct ledger_boots_one *o = NULL, one = {.first_line = line,
+						  .last_line = line,
+						  .n_quotes = 1,
+						  .reset_count = reset_count,
+						  .log = *log,
+						  .pcrs = *pcrs};
 	struct why why = {""};
 	int r;
 
@@ -54,22 +74,12 @@ int ledger_boots_quote(struct ledger_boots *b, uint64_t line, uint32_t reset_cou
 		o->n_quotes++;
 		return 0;
 	}
-	if (b->n == LEDGER_BOOT_MAX) {
-		b->more++;
-		return 0;
-	}
-	o = &b->boots[b->n];
-	*o = (struct ledger_boots_one){.first_line = line,
-				       .last_line = line,
-				       .n_quotes = 1,
-				       .reset_count = reset_count,
-				       .log = *log,
-				       .pcrs = *pcrs};
-	r = ledger_boot_check(&b->files, pcrs, log, keep_claim, o, &o->result, &why);
+	r = ledger_boot_check(&b->files, pcrs, log, keep_claim, &one, &one.result, &why);
 	if (r < 0)
 		return r;
-	snprintf(o->why, sizeof(o->why), "%s", why.text);
-	b->n++;
+	snprintf(one.why, sizeof(one.why), "%s", why.text);
+	o = place(b);
+	*o = one;
 	*ret = o;
 	return 1;
 }

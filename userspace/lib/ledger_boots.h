@@ -22,10 +22,10 @@ struct ledger_boots {			/* zero-initialise but files.io and files.dir */
 	struct ledger_boot files;
 	struct ledger_boots_one boots[LEDGER_BOOT_MAX];
 	uint32_t n;
-	uint64_t more;			/* quotes of others that had no room */
+	uint64_t more;			/* boots that were checked, too, and are not told any more: all but the newest, and what is bad */
 };
 
-/* 1: a boot that was not seen before, *ret: borrowed. 0: one that was, or no room. < 0: could not check. */
+/* 1: a boot that was not seen before, *ret: borrowed. 0: one that was. < 0: could not check. */
 int ledger_boots_quote(struct ledger_boots *b, uint64_t line, uint32_t reset_count, const struct quote_pcrs *pcrs, const struct digest *log,
 		       const struct ledger_boots_one **ret);
 
