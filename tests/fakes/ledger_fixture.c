@@ -318,7 +318,7 @@ static void qualify(const struct ledger_fixture *f, const char *nonce, const cha
 	buf_put_u64be(&n, f->record.incarnation);
 	buf_put_sized(&b, n.data, n.size);
 	buf_put_sized(&b, checkpoint, strlen(checkpoint));
-	buf_put_sized(&b, zero.bytes, DIGEST_SIZE);
+	buf_put_sized(&b, f->boot_log.bytes, DIGEST_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		buf_clear(&n);
 		buf_put_u64be(&n, numbers[i]);
@@ -333,9 +333,9 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 	CLEANUP(buf_done) struct buf attest = {0}, sig = {0}, body = {0};
 	static const char nonce[] = "a nonce of 32 bytes, used once..";
 	static const struct digest zero;
-	struct quote_pcrs pcrs = {.mask = PCRS};
+	struct quote_pcrs pcrs = f->firmware;
 	struct jsonl j = {.buf = &body};
-	char text[CHECKPOINT_MAX_TEXT];
+	char text[CHECKPOINT_MAX_TEXT], name[16];
 	struct digest qualifying;
 	struct checkpoint c;
 	size_t size;
@@ -347,6 +347,7 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 		r = checkpoint_text(&c, text, &size);
 	if (r < 0)
 		return r;
+	pcrs.mask |= PCRS;
 	pcrs.values[15] = f->pcr;
 	if (f->pcr10) {
 		pcrs.mask |= 1u << 10;
@@ -362,12 +363,13 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 	jsonl_base64(&j, "sig", sig.data, sig.size);
 	jsonl_uint(&j, "pcr_index", 15);
 	jsonl_object(&j, "pcrs");
-	jsonl_hex(&j, "0", pcrs.values[0].bytes, DIGEST_SIZE);
-	if (f->pcr10)
-		jsonl_hex(&j, "10", f->pcr10->bytes, DIGEST_SIZE);
-	jsonl_hex(&j, "15", pcrs.values[15].bytes, DIGEST_SIZE);
+	for (uint32_t i = 0; i < QUOTE_N_PCRS; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		if (pcrs.mask & 1u << i)
+			jsonl_hex(&j, name, pcrs.values[i].bytes, DIGEST_SIZE);
+	}
 	jsonl_close(&j);
-	jsonl_hex(&j, "boot_log", zero.bytes, DIGEST_SIZE);
+	jsonl_hex(&j, "boot_log", f->boot_log.bytes, DIGEST_SIZE);
 	jsonl_uint(&j, "ima_cursor", f->ima_cursor);
 	jsonl_uint(&j, "baseline", 1);
 	jsonl_uint(&j, "order", 0);
@@ -457,6 +459,20 @@ static void keep_list(struct ledger_fixture *f, const char *dir, const struct im
 	must(digest_sha256(ima->list.data, ima->list.size, &s->sha256), "list");
 }
 
+void ledger_fixture_list(struct ledger_fixture *f, const char *dir, const struct ima_maker *ima,
+			 char list[LEDGER_IMA_NAME_SIZE])
+{
+	CLEANUP(buf_done) struct buf members = {0};
+	struct ledger_ima_seal s = {.full = false};
+
+	keep_list(f, dir, ima, &s);
+	must(ledger_fixture_quote(f), "quote");
+	must(ledger_ima_seal_write(&s, &members), "seal");
+	must(ledger_fixture_record(f, PLUMB_TYPE_IMA, (char *)members.data), "ima");
+	must(ledger_fixture_commit(f), "commit");
+	memcpy(list, s.list, sizeof(s.list));
+}
+
 static void pack_list(const struct ledger_fixture *f, const char *dir, const char *list)
 {
 	char path[PATH_MAX], folder[PATH_MAX];
@@ -478,8 +494,7 @@ void ledger_fixture_ima(const char *dir)
 	must(ima ? 0 : -1, "memory");
 	ledger_fixture_open(&f, NULL, dir, 0);
 	for (int boot = 0; boot < 2; boot++) {
-		CLEANUP(buf_done) struct buf members = {0};
-		struct ledger_ima_seal s = {.full = false};
+		char list[LEDGER_IMA_NAME_SIZE];
 
 		f.boot = boot ? NEXT_BOOT_ID : BOOT_ID;
 		if (boot)
@@ -494,13 +509,9 @@ void ledger_fixture_ima(const char *dir)
 		f.pcr10 = &ima->pcr[4];
 		f.ima_cursor = 4;
 		ima_maker_file(ima, "/usr/bin/id", 3, NULL);
-		keep_list(&f, dir, ima, &s);
-		must(ledger_fixture_quote(&f), "quote");
-		must(ledger_ima_seal_write(&s, &members), "seal");
-		must(ledger_fixture_record(&f, PLUMB_TYPE_IMA, (char *)members.data), "ima");
-		must(ledger_fixture_commit(&f), "commit");
+		ledger_fixture_list(&f, dir, ima, list);
 		if (boot == 0)
-			pack_list(&f, dir, s.list);
+			pack_list(&f, dir, list);
 		ima_maker_done(ima);
 	}
 	must(ledger_fixture_notes(&f), "notes");

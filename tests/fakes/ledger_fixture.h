@@ -8,8 +8,11 @@
 
 #include "digest.h"
 #include "fsio.h"
+#include "ima_maker.h"
+#include "ledger_ima.h"
 #include "ledger_write.h"
 #include "plumb/terms.h"
+#include "quote.h"
 #include "record.h"
 #include "sign.h"
 #include <stdint.h>
@@ -28,6 +31,8 @@ struct ledger_fixture {
 	const char *boot;		/* id, of its lines */
 	const struct digest *pcr10;	/* quotes have it, too; NULL: they do not */
 	uint64_t ima_cursor;
+	struct quote_pcrs firmware;	/* quotes have these, too; none: PCR 0, which is zero */
+	struct digest boot_log;		/* that quotes are bound to; zero: none */
 };
 
 /* Makes the keys and DIR/record.json, opens the ledger (io NULL: the real disk), and writes the log line and the first epoch. */
@@ -42,6 +47,9 @@ int ledger_fixture_notes(struct ledger_fixture *f); /* event key and witness at 
 int ledger_fixture_quote(struct ledger_fixture *f); /* commit, then the quote's line, synced */
 int ledger_fixture_reboot(
 	struct ledger_fixture *f); /* an epoch from PCR zero, and the head extended anew */
+/* What IMA measured: written to a file, quoted, then sealed and committed. Out: the file's name. */
+void ledger_fixture_list(struct ledger_fixture *f, const char *dir, const struct ima_maker *ima,
+			 char list[LEDGER_IMA_NAME_SIZE]);
 /* The story that tests/data/ledger tells: two boots, a drift, three segments, all but the last line anchored. */
 void ledger_fixture_story(const char *dir);
 /* Plans, writes the `pruned` line and drops all closed segments below safe. */

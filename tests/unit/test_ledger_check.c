@@ -2,7 +2,7 @@
 /*
  * A whole ledger directory, quotes and signatures included, is good; each broken twin of it is not, and the line is named.
  * Run as "test_ledger_check make DIR" it writes such a directory (tests/data/ledger), with make-pruned one that was pruned,
- * with make-ima one with IMA's lists.
+ * with make-ima one with IMA's lists, with "make-boots DIR N" one of so many boots.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,6 +21,7 @@
 #include "jsonl.h"
 #include "ledger_check.h"
 #include "ledger_fixture.h"
+#include "many_boots.h"
 #include "scratch.h"
 
 static char story[SCRATCH_SIZE], dir[SCRATCH_SIZE]; /* made once; its copy for one test */
@@ -457,6 +458,10 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3 && strcmp(argv[1], "make-ima") == 0) {
 		ledger_fixture_ima(argv[2]);
+		return 0;
+	}
+	if (argc == 4 && strcmp(argv[1], "make-boots") == 0) {
+		many_boots_make(argv[2], atoi(argv[3]));
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, make_story, remove_story);

@@ -76,7 +76,7 @@ static int shorten(const char *path, uint64_t bytes)
 	return fd < 0 ? fd : fsio_truncate(fsio_system(), fd, bytes);
 }
 
-/* What no line and no quote of the part tells of is none of its matter. */
+/* What no line and no quote of the part tells of is none of its matter; where not all were looked at nobody knows. */
 static int cut_one(const char *to, const struct ledger_imas *m, const struct ledger_ima_file *f)
 {
 	const struct ledger_imas_one *o = NULL;
@@ -89,7 +89,7 @@ static int cut_one(const char *to, const struct ledger_imas *m, const struct led
 	if (r < 0)
 		return r;
 	if (!o)
-		return fsio_unlink(fsio_system(), path);
+		return m->unread ? 0 : fsio_unlink(fsio_system(), path);
 	return o->result == LEDGER_BOOT_GOOD ? shorten(path, o->bound_bytes) : 0;
 }
 

@@ -34,8 +34,7 @@ void view_imas_rows(const struct ledger_imas *m)
 		if (m->lists[i].result != LEDGER_BOOT_NOTHING)
 			head(&m->lists[i]);
 	if (m->more)
-		printf("  ima        and %" PRIu64 " lines of more lists than are told apart\n",
-		       m->more);
+		printf("  ima        and %" PRIu64 " more than are told apart\n", m->more);
 }
 
 static void put_one(const struct ledger_imas_one *o, struct jsonl *j)

@@ -502,6 +502,10 @@ static int check_imas(struct check *c, struct why *ret_why)
 		if (m->lists[i].result == LEDGER_BOOT_BAD)
 			problem(c, m->lists[i].at_line > 0, m->lists[i].at_line,
 				"IMA's list of boot %.8s: %s", m->lists[i].boot, m->lists[i].why);
+	if (r >= 0 && m->unread > 0)
+		unchecked(c->report,
+			  "lists of IMA are there that were not looked at: there are more than are "
+			  "told apart");
 	return r;
 }
 

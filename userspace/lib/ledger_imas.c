@@ -55,6 +55,7 @@ int ledger_imas_quote(struct ledger_imas *m, uint64_t line, const char *boot, ui
 	}
 	if (m->n_quotes == LEDGER_IMAS_MAX_MARKS) {
 		m->more++;
+		m->unread++;
 		return 0;
 	}
 	room = more_room(m->quotes, m->n_quotes, sizeof(q));
@@ -81,6 +82,7 @@ int ledger_imas_line(struct ledger_imas *m, uint64_t line, const char *boot, con
 		return why_set(ret_why, 1, "\"list\" is of another boot");
 	if (m->n_seals == LEDGER_IMAS_MAX_MARKS) {
 		m->more++;
+		m->unread++;
 		return 0;
 	}
 	room = more_room(m->seals, m->n_seals, sizeof(s));
@@ -100,12 +102,37 @@ void ledger_imas_done(struct ledger_imas *m)
 	m->n_quotes = m->n_seals = 0;
 }
 
-static struct ledger_imas_one *add_list(struct ledger_imas *m, const char *boot, const char *list)
+/* The files that are there. unknown: they could not be listed. */
+struct files {
+	struct ledger_ima_file *files;
+	uint32_t n;
+	bool unknown;
+};
+
+static void files_done(struct files *f)
+{
+	free(f->files);
+}
+
+/* The newest of that name or, where it has none, of that boot; NULL: there is none. */
+static const struct ledger_ima_file *find(const struct files *f, const char *boot, const char *list)
+{
+	for (uint32_t i = f->n; i-- > 0;)
+		if (list[0] ? strcmp(f->files[i].name, list) == 0
+			    : strcmp(f->files[i].boot, boot) == 0)
+			return &f->files[i];
+	return NULL;
+}
+
+/* What had no room and is not there could not have been checked either: as anywhere, that takes nothing from the lines. */
+static struct ledger_imas_one *add_list(struct ledger_imas *m, const struct files *there,
+					const char *boot, const char *list)
 {
 	struct ledger_imas_one *o;
 
 	if (m->n == LEDGER_IMAS_MAX) {
 		m->more++;
+		m->unread += there->unknown || find(there, boot, list);
 		return NULL;
 	}
 	o = &m->lists[m->n++];
@@ -139,51 +166,69 @@ static int by_list(const void *a, const void *b)
 	return r ? r : x->first_line < y->first_line ? -1 : 1;
 }
 
-/* No line that is here sealed it: its lines were pruned, or are in another part. */
-static void find_list(const struct ledger_imas *m, struct ledger_imas_one *o)
+static void collect_seals(struct ledger_imas *m, const struct files *there)
 {
-	CLEANUP_FREE struct ledger_ima_file *files = NULL;
-	uint32_t n = 0;
-
-	if (ledger_ima_list(m->dir, &files, &n) < 0)
-		return;
-	while (n-- > 0 && !o->list[0])
-		if (strcmp(files[n].boot, o->boot) == 0)
-			memcpy(o->list, files[n].name, sizeof(o->list));
-}
-
-static void collect(struct ledger_imas *m)
-{
-	for (uint32_t i = 0; i < m->n_seals; i++) {
+	for (uint32_t i = m->n_seals; i-- > 0;) {
 		const char *list = m->seals[i].seal.list;
-		bool known = false;
+		bool known = i + 1 < m->n_seals && strcmp(list, m->seals[i + 1].seal.list) == 0;
 
 		m->seals[i].held = false;
-		for (uint32_t k = 0; k < m->n; k++)
-			known |= strcmp(m->lists[k].list, list) == 0;
+		for (uint32_t k = 0; k < m->n && !known; k++)
+			known = strcmp(m->lists[k].list, list) == 0;
 		if (!known)
-			add_list(m, (const char[]){0}, list);
+			add_list(m, there, (const char[]){0}, list);
 	}
 	for (uint32_t i = 0; i < m->n; i++)
 		plain_boot(m->lists[i].list + 21, m->lists[i].boot);
 	if (m->n > 1)
 		qsort(m->lists, m->n, sizeof(*m->lists), by_list);
-	for (uint32_t i = 0; i < m->n_quotes; i++) {
+}
+
+/* No line that is here sealed it: its lines were pruned, or are in another part; or nothing was kept. */
+static struct ledger_imas_one *add_unsealed(struct ledger_imas *m, const struct files *there,
+					    const char *boot)
+{
+	const struct ledger_ima_file *f = find(there, boot, "");
+	struct ledger_imas_one *o;
+
+	for (uint32_t i = 0; i < m->n_seals && m->n == LEDGER_IMAS_MAX; i++)
+		if (strncmp(m->seals[i].seal.list + 21, boot, LEDGER_IMA_BOOT_SIZE - 1) == 0)
+			return NULL; /* one did, and had no room */
+	o = add_list(m, there, boot, f ? f->name : "");
+	m->unread += o && there->unknown;
+	return o;
+}
+
+static void collect_quotes(struct ledger_imas *m, const struct files *there)
+{
+	uint32_t n_sealed = m->n;
+
+	for (uint32_t i = m->n_quotes; i-- > 0;) {
 		struct ledger_imas_quote *q = &m->quotes[i];
 		const struct ledger_imas_one *known = list_of(m, q->boot);
 		struct ledger_imas_one *o = known ? &m->lists[known - m->lists] : NULL;
 
 		q->met = false;
-		if (!o) {
-			o = add_list(m, q->boot, "");
-			if (!o)
-				continue;
-			find_list(m, o);
-		}
+		if (!o && (i + 1 == m->n_quotes || strcmp(q->boot, m->quotes[i + 1].boot) != 0))
+			o = add_unsealed(m, there, q->boot);
+		if (!o)
+			continue;
 		o->first_line = q->first_line < o->first_line ? q->first_line : o->first_line;
 		o->last_line = q->last_line > o->last_line ? q->last_line : o->last_line;
 		o->n_quotes += q->n;
 	}
+	if (m->n - n_sealed > 1)
+		qsort(m->lists + n_sealed, m->n - n_sealed, sizeof(*m->lists), by_list);
+}
+
+/* The newest get the room: those are the ones that are kept. */
+static void collect(struct ledger_imas *m)
+{
+	CLEANUP(files_done) struct files there = {NULL, 0, false};
+
+	there.unknown = ledger_ima_list(m->dir, &there.files, &there.n) < 0;
+	collect_seals(m, &there);
+	collect_quotes(m, &there);
 }
 
 /* One reading of one list. */
@@ -397,9 +442,9 @@ static bool was_reset(const struct reading *g)
 	return false;
 }
 
-/* By kexec: an earlier kernel's quotes have the same count. */
-static const struct ledger_imas_one *before(const struct ledger_imas *m,
-					    const struct ledger_imas_one *o)
+/* By kexec: an earlier kernel's quotes have the same count. The last of them; NULL: none. */
+static const struct ledger_imas_quote *before(const struct ledger_imas *m,
+					      const struct ledger_imas_one *o)
 {
 	const struct ledger_imas_quote *first = NULL, *last = NULL;
 
@@ -409,8 +454,7 @@ static const struct ledger_imas_one *before(const struct ledger_imas *m,
 		else
 			last = &m->quotes[i];
 	}
-	return first && last && first->reset_count == last->reset_count ? list_of(m, last->boot)
-									: NULL;
+	return first && last && first->reset_count == last->reset_count ? last : NULL;
 }
 
 static void judge_quote(struct reading *g, const struct ledger_imas_quote *q)
@@ -514,7 +558,8 @@ static int check_from(struct ledger_imas *m, struct ledger_imas_one *o, const st
 static int check_one(struct ledger_imas *m, struct ledger_imas_one *o, struct digest *ends)
 {
 	static const struct digest zero;
-	const struct ledger_imas_one before_it = *o, *earlier = before(m, o);
+	const struct ledger_imas_quote *q = before(m, o);
+	const struct ledger_imas_one before_it = *o, *earlier = q ? list_of(m, q->boot) : NULL;
 	struct digest end;
 	bool met = false;
 	int r = o->list[0] ? check_from(m, o, &zero, &end, &met) : -ENOENT;

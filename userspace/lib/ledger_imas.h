@@ -10,7 +10,7 @@
 #include "ledger_boot.h"
 #include "ledger_ima.h"
 
-#define LEDGER_IMAS_MAX 64u		/* boots that are told apart */
+#define LEDGER_IMAS_MAX 64u		/* lists that are told apart: as many as an agent keeps */
 #define LEDGER_IMAS_MAX_MARKS (1u << 20)	/* quotes with a PCR 10 of their own, and as many seals */
 
 struct ledger_imas_tally {		/* of the entries that are proven; of all where none is */
@@ -59,7 +59,8 @@ struct ledger_imas {			/* zero-initialise but io, dir, sig */
 	uint32_t n_quotes, n_seals;
 	struct ledger_imas_one lists[LEDGER_IMAS_MAX];
 	uint32_t n;
-	uint64_t more;			/* marks, or lists, that had no room: nothing is said of those */
+	uint64_t more;			/* marks, or lists but the newest, that had no room: nothing is said of those */
+	uint64_t unread;		/* of them, those whose list is there: it could have been looked at, and was not */
 };
 
 /* A line of a boot (36 characters). 0; -ENOMEM. */
