@@ -177,8 +177,9 @@ class Record:
             raise ValueError("it covers other PCRs than it should")
         if r.tpm2b() != h(*(bytes.fromhex(q["pcrs"][i]) for i in sorted(q["pcrs"], key=int))):
             raise ValueError("the PCR values are not those quoted")
-        want = (q["checkpoint"].encode(), q["size"], bytes.fromhex(q["pcrs"][str(q["pcr_index"])]), q["pcr_index"], r.reset, r.restart)
-        if want not in [(checkpoint(self.o["origin"], e["size"], e["root"]), e["size"], e["pcr"], *e["epoch"]) for e in extends if e["pcr"]]:
+        want = (q["checkpoint"].encode(), q["size"], bytes.fromhex(q["pcrs"][str(q["pcr_index"])]), q["pcr_index"], r.reset)
+        done = [e for e in extends if e["pcr"] and e["last"] is not None and e["epoch"][2] <= r.restart <= e["last"]]
+        if want not in [(checkpoint(self.o["origin"], e["size"], e["root"]), e["size"], e["pcr"], *e["epoch"][:2]) for e in done]:
             raise ValueError(f"the anchors do not replay to its PCR {q['pcr_index']} at {q['size']} with its reset and restart counts")
         return r.reset
 
@@ -529,8 +530,12 @@ def read_anchors(path, origin):
                 unchecked.append(f"anchors: byte {here}: no log explains the PCR's first value; what was anchored before it proves nothing here")
             if base == 4 or base != 2 and counts == epoch[1:]:
                 unchecked.append(f"anchors: byte {here}: the PCR's first value is unproven; what was anchored before it proves nothing here")
+            done = next((e for e in reversed(extends) if e["pcr"]), None)
             if base != 2:
                 pcr, extends = found, [{**e, "old": True} for e in extends]
+            elif done and not done["old"] and done["pcr"] == found and done["epoch"][:2] == (index, counts[0]):
+                # What was done last still stands in the register when the restart count is another.
+                done["last"] = max(done["last"], counts[1])
             epoch = (index, *counts)
         elif kind == 2:
             pending = {"size": struct.unpack(">Q", body[:8])[0], "root": body[8:40], "epoch": epoch, "pcr": None, "old": False}
@@ -538,8 +543,9 @@ def read_anchors(path, origin):
         elif kind == 3:
             if after != body:
                 problems.append(f"anchors: byte {here}: PCR does not replay")
-            elif pending is extends[-1]:
-                pending["pcr"] = body
+            else:
+                # Begun in one epoch, it may be done in the next one: a quote of it has these counts.
+                extends[-1].update(pcr=body, epoch=epoch, last=epoch[2], old=False)
             pcr, pending = body, None
         elif kind == 4:
             unchecked.append(f"anchors: byte {here}: somebody else extended the PCR; what was anchored before it proves nothing here")

@@ -328,7 +328,7 @@ static void qualify(const struct ledger_fixture *f, const char *nonce, const cha
 	must(digest_sha256(b.data, b.size, ret), "qualifying data");
 }
 
-int ledger_fixture_quote(struct ledger_fixture *f)
+int ledger_fixture_attest(struct ledger_fixture *f, const struct checkpoint *c)
 {
 	CLEANUP(buf_done) struct buf attest = {0}, sig = {0}, body = {0};
 	static const char nonce[] = "a nonce of 32 bytes, used once..";
@@ -337,14 +337,9 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 	struct jsonl j = {.buf = &body};
 	char text[CHECKPOINT_MAX_TEXT], name[16];
 	struct digest qualifying;
-	struct checkpoint c;
 	size_t size;
-	int r = ledger_fixture_commit(f);
+	int r = checkpoint_text(c, text, &size);
 
-	if (r >= 0)
-		r = ledger_head(f->ledger, &c);
-	if (r >= 0)
-		r = checkpoint_text(&c, text, &size);
 	if (r < 0)
 		return r;
 	pcrs.mask |= PCRS;
@@ -358,7 +353,7 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 	sign_attest(f, &attest, &sig);
 	jsonl_base64(&j, "nonce", nonce, 32);
 	jsonl_str(&j, "checkpoint", text);
-	jsonl_uint(&j, "size", c.size);
+	jsonl_uint(&j, "size", c->size);
 	jsonl_base64(&j, "attest", attest.data, attest.size);
 	jsonl_base64(&j, "sig", sig.data, sig.size);
 	jsonl_uint(&j, "pcr_index", 15);
@@ -378,6 +373,16 @@ int ledger_fixture_quote(struct ledger_fixture *f)
 	if (r >= 0)
 		r = ledger_fixture_record(f, PLUMB_TYPE_QUOTE, (char *)body.data);
 	return r < 0 ? r : ledger_sync(f->ledger);
+}
+
+int ledger_fixture_quote(struct ledger_fixture *f)
+{
+	struct checkpoint c;
+	int r = ledger_fixture_commit(f);
+
+	if (r >= 0)
+		r = ledger_head(f->ledger, &c);
+	return r < 0 ? r : ledger_fixture_attest(f, &c);
 }
 
 int ledger_fixture_reboot(struct ledger_fixture *f)

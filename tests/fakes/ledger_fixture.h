@@ -45,6 +45,8 @@ int ledger_fixture_exec(struct ledger_fixture *f, const char *path, bool drift);
 int ledger_fixture_commit(struct ledger_fixture *f); /* sync, extend, done */
 int ledger_fixture_notes(struct ledger_fixture *f); /* event key and witness at the head */
 int ledger_fixture_quote(struct ledger_fixture *f); /* commit, then the quote's line, synced */
+int ledger_fixture_attest(struct ledger_fixture *f,
+			  const struct checkpoint *c); /* the line alone: c is in f->pcr */
 int ledger_fixture_reboot(
 	struct ledger_fixture *f); /* an epoch from PCR zero, and the head extended anew */
 /* What IMA measured: written to a file, quoted, then sealed and committed. Out: the file's name. */

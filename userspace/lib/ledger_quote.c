@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-/* The runtime PCR that a TPM signed must be one that the anchors replay to, at that checkpoint and with those counts. */
+/* The runtime PCR that a TPM signed must be one that the anchors replay to, at that checkpoint, and that stood there with those counts. */
 static bool replays_to(const struct ledger_replay *replay, uint8_t pcr_index,
 		       const struct ledger_vouch_quote *q)
 {
@@ -13,7 +13,7 @@ static bool replays_to(const struct ledger_replay *replay, uint8_t pcr_index,
 		if (e->done && e->size == q->checkpoint.size &&
 		    digest_equal(&e->root, &q->checkpoint.root) && digest_equal(&e->pcr, &q->pcr) &&
 		    e->pcr_index == pcr_index && e->reset_count == q->reset_count &&
-		    e->restart_count == q->restart_count)
+		    e->restart_count <= q->restart_count && q->restart_count <= e->last_restart)
 			return true;
 	}
 	return false;

@@ -20,6 +20,7 @@ struct replay {
 	struct ledger_anchor epoch;
 	bool has_epoch, has_pending;
 	struct ledger_replay_extend pending; /* the last extend, until it is done */
+	uint32_t n_done; /* extends up to the last one that was done */
 };
 
 static void tell(const struct replay *p, bool bad, const char *text)
@@ -43,6 +44,17 @@ static int fold_pending(const struct replay *p, struct digest *ret)
 		return r;
 	*ret = p->fold;
 	return checkpoint_fold(ret, &d);
+}
+
+/* What was done last still stands in the register when the counts are others. */
+static void go_on(const struct replay *p, const struct ledger_anchor *a)
+{
+	struct ledger_replay_extend *last = p->n_done ? &p->r.extends[p->n_done - 1] : NULL;
+
+	if (last && last->current && digest_equal(&a->epoch.found, &last->pcr) &&
+	    a->epoch.pcr_index == last->pcr_index && a->epoch.reset_count == last->reset_count &&
+	    a->epoch.restart_count > last->last_restart)
+		last->last_restart = a->epoch.restart_count;
 }
 
 static int take_epoch(struct replay *p, const struct ledger_anchor *a)
@@ -75,7 +87,9 @@ static int take_epoch(struct replay *p, const struct ledger_anchor *a)
 		tell(p, false,
 		     "the PCR's first value is unproven; what was anchored before it proves "
 		     "nothing here");
-	if (a->epoch.base != LEDGER_BASE_CONTINUES) {
+	if (a->epoch.base == LEDGER_BASE_CONTINUES) {
+		go_on(p, a);
+	} else {
 		p->fold = *found;
 		p->r.anchored_size = 0;
 		for (uint32_t i = 0; i < p->r.n_extends; i++)
@@ -106,9 +120,6 @@ static int take_extend(struct replay *p, const struct ledger_anchor *a)
 		.size = a->extend.size,
 		.root = a->extend.root,
 		.current = true,
-		.pcr_index = p->has_epoch ? p->epoch.epoch.pcr_index : 0,
-		.reset_count = p->has_epoch ? p->epoch.epoch.reset_count : 0,
-		.restart_count = p->has_epoch ? p->epoch.epoch.restart_count : 0,
 	};
 	p->has_pending = true;
 	r->extends[r->n_extends++] = p->pending;
@@ -130,6 +141,12 @@ static int take_done(struct replay *p, const struct ledger_anchor *a)
 		last->done = true;
 		last->current = true;
 		last->pcr = after;
+		/* Begun in one epoch, it may be done in the next one: a quote of it has these counts. */
+		last->pcr_index = p->has_epoch ? p->epoch.epoch.pcr_index : 0;
+		last->reset_count = p->has_epoch ? p->epoch.epoch.reset_count : 0;
+		last->restart_count = p->has_epoch ? p->epoch.epoch.restart_count : 0;
+		last->last_restart = last->restart_count;
+		p->n_done = p->r.n_extends;
 		p->r.anchored_size = last->size;
 	}
 	p->fold = a->done.pcr;

@@ -20,7 +20,8 @@ struct ledger_replay_extend {
 	bool done;
 	bool current;			/* since the PCR's last reset */
 	uint8_t pcr_index;
-	uint32_t reset_count, restart_count;
+	uint32_t reset_count, restart_count;	/* of the epoch in which it was done */
+	uint32_t last_restart;		/* of the last epoch that went on from pcr: a suspend leaves it as it is */
 };
 
 struct ledger_replay {
