@@ -488,8 +488,9 @@ def check_imas(directory, lines, quotes, keys, told):
         own_seals, wanted = sorted(seals.get(name, []), key=lambda s: (s[0], s[3])), {q[1] for q in own}
         first = next((i for i, q in enumerate(quotes) if q[0] == boot), None)
         before = next((q for q in reversed(quotes[:first]) if q[0] != boot), None) if first is not None else None
-        before = newest.get(before[0]) if before and before[5] == quotes[first][5] else None
-        moved = before is not None or len({q[4] for q in own}) > 1
+        kexec = before is not None and before[5] == quotes[first][5]
+        before = newest.get(before[0]) if kexec else None
+        moved = kexec or len({q[4] for q in own}) > 1
         g = ima_replay(data, bytes(32), own_seals, wanted, keys)
         what = judge_ima(g, own_seals, own, moved)
         if not g["met"] and before in ends and not (what and what[0]):
