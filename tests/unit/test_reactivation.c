@@ -265,6 +265,47 @@ static void test_refused_by_tls(void **state)
 	assert_int_equal(w->n_begun, 1);
 }
 
+/* Given while the verifier's clock was years ahead: one that ends much earlier takes its place, but only because TLS refuses it. */
+static void test_verifier_was_ahead(void **state)
+{
+	struct world *w = *state;
+	struct buf pem = {0};
+
+	w->life_s = 30 * 86400;
+	open_it(w, 2 * YEAR);
+	fake_verifier_issue(&w->f.verifier, w->own.node, w->f.client_key, w->life_s, &pem);
+	reactivation_renew(w->r, &pem);
+	assert_false(is_new(w));
+	reactivation_refused(w->r);
+	agent_fixture_until(&w->f, is_new, w, "a new certificate");
+	turn(w, 100);
+	assert_int_equal(w->n_begun, 1);
+	/* It is the one in use now: what ends no later is kept out again. */
+	assert_int_equal(fsio_replace_file(fsio_system(), w->path, "old", 3, 0600), 0);
+	reactivation_renew(w->r, &pem);
+	assert_false(is_new(w));
+	buf_done(&pem);
+}
+
+/* One that is not kept changes nothing: the end of the one in use counts as before. */
+static void test_refused_then_other_key(void **state)
+{
+	struct world *w = *state;
+	struct buf pem = {0};
+
+	w->life_s = 30 * 86400;
+	w->answer = OTHER_KEY;
+	open_it(w, 2 * YEAR);
+	reactivation_refused(w->r);
+	agent_fixture_until(&w->f, has_asked, w, "a try");
+	turn(w, 300);
+	assert_int_equal(w->n_proven, 1);
+	fake_verifier_issue(&w->f.verifier, w->own.node, w->f.client_key, w->life_s, &pem);
+	reactivation_renew(w->r, &pem);
+	assert_false(is_new(w));
+	buf_done(&pem);
+}
+
 /* Over by this node's clock alone, which is years ahead, also with the new one: asked once. */
 static void test_clock_ahead(void **state)
 {
@@ -344,8 +385,16 @@ static void test_tpm_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_in_time), T(test_refused_by_tls), T(test_clock_ahead), T(test_old),
-		T(test_refuses), T(test_incarnation),	 T(test_other_key),   T(test_tpm_gone),
+		T(test_in_time),
+		T(test_refused_by_tls),
+		T(test_verifier_was_ahead),
+		T(test_refused_then_other_key),
+		T(test_clock_ahead),
+		T(test_old),
+		T(test_refuses),
+		T(test_incarnation),
+		T(test_other_key),
+		T(test_tpm_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,21 @@ static bool same(const struct buf *a, const struct buf *b)
 	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
 }
 
+/* What TLS refuses has no end to keep: a verifier whose clock was ahead gave one that begins, and ends, later than any it gives now. */
+static int use(struct reactivation *a, const struct buf *pem, struct why *ret_why)
+{
+	struct renewal *n = &a->o.renewal;
+	uint64_t end_s = n->not_after_s;
+	int r;
+
+	if (a->refused)
+		n->not_after_s = 0;
+	r = renewal_take(n, pem, ret_why);
+	if (r < 0)
+		n->not_after_s = end_s;
+	return r;
+}
+
 static void take(struct reactivation *a, const struct buf *body)
 {
 	CLEANUP(enrol_answer_done) struct enrol_answer got = {.pending = false};
@@ -136,7 +151,7 @@ static void take(struct reactivation *a, const struct buf *body)
 		r = why_set(&why, -EKEYREJECTED,
 			    "the verifier has another incarnation of this node");
 	if (r >= 0)
-		r = renewal_take(&a->o.renewal, &got.cert_pem, &why);
+		r = use(a, &got.cert_pem, &why);
 	if (r < 0)
 		fail(a, why.text[0] ? why.text : strerror(-r));
 	else

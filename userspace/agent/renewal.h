@@ -17,7 +17,7 @@ struct renewal {			/* plain; all borrowed */
 	const char *node;
 	struct digest client_key;
 	struct transport *transport;
-	uint64_t not_after_s;		/* of the one in use; moved on */
+	uint64_t not_after_s;		/* of the one in use; moved on. 0: any may follow it */
 };
 
 /* -EKEYREJECTED: not this node's, not this key's, or it ends no later than the one in use. Otherwise of the disk. Logs what came of it. */
