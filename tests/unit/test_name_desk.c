@@ -36,6 +36,7 @@ static int fail_review, fail_pod, fail_node;
 static const char *node_boot, *node_uid, *pod_uid;
 static unsigned int n_reviews, n_pods, n_nodes;
 static char body[1024];
+static const char *instead; /* the next review is answered when this token came for the machine */
 
 static void say_review(const struct fake_http_request *q, struct fake_http_answer *a)
 {
@@ -43,6 +44,9 @@ static void say_review(const struct fake_http_request *q, struct fake_http_answe
 	char node[64] = "", text[1024];
 
 	n_reviews++;
+	if (instead)
+		name_desk_take(desk, ID_A, instead);
+	instead = NULL;
 	snprintf(body, sizeof(body), "%s", q->body);
 	if (token)
 		snprintf(node, sizeof(node), "%.*s", (int)strcspn(token + 11, "\"-"), token + 11);
@@ -137,6 +141,7 @@ static int setup(void **state)
 	bad = old = false;
 	fail_review = fail_pod = fail_node = 0;
 	n_reviews = n_pods = n_nodes = 0;
+	instead = NULL;
 	node_boot = BOOT;
 	node_uid = "bb-2";
 	pod_uid = "aa-1";
@@ -483,17 +488,66 @@ static void test_enrolled_anew(void **state)
 
 static void test_too_many(void **state)
 {
-	char token[32];
+	char id[65];
 
 	(void)state;
 	fail_review = 503;
-	active(ID_A, BOOT);
 	for (unsigned int i = 0; i < NAME_DESK_MAX + 3; i++) {
+		snprintf(id, sizeof(id), "%064u", i);
+		name_desk_take(desk, id, "t.n1");
+	}
+	assert_int_equal(counts().unchecked, 3);
+	/* Who has a place may have another token in it. */
+	snprintf(id, sizeof(id), "%064u", NAME_DESK_MAX - 1);
+	name_desk_take(desk, id, "t.n1-2");
+	assert_int_equal(counts().unchecked, 3);
+	name_desk_take(NULL, ID_A, "t.n1"); /* nobody asks */
+}
+
+/* A machine that enrols again and again has one place, and its last token in it. */
+static void test_one_place_each(void **state)
+{
+	char token[32];
+
+	(void)state;
+	active(ID_A, BOOT);
+	active(ID_B, BOOT);
+	fail_review = 503;
+	for (unsigned int i = 0; i < NAME_DESK_MAX + 44; i++) {
 		snprintf(token, sizeof(token), "t.n1-%u", i);
 		name_desk_take(desk, ID_A, token);
 	}
-	assert_int_equal(counts().unchecked, 3);
-	name_desk_take(NULL, ID_A, "t.n1"); /* nobody asks */
+	name_desk_take(desk, ID_B, "t.n2");
+	assert_int_equal(counts().unchecked, 0);
+	pass(10);
+	fail_review = 0;
+	pass(60);
+	assert_string_equal(name_of(ID_B), "n2");
+	assert_string_equal(name_of(ID_A), "n1");
+	assert_int_equal(counts().refused + counts().unchecked, 0);
+}
+
+/* An answer about a token counts for that one, not for the one that took its place meanwhile. */
+static void test_replaced_while_asked(void **state)
+{
+	(void)state;
+	active(ID_A, BOOT);
+	active(ID_B, BOOT);
+	name_desk_take(desk, ID_A, "t.n1");
+	instead = "t.n2";
+	pass(1);
+	assert_null(instead);
+	UNTIL(bound);
+	assert_string_equal(name_of(ID_A), "n2");
+	assert_int_equal(n_reviews, 2);
+	/* It is the second that was used up. */
+	name_desk_take(desk, ID_B, "t.n2");
+	UNTIL(refused);
+	assert_string_equal(name_of(ID_B), "");
+	assert_int_equal(api_fixture_log_has(&f, "it is replayed"), 1);
+	name_desk_take(desk, ID_B, "t.n1");
+	pass(10);
+	assert_string_equal(name_of(ID_B), "n1");
 }
 
 static void test_account(void **state)
@@ -535,6 +589,8 @@ int main(void)
 		T(test_over_a_start),
 		T(test_enrolled_anew),
 		T(test_too_many),
+		T(test_one_place_each),
+		T(test_replaced_while_asked),
 		T(test_account),
 	};
 

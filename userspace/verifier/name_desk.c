@@ -42,6 +42,8 @@ struct name_desk {
 	struct waiting queue[NAME_DESK_MAX];
 	uint32_t n;
 	struct token_review review; /* of queue[0] */
+	struct digest
+		asked; /* of the token that it is of: another may have come for the same machine */
 	struct claim *all; /* in the store too */
 	struct claim *at; /* the next that is looked at; NULL: the round is over */
 	uint64_t round_ns; /* when the next one begins */
@@ -61,11 +63,24 @@ static void turn(struct name_desk *d, uint64_t ms)
 	event_add(d->timer, &tv);
 }
 
+static void wipe(char *token)
+{
+	OPENSSL_cleanse(token, strlen(token));
+	free(token);
+}
+
 static void forget_first(struct name_desk *d)
 {
-	OPENSSL_cleanse(d->queue[0].token, strlen(d->queue[0].token));
-	free(d->queue[0].token);
+	wipe(d->queue[0].token);
 	memmove(d->queue, d->queue + 1, --d->n * sizeof(d->queue[0]));
+}
+
+static void first_to_end(struct name_desk *d)
+{
+	const struct waiting first = d->queue[0];
+
+	memmove(d->queue, d->queue + 1, (d->n - 1) * sizeof(d->queue[0]));
+	d->queue[d->n - 1] = first;
 }
 
 static void drop_claim(struct name_desk *d, const char *id)
@@ -125,12 +140,7 @@ static void wait_longer(struct name_desk *d, int r, const struct why *why)
 			    "asked again\"",
 			    w->id, why->text[0] ? why->text : strerror(-r));
 	/* Others may have better luck. */
-	if (d->n > 1) {
-		const struct waiting first = *w;
-
-		memmove(d->queue, d->queue + 1, (d->n - 1) * sizeof(d->queue[0]));
-		d->queue[d->n - 1] = first;
-	}
+	first_to_end(d);
 }
 
 static void next(struct name_desk *d);
@@ -141,10 +151,15 @@ static void reviewed(struct name_desk *d, int r, struct why *why)
 	char id[65];
 
 	memcpy(id, d->queue[0].id, sizeof(id));
+	if (digest_sha256(d->queue[0].token, strlen(d->queue[0].token), &token) < 0 ||
+	    !digest_equal(&token, &d->asked)) {
+		/* It was replaced meanwhile: the answer is of the one before. Others first. */
+		first_to_end(d);
+		next(d);
+		return;
+	}
 	if (r >= 0)
-		r = digest_sha256(d->queue[0].token, strlen(d->queue[0].token), &token);
-	if (r >= 0)
-		r = name_claims_put(&d->claims, id, &token, d->review.node, d->review.node_uid,
+		r = name_claims_put(&d->claims, id, &d->asked, d->review.node, d->review.node_uid,
 				    why);
 	if (r >= 0) {
 		log_notice("node=%s kube_name=%s claimed=yes next=\"bound when its evidence and "
@@ -229,8 +244,10 @@ static int ask_review(struct name_desk *d, struct why *ret_why)
 			     .name = "",
 			     .done = on_review,
 			     .ctx = d};
-	int r = token_review_body(d->queue[0].token, d->o.audience, &body);
+	int r = digest_sha256(d->queue[0].token, strlen(d->queue[0].token), &d->asked);
 
+	if (r >= 0)
+		r = token_review_body(d->queue[0].token, d->o.audience, &body);
 	a.body = body.data;
 	a.size = body.size;
 	if (r >= 0)
@@ -410,18 +427,32 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	next(ctx);
 }
 
+static struct waiting *place_of(struct name_desk *d, const char *id)
+{
+	for (uint32_t i = 0; i < d->n; i++)
+		if (strcmp(d->queue[i].id, id) == 0)
+			return &d->queue[i];
+	return NULL;
+}
+
 void name_desk_take(struct name_desk *d, const char *id, const char *token)
 {
+	struct waiting *had = d ? place_of(d, id) : NULL;
 	struct waiting w = {.tries = 0};
 
-	if (!d)
+	if (!d || (had && strcmp(had->token, token) == 0))
 		return;
-	for (uint32_t i = 0; i < d->n; i++)
-		if (strcmp(d->queue[i].id, id) == 0 && strcmp(d->queue[i].token, token) == 0)
-			return;
 	snprintf(w.id, sizeof(w.id), "%s", id);
 	w.since_ns = now_ns(d);
-	w.token = d->n < NAME_DESK_MAX ? strdup(token) : NULL;
+	w.token = had || d->n < NAME_DESK_MAX ? strdup(token) : NULL;
+	if (w.token && had) {
+		/* One place a machine. It waits for the API as long as it would have: that is not hurried by it. */
+		w.next_ns = had->next_ns;
+		w.tries = had->tries;
+		wipe(had->token);
+		*had = w;
+		return;
+	}
 	if (!w.token) {
 		d->counts.unchecked++;
 		log_warning("node=%s bound=no error=\"too many names are being checked\" "

@@ -10,7 +10,7 @@
 #include "kube_door.h"
 #include "name_claims.h"
 
-#define NAME_DESK_MAX 256u		/* tokens that wait */
+#define NAME_DESK_MAX 256u		/* machines whose token waits: one each, the newest */
 #define NAME_DESK_MAX_TOKEN 8192u
 #define NAME_DESK_WAIT_MS 900000u	/* so long the API may be away; a projected token's time is over by then */
 #define NAME_DESK_LOOK_MS 3000u		/* claims that wait for evidence, or for their Node */
