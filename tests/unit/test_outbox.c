@@ -267,6 +267,33 @@ static void test_a_refused_message_waits_longer_each_time(void **state)
 	end(w, &w->a, OUTBOX_DELIVERED);
 }
 
+/* A long outage costs a message none of its tries: refused once after it, it is sent again. */
+static void test_refused_after_an_outage(void **state)
+{
+	struct world *w = *state;
+
+	put(w, &w->a, "n1", "1");
+	put(w, &w->a, "n2", "2");
+	outbox_kick(w->o);
+	for (int i = 0; i < OUTBOX_MAX_TRIES + 20; i++) {
+		EXPECT(&w->a, "1");
+		end(w, &w->a, OUTBOX_DOWN);
+		if (w->a.open)
+			end(w, &w->a, OUTBOX_DOWN);
+		pass(w, 300);
+	}
+	EXPECT(&w->a, "1");
+	end(w, &w->a, OUTBOX_REFUSED);
+	EXPECT(&w->a, "2");
+	end(w, &w->a, OUTBOX_DELIVERED);
+	/* It is the first time, so it is soon. */
+	pass(w, 1);
+	EXPECT(&w->a, "1");
+	end(w, &w->a, OUTBOX_DELIVERED);
+	assert_int_equal(outbox_dropped(w->a.lane), 0);
+	assert_int_equal(waiting(w, "webhook:a"), 0);
+}
+
 /* The head may be what the target dies of. After some tries another node's message shows it. */
 static void test_a_message_that_kills_its_target(void **state)
 {
@@ -294,6 +321,17 @@ static void test_a_message_that_kills_its_target(void **state)
 	/* Nobody else waits: that is no reason to try at once. */
 	end(w, &w->a, OUTBOX_DOWN);
 	assert_false(w->a.open);
+	assert_int_equal(waiting(w, "webhook:a"), 1);
+	/* Nor is it forgotten when the target was down for another one, too. */
+	put(w, &w->a, "n4", "4");
+	pass(w, 1);
+	EXPECT(&w->a, "4");
+	end(w, &w->a, OUTBOX_DOWN);
+	pass(w, 300);
+	EXPECT(&w->a, "deadly");
+	end(w, &w->a, OUTBOX_DOWN);
+	EXPECT(&w->a, "4");
+	end(w, &w->a, OUTBOX_DELIVERED);
 	assert_int_equal(waiting(w, "webhook:a"), 1);
 }
 
@@ -556,6 +594,7 @@ int main(void)
 		T(test_one_target_delays_no_other),
 		T(test_a_message_that_is_refused),
 		T(test_a_refused_message_waits_longer_each_time),
+		T(test_refused_after_an_outage),
 		T(test_a_message_that_kills_its_target),
 		T(test_order_after_hours),
 		T(test_send_that_cannot_start),

@@ -508,6 +508,7 @@ static void test_outbox_order(void **state)
 	assert_int_equal(DO(p, message_done, 1), 0);
 	assert_int_equal(DO(p, message_done, 1), -ENOENT);
 	assert_int_equal(DO(p, message_retry, 1, 2), -ENOENT);
+	assert_int_equal(DO(p, message_put_off, 1, 2), -ENOENT);
 	assert_int_equal(next_message(p, 10), 2);
 	assert_int_equal(DO(p, commit), 0);
 }

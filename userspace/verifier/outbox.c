@@ -12,6 +12,14 @@
 
 #define SECOND 1000000000ull
 #define TELL_EVERY_S 60
+#define MAX_SUSPECTS 8 /* of a lane; then the one that was tried longest ago is forgotten */
+
+/* A message that was in flight when the target was found down. Not in the store: it says nothing of the message, only that it may be the cause. */
+struct suspect {
+	uint64_t id; /* 0: none */
+	uint32_t downs;
+	uint64_t at_ns; /* boot time of the last one */
+};
 
 struct outbox_lane {
 	struct outbox *o;
@@ -19,7 +27,9 @@ struct outbox_lane {
 	char target[64], counter[80];
 	bool busy, failing, skipped;
 	uint64_t id; /* 0: what is in flight is no message */
-	uint32_t tries, downs;
+	uint32_t tries; /* how often it was refused */
+	uint32_t downs; /* of the target, in a row */
+	struct suspect suspects[MAX_SUSPECTS];
 	uint64_t until_ns; /* boot time: nothing is sent before it */
 	uint64_t told_ns; /* boot time of the last word about dropped ones */
 	struct why told; /* why it is down, as the log has it */
@@ -93,22 +103,24 @@ int outbox_put(struct outbox_lane *l, const char *node, const struct buf *body, 
 }
 
 /* What the message's own row becomes. It may be gone: another replaced it, or too many waited. */
-static int mark(struct outbox_lane *l, enum outbox_end end, const struct why *why)
+static int mark(struct outbox_lane *l, enum outbox_end end, uint32_t downs, const struct why *why)
 {
-	uint64_t later = clock_utc_ns(l->o->clock) + wait_s(l->tries) * SECOND;
+	uint64_t now = clock_utc_ns(l->o->clock);
 	bool given_up = end == OUTBOX_REFUSED && l->tries + 1 >= OUTBOX_MAX_TRIES;
 	int r;
 
-	if (l->id == 0)
+	/* That the target is down costs the message no try: after an outage it has them all. */
+	if (l->id == 0 || (end == OUTBOX_DOWN && !l->skipped))
 		return 0;
 	r = ops(l)->begin(store_ctx(l));
 	if (r < 0)
 		return r;
 	if (end == OUTBOX_DELIVERED || end == OUTBOX_POINTLESS || given_up)
 		r = ops(l)->message_done(store_ctx(l), l->id);
+	else if (end == OUTBOX_REFUSED)
+		r = ops(l)->message_retry(store_ctx(l), l->id, now + wait_s(l->tries) * SECOND);
 	else
-		r = ops(l)->message_retry(store_ctx(l), l->id,
-					  end == OUTBOX_REFUSED || l->skipped ? later : 0);
+		r = ops(l)->message_put_off(store_ctx(l), l->id, now + wait_s(downs) * SECOND);
 	if (r == -ENOENT)
 		r = 0;
 	if (r >= 0 && given_up)
@@ -160,18 +172,44 @@ static void pause_lane(struct outbox_lane *l)
 	l->skipped = false;
 }
 
+/* Of the message at hand, which is a suspect no more when its end is another one. How often it was before. */
+static uint32_t count_down(struct outbox_lane *l, enum outbox_end end)
+{
+	struct suspect *s = &l->suspects[0];
+
+	for (size_t i = 0; i < MAX_SUSPECTS; i++) {
+		if (l->suspects[i].id == l->id) {
+			s = &l->suspects[i];
+			break;
+		}
+		if (l->suspects[i].at_ns < s->at_ns)
+			s = &l->suspects[i];
+	}
+	if (s->id != l->id && (end != OUTBOX_DOWN || l->id == 0))
+		return 0;
+	if (s->id != l->id)
+		*s = (struct suspect){.id = l->id};
+	if (end != OUTBOX_DOWN) {
+		*s = (struct suspect){.id = 0};
+		return 0;
+	}
+	s->at_ns = clock_boot_ns(l->o->clock);
+	return s->downs++;
+}
+
 static void end_one(struct outbox_lane *l, enum outbox_end end, const struct why *why)
 {
 	/*
 	 * The order across nodes is kept by trying the head again and again. When it may be what the target dies of, one of
 	 * another node is tried after it: only if that fails, too, the target is down.
 	 */
-	bool skip = end == OUTBOX_DOWN && l->id && l->tries >= OUTBOX_STUCK_TRIES && !l->skipped;
+	uint32_t downs = count_down(l, end);
+	bool skip = downs >= OUTBOX_STUCK_TRIES && !l->skipped;
 	int r;
 
 	tell(l, end, why);
 	l->skipped = skip;
-	r = mark(l, end, why);
+	r = mark(l, end, downs, why);
 	if (r < 0) {
 		log_error("target=%s message=%" PRIu64
 			  " error=\"%s\" next=\"it may be delivered twice\"",

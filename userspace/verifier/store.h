@@ -165,7 +165,8 @@ struct store_ops {
 	/* Oldest first, ordered per node. One that is put off by more than ten minutes was so by a clock that jumped: it is due. */
 	int (*message_next)(void *ctx, const char *target, uint64_t now_ns, struct store_message *ret);
 	int (*message_done)(void *ctx, uint64_t id);
-	int (*message_retry)(void *ctx, uint64_t id, uint64_t next_ns);
+	int (*message_retry)(void *ctx, uint64_t id, uint64_t next_ns);	/* a try more was in vain */
+	int (*message_put_off)(void *ctx, uint64_t id, uint64_t next_ns);	/* no try of it counts */
 	int (*message_forget)(void *ctx, const char *target, const char *node);	/* node NULL: all. How many there were */
 	int (*message_trim)(void *ctx, const char *target, uint32_t keep);	/* the oldest go. How many */
 	int (*message_targets)(void *ctx, int (*fn)(void *fn_ctx, const char *target, uint64_t n), void *fn_ctx);

@@ -140,6 +140,7 @@ static const struct store_ops ops = {
 	.message_next = store_sqlite_people_message_next,
 	.message_done = store_sqlite_people_message_done,
 	.message_retry = store_sqlite_people_message_retry,
+	.message_put_off = store_sqlite_people_message_put_off,
 	.message_forget = store_sqlite_people_message_forget,
 	.message_trim = store_sqlite_people_message_trim,
 	.message_targets = store_sqlite_people_message_targets,

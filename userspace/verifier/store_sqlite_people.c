@@ -243,6 +243,17 @@ int store_sqlite_people_message_retry(void *ctx, uint64_t id, uint64_t next_ns)
 	return run(&q, true);
 }
 
+int store_sqlite_people_message_put_off(void *ctx, uint64_t id, uint64_t next_ns)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q =
+		store_sqlite_db_change(ctx, "UPDATE message SET next_ns=? WHERE id=?");
+
+	store_sqlite_db_u64(&q, next_ns);
+	store_sqlite_db_u64(&q, id);
+	return run(&q, true);
+}
+
 int store_sqlite_people_message_forget(void *ctx, const char *target, const char *node)
 {
 	CLEANUP(store_sqlite_db_end)

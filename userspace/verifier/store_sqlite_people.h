@@ -20,6 +20,7 @@ int store_sqlite_people_message_put(void *ctx, const struct store_message *m);
 int store_sqlite_people_message_next(void *ctx, const char *target, uint64_t now_ns, struct store_message *ret);
 int store_sqlite_people_message_done(void *ctx, uint64_t id);
 int store_sqlite_people_message_retry(void *ctx, uint64_t id, uint64_t next_ns);
+int store_sqlite_people_message_put_off(void *ctx, uint64_t id, uint64_t next_ns);
 int store_sqlite_people_message_forget(void *ctx, const char *target, const char *node);
 int store_sqlite_people_message_trim(void *ctx, const char *target, uint32_t keep);
 int store_sqlite_people_message_targets(void *ctx, int (*fn)(void *fn_ctx, const char *target, uint64_t n), void *fn_ctx);
