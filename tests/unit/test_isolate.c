@@ -429,94 +429,6 @@ static void test_network(void **state)
 			     0);
 }
 
-#define NFT "PATH=$PATH:/usr/sbin; nft "
-#define HAS_BRIDGE_TABLE NFT "list table bridge plumbline_isolation >/dev/null 2>&1"
-
-static bool has_bridge_table(void *ctx)
-{
-	(void)ctx;
-	return system(HAS_BRIDGE_TABLE) == 0;
-}
-
-/* The kernel does not take the rules for bridges, here since the table is another's: the rest is cut and the line says what is not; tried again. */
-/* Somebody else's, while the door to it is open; NULL: no table can be owned here. */
-static FILE *own_bridge_table(void)
-{
-	FILE *owner = popen("PATH=$PATH:/usr/sbin; exec nft -i >/dev/null 2>&1", "w");
-
-	fputs("add table bridge plumbline_isolation { flags owner; }\n", owner);
-	fflush(owner);
-	for (int i = 0; i < 100 && !has_bridge_table(NULL); i++)
-		usleep(50000);
-	if (has_bridge_table(NULL))
-		return owner;
-	pclose(owner);
-	return NULL;
-}
-
-static void begin_any(struct world *w, char ret_result[ISOLATE_RESULT])
-{
-	const struct isolate_cause c = {"verifier", 7, "12", "exec:/tmp/x", NULL};
-
-	isolate_begin(w->i, &c, ISOLATE_ALL_WAYS, ret_result);
-}
-
-static void test_in_part(void **state)
-{
-	struct world *w = *state;
-	char result[ISOLATE_RESULT] = "";
-	FILE *owner = has_net ? own_bridge_table() : NULL;
-
-	if (!owner) {
-		print_message(
-			"# no network namespace with nftables here, or no table can be owned\n");
-		skip();
-	}
-	w->armed = ISOLATE_NETWORK;
-	start(w);
-	begin_any(w, result);
-	assert_non_null(strstr(result, "in part: network; cannot: network (what bridges hand on is "
-				       "not cut: "));
-	assert_int_equal(lines(w, "\"done\":[\"network\"],\"cannot\":[{\"way\":\"network\"",
-			       "what bridges hand on is not cut"),
-			 1);
-	assert_int_equal(system(NFT "list table inet plumbline_isolation >/dev/null"), 0);
-	/* While it is there the node is not free of it. */
-	assert_int_not_equal(system(NFT "delete table bridge plumbline_isolation 2>/dev/null"), 0);
-	pclose(owner);
-	agent_fixture_until(&w->f, has_bridge_table, w, "it is put there when it can be");
-	assert_int_equal(
-		system(NFT "list table bridge plumbline_isolation | grep -q 'policy drop'"), 0);
-	finish(w, "done: network");
-	assert_int_not_equal(system(HAS_BRIDGE_TABLE), 0);
-}
-
-/* Another's table of that name is not ours to take away, and keeps nothing of this node: the release is whole, and stays. */
-static void test_released_beside_another(void **state)
-{
-	struct world *w = *state;
-	char result[ISOLATE_RESULT] = "";
-	FILE *owner = has_net ? own_bridge_table() : NULL;
-
-	if (!owner) {
-		print_message(
-			"# no network namespace with nftables here, or no table can be owned\n");
-		skip();
-	}
-	w->armed = ISOLATE_NETWORK;
-	start(w);
-	begin_any(w, result);
-	assert_int_equal(system(NFT "list table inet plumbline_isolation >/dev/null"), 0);
-	finish(w, "done: network");
-	assert_false(isolate_is(w->i));
-	for (int i = 0; i < 25; i++) {
-		event_base_loop(w->f.base, EVLOOP_NONBLOCK);
-		usleep(100000);
-	}
-	assert_int_not_equal(system(NFT "list table inet plumbline_isolation >/dev/null 2>&1"), 0);
-	pclose(owner);
-}
-
 static int own_net(void **state)
 {
 	(void)state;
@@ -530,16 +442,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_not_armed),
-		T(test_kept),
-		T(test_cannot),
-		T(test_unreadable),
-		T(test_offline),
-		T(test_network),
-		T(test_in_part),
-		T(test_released_in_part),
-		T(test_begun_while_released),
-		T(test_released_beside_another),
+		T(test_not_armed),	  T(test_kept),
+		T(test_cannot),		  T(test_unreadable),
+		T(test_offline),	  T(test_network),
+		T(test_released_in_part), T(test_begun_while_released),
 	};
 
 	return cmocka_run_group_tests(tests, own_net, NULL);

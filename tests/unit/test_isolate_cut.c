@@ -168,9 +168,20 @@ static void need(void)
 	skip();
 }
 
+static struct isolate_state isolated;
+static unsigned int n_marked;
+
+/* A power cut right after it leaves nothing that is not marked. */
+static void on_marked(void *ctx)
+{
+	(void)ctx;
+	n_marked++;
+	assert_int_equal(run("case $(nft list tables) in *plumbline_isolation*) exit 1; esac"), 0);
+}
+
 static struct isolate_cut *open_cut(const char *const *peers, uint32_t n, const char *verifier)
 {
-	const struct isolate_cut_options o = {.peers = peers, .n_peers = n, .verifier = verifier};
+	const struct isolate_cut_options o = {peers, n, verifier, NULL, on_marked, NULL};
 	struct isolate_cut *c = NULL;
 	struct why why = {""};
 
@@ -179,11 +190,11 @@ static struct isolate_cut *open_cut(const char *const *peers, uint32_t n, const 
 	return c;
 }
 
-static void on(struct isolate_cut *c, const struct isolate_state *s)
+static void on(struct isolate_cut *c)
 {
 	struct why why = {""};
 
-	if (isolate_cut_on(c, s, &why) != 0)
+	if (isolate_cut_on(c, &isolated, &why) != 0)
 		fail_msg("%s", why.text);
 }
 
@@ -191,14 +202,13 @@ static void off(struct isolate_cut *c)
 {
 	struct why why = {""};
 
-	if (isolate_cut_off(c, &why) < 0)
+	if (isolate_cut_off(c, &isolated, &why) < 0)
 		fail_msg("%s", why.text);
 }
 
 static void test_cut(void **state)
 {
 	static const char *const peers[] = {"10.9.0.2:4000"};
-	struct isolate_state *s = calloc(1, sizeof(*s));
 	struct isolate_cut *c;
 	int two, three, own = -1;
 
@@ -209,7 +219,7 @@ static void test_cut(void **state)
 	three = reach("10.9.0.3", "4000");
 	assert_true(answers(two) && answers(three));
 	assert_true(is_there("10.9.0.2", "4001") && is_there("fd09::2", "4000"));
-	on(c, s);
+	on(c);
 	assert_true(is_there("10.9.0.2", "4000"));
 	assert_false(is_there("10.9.0.2", "4001"));
 	assert_false(is_there("10.9.0.3", "4000"));
@@ -228,7 +238,7 @@ static void test_cut(void **state)
 	assert_false(is_there("10.9.0.3", "4000"));
 	assert_int_equal(run("nft delete table inet t"), 0);
 	/* Twice is once. */
-	on(c, s);
+	on(c);
 	assert_true(is_there("10.9.0.2", "4000"));
 	off(c);
 	assert_true(is_there("10.9.0.3", "4000") && is_there("fd09::2", "4000"));
@@ -239,20 +249,18 @@ static void test_cut(void **state)
 	close(three);
 	close(own);
 	isolate_cut_free(c);
-	free(s);
 }
 
 /* Neighbours must be found anew for it. */
 static void test_version_six(void **state)
 {
 	static const char *const peers[] = {"[fd09::2]:4000"};
-	struct isolate_state *s = calloc(1, sizeof(*s));
 	struct isolate_cut *c;
 
 	(void)state;
 	need();
 	c = open_cut(peers, 1, NULL);
-	on(c, s);
+	on(c);
 	assert_int_equal(run("ip -6 neigh flush dev v0; nsenter -t | -n ip -6 neigh flush dev v1"),
 			 0);
 	assert_true(is_there("fd09::2", "4000"));
@@ -260,7 +268,6 @@ static void test_version_six(void **state)
 	assert_false(is_there("10.9.0.2", "4000"));
 	off(c);
 	isolate_cut_free(c);
-	free(s);
 }
 
 #define FROM_OTHER "nsenter -t | -n timeout 0.4 bash -c '</dev/tcp/10.9.0.1/4002'"
@@ -269,7 +276,6 @@ static void test_version_six(void **state)
 static void test_inward(void **state)
 {
 	static const char *const own[] = {"10.9.0.1", "10.9.0.2"}, *const his[] = {"10.9.0.3"};
-	struct isolate_state *s = calloc(1, sizeof(*s));
 	struct isolate_cut *c;
 	int fd;
 
@@ -278,24 +284,22 @@ static void test_inward(void **state)
 	fd = listen_at(4002);
 	assert_int_equal(run(FROM_OTHER), 0);
 	c = open_cut(own, 2, NULL);
-	on(c, s);
+	on(c);
 	assert_int_not_equal(run(FROM_OTHER), 0);
 	off(c);
 	isolate_cut_free(c);
 	c = open_cut(his, 1, NULL);
-	on(c, s);
+	on(c);
 	assert_int_equal(run(FROM_OTHER), 0);
 	off(c);
 	isolate_cut_free(c);
 	close(fd);
-	free(s);
 }
 
 /* An address that is rewritten on its way (a service's): what was begun with a peer's address is let through, and nothing else to that place. */
 static void test_rewritten(void **state)
 {
 	static const char *const peers[] = {"10.96.0.1:443"};
-	struct isolate_state *s = calloc(1, sizeof(*s));
 	struct isolate_cut *c;
 
 	(void)state;
@@ -308,13 +312,12 @@ static void test_rewritten(void **state)
 		skip();
 	}
 	c = open_cut(peers, 1, NULL);
-	on(c, s);
+	on(c);
 	assert_true(is_there("10.96.0.1", "443"));
 	assert_false(is_there("10.9.0.3", "4000"));
 	off(c);
 	assert_int_equal(run("nft delete table ip nat; ip route del 10.96.0.0/16"), 0);
 	isolate_cut_free(c);
-	free(s);
 }
 
 static pid_t pod; /* in a third namespace, behind this one */
@@ -412,7 +415,6 @@ static long pod_heard(unsigned int ms)
 static void test_forward(void **state)
 {
 	static const char *const peers[] = {"10.9.0.2", "fd09::2"};
-	struct isolate_state *s = calloc(1, sizeof(*s));
 	struct isolate_cut *c;
 	const char *found = NULL;
 	struct why why = {""};
@@ -432,7 +434,7 @@ static void test_forward(void **state)
 	usleep(300000);
 	assert_true(pod_heard(500) > 0);
 	c = open_cut(peers, 2, NULL);
-	on(c, s);
+	on(c);
 	assert_false(POD_REACHES("10.9.0.3", "4000"));
 	assert_false(POD_REACHES("fd09::2", "4000"));
 	assert_false(
@@ -449,14 +451,14 @@ static void test_forward(void **state)
 	/* Somebody flushes every rule: it is free for as long as until the next look, and no longer. */
 	assert_int_equal(run("nft flush ruleset"), 0);
 	assert_true(POD_REACHES("fd09::2", "4000"));
-	assert_int_equal(isolate_cut_check(c, &found, &why), 0);
+	assert_int_equal(isolate_cut_check(c, &isolated, &found, &why), 0);
 	assert_string_equal(found, "removed");
 	assert_false(POD_REACHES("fd09::2", "4000"));
 	/* Another rule set in its place, as iptables-restore or a firewall's start puts one. */
 	assert_int_equal(run("nft 'flush ruleset; add table inet firewall; add chain inet firewall "
 			     "forward { type filter hook forward priority 0; policy accept; }'"),
 			 0);
-	assert_int_equal(isolate_cut_check(c, &found, &why), 0);
+	assert_int_equal(isolate_cut_check(c, &isolated, &found, &why), 0);
 	assert_false(POD_REACHES("fd09::2", "4000"));
 	assert_int_equal(run("nft list table inet firewall >/dev/null"), 0);
 	off(c);
@@ -464,7 +466,6 @@ static void test_forward(void **state)
 	run("nft flush ruleset");
 	stop_pod();
 	isolate_cut_free(c);
-	free(s);
 }
 
 /* A bridge of the node's with a pod and the way outside in it, and an address of its own; nothing hands its frames to the node's IP. */
@@ -497,7 +498,6 @@ static void test_bridge(void **state)
 		"nft add rule bridge plumbline_isolation forward accept",
 		"nft 'add chain bridge plumbline_isolation forward { policy accept; }'",
 	};
-	struct isolate_state *s = calloc(1, sizeof(*s));
 	const char *found = NULL;
 	struct isolate_cut *c;
 	struct why why;
@@ -511,32 +511,34 @@ static void test_bridge(void **state)
 	assert_true(POD_REACHES("10.6.0.2", "4000") && POD_REACHES("fd06::2", "4000"));
 	assert_true(is_there("10.6.0.2", "4001"));
 	c = open_cut(peers, 1, NULL);
-	on(c, s);
+	n_marked = 0;
+	on(c);
+	assert_true(n_marked == 1 && isolated.bridge == ISOLATE_TABLE_OURS);
 	assert_false(POD_REACHES("10.6.0.2", "4000") || POD_REACHES("fd06::2", "4000"));
 	assert_true(is_there("10.6.0.2", "4000"));
 	assert_false(is_there("10.6.0.2", "4001"));
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		assert_int_equal(run(changes[i]), 0);
 		assert_true(POD_REACHES("10.6.0.2", "4000"));
-		assert_int_equal(isolate_cut_check(c, &found, &why), 0);
+		assert_int_equal(isolate_cut_check(c, &isolated, &found, &why), 0);
 		assert_string_equal(found, i == 0 ? "removed" : "changed");
 		assert_false(POD_REACHES("10.6.0.2", "4000"));
-		assert_int_equal(isolate_cut_check(c, &found, &why), 1);
+		assert_int_equal(isolate_cut_check(c, &isolated, &found, &why), 1);
 	}
 	off(c);
+	assert_true(n_marked == 1 && isolated.bridge == ISOLATE_TABLE_NONE);
 	assert_true(POD_REACHES("10.6.0.2", "4000") && POD_REACHES("fd06::2", "4000"));
 	assert_int_not_equal(run("nft list table bridge plumbline_isolation >/dev/null"), 0);
 	stop_pod();
 	run("ip link del br0; ip link del q0");
 	isolate_cut_free(c);
-	free(s);
 }
 
 static void check(struct isolate_cut *c, const char *want)
 {
 	const char *found = NULL;
 	struct why why = {""};
-	int r = isolate_cut_check(c, &found, &why);
+	int r = isolate_cut_check(c, &isolated, &found, &why);
 
 	assert_int_equal(r, want ? 0 : 1);
 	if (want)
@@ -556,7 +558,6 @@ static void test_put_back(void **state)
 		"nft add chain inet plumbline_isolation more",
 		"nft 'add table inet plumbline_isolation { flags dormant; }'",
 	};
-	struct isolate_state *s = calloc(1, sizeof(*s));
 	struct isolate_cut *c;
 	struct why why;
 	const char *found;
@@ -564,8 +565,8 @@ static void test_put_back(void **state)
 	(void)state;
 	need();
 	c = open_cut(peers, 1, NULL);
-	assert_int_equal(isolate_cut_check(c, &found, &why), -ENOENT);
-	on(c, s);
+	assert_int_equal(isolate_cut_check(c, &isolated, &found, &why), -ENOENT);
+	on(c);
 	check(c, NULL);
 	assert_int_equal(run("nft delete table inet plumbline_isolation"), 0);
 	assert_true(is_there("10.9.0.3", "4000"));
@@ -584,7 +585,6 @@ static void test_put_back(void **state)
 	assert_int_equal(run("nft delete table inet t"), 0);
 	off(c);
 	isolate_cut_free(c);
-	free(s);
 }
 
 int main(void)

@@ -26,6 +26,8 @@ static struct isolate_state example(void)
 				  .case_id = "12",
 				  .reason = "exec:/tmp/intruder",
 				  .n_verifier = 2,
+				  .inet = ISOLATE_TABLE_OURS,
+				  .bridge = ISOLATE_TABLE_OURS,
 				  .n_frozen = 1};
 
 	snprintf(s.verifier[0], sizeof(s.verifier[0]), "192.0.2.7:8443");
@@ -52,6 +54,36 @@ static void test_bytes(void **state)
 	free(back);
 	buf_done(&b);
 	buf_done(&want);
+}
+
+/* A file of before it says nothing of bridges: that is no "none is ours", and is written as it was. */
+static void test_bridge(void **state)
+{
+	static const char mark[] = "\"bridge\":true,";
+	struct isolate_state s = example(), *back = calloc(1, sizeof(*back));
+	struct buf b = {0}, old = {0};
+	struct why why = {""};
+	char *at;
+
+	(void)state;
+	assert_int_equal(isolate_state_write(&s, &b), 0);
+	at = strstr((char *)b.data, mark);
+	assert_non_null(at);
+	memmove(at, at + strlen(mark), strlen(at + strlen(mark)) + 1);
+	b.size -= strlen(mark);
+	assert_int_equal(isolate_state_parse(b.data, b.size - 1, back, &why), 0);
+	assert_int_equal(back->bridge, ISOLATE_TABLE_UNKNOWN);
+	assert_int_equal(isolate_state_write(back, &old), 0);
+	assert_string_equal((char *)old.data, (char *)b.data);
+	s.bridge = ISOLATE_TABLE_NONE;
+	buf_clear(&b);
+	assert_int_equal(isolate_state_write(&s, &b), 0);
+	assert_non_null(strstr((char *)b.data, "\"bridge\":false,"));
+	assert_int_equal(isolate_state_parse(b.data, b.size - 1, back, &why), 0);
+	assert_int_equal(back->bridge, ISOLATE_TABLE_NONE);
+	free(back);
+	buf_done(&b);
+	buf_done(&old);
 }
 
 /* Each byte of it other, and each length: refused, or another state; never "there is none". */
@@ -150,7 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes),  cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_number), cmocka_unit_test(test_not_a_state),
-		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_disk),   cmocka_unit_test(test_bridge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

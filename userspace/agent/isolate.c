@@ -49,7 +49,7 @@ static int set_way(struct isolate *i, uint32_t way, bool on, struct why *ret_why
 
 	if (way == ISOLATE_NETWORK)
 		return on ? isolate_cut_on(i->cut, &i->state, ret_why)
-			  : isolate_cut_off(i->cut, ret_why);
+			  : isolate_cut_off(i->cut, &i->state, ret_why);
 	/* What this agent has not is not in force under it either. */
 	if (!m->begin)
 		return on ? why_set(ret_why, -ENOTSUP, "not in this agent") : 0;
@@ -220,6 +220,9 @@ static int begin_state(struct isolate *i, const struct isolate_cause *cause, uin
 	snprintf(s->reason, sizeof(s->reason), "%s", cause->reason);
 	if (ways & ISOLATE_NETWORK && isolate_cut_find(i->cut, s, &why) < 0)
 		log_error("isolation verifier=unfound error=\"%s\"", why.text);
+	/* What cannot be made is told when it is tried. */
+	if (ways & ISOLATE_NETWORK)
+		(void)isolate_cut_mark(i->cut, s, NULL);
 	return 0;
 }
 
@@ -345,7 +348,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		end_rest(i);
 		return;
 	}
-	r = isolate_cut_check(i->cut, &found, &why);
+	r = isolate_cut_check(i->cut, &i->state, &found, &why);
 	if (found)
 		tell_back(i, found);
 	/* One that could not be put there at first, say for want of an address, is tried again. */
@@ -396,11 +399,23 @@ static int load(struct isolate *i)
 		return r == -ENOENT ? 0 : r;
 	log_error("isolation=unreadable error=\"%s\" next=\"this node counts as isolated\"",
 		  why.text);
-	i->state = (struct isolate_state){.by = "unreadable", .ways = i->o.armed};
+	i->state = (struct isolate_state){.by = "unreadable",
+					  .ways = i->o.armed,
+					  .inet = ISOLATE_TABLE_UNKNOWN,
+					  .bridge = ISOLATE_TABLE_UNKNOWN};
 	r = isolate_state_number(&i->state.number);
 	i->state.since_ns = clock_utc_ns(i->o.clock);
 	snprintf(i->state.reason, sizeof(i->state.reason), "%s", why.text);
 	return r < 0 ? r : isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
+}
+
+static void on_marked(void *ctx)
+{
+	struct isolate *i = ctx;
+
+	if (isolate_state_keep(i->o.io, i->o.state_dir, &i->state) < 0)
+		log_error("isolation mark=unkept next=\"after a restart nobody knows whose the "
+			  "tables are\"");
 }
 
 int isolate_open(const struct isolate_options *o, struct isolate **ret, struct why *ret_why)
@@ -412,7 +427,9 @@ int isolate_open(const struct isolate_options *o, struct isolate **ret, struct w
 	if (!i)
 		return -ENOMEM;
 	i->o = *o;
-	r = isolate_cut_open(&o->cut, &i->cut, ret_why);
+	i->o.cut.marked = on_marked;
+	i->o.cut.ctx = i;
+	r = isolate_cut_open(&i->o.cut, &i->cut, ret_why);
 	if (r >= 0)
 		r = load(i);
 	if (r < 0) {

@@ -177,41 +177,100 @@ static int apply(struct table *t, struct why *ret_why)
 	return 0;
 }
 
-/* A kernel may have no rules for bridges; the rest is cut all the same. */
-static int cut_bridges(struct table *t, struct why *ret_why)
+static int make(const struct isolate_cut *c, const struct isolate_state *s, uint32_t which,
+		struct buf *ret, struct why *ret_why)
 {
-	struct why why = {""};
+	struct isolate_net n;
+	int r;
+
+	if (which == CUT_BRIDGE)
+		return isolate_net_make_bridge(ret);
+	if (c->o.verifier && s->n_verifier == 0)
+		return why_set(ret_why, -ENOENT, "no address of the verifier is known");
+	r = peers_of(c, s, &n, ret_why);
+	return r < 0 ? r : isolate_net_make(&n, ret);
+}
+
+static enum isolate_table *mark_of(struct isolate_state *s, uint32_t which)
+{
+	return which == CUT_INET ? &s->inet : &s->bridge;
+}
+
+/* Asked first, since the mark is on the disk before the table is made, and not each second that it cannot be made. 1: it is new. */
+static int mark(const struct isolate_cut *c, struct isolate_state *s, uint32_t which,
+		struct why *ret_why)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	int r;
+
+	if (*mark_of(s, which) == ISOLATE_TABLE_OURS)
+		return 0;
+	r = make(c, s, which, &b, ret_why);
+	if (r >= 0)
+		r = nft_door_try((const char *)b.data, ret_why);
+	if (r < 0)
+		return r;
+	*mark_of(s, which) = ISOLATE_TABLE_OURS;
+	return 1;
+}
+
+int isolate_cut_mark(const struct isolate_cut *c, struct isolate_state *s, struct why *ret_why)
+{
+	int r = mark(c, s, CUT_INET, ret_why), bridge;
+
+	if (r < 0)
+		return r;
+	bridge = mark(c, s, CUT_BRIDGE, NULL);
+	return r > 0 || bridge > 0;
+}
+
+static int put(struct isolate_cut *c, const struct isolate_state *s, uint32_t which,
+	       struct why *ret_why)
+{
+	struct table *t = &c->tables[which];
 	int r;
 
 	buf_clear(&t->json);
-	r = isolate_net_make_bridge(&t->json);
+	r = make(c, s, which, &t->json, ret_why);
 	if (r >= 0)
-		r = apply(t, &why);
+		r = apply(t, ret_why);
+	if (r < 0)
+		buf_clear(&t->json);
+	return r;
+}
+
+static void tell_marked(const struct isolate_cut *c)
+{
+	if (c->o.marked)
+		c->o.marked(c->o.ctx);
+}
+
+/* A kernel may have no rules for bridges; the rest is cut all the same. */
+static int cut_bridges(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why)
+{
+	struct why why = {""};
+	int r = mark(c, s, CUT_BRIDGE, &why);
+
+	if (r > 0)
+		tell_marked(c);
+	if (r >= 0)
+		r = put(c, s, CUT_BRIDGE, &why);
 	if (r >= 0)
 		return 0;
-	buf_clear(&t->json);
 	why_set(ret_why, r, "what bridges hand on is not cut: %.120s",
 		why.text[0] ? why.text : strerror(-r));
 	return ISOLATE_CUT_PART;
 }
 
-int isolate_cut_on(struct isolate_cut *c, const struct isolate_state *s, struct why *ret_why)
+int isolate_cut_on(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why)
 {
-	struct table *t = &c->tables[CUT_INET];
-	struct isolate_net n;
-	int r;
+	int r = isolate_cut_mark(c, s, ret_why);
 
-	if (c->o.verifier && s->n_verifier == 0)
-		return why_set(ret_why, -ENOENT, "no address of the verifier is known");
-	r = peers_of(c, s, &n, ret_why);
-	buf_clear(&t->json);
+	if (r > 0)
+		tell_marked(c);
 	if (r >= 0)
-		r = isolate_net_make(&n, &t->json);
-	if (r >= 0)
-		r = apply(t, ret_why);
-	if (r < 0)
-		buf_clear(&t->json);
-	return r < 0 ? r : cut_bridges(&c->tables[CUT_BRIDGE], ret_why);
+		r = put(c, s, CUT_INET, ret_why);
+	return r < 0 ? r : cut_bridges(c, s, ret_why);
 }
 
 static int take_away(struct table *t, struct why *ret_why)
@@ -229,19 +288,33 @@ static int take_away(struct table *t, struct why *ret_why)
 	return r;
 }
 
-/* Where there are no rules for bridges none is left. */
-int isolate_cut_off(struct isolate_cut *c, struct why *ret_why)
+/* Known, and not only that nobody could look: one that this process may not touch any more is in force still. */
+static bool is_none(const struct table *t)
 {
 	CLEANUP(buf_done) struct buf left = {0};
-	struct why why = {""};
-	/* One that was never ours stays whoever's it is. */
-	bool ours = c->tables[CUT_BRIDGE].json.size > 0;
-	int r = take_away(&c->tables[CUT_INET], ret_why);
+	int r = nft_door_list(t->family, ISOLATE_NET_TABLE, &left, NULL);
 
-	if (take_away(&c->tables[CUT_BRIDGE], &why) < 0 && ours &&
-	    nft_door_list(ISOLATE_NET_BRIDGE, ISOLATE_NET_TABLE, &left, NULL) >= 0 && r >= 0)
-		r = why_set(ret_why, -EIO, "%s", why.text);
-	return r;
+	return r == -ENOENT || r == -EOPNOTSUPP;
+}
+
+static int off(struct isolate_cut *c, struct isolate_state *s, uint32_t which, struct why *ret_why)
+{
+	struct table *t = &c->tables[which];
+	struct why why = {""};
+	int r = take_away(t, &why);
+
+	/* One that was never ours stays whoever's it is. */
+	if (r < 0 && *mark_of(s, which) != ISOLATE_TABLE_NONE && !is_none(t))
+		return why_set(ret_why, r, "%s", why.text[0] ? why.text : strerror(-r));
+	*mark_of(s, which) = ISOLATE_TABLE_NONE;
+	return 0;
+}
+
+int isolate_cut_off(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why)
+{
+	int bridge = off(c, s, CUT_BRIDGE, ret_why), inet = off(c, s, CUT_INET, ret_why);
+
+	return inet < 0 ? inet : bridge;
 }
 
 static int check(struct table *t, const char **ret_found, struct why *ret_why)
@@ -263,7 +336,8 @@ static int check(struct table *t, const char **ret_found, struct why *ret_why)
 	return apply(t, ret_why);
 }
 
-int isolate_cut_check(struct isolate_cut *c, const char **ret_found, struct why *ret_why)
+int isolate_cut_check(struct isolate_cut *c, struct isolate_state *s, const char **ret_found,
+		      struct why *ret_why)
 {
 	int all = 1, r;
 
@@ -272,7 +346,7 @@ int isolate_cut_check(struct isolate_cut *c, const char **ret_found, struct why 
 	for (uint32_t i = 0; i < CUT_N; i++) {
 		/* What could not be put there may be by now: another's hold of the name ends with him. */
 		if (c->tables[i].json.size == 0) {
-			(void)cut_bridges(&c->tables[i], NULL);
+			(void)cut_bridges(c, s, NULL);
 			continue;
 		}
 		r = check(&c->tables[i], ret_found, ret_why);

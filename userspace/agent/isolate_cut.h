@@ -17,6 +17,9 @@ struct isolate_cut_options {
 	uint32_t n_peers;
 	const char *verifier; /* "https://HOST:PORT", NULL: none; borrowed */
 	const char *proc; /* NULL: "/proc" */
+	/* s->inet or s->bridge is ours from now on: to be kept before the table is made. NULL: nobody keeps it. */
+	void (*marked)(void *ctx);
+	void *ctx;
 };
 
 int isolate_cut_open(const struct isolate_cut_options *o, struct isolate_cut **ret,
@@ -27,12 +30,16 @@ struct isolate_cut *isolate_cut_free(struct isolate_cut *c); /* what is cut stay
  * -ENOENT: nothing is known then.
  */
 int isolate_cut_find(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why);
+/* What isolate_cut_on() would make now is ours from now on, into s. 1: that is new. -errno: it would make none. */
+int isolate_cut_mark(const struct isolate_cut *c, struct isolate_state *s, struct why *ret_why);
 #define ISOLATE_CUT_PART \
 	1 /* but for what bridges hand on between their ports: the kernel takes no rules for it, why says how */
 /* 0, ISOLATE_CUT_PART. Not without the verifier's addresses, if there is one: nobody could tell the node anything any more. */
-int isolate_cut_on(struct isolate_cut *c, const struct isolate_state *s, struct why *ret_why);
-int isolate_cut_off(struct isolate_cut *c, struct why *ret_why);
+int isolate_cut_on(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why);
+/* A table that cannot be taken away is told, unless s says that it was never ours, or there is none. */
+int isolate_cut_off(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why);
 /* 1: as it was left; 0: it was not ("removed", "changed": static), and is again; -errno: it is not, or nobody can tell. */
-int isolate_cut_check(struct isolate_cut *c, const char **ret_found, struct why *ret_why);
+int isolate_cut_check(struct isolate_cut *c, struct isolate_state *s, const char **ret_found,
+		      struct why *ret_why);
 
 #endif

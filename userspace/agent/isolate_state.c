@@ -38,6 +38,12 @@ void isolate_state_ways(struct jsonl *j, const char *key, uint32_t ways)
 	jsonl_close(j);
 }
 
+static void put_table(struct jsonl *j, const char *key, enum isolate_table t)
+{
+	if (t != ISOLATE_TABLE_UNKNOWN)
+		jsonl_bool(j, key, t == ISOLATE_TABLE_OURS);
+}
+
 int isolate_state_write(const struct isolate_state *s, struct buf *ret)
 {
 	char since[CLOCK_TEXT_SIZE];
@@ -57,6 +63,8 @@ int isolate_state_write(const struct isolate_state *s, struct buf *ret)
 	for (uint32_t i = 0; i < s->n_verifier; i++)
 		jsonl_str(&j, NULL, s->verifier[i]);
 	jsonl_close(&j);
+	put_table(&j, "inet", s->inet);
+	put_table(&j, "bridge", s->bridge);
 	/* Readers of before it have no need of it elsewhere. */
 	if (s->releasing)
 		jsonl_bool(&j, "releasing", true);
@@ -114,6 +122,16 @@ static int get_releasing(const json_t *o, bool *ret, struct why *ret_why)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Files of before it have none. */
+static int get_table(const json_t *o, const char *key, enum isolate_table *ret, struct why *ret_why)
+{
+	bool ours = false;
+	int r = jsonl_get_bool(o, key, &ours, ret_why);
+
+	*ret = r < 0 ? ISOLATE_TABLE_UNKNOWN : ours ? ISOLATE_TABLE_OURS : ISOLATE_TABLE_NONE;
+	return r == -ENOENT ? 0 : r;
+}
+
 static int get_all(const json_t *o, struct isolate_state *s, struct why *ret_why)
 {
 	char since[CLOCK_TEXT_SIZE];
@@ -141,6 +159,10 @@ static int get_all(const json_t *o, struct isolate_state *s, struct why *ret_why
 	if (r >= 0)
 		r = get_texts(o, "verifier", ISOLATE_STATE_MAX_VERIFIER, sizeof(s->verifier[0]),
 			      s->verifier[0], &s->n_verifier, ret_why);
+	if (r >= 0)
+		r = get_table(o, "inet", &s->inet, ret_why);
+	if (r >= 0)
+		r = get_table(o, "bridge", &s->bridge, ret_why);
 	if (r >= 0)
 		r = get_releasing(o, &s->releasing, ret_why);
 	if (r >= 0)

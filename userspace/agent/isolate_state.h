@@ -23,6 +23,13 @@ enum isolate_way { ISOLATE_NETWORK = 1, ISOLATE_EXEC = 2, ISOLATE_FREEZE = 4 };
 #define ISOLATE_N_WAYS 3u
 #define ISOLATE_ALL_WAYS 7u
 
+/* Whether a table with our name is ours. */
+enum isolate_table {
+	ISOLATE_TABLE_NONE, /* another's, if there is one */
+	ISOLATE_TABLE_OURS, /* made, or about to be */
+	ISOLATE_TABLE_UNKNOWN, /* the file does not say */
+};
+
 struct isolate_state {
 	uint64_t
 		number; /* drawn at random: an operator's release names it, and is good for nothing else */
@@ -36,6 +43,7 @@ struct isolate_state {
 		[ISOLATE_STATE_MAX_VERIFIER]
 		[64]; /* its addresses, as isolate_net_peer() takes them: names may not be found any more */
 	uint32_t n_verifier;
+	enum isolate_table inet, bridge; /* of these families */
 	char frozen[ISOLATE_STATE_MAX_FROZEN]
 		   [ISOLATE_STATE_MAX_CGROUP]; /* cgroups that were not before */
 	uint32_t n_frozen;
