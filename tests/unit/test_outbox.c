@@ -16,72 +16,16 @@
 
 #include "cleanup.h"
 #include "log.h"
-#include "outbox.h"
-#include "verifier_fixture.h"
+#include "outbox_fixture.h"
 
 #define S VERIFIER_FIXTURE_S
-#define MAX_SENT 512
-
-/* A target that writes down what it was sent, and answers when the test says so. */
-struct target {
-	struct outbox_lane *lane;
-	char sent[MAX_SENT][16];
-	uint32_t n;
-	bool open; /* a send waits for its end */
-	int refuses; /* send() itself fails so */
-	uint32_t idles; /* how often there was nothing */
-};
-
-struct world {
-	struct verifier_fixture f;
-	struct outbox *o;
-	struct target a, b;
-	struct why why;
-};
-
-static int on_send(void *ctx, const struct store_message *m, struct why *ret_why)
-{
-	struct target *t = ctx;
-
-	(void)ret_why;
-	assert_false(t->open);
-	assert_true(t->n < MAX_SENT);
-	snprintf(t->sent[t->n++], sizeof(t->sent[0]), "%s", (char *)m->body.data);
-	if (t->refuses < 0)
-		return t->refuses;
-	t->open = true;
-	return 0;
-}
-
-static int on_idle(void *ctx, struct why *ret_why)
-{
-	struct target *t = ctx;
-
-	(void)ret_why;
-	t->idles++;
-	return 0;
-}
-
-static void start(struct world *w)
-{
-	const struct outbox_lane_options a = {.target = "webhook:a",
-					      .send = on_send,
-					      .idle = on_idle,
-					      .ctx = &w->a},
-					 b = {.target = "webhook:b", .send = on_send, .ctx = &w->b};
-
-	assert_int_equal(outbox_open(&w->f.store, &w->f.clock, &w->o), 0);
-	assert_int_equal(outbox_add(w->o, &a, &w->a.lane), 0);
-	assert_int_equal(outbox_add(w->o, &b, &w->b.lane), 0);
-}
 
 static int make_world(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	struct outbox_fixture *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	verifier_fixture_open(&w->f);
-	start(w);
+	outbox_fixture_open(w);
 	snprintf(w->why.text, sizeof(w->why.text), "because");
 	*state = w;
 	return 0;
@@ -89,15 +33,15 @@ static int make_world(void **state)
 
 static int end_world(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
-	outbox_free(w->o);
-	verifier_fixture_done(&w->f);
+	outbox_fixture_done(w);
 	free(w);
 	return 0;
 }
 
-static void put(struct world *w, struct target *t, const char *node, const char *text)
+static void put(struct outbox_fixture *w, struct outbox_target *t, const char *node,
+		const char *text)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 
@@ -107,21 +51,21 @@ static void put(struct world *w, struct target *t, const char *node, const char 
 	assert_int_equal(w->f.ops.commit(w->f.store.ctx), 0);
 }
 
-static void end(struct world *w, struct target *t, enum outbox_end e)
+static void end(struct outbox_fixture *w, struct outbox_target *t, enum outbox_end e)
 {
 	assert_true(t->open);
 	t->open = false;
 	outbox_ended(t->lane, e, &w->why);
 }
 
-static void pass(struct world *w, uint64_t s)
+static void pass(struct outbox_fixture *w, uint64_t s)
 {
 	w->f.utc_ns += s * S;
 	w->f.boot_ns += s * S;
 	outbox_kick(w->o);
 }
 
-static uint64_t waiting(struct world *w, const char *target);
+static uint64_t waiting(struct outbox_fixture *w, const char *target);
 
 #define EXPECT(t, text)                                           \
 	do {                                                      \
@@ -131,7 +75,7 @@ static uint64_t waiting(struct world *w, const char *target);
 
 static void test_in_order_one_at_a_time(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	outbox_kick(w->o);
 	assert_int_equal(w->a.n, 0);
@@ -157,7 +101,7 @@ static void test_in_order_one_at_a_time(void **state)
 static void test_a_target_that_is_down(void **state)
 {
 	static const uint64_t waits[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "1");
 	put(w, &w->a, "n2", "2");
@@ -183,7 +127,7 @@ static void test_a_target_that_is_down(void **state)
 
 static void test_it_waits_for_300_s_at_most(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "1");
 	outbox_kick(w->o);
@@ -200,7 +144,7 @@ static void test_it_waits_for_300_s_at_most(void **state)
 
 static void test_one_target_delays_no_other(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "1");
 	put(w, &w->b, "n1", "1");
@@ -221,7 +165,7 @@ static void test_one_target_delays_no_other(void **state)
 /* What a receiver does not take holds up its node's messages alone, and not for ever. */
 static void test_a_message_that_is_refused(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 	uint32_t tries = 1;
 
 	put(w, &w->a, "n1", "bad");
@@ -248,7 +192,7 @@ static void test_a_message_that_is_refused(void **state)
 static void test_a_refused_message_waits_longer_each_time(void **state)
 {
 	static const uint64_t waits[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "bad");
 	outbox_kick(w->o);
@@ -270,7 +214,7 @@ static void test_a_refused_message_waits_longer_each_time(void **state)
 /* A long outage costs a message none of its tries: refused once after it, it is sent again. */
 static void test_refused_after_an_outage(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "1");
 	put(w, &w->a, "n2", "2");
@@ -297,7 +241,7 @@ static void test_refused_after_an_outage(void **state)
 /* The head may be what the target dies of. After some tries another node's message shows it. */
 static void test_a_message_that_kills_its_target(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "deadly");
 	put(w, &w->a, "n2", "2");
@@ -338,7 +282,7 @@ static void test_a_message_that_kills_its_target(void **state)
 /* The target is down for hours: the second one fails like the first, and what came first is still first. */
 static void test_order_after_hours(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 	uint32_t n;
 
 	put(w, &w->a, "n1", "1");
@@ -367,7 +311,7 @@ static void test_order_after_hours(void **state)
 
 static void test_send_that_cannot_start(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	w->a.refuses = -EAGAIN;
 	put(w, &w->a, "n1", "1");
@@ -387,7 +331,7 @@ static void test_send_that_cannot_start(void **state)
 /* When the store cannot say that it was delivered, it is delivered again, but not once a loop. */
 static void test_a_store_that_fails(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "1");
 	outbox_kick(w->o);
@@ -404,31 +348,22 @@ static void test_a_store_that_fails(void **state)
 	assert_int_equal(waiting(w, "webhook:a"), 0);
 }
 
-static void restart(struct world *w)
-{
-	w->a = w->b = (struct target){.n = 0};
-	outbox_free(w->o);
-	verifier_fixture_stop(&w->f);
-	verifier_fixture_start(&w->f);
-	start(w);
-}
-
 /* Stopped in the middle: what was in flight is sent again, and the rest after it. */
 static void test_a_restart_goes_on(void **state)
 {
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "1");
 	put(w, &w->a, "n2", "2");
 	outbox_kick(w->o);
 	end(w, &w->a, OUTBOX_STOPPED);
 	assert_false(w->a.open);
-	restart(w);
+	outbox_fixture_restart(w);
 	outbox_kick(w->o);
 	EXPECT(&w->a, "1");
 	end(w, &w->a, OUTBOX_DOWN);
 	/* In order also when the verifier was stopped while its target was down. */
-	restart(w);
+	outbox_fixture_restart(w);
 	outbox_kick(w->o);
 	EXPECT(&w->a, "1");
 	end(w, &w->a, OUTBOX_DELIVERED);
@@ -439,7 +374,7 @@ static void test_a_restart_goes_on(void **state)
 static void test_a_rolled_back_message_is_none(void **state)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	buf_puts(&b, "1");
 	assert_int_equal(w->f.ops.begin(w->f.store.ctx), 0);
@@ -453,7 +388,7 @@ static void test_a_rolled_back_message_is_none(void **state)
 static void test_the_last_word_replaces(void **state)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 
 	put(w, &w->a, "n1", "1");
 	put(w, &w->a, "n2", "2");
@@ -480,7 +415,7 @@ static int on_target(void *ctx, const char *target, uint64_t n)
 	return 0;
 }
 
-static uint64_t waiting(struct world *w, const char *target)
+static uint64_t waiting(struct outbox_fixture *w, const char *target)
 {
 	char text[256] = "", *at;
 
@@ -492,7 +427,7 @@ static uint64_t waiting(struct world *w, const char *target)
 static void test_it_is_bounded(void **state)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 	char text[16];
 
 	assert_int_equal(w->f.ops.begin(w->f.store.ctx), 0);
@@ -513,7 +448,7 @@ static void test_it_is_bounded(void **state)
 	/* The oldest went, and it is known how many, also by the next run. */
 	assert_int_equal(outbox_dropped(w->a.lane), 3);
 	assert_int_equal(outbox_dropped(w->b.lane), 0);
-	restart(w);
+	outbox_fixture_restart(w);
 	assert_int_equal(outbox_dropped(w->a.lane), 3);
 	outbox_kick(w->o);
 	snprintf(text, sizeof(text), "%d", 3);
@@ -522,8 +457,9 @@ static void test_it_is_bounded(void **state)
 
 static void test_targets_of_yesterday(void **state)
 {
-	struct world *w = *state;
-	const struct outbox_lane_options a = {.target = "webhook:a", .send = on_send, .ctx = &w->a};
+	struct outbox_fixture *w = *state;
+	const struct outbox_lane_options a = {
+		.target = "webhook:a", .send = outbox_fixture_send, .ctx = &w->a};
 
 	put(w, &w->a, "n1", "1");
 	put(w, &w->b, "n1", "2");
@@ -552,7 +488,7 @@ static void test_what_the_log_hears(void **state)
 {
 	static const char *const words[] = {"refused after 3 ms", "refused after 12 ms", "401",
 					    "401", "403: no rights"};
-	struct world *w = *state;
+	struct outbox_fixture *w = *state;
 	int ends[2];
 	char text[4096], *p = text;
 	ssize_t size;
