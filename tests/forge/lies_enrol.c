@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "forge.h"
+#include "fsio.h"
 
 /* A machine with a good TPM and a token of its own, up to what a lie changes. */
 static void machine(struct forge *f, struct forge_node *m)
@@ -162,6 +163,38 @@ static void change_ek_that_signs(struct forge *f, struct api_fixture_machine *m,
 	flip_attribute(&m->ek, 0x00060000);
 }
 BEGINS(ek_that_signs)
+
+/* The same EK under another id: its key, and so its certificate, is as before. */
+static void change_ek_alias(struct forge *f, struct api_fixture_machine *m,
+			    struct api_fixture_machine *o)
+{
+	(void)f;
+	(void)o;
+	flip_attribute(&m->ek, 0x00000400);
+}
+BEGINS(ek_alias)
+
+static void change_ek_reserved_bit(struct forge *f, struct api_fixture_machine *m,
+				   struct api_fixture_machine *o)
+{
+	(void)f;
+	(void)o;
+	flip_attribute(&m->ek, 0x80000000);
+}
+BEGINS(ek_reserved_bit)
+
+/* A maker's RSA key whose exponent is written out. */
+static void change_ek_exponent(struct forge *f, struct api_fixture_machine *m,
+			       struct api_fixture_machine *o)
+{
+	(void)f;
+	(void)o;
+	buf_clear(&m->ek);
+	if (fsio_read_file(fsio_system(), "tests/data/quote/keylime/ek.pub", 4096, &m->ek) < 0)
+		abort();
+	memcpy(m->ek.data + m->ek.size - 258 - 4, "\0\1\0\1", 4);
+}
+BEGINS(ek_exponent)
 
 static void change_ak_for_ek(struct forge *f, struct api_fixture_machine *m,
 			     struct api_fixture_machine *o)
@@ -471,6 +504,12 @@ static const struct forge_lie lies[] = {
 	{"another TPM's EK certificate", "403", "EK certificate", .tell = ek_of_other},
 	{"an EK certificate cut short", "403", "EK certificate", .tell = ek_cert_cut},
 	{"an EK that signs", "403", "EK: attribute", .tell = ek_that_signs},
+	{"its own EK with an attribute more", "403",
+	 "EK: attributes 0x304b2 are not the template's", .tell = ek_alias},
+	{"its own EK with a reserved attribute", "403",
+	 "EK: attributes 0x800300b2 are not the template's", .tell = ek_reserved_bit},
+	{"an EK with its exponent written out", "403", "EK: exponent 65537 is not the template's",
+	 .tell = ek_exponent},
 	{"the AK for an EK", "403", "EK: attribute", .tell = ak_for_ek},
 	{"a request that was changed", "403", "request", .tell = csr_spoilt},
 	{"a request that is none", "403", "request", .tell = csr_of_nothing},

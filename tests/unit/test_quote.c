@@ -286,8 +286,14 @@ static void test_attributes(void **state)
 	assert_int_equal(quote_check_ek(ek.data, ek.size, &why), -EKEYREJECTED);
 	assert_non_null(strstr(why.text, "policy"));
 	ek.data[12] ^= 1;
-	set_attribute(&ek, 6, true);
-	assert_int_equal(quote_check_ek(ek.data, ek.size, &why), -EKEYREJECTED);
+	/* Nor can any attribute be otherwise, those without a meaning of today among them: the same EK would have another id. */
+	for (uint32_t bit = 0; bit < 32; bit++) {
+		set_attribute(&ek, bit, !(0x000300b2u & 1u << bit));
+		assert_int_equal(quote_check_ek(ek.data, ek.size, &why), -EKEYREJECTED);
+		assert_non_null(strstr(why.text, "are not the template's, 0x300b2"));
+		set_attribute(&ek, bit, 0x000300b2u & 1u << bit);
+	}
+	assert_int_equal(quote_check_ek(ek.data, ek.size, &why), 0);
 	/* A point that is on no curve. */
 	ak.data[ak.size - 1] ^= 1;
 	assert_int_equal(quote_check_ak(ak.data, ak.size, &why), -EKEYREJECTED);
@@ -297,6 +303,25 @@ static void test_attributes(void **state)
 	buf_done(&event);
 	buf_done(&ek);
 	fake_tpm_free(f);
+}
+
+/* 0 is how a TPM writes 65537, and 65537 is another way to write the same key. */
+static void test_exponent(void **state)
+{
+	struct buf ek = load(KEYLIME "ek.pub");
+	uint8_t *exponent;
+
+	(void)state;
+	/* A modulus of 256 bytes with its size is last, the exponent stands before it. */
+	exponent = ek.data + ek.size - 258 - 4;
+	assert_int_equal(quote_check_ek(ek.data, ek.size, &why), 0);
+	exponent[1] = exponent[3] = 1;
+	assert_int_equal(quote_check_ek(ek.data, ek.size, &why), -EKEYREJECTED);
+	assert_non_null(strstr(why.text, "exponent 65537"));
+	exponent[1] = 0;
+	exponent[3] = 3;
+	assert_int_equal(quote_check_ek(ek.data, ek.size, &why), -EKEYREJECTED);
+	buf_done(&ek);
 }
 
 /* An attest signed by a key that signs anything proves nothing. */
@@ -398,11 +423,17 @@ static void test_qualifying_data(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_recorded),      cmocka_unit_test(test_other_claims),
-		cmocka_unit_test(test_turned_bits),   cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_keylime),	      cmocka_unit_test(test_two_banks),
-		cmocka_unit_test(test_attributes),    cmocka_unit_test(test_unrestricted_signer),
-		cmocka_unit_test(test_signature_der), cmocka_unit_test(test_qualifying_data),
+		cmocka_unit_test(test_recorded),
+		cmocka_unit_test(test_other_claims),
+		cmocka_unit_test(test_turned_bits),
+		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_keylime),
+		cmocka_unit_test(test_two_banks),
+		cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_exponent),
+		cmocka_unit_test(test_unrestricted_signer),
+		cmocka_unit_test(test_signature_der),
+		cmocka_unit_test(test_qualifying_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

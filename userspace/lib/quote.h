@@ -50,7 +50,7 @@ int quote_public_digest(const void *tpm2b_public, size_t size, struct digest *re
 /* Attributes and scheme as this project makes them, else -EKEYREJECTED with the attribute's name. */
 int quote_check_ak(const void *tpm2b_public, size_t size, struct why *ret_why);		/* restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, noDA, not decrypt; P-256 ECDSA-SHA256 */
 int quote_check_event_key(const void *tpm2b_public, size_t size, struct why *ret_why);	/* the same, but unrestricted */
-int quote_check_ek(const void *tpm2b_public, size_t size, struct why *ret_why);		/* restricted, decrypt, fixedTPM, policy of the L template (or swtpm's P-384 one) */
+int quote_check_ek(const void *tpm2b_public, size_t size, struct why *ret_why);		/* but for the key all of it is template L-1's, L-2's or H-3's: the one area that this EK can have, up to leading zeros of a point */
 
 /*
  * magic, type, AK signature, extraData == qualifying, selection exactly {SHA-256, pcrs->mask}, pcrDigest == H(values). In this
