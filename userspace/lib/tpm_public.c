@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -277,4 +278,23 @@ int tpm_public_evp(const struct tpm_public *p, EVP_PKEY **ret, struct why *ret_w
 							 : "ECC point is not on its curve");
 	*ret = pkey;
 	return 0;
+}
+
+int tpm_public_key_id(const void *tpm2b, size_t size, struct digest *ret, struct why *ret_why)
+{
+	unsigned char *spki = NULL;
+	struct tpm_public p;
+	EVP_PKEY *pkey;
+	int n, r = tpm_public_parse(tpm2b, size, &p, ret_why);
+
+	if (r >= 0)
+		r = tpm_public_evp(&p, &pkey, ret_why);
+	if (r < 0)
+		return r;
+	n = i2d_PUBKEY(pkey, &spki);
+	r = n > 0 ? digest_sha256(spki, (size_t)n, ret) : -EIO;
+	OPENSSL_free(spki);
+	EVP_PKEY_free(pkey);
+	ERR_clear_error();
+	return r;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "buf.h"
+#include "digest.h"
 #include "why.h"
 
 #define TPM_PUBLIC_MAX 1024
@@ -59,5 +60,7 @@ int tpm_public_parse(const void *tpm2b, size_t size, struct tpm_public *ret, str
 int tpm_public_evp(const struct tpm_public *p, EVP_PKEY **ret, struct why *ret_why);
 /* Uncompressed, 65 bytes for P-256, 97 for P-384: of an ECC key that tpm_public_evp() took. */
 void tpm_public_point(const struct tpm_public *p, uint8_t *ret);
+/* SHA-256 of its SubjectPublicKeyInfo: one for each key, however its area is written. */
+int tpm_public_key_id(const void *tpm2b, size_t size, struct digest *ret, struct why *ret_why);
 
 #endif

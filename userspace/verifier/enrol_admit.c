@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "ek_owner.h"
 #include "jsonl.h"
 #include "node.h"
 #include "node_origin.h"
@@ -327,6 +328,18 @@ static int refuse_gone(const struct enrol_session *s, const struct store_node *n
 			   "node %.64s is %s: %.200s", s->node, terms_life_name(n->life), n->cause);
 }
 
+/* 0: its EK is no other node's, and its own from here on. */
+static int claim_ek(const struct enrol_admit *a, const struct enrol_session *s, struct buf *ret)
+{
+	char owner[65];
+	int r = ek_owner_claim(a->v->store, &s->body.ek_public, s->node, owner);
+
+	return r > 0 ? reply_error(ret, 403, "enrol it as the node that it is, or use another TPM",
+				   "the EK of node %.64s is that of node %.64s, written otherwise",
+				   s->node, owner)
+		     : r;
+}
+
 static int log_again(const struct enrol_admit *a, const struct store_node *n)
 {
 	CLEANUP(buf_done) struct buf b = {0};
@@ -347,8 +360,11 @@ static int log_again(const struct enrol_admit *a, const struct store_node *n)
 int enrol_admit_again(const struct enrol_admit *a, const struct enrol_session *s,
 		      struct store_node *n, struct buf *ret)
 {
-	int r = a->v->store->ops->node_get(a->v->store->ctx, s->node, n);
+	int r = claim_ek(a, s, ret);
 
+	if (r != 0)
+		return r;
+	r = a->v->store->ops->node_get(a->v->store->ctx, s->node, n);
 	if (r == -ENOENT || (r >= 0 && n->life == PLUMB_LIFE_PROVISIONING))
 		return reply_error(ret, 403, "enrol it with a token, or approve it",
 				   "node %.64s is not enrolled", s->node);
@@ -372,8 +388,11 @@ int enrol_admit(const struct enrol_admit *a, const struct enrol_session *s, stru
 {
 	const struct store *store = a->v->store;
 	struct taken taken = {.s = s, .token = s->body.token[0] != 0};
-	int r = store->ops->node_get(store->ctx, s->node, n);
+	int r = claim_ek(a, s, ret);
 
+	if (r != 0)
+		return r;
+	r = store->ops->node_get(store->ctx, s->node, n);
 	if (r == -ENOENT)
 		r = 0;
 	if (r >= 0 && n->version && node_is_gone(n->life))

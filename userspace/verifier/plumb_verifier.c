@@ -22,6 +22,7 @@
 #include "deeds_want.h"
 #include "deserted.h"
 #include "documents.h"
+#include "ek_owner.h"
 #include "enrol.h"
 #include "gates.h"
 #include "image_service.h"
@@ -180,6 +181,8 @@ static int open_doors(const struct verifier_settings *s, struct rooms *o, struct
 	o->v.vlog = o->vlog;
 	if (r >= 0)
 		r = vlog_join(o->vlog, &o->store, ret_why);
+	if (r >= 0)
+		r = ek_owner_gather(&o->store);
 	return r < 0 ? r : key_orders_give(&o->v);
 }
 
