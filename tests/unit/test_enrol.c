@@ -348,35 +348,6 @@ static void test_approval(void **state)
 	refused(409, "time is over");
 }
 
-/* It asks again under the same key: the same row. Under another: another incarnation, and the first asker is out. */
-static void test_pending_again(void **state)
-{
-	struct store_node n;
-	char first[65];
-
-	(void)state;
-	assert_int_equal(api_fixture_begin(&f, &m), 200);
-	assert_int_equal(api_fixture_activate(&f, &m, true), 202);
-	assert_int_equal(api_fixture_begin(&f, &m), 200);
-	assert_int_equal(api_fixture_activate(&f, &m, true), 202);
-	n = row(&m);
-	assert_int_equal(n.incarnation, 1);
-	store_node_done(&n);
-	memcpy(first, m.session, sizeof(first));
-	sign_key_free(m.person.key);
-	assert_int_equal(sign_key_generate(SIGN_P256, &m.person.key), 0);
-	buf_clear(&m.csr);
-	assert_int_equal(cert_csr_make(m.person.key, "x", &m.csr), 0);
-	assert_int_equal(api_fixture_begin(&f, &m), 200);
-	assert_int_equal(api_fixture_activate(&f, &m, true), 202);
-	n = row(&m);
-	assert_int_equal(n.incarnation, 2);
-	store_node_done(&n);
-	memcpy(m.session, first, sizeof(first));
-	api_fixture_activate(&f, &m, true);
-	refused(409, "anew");
-}
-
 static void origin_of(const struct api_fixture_machine *of, char ret[CHECKPOINT_MAX_ORIGIN])
 {
 	struct store_node n = row(of);
@@ -581,16 +552,25 @@ static void test_proof_bodies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_token),	 EACH(test_token_once),
-		EACH(test_lost_answer),	 EACH(test_token_label),
-		EACH(test_token_time),	 EACH(test_wrong_tpm),
-		EACH(test_borrowed_ek),	 EACH(test_ek_certificate),
-		EACH(test_keys),	 EACH(test_certify),
-		EACH(test_csr),		 EACH(test_labels),
-		EACH(test_approval),	 EACH(test_pending_again),
-		EACH(test_known_ek),	 EACH(test_number_again),
-		EACH(test_retired),	 EACH(test_label_taken),
-		EACH(test_squatter),	 EACH(test_sessions_of_one_ek),
+		EACH(test_token),
+		EACH(test_token_once),
+		EACH(test_lost_answer),
+		EACH(test_token_label),
+		EACH(test_token_time),
+		EACH(test_wrong_tpm),
+		EACH(test_borrowed_ek),
+		EACH(test_ek_certificate),
+		EACH(test_keys),
+		EACH(test_certify),
+		EACH(test_csr),
+		EACH(test_labels),
+		EACH(test_approval),
+		EACH(test_known_ek),
+		EACH(test_number_again),
+		EACH(test_retired),
+		EACH(test_label_taken),
+		EACH(test_squatter),
+		EACH(test_sessions_of_one_ek),
 		EACH(test_proof_bodies),
 	};
 

@@ -146,6 +146,7 @@ static void is(enum plumb_life life, enum plumb_freshness freshness,
 static void test_held_at_once(void **state)
 {
 	struct store_node n;
+	uint64_t lines;
 
 	(void)state;
 	policy("[" RULE("S", SILENT, "armed", "claim", "0") "]");
@@ -164,6 +165,13 @@ static void test_held_at_once(void **state)
 	assert_int_equal(api_fixture_begin(&f, &m), 200);
 	assert_int_equal(api_fixture_activate(&f, &m, true), 202);
 	assert_int_equal(api_fixture_log_has(&f, "\"to\":\"provisioning\""), 1);
+	/* Nor does it under other keys, and it stays missed. */
+	lines = vlog_size(f.vlog);
+	for (int i = 0; i < 5; i++)
+		asks_anew();
+	assert_true(vlog_size(f.vlog) == lines);
+	silence(&m, "without a token");
+	is(WAITS, PLUMB_CONTAIN_HELD);
 }
 
 /* Grace ends while it waits. */
@@ -303,7 +311,7 @@ static void test_new(void **state)
 	pass(300);
 	silence(&other, "");
 	n = row(&other);
-	assert_int_equal(n.incarnation, 2);
+	assert_int_equal(n.incarnation, 1);
 	assert_int_equal(n.freshness, PLUMB_FRESHNESS_FRESH);
 	assert_int_equal(n.containment, PLUMB_CONTAIN_FREE);
 	store_node_done(&n);

@@ -24,11 +24,14 @@
 #define PROOF_MS 60000ull
 #define ANSWER_MS 60000ull /* once enrolled: who lost the answer may ask for it again */
 #define APPROVAL_MS (24 * 3600 * 1000ull)
+#define TELL_AGAIN_MS 60000ull
 #define NAME_SIZE 34
 
 struct enrol {
 	struct enrol_options o;
 	struct enrol_session_table table;
+	uint64_t told_again_ns; /* boot time; 0: never */
+	uint64_t n_asked_again; /* of all who wait, since then */
 };
 
 int enrol_open(const struct enrol_options *o, struct enrol **ret)
@@ -288,6 +291,30 @@ static int write_pending(const struct enrol_session *s, struct buf *ret)
 	return buf_status(ret) < 0 ? buf_status(ret) : 202;
 }
 
+/* Who waits for an approver may ask as often as it likes: a line a minute tells of all of them. */
+static void log_it(struct enrol *e, const struct enrol_session *s, const struct store_node *n,
+		   int status)
+{
+	uint64_t now = clock_boot_ns(e->o.v->clock);
+
+	if (status == 202 && s->waited) {
+		e->n_asked_again++;
+		if (e->told_again_ns && now - e->told_again_ns < TELL_AGAIN_MS * 1000000)
+			return;
+		log_notice("node=%s label=%s enrolment=asked_again times=%" PRIu64
+			   " next=\"it waits for an approver as before\"",
+			   n->id, n->label, e->n_asked_again);
+		e->told_again_ns = now;
+		e->n_asked_again = 0;
+		return;
+	}
+	log_notice("node=%s label=%s enrolment=%s incarnation=%" PRIu64, n->id, n->label,
+		   s->again	   ? "certificate"
+		   : status == 200 ? "done"
+				   : "waits for an approver",
+		   n->incarnation);
+}
+
 /* Put in one transaction: token, row, order, line of the log. */
 static int put_node(struct enrol *e, struct enrol_session *s, struct buf *ret)
 {
@@ -317,11 +344,7 @@ static int put_node(struct enrol *e, struct enrol_session *s, struct buf *ret)
 		store_node_done(&n);
 		return r < 0 ? r : status;
 	}
-	log_notice("node=%s label=%s enrolment=%s incarnation=%" PRIu64, n.id, n.label,
-		   s->again	   ? "certificate"
-		   : status == 200 ? "done"
-				   : "waits for an approver",
-		   n.incarnation);
+	log_it(e, s, &n, status);
 	enrol_session_prove(&e->table, s, status == 200 ? ANSWER_MS : APPROVAL_MS);
 	s->answered = status == 200;
 	contain_kick(e->o.contain);

@@ -35,6 +35,36 @@ static void copy(struct buf *to, const struct buf *from)
 	buf_put(to, from->data, from->size);
 }
 
+/* Its row waits for an approver, and never had evidence: who asks again asks for the same incarnation. */
+static bool waits(const struct store_node *n)
+{
+	return n->version > 0 && n->life == PLUMB_LIFE_PROVISIONING && n->frontier.size == 0 &&
+	       n->record.size > 0;
+}
+
+/* The row still has the record of the incarnation before; or that of one who waits, which knows better what was before than its empty history. */
+static int put_predecessor(const struct enrol_admit *a, const struct store_node *n,
+			   struct record *r)
+{
+	struct record waiting = {.incarnation = 0};
+	struct why why;
+	int result;
+
+	if (!waits(n)) {
+		r->predecessor_size = n->head_size;
+		r->predecessor_root = n->head_root;
+		return node_origin_of(a->v->log_name, n, r->predecessor_origin);
+	}
+	result = record_parse(n->record.data, n->record.size, &waiting, &why);
+	if (result < 0)
+		return result == -EBADMSG ? -EIO : result;
+	memcpy(r->predecessor_origin, waiting.predecessor_origin, sizeof(r->predecessor_origin));
+	r->predecessor_size = waiting.predecessor_size;
+	r->predecessor_root = waiting.predecessor_root;
+	record_done(&waiting);
+	return 0;
+}
+
 static int make_record(const struct enrol_admit *a, const struct enrol_session *s,
 		       const struct store_node *n, struct buf *ret)
 {
@@ -49,12 +79,8 @@ static int make_record(const struct enrol_admit *a, const struct enrol_session *
 	memcpy(r.node, n->id, sizeof(r.node));
 	memcpy(r.label, n->label, sizeof(r.label));
 	result = node_origin_draw(v->log_name, n, r.origin);
-	/* The row still has the record of the incarnation before. */
-	if (result >= 0 && n->incarnation > 1) {
-		result = node_origin_of(v->log_name, n, r.predecessor_origin);
-		r.predecessor_size = n->head_size;
-		r.predecessor_root = n->head_root;
-	}
+	if (result >= 0 && n->incarnation > 1)
+		result = put_predecessor(a, n, &r);
 	copy(&r.ek_public, &b->ek_public);
 	copy(&r.ek_cert, &b->ek_cert);
 	copy(&r.ak_public, &b->ak_public);
@@ -102,7 +128,7 @@ static int keep_past(const struct enrol_admit *a, const struct store_node *n)
 	char name[96], size[32];
 	int r;
 
-	if (n->record.size == 0)
+	if (n->record.size == 0 || waits(n))
 		return 0;
 	snprintf(name, sizeof(name), "%s/%" PRIu64, n->id, n->incarnation - 1);
 	snprintf(size, sizeof(size), "%" PRIu64, n->frontier.size);
@@ -110,7 +136,7 @@ static int keep_past(const struct enrol_admit *a, const struct store_node *n)
 	return r < 0 ? r : store->ops->blob_put(store->ctx, "size", name, size, strlen(size));
 }
 
-/* A new row, or the row of a known EK in its next incarnation: what is open stays open. */
+/* A new row, or the row of a known EK in its next incarnation, or of one that waits in the same: what is open stays open. */
 static int make_row(const struct enrol_admit *a, const struct enrol_session *s,
 		    struct store_node *n)
 {
@@ -122,7 +148,7 @@ static int make_row(const struct enrol_admit *a, const struct enrol_session *s,
 
 	memcpy(n->id, s->node, sizeof(n->id));
 	memcpy(n->label, s->body.label, sizeof(n->label));
-	n->incarnation++;
+	n->incarnation += !waits(n);
 	n->client_key = s->client_key;
 	n->enrolled_ns = now;
 	if (!known) {
@@ -218,19 +244,19 @@ static int miss(const struct enrol_admit *a, const struct enrol_session *s, stru
 	return r;
 }
 
-/* Without a token: its row waits for an approver. */
-static int admit_pending(const struct enrol_admit *a, const struct enrol_session *s,
-			 struct store_node *n)
+/* Without a token: its row waits for an approver. That is told once, however often it asks, and under however many keys. */
+static int admit_pending(const struct enrol_admit *a, struct enrol_session *s, struct store_node *n)
 {
 	struct node_state before = state_of(n);
 	bool known = n->version > 0;
 	int r;
 
-	if (known && n->life == PLUMB_LIFE_PROVISIONING &&
-	    digest_equal(&n->client_key, &s->client_key) && strcmp(n->label, s->body.label) == 0)
+	s->waited = waits(n);
+	if (s->waited && digest_equal(&n->client_key, &s->client_key) &&
+	    strcmp(n->label, s->body.label) == 0)
 		return 202;
 	r = known && is_missed(n) ? miss(a, s, n, &before) : make_row(a, s, n);
-	if (r >= 0)
+	if (r >= 0 && !s->waited)
 		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_PROVISIONING,
 			  known ? "it asks to be enrolled anew" : "it asks to be enrolled");
 	return r < 0 ? r : 202;
@@ -383,7 +409,7 @@ int enrol_admit_again(const struct enrol_admit *a, const struct enrol_session *s
 }
 
 /* In the caller's transaction. HTTP status or < 0; *n is the row as it becomes. */
-int enrol_admit(const struct enrol_admit *a, const struct enrol_session *s, struct store_node *n,
+int enrol_admit(const struct enrol_admit *a, struct enrol_session *s, struct store_node *n,
 		struct buf *ret)
 {
 	const struct store *store = a->v->store;

@@ -24,6 +24,7 @@ struct enrol_session {
 	struct quote_info counts;	/* of the TPM2_Certify */
 	char *csr_key_pem;		/* the client's public key */
 	bool again;			/* asks for a certificate alone: /v1/enrol/again */
+	bool waited;			/* its row waited for an approver before it asked */
 	bool proven, answered;		/* answered: the identity was sent */
 	uint64_t until_ns;		/* boot time */
 };
