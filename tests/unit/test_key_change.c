@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "api_fixture.h"
 #include "dsse.h"
 #include "key_orders.h"
 #include "node_fixture.h"
@@ -149,6 +150,106 @@ static void test_witness(void **state)
 	free(v);
 }
 
+static void has_keys(const struct record *r, const struct sign_key *order,
+		     const struct sign_key *witness)
+{
+	struct buf spki = {0};
+
+	assert_int_equal(sign_key_spki(order, &spki), 0);
+	assert_int_equal(r->order_key.size, spki.size);
+	assert_memory_equal(r->order_key.data, spki.data, spki.size);
+	buf_clear(&spki);
+	assert_int_equal(sign_key_spki(witness, &spki), 0);
+	assert_int_equal(r->witness_key.size, spki.size);
+	assert_memory_equal(r->witness_key.data, spki.data, spki.size);
+	assert_int_equal(r->n_old_witnesses, 0);
+	buf_done(&spki);
+}
+
+static struct record api_record(struct api_fixture *f, const char *node)
+{
+	struct record r = {.incarnation = 0};
+	struct store_node row;
+	struct why why = {""};
+
+	api_fixture_row(f, node, &row);
+	assert_int_equal(record_parse(row.record.data, row.record.size, &r, &why), 0);
+	store_node_done(&row);
+	return r;
+}
+
+/* What the record's order key alone lets it take. */
+static void takes_orders(struct api_fixture *f, const char *node, const struct record *r)
+{
+	const struct order what = {.kind = ORDER_CHALLENGE, .reason = "test"};
+	struct sign_key *key = NULL;
+	struct got g = {.n = 0};
+	struct store_node row;
+
+	assert_int_equal(sign_key_from_spki(r->order_key.data, r->order_key.size, &key, NULL), 0);
+	api_fixture_row(f, node, &row);
+	assert_int_equal(f->store.ops->begin(f->store.ctx), 0);
+	assert_int_equal(order_desk_give(&f->v, &row, &what, NULL), 0);
+	assert_int_equal(f->store.ops->node_put(f->store.ctx, &row), 0);
+	assert_int_equal(f->store.ops->commit(f->store.ctx), 0);
+	store_node_done(&row);
+	g.key = key;
+	assert_int_equal(f->store.ops->order_each(f->store.ctx, node, 0, on_order, &g), 0);
+	assert_true(g.n > 0);
+	assert_int_equal(g.good, g.n);
+	sign_key_free(key);
+}
+
+/* It asked under the keys of before, and is approved when those are gone: nobody tells it of the others, so its record has them. */
+static void test_waits(void **state)
+{
+	struct api_fixture *f = calloc(1, sizeof(*f));
+	struct api_fixture_machine *m = calloc(1, sizeof(*m));
+	struct sign_key *order = NULL, *witness = NULL;
+	struct store_operator o = {.role = PLUMB_ROLE_APPROVER, .name = "bob"};
+	struct record r;
+
+	(void)state;
+	api_fixture_open(f);
+	api_fixture_machine_open(f, m, f->maker, "one");
+	assert_int_equal(api_fixture_begin(f, m), 200);
+	assert_int_equal(api_fixture_activate(f, m, true), 202);
+	r = api_record(f, m->id);
+	has_keys(&r, f->verdict, f->witness);
+	assert_int_equal(r.n_baseline_keys, 1);
+	record_done(&r);
+	assert_int_equal(sign_key_generate(SIGN_P256, &order), 0);
+	assert_int_equal(sign_key_generate(SIGN_ED25519, &witness), 0);
+	f->v.old_verdict_key = f->verdict;
+	f->v.verdict_key = order;
+	f->v.witness_key = witness;
+	assert_true(key_orders_give(&f->v) >= 0);
+	/* Another approver, meanwhile. */
+	assert_int_equal(sign_key_spki(order, &o.spki), 0);
+	assert_int_equal(sign_key_id(order, &o.key_id), 0);
+	assert_int_equal(f->store.ops->begin(f->store.ctx), 0);
+	assert_int_equal(f->store.ops->operator_put(f->store.ctx, &o), 0);
+	assert_int_equal(f->store.ops->commit(f->store.ctx), 0);
+	f->v.old_verdict_key = NULL;
+	assert_int_equal(api_fixture_act(f, &f->approver, "approve", "one", "new", ""), 200);
+	r = api_record(f, m->id);
+	has_keys(&r, order, witness);
+	assert_int_equal(r.n_baseline_keys, 2);
+	takes_orders(f, m->id, &r);
+	record_done(&r);
+	/* And that record is what it is answered. */
+	assert_int_equal(api_fixture_activate(f, m, true), 200);
+	f->v.verdict_key = f->verdict;
+	f->v.witness_key = f->witness;
+	store_operator_done(&o);
+	sign_key_free(order);
+	sign_key_free(witness);
+	api_fixture_machine_done(m);
+	api_fixture_done(f);
+	free(m);
+	free(f);
+}
+
 static void read_keys(const char *dir, const struct conf_list *hosts, struct verifier_keys *k)
 {
 	struct why why = {""};
@@ -232,6 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_witness),
+		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_rotation),
 	};
 

@@ -13,6 +13,7 @@
 #include "contain_desk.h"
 #include "dsse.h"
 #include "ek_list.h"
+#include "enrol_admit.h"
 #include "kube_patch.h"
 #include "log.h"
 #include "order_desk.h"
@@ -166,7 +167,9 @@ static int approve(struct act *act)
 	if (r < 0)
 		return r;
 	act->n.deadline_ns = clock_utc_ns(v->clock) + v->silent_after_ms * 1000000;
-	r = give_baseline(act);
+	r = enrol_admit_approved(v, &act->n);
+	if (r >= 0)
+		r = give_baseline(act);
 	snprintf(act->text, sizeof(act->text), "%.100s is approved", act->n.label);
 	snprintf(act->undo, sizeof(act->undo), "plumbctl node retire %.100s --reason=…",
 		 act->n.label);

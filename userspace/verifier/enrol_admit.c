@@ -35,6 +35,21 @@ static void copy(struct buf *to, const struct buf *from)
 	buf_put(to, from->data, from->size);
 }
 
+/* Whom the node obeys and believes from its enrolment on. */
+static int put_keys(const struct verifier *v, struct record *r)
+{
+	struct building building = {r};
+	int result;
+
+	snprintf(r->witness_name, sizeof(r->witness_name), "%s", v->witness_name);
+	result = sign_key_spki(v->witness_key, &r->witness_key);
+	if (result >= 0)
+		result = sign_key_spki(v->verdict_key, &r->order_key);
+	return result < 0
+		       ? result
+		       : v->store->ops->operator_each(v->store->ctx, add_baseline_key, &building);
+}
+
 /* Its row waits for an approver, and never had evidence: who asks again asks for the same incarnation. */
 static bool waits(const struct store_node *n)
 {
@@ -73,7 +88,6 @@ static int make_record(const struct enrol_admit *a, const struct enrol_session *
 	struct record r = {.incarnation = n->incarnation,
 			   .pcr_index = v->pcr_index,
 			   .enrolled_ns = n->enrolled_ns};
-	struct building building = {&r};
 	int result;
 
 	memcpy(r.node, n->id, sizeof(r.node));
@@ -87,17 +101,41 @@ static int make_record(const struct enrol_admit *a, const struct enrol_session *
 	copy(&r.event_public, &b->event_public);
 	copy(&r.event_attest, &b->event_attest);
 	copy(&r.event_sig, &b->event_sig);
-	snprintf(r.witness_name, sizeof(r.witness_name), "%s", v->witness_name);
 	if (result >= 0)
-		result = sign_key_spki(v->witness_key, &r.witness_key);
-	if (result >= 0)
-		result = sign_key_spki(v->verdict_key, &r.order_key);
-	if (result >= 0)
-		result = v->store->ops->operator_each(v->store->ctx, add_baseline_key, &building);
+		result = put_keys(v, &r);
 	if (result >= 0)
 		result = record_write(&r, ret);
 	record_done(&r);
 	return result < 0 ? result : 0;
+}
+
+int enrol_admit_approved(const struct verifier *v, struct store_node *n)
+{
+	CLEANUP(buf_done) struct buf text = {0};
+	struct record r = {.incarnation = 0};
+	struct why why;
+	int result;
+
+	if (n->record.size == 0)
+		return 0;
+	result = record_parse(n->record.data, n->record.size, &r, &why);
+	if (result < 0)
+		return result == -EBADMSG ? -EIO : result;
+	buf_clear(&r.witness_key);
+	buf_clear(&r.order_key);
+	for (uint32_t i = 0; i < r.n_baseline_keys; i++)
+		buf_clear(&r.baseline_keys[i]);
+	r.n_baseline_keys = 0;
+	result = put_keys(v, &r);
+	if (result >= 0)
+		result = record_write(&r, &text);
+	record_done(&r);
+	if (result < 0)
+		return result;
+	buf_done(&n->record);
+	n->record = text;
+	text = (struct buf){0};
+	return 0;
 }
 
 struct taken {

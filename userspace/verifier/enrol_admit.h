@@ -24,6 +24,8 @@ struct enrol_admit {			/* all borrowed */
 
 /* 200 enrolled, 202 an approver must act (s->waited: he was told before), 4xx or 503 with JSON in *ret; < 0: our own failure. */
 int enrol_admit(const struct enrol_admit *a, struct enrol_session *s, struct store_node *n, struct buf *ret);
+/* Its record was made when it asked; since then keys may have been changed and approvers revoked, of whom it would hear by nobody: so it has those of now. */
+int enrol_admit_approved(const struct verifier *v, struct store_node *n);
 /*
  * A certificate alone, for a node whose old one is over: 200 when it is enrolled, not gone, and its keys are those of its record and row; the row
  * stays as it is. Its line in the log is an `action` of nobody.

@@ -35,6 +35,7 @@ static int add(void *ctx, const struct store_node *n)
 	struct ids *i = ctx;
 	void *more;
 
+	/* Who waits is given the keys that there are when it is approved. */
 	if ((node_is_gone(n->life) && !i->gone) || n->life == PLUMB_LIFE_PROVISIONING)
 		return 0;
 	if (i->n == i->max) {
