@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MUST(x)                                                      \
@@ -67,6 +68,24 @@ void server_fixture_close(void)
 	buf_done(&x->host.key_pem);
 	free(x);
 	x = NULL;
+}
+
+void server_fixture_ends_soon(struct api_fixture_person *p)
+{
+	const struct cert_identity who = p->who;
+	const struct cert_request q = {.kind = who.kind,
+				       .name = who.name,
+				       .role = who.role,
+				       .not_before_s = (uint64_t)time(NULL) - 60,
+				       .life_s = 63};
+
+	api_fixture_certify(&x->f, p, &q);
+}
+
+void server_fixture_pass_end(const struct api_fixture_person *p)
+{
+	while ((uint64_t)time(NULL) < p->who.not_after_s)
+		server_fixture_turn();
 }
 
 /* One turn of the server's loop, at most a millisecond of waiting. */

@@ -22,6 +22,8 @@ struct server_fixture {
 struct server_fixture *server_fixture_open(void);
 void server_fixture_close(void);
 void server_fixture_start(struct server_options o); /* bounds alone; the rest is filled in */
+void server_fixture_ends_soon(struct api_fixture_person *p); /* an operator's: of the same name and key, for two or three seconds */
+void server_fixture_pass_end(const struct api_fixture_person *p); /* until it is over */
 void server_fixture_turn(void); /* of the server's loop, at most a millisecond of waiting */
 
 struct client {

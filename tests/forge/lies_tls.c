@@ -81,16 +81,23 @@ static void nobody(struct forge *f, struct forge_node *n, struct forge_told *t)
 	ask(f, NULL, t);
 }
 
+static void issue(const struct cert_request *q, const struct sign_key *ca, const char *ca_pem,
+		  struct api_fixture_person *p)
+{
+	struct why why = {""};
+
+	if (cert_issue(q, p->key, ca_pem, ca, &p->cert_pem, &why) < 0 ||
+	    sign_key_private_pem(p->key, &p->key_pem) < 0)
+		abort();
+}
+
 /* The node's own key and name, certified so. */
 static void certified(struct forge *f, struct forge_node *n, const struct cert_request *q,
 		      const struct sign_key *ca, const char *ca_pem, struct forge_told *t)
 {
 	struct api_fixture_person p = {.key = n->m.person.key};
-	struct why why = {""};
 
-	if (cert_issue(q, p.key, ca_pem, ca, &p.cert_pem, &why) < 0 ||
-	    sign_key_private_pem(p.key, &p.key_pem) < 0)
-		abort();
+	issue(q, ca, ca_pem, &p);
 	ask(f, &p, t);
 	buf_done(&p.cert_pem);
 	buf_done(&p.key_pem);
@@ -113,6 +120,46 @@ static void expired(struct forge *f, struct forge_node *n, struct forge_told *t)
 
 	q.not_before_s -= 7200;
 	certified(f, n, &q, f->ca, (char *)f->ca_pem.data, t);
+}
+
+static void post_nonce(struct forge_conn *c, struct forge_answer *ret)
+{
+	static const char text[] =
+		"POST " WIRE_ROUTE_NONCE " HTTP/1.1\r\nHost: verifier\r\n"
+		"Content-Type: " WIRE_TYPE_JSON "\r\nContent-Length: 2\r\n\r\n{}";
+
+	forge_wire_send(c, text, sizeof(text) - 1);
+	forge_wire_answer(c, FORGE_WIRE_PATIENCE_MS, ret);
+}
+
+/* It was good when the connection began, and for its first request. */
+static void expired_since(struct forge *f, struct forge_node *n, struct forge_told *t)
+{
+	struct api_fixture_person p = {.key = n->m.person.key};
+	struct forge_answer a = {.status = 0};
+	struct cert_request q = node_request(n);
+	struct forge_conn c;
+
+	q.life_s = 60 + 3;
+	issue(&q, f->ca, (char *)f->ca_pem.data, &p);
+	if (forge_wire_open(&c, &f->wire, &p) < 0) {
+		a.late = true;
+	} else {
+		post_nonce(&c, &a);
+		if (a.status == 200) {
+			forge_answer_done(&a);
+			while (now_s() < q.not_before_s + q.life_s)
+				usleep(100000);
+			post_nonce(&c, &a);
+		} else {
+			a.late = true;
+		}
+	}
+	forge_told_set(t, &a);
+	forge_answer_done(&a);
+	forge_wire_close(&c);
+	buf_done(&p.cert_pem);
+	buf_done(&p.key_pem);
 }
 
 static void not_yet(struct forge *f, struct forge_node *n, struct forge_told *t)
@@ -236,6 +283,8 @@ static const struct forge_lie lies[] = {
 	{"TLS 1.1", "closed", "", .tell = old_tls},
 	{"no certificate", "401", "this takes a client certificate", .tell = nobody},
 	{"a certificate that expired", "closed", "", .tell = expired},
+	{"a certificate that expired while its connection was open", "closed", "",
+	 .tell = expired_since},
 	{"a certificate that is not good yet", "closed", "", .tell = not_yet},
 	{"a certificate by another CA of the same name", "closed", "", .tell = foreign},
 	{"a certificate that it signed itself", "closed", "", .tell = own_authority},

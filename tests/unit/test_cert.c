@@ -120,6 +120,7 @@ static void test_node(void **state)
 	assert_string_equal(id.name, NODE);
 	assert_int_equal(sign_key_id(p->key, &key_id), 0);
 	assert_true(digest_equal(&id.key_id, &key_id));
+	assert_int_equal(id.not_before_s, NOW);
 	assert_int_equal(id.not_after_s, NOW + DAY);
 	assert_int_equal(sign_key_spki(p->key, &spki), 0);
 	assert_int_equal(id.spki_size, spki.size);

@@ -283,6 +283,27 @@ static void test_waiting_chunks(void **state)
 	client_done(&c);
 }
 
+/* A certificate that ends ends its connections, too: at the next request, which is not answered. */
+static void test_out_of_time(void **state)
+{
+	struct client c, other;
+
+	(void)state;
+	server_fixture_start((struct server_options){.idle_ms = 60000});
+	server_fixture_ends_soon(&x->f.viewer);
+	client_begin(&c, &x->f.viewer, TLS1_3_VERSION);
+	client_begin(&other, &x->f.approver, TLS1_3_VERSION);
+	assert_true(client_healthy(&c));
+	server_fixture_pass_end(&x->f.viewer);
+	buf_clear(&c.in);
+	client_ask(&c, "GET", "/healthz", 0);
+	assert_true(client_wait_gone(&c));
+	assert_int_equal(c.in.size, 0);
+	assert_true(client_healthy(&other));
+	client_done(&c);
+	client_done(&other);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -290,7 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_slow_strangers), EACH(test_idle_stranger),  EACH(test_per_address),
 		EACH(test_herd),	   EACH(test_in_all),	      EACH(test_per_certificate),
-		EACH(test_waiting),	   EACH(test_waiting_chunks),
+		EACH(test_waiting),	   EACH(test_waiting_chunks), EACH(test_out_of_time),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

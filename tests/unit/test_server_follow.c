@@ -94,6 +94,25 @@ static void test_follow(void **state)
 	client_done(&end);
 }
 
+/* Its certificate ends while it follows. */
+static void test_follower_out_of_time(void **state)
+{
+	struct client c;
+
+	(void)state;
+	server_fixture_start((struct server_options){0});
+	server_fixture_ends_soon(&x->f.viewer);
+	client_begin(&c, &x->f.viewer, TLS1_3_VERSION);
+	client_ask(&c, "GET", "/v1/events?follow=1", 0);
+	assert_true(client_wait(&c, "\"type\":\"transition\""));
+	server_fixture_pass_end(&x->f.viewer);
+	buf_clear(&c.in);
+	add_lines(1);
+	assert_true(client_wait_gone(&c));
+	assert_int_equal(c.in.size, 0);
+	client_done(&c);
+}
+
 /* It reads nothing: the log goes on for the others, and it is cut off in time. */
 static void test_slow_follower(void **state)
 {
@@ -163,10 +182,8 @@ static void test_slow_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_events),
-		EACH(test_follow),
-		EACH(test_slow_follower),
-		EACH(test_slow_reader),
+		EACH(test_events),	  EACH(test_follow),	  EACH(test_follower_out_of_time),
+		EACH(test_slow_follower), EACH(test_slow_reader),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

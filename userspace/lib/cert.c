@@ -426,12 +426,12 @@ static int key_of(X509 *cert, struct cert_identity *id)
 	return r;
 }
 
-static uint64_t end_of(X509 *cert)
+static uint64_t seconds_of(const ASN1_TIME *at)
 {
 	struct tm tm;
 	time_t t;
 
-	if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)
+	if (ASN1_TIME_to_tm(at, &tm) != 1)
 		return 0;
 	t = timegm(&tm);
 	return t < 0 ? 0 : (uint64_t)t;
@@ -458,7 +458,8 @@ int cert_identity(X509 *cert, struct cert_identity *ret, struct why *ret_why)
 	ERR_clear_error();
 	if (r < 0)
 		return why_set(ret_why, r, "the certificate's key is of a kind not used here");
-	id.not_after_s = end_of(cert);
+	id.not_before_s = seconds_of(X509_get0_notBefore(cert));
+	id.not_after_s = seconds_of(X509_get0_notAfter(cert));
 	*ret = id;
 	return 0;
 }

@@ -37,7 +37,8 @@ struct cert_identity {
 	struct digest key_id;		/* SHA-256 of the SPKI */
 	uint8_t spki[CERT_MAX_SPKI];	/* the key itself, when it is of EC or Ed25519 */
 	size_t spki_size;		/* 0: it is larger */
-	uint64_t not_after_s;		/* Unix seconds; 0: it has no end that can be read, and TLS takes it from nobody */
+	uint64_t not_before_s;		/* Unix seconds */
+	uint64_t not_after_s;		/* 0: it has no end that can be read, and TLS takes it from nobody */
 };
 
 /* ca_cert_pem and ca_key NULL: self-signed (the CA itself). Appends PEM. */

@@ -88,6 +88,12 @@ static void on_request(struct evhttp_request *req, void *ctx)
 		.size = evbuffer_get_length(in)};
 	struct api_reply reply;
 
+	/* Closed, not told: the next connection is refused by TLS, and that says to a node what to do. */
+	if (!server_conn_in_time(c)) {
+		server_conn_close(c);
+		evhttp_send_reply(req, 401, "Refused", NULL);
+		return;
+	}
 	q.body = q.size ? (const void *)evbuffer_pullup(in, -1) : "";
 	api_handle(s->api, &q, &reply);
 	server_conn_answered(c);

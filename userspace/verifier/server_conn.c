@@ -10,9 +10,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "plumb/wire.h"
 
@@ -349,6 +349,14 @@ struct server_conn *server_conn_of(const struct server_conns *s, struct bufferev
 const struct cert_identity *server_conn_who(const struct server_conn *c)
 {
 	return c->known ? &c->who : NULL;
+}
+
+/* By the clock that TLS goes by. */
+bool server_conn_in_time(const struct server_conn *c)
+{
+	uint64_t now_s = (uint64_t)time(NULL);
+
+	return !c->known || (c->who.not_before_s <= now_s && now_s < c->who.not_after_s);
 }
 
 void server_conn_answered(struct server_conn *c)

@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 #include <openssl/types.h>
+#include <stdbool.h>
 #include "cert.h"
 
 #define SERVER_CONN_MAX_NODE 8u		/* of one node's certificate */
@@ -35,6 +36,8 @@ struct bufferevent *server_conn_accept(struct event_base *base, void *ctx);
 /* Of a request's bufferevent. NULL: no certificate. Borrowed. */
 struct server_conn *server_conn_of(const struct server_conns *s, struct bufferevent *bev);
 const struct cert_identity *server_conn_who(const struct server_conn *c);
+/* false: its certificate is over, or not good yet, by now: TLS asks once, and a connection may be kept for ever. */
+bool server_conn_in_time(const struct server_conn *c);
 void server_conn_answered(struct server_conn *c);	/* the next request may take its time from here */
 void server_conn_close(struct server_conn *c);
 

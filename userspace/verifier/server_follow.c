@@ -95,6 +95,11 @@ static void send_piece(struct follower *f, const void *data, size_t size)
 		evbuffer_free(out);
 }
 
+static bool may(const struct follower *f)
+{
+	return server_conn_in_time(f->c) && f->s->o.may(f->s->o.ctx, server_conn_who(f->c));
+}
+
 /* One piece at a time: who reads slowly lags behind, and costs no more than a piece. */
 static void pump(struct follower *f)
 {
@@ -105,7 +110,7 @@ static void pump(struct follower *f)
 
 	if (f->draining || f->cut)
 		return;
-	if (!f->s->o.may(f->s->o.ctx, server_conn_who(f->c))) {
+	if (!may(f)) {
 		cut(f);
 		return;
 	}
@@ -137,7 +142,7 @@ static void on_keep_alive(evutil_socket_t fd, short what, void *ctx)
 	event_add(f->timer, &keep);
 	if (f->draining || f->cut)
 		return;
-	if (f->s->o.may(f->s->o.ctx, server_conn_who(f->c)))
+	if (may(f))
 		send_piece(f, "\n", 1);
 	else
 		cut(f);
