@@ -183,6 +183,33 @@ static void test_of_before(void **state)
 	free(e);
 }
 
+/* Half of what did not get through, never below what always must; for good only when the other end takes no more at all. */
+static void test_less(void **state)
+{
+	struct evidence_maker m = {.max_bytes = 10 << 20, .most_bytes = 10 << 20};
+	const struct why why = {"late"};
+
+	(void)state;
+	evidence_maker_less(&m, 0, false, &why);
+	evidence_maker_less(&m, EVIDENCE_MAKER_MIN_BYTES, false, &why);
+	assert_int_equal(m.max_bytes, 10 << 20);
+	evidence_maker_less(&m, 6 << 20, false, &why);
+	assert_int_equal(m.max_bytes, 3 << 20);
+	/* Anchors and the like come beside the lines. */
+	evidence_maker_less(&m, 5 << 20, false, &why);
+	assert_int_equal(m.max_bytes, 3 << 19);
+	evidence_maker_good(&m);
+	assert_int_equal(m.max_bytes, 10 << 20);
+	evidence_maker_less(&m, 8 << 20, true, &why);
+	evidence_maker_less(&m, 4 << 20, false, &why);
+	assert_int_equal(m.max_bytes, 2 << 20);
+	evidence_maker_good(&m);
+	assert_int_equal(m.max_bytes, 4 << 20);
+	for (int i = 0; i < 20; i++)
+		evidence_maker_less(&m, 16 << 20, true, &why);
+	assert_in_range(m.max_bytes, EVIDENCE_MAKER_MIN_BYTES, 2 * EVIDENCE_MAKER_MIN_BYTES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -190,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_wanted),
 		TEST(test_of_before),
+		cmocka_unit_test(test_less),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

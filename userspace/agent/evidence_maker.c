@@ -250,3 +250,22 @@ int evidence_maker_evidence(const struct evidence_maker *m, struct evidence_make
 	evidence_done(&e);
 	return r;
 }
+
+void evidence_maker_less(struct evidence_maker *m, size_t size, bool lasting, const struct why *why)
+{
+	size_t had = size < m->max_bytes ? size : m->max_bytes;
+
+	if (size <= EVIDENCE_MAKER_MIN_BYTES && !lasting)
+		return;
+	if (had / 2 >= EVIDENCE_MAKER_MIN_BYTES)
+		m->max_bytes = had / 2;
+	if (lasting)
+		m->most_bytes = m->max_bytes;
+	log_warning("verifier=takes_less error=\"%s\" next=\"sent in pieces of %zu bytes\"",
+		    why->text, m->max_bytes);
+}
+
+void evidence_maker_good(struct evidence_maker *m)
+{
+	m->max_bytes = m->most_bytes;
+}

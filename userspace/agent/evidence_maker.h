@@ -11,10 +11,12 @@
 #include "evidence.h"
 #include "anchor_cut.h"
 #include "identity.h"
+#include "plumb/wire.h"
 #include "ima_list.h"
 #include "ledger_writer.h"
 #include "tpm_queue.h"
 
+#define EVIDENCE_MAKER_MIN_BYTES (2 * WIRE_MAX_LINE)
 #define EVIDENCE_MAKER_BYTES (10u << 20)	/* of lines in one body, beside the anchors */
 
 struct evidence_maker {			/* plain; all borrowed */
@@ -26,6 +28,7 @@ struct evidence_maker {			/* plain; all borrowed */
 	struct digest client_key;
 	uint32_t max_lines;		/* of one body */
 	size_t max_bytes;
+	size_t most_bytes;		/* what max_bytes goes back to */
 	struct anchor_cut *cut;		/* zero at first */
 	struct ima_list *ima;		/* NULL: this kernel has none */
 };
@@ -54,5 +57,11 @@ int evidence_maker_evidence(const struct evidence_maker *m, struct evidence_make
 /* Lines [from, head->size). note: signature line of the event key; NULL: none, and it binds nobody. b: its standing alone is read. */
 int evidence_maker_provisional(const struct evidence_maker *m, const struct evidence_maker_bound *b, const struct checkpoint *head,
 			       uint64_t from, const struct buf *note, struct buf *ret);
+/*
+ * A body of so many bytes did not get through: the next ones are smaller. lasting: the other end takes no such bodies at all; else it came too
+ * late, by what the way there carries at this hour, until evidence is accepted. Never below MIN_BYTES: that such a one is late has another cause.
+ */
+void evidence_maker_less(struct evidence_maker *m, size_t size, bool lasting, const struct why *why);
+void evidence_maker_good(struct evidence_maker *m);	/* evidence was accepted */
 
 #endif

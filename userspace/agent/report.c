@@ -16,7 +16,6 @@
 
 #define REFUSED_WAIT_MS 60000
 #define NONCE_MARGIN_NS 1000000000ull
-#define MIN_BYTES (2 * WIRE_MAX_LINE)
 
 enum phase {
 	PHASE_IDLE = 0,
@@ -44,6 +43,7 @@ struct report {
 	bool drift_wanted, drift_in_flight;
 	bool knows_size;
 	uint64_t size; /* lines that the verifier has stored */
+	size_t sent; /* bytes of the evidence or the piece on its way; 0: a nonce is */
 	uint64_t nonce_until_ns; /* boot time */
 	uint64_t
 		ima_sent_from; /* of the last evidence that had no room for all; UINT64_MAX: it had */
@@ -79,21 +79,13 @@ static void back_off(struct report *r, uint64_t least_ms)
 		commit_slow(r->commit, true);
 }
 
-/* The verifier, or a proxy before it, takes less than the wire allows. */
-static void send_less(struct report *r, const struct why *why)
-{
-	struct evidence_maker *m = &r->maker;
-
-	if (m->max_bytes / 2 >= MIN_BYTES)
-		m->max_bytes /= 2;
-	log_warning("verifier=takes_less error=\"%s\" next=\"sent in pieces of %zu bytes\"",
-		    why->text, m->max_bytes);
-}
-
 static void fail(struct report *r, int result, const struct why *why)
 {
 	uint64_t least_ms = 0;
 
+	/* The verifier, or a proxy before it, takes less than the wire allows; or it was on its way for longer than a nonce lives. */
+	if (result == -EMSGSIZE || result == -ESTALE || result == -ETIMEDOUT)
+		evidence_maker_less(&r->maker, r->sent, result == -EMSGSIZE, why);
 	switch (result) {
 	case -ECANCELED:
 		r->phase = PHASE_IDLE;
@@ -108,7 +100,6 @@ static void fail(struct report *r, int result, const struct why *why)
 		log_warning("evidence=outdated error=\"%s\" next=\"made anew\"", why->text);
 		break;
 	case -EMSGSIZE:
-		send_less(r, why);
 		break;
 	default:
 		absence_tell(&r->absence, result, why);
@@ -189,6 +180,8 @@ static int send_provisional(struct report *r, const struct checkpoint *head, con
 
 	stand(r, &standing);
 	result = evidence_maker_provisional(&r->maker, &standing, head, r->size, note, &body);
+	if (note)
+		r->sent = body.size;
 	return result < 0 ? result : transport_evidence(r->o.transport, true, &body, done, r);
 }
 
@@ -240,6 +233,7 @@ static int send_evidence(struct report *r, const struct tpm_job *job, struct why
 	int result =
 		evidence_maker_evidence(&r->maker, &r->at_hand, job, r->leaving, &body, ret_why);
 
+	r->sent = body.size;
 	return result < 0 ? result
 			  : transport_evidence(r->o.transport, false, &body, on_evidence, r);
 }
@@ -437,6 +431,7 @@ static void attempt(struct report *r)
 		commit_appended(r->commit, true);
 		return;
 	}
+	r->sent = 0;
 	result = transport_nonce(r->o.transport, on_nonce, r);
 	if (result < 0)
 		back_off(r, 0);
@@ -461,6 +456,7 @@ static void accepted(struct report *r, const struct evidence_answer *a)
 
 	take_size(r, a->size);
 	r->absence.accepted = a->size;
+	evidence_maker_good(&r->maker);
 	kept = keep_cosignature(r, a, head);
 	/* What came meanwhile, and is wanted, goes next; else the schedule. */
 	if (r->maker.ima && !r->at_hand.nonce.has_ima)
@@ -569,6 +565,7 @@ int report_open(struct event_base *base, const struct report_options *o, struct 
 		.max_lines = o->max_lines ? o->max_lines : WIRE_MAX_EVIDENCE_LINES,
 		.max_bytes = o->max_bytes ? o->max_bytes : EVIDENCE_MAKER_BYTES,
 	};
+	r->maker.most_bytes = r->maker.max_bytes;
 	r->absence.clock = o->clock;
 	/* What earlier runs were told of: a verifier that was put back while nobody ran is noticed as well. */
 	if (ledger_past_cosigned(o->io, o->ledger_dir, o->identity->record.witness_name,
