@@ -188,15 +188,15 @@ static void test_missing_parts(void **state)
 	assert_non_null(strstr(why.text, "verdict.key"));
 }
 
-/* A server's certificate of that life, for the key that is there. */
-static void put_server(uint64_t life_s)
+/* A server's certificate from then on, so many seconds from now, for the key that is there. */
+static void put_server_from(int64_t from_s, uint64_t life_s)
 {
 	const struct cert_request q = {.kind = CERT_SERVER,
 				       .name = "plumb-verifier",
 				       .hosts = (const char *const *)hosts.items,
 				       .n_hosts = 1,
-				       .not_before_s = (uint64_t)time(NULL) - 100000,
-				       .life_s = 100000 + life_s};
+				       .not_before_s = (uint64_t)((int64_t)time(NULL) + from_s),
+				       .life_s = life_s};
 	struct sign_key *ca = NULL, *key = NULL;
 	struct buf ca_pem = load("ca.crt"), pem = {0};
 
@@ -208,6 +208,37 @@ static void put_server(uint64_t life_s)
 	sign_key_free(key);
 	buf_done(&ca_pem);
 	buf_done(&pem);
+}
+
+static void put_server(uint64_t left_s)
+{
+	put_server_from(-100000, 100000 + left_s);
+}
+
+/* Issued while this clock was months ahead: it ends late enough, and nobody takes it before it begins. */
+static void test_renewal_after_a_clock(void **state)
+{
+	struct verifier_keys k;
+	struct buf before, after;
+
+	(void)state;
+	assert_int_equal(init(fsio_system()), 0);
+	put_server_from(60 * 86400, 365 * 86400);
+	before = load("server.crt");
+	assert_int_equal(keys(&no_hosts, &k), -EINVAL);
+	assert_non_null(strstr(why.text, "not good yet"));
+	assert_int_equal(keys(&hosts, &k), 0);
+	after = load("server.crt");
+	assert_false(same(&after, &before));
+	assert_true(same(&after, &k.server_pem));
+	verifier_keys_done(&k);
+	buf_done(&before);
+	before = load("server.crt");
+	assert_int_equal(keys(&hosts, &k), 0);
+	assert_true(same(&k.server_pem, &before));
+	verifier_keys_done(&k);
+	buf_done(&before);
+	buf_done(&after);
 }
 
 static void test_renewal(void **state)
@@ -395,8 +426,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_init),	 EACH(test_init_without_hosts),
 		EACH(test_init_cut_off), EACH(test_missing_parts),
-		EACH(test_renewal),	 EACH(test_operators),
-		EACH(test_requests),	 EACH(test_lock),
+		EACH(test_renewal),	 EACH(test_renewal_after_a_clock),
+		EACH(test_operators),	 EACH(test_requests),
+		EACH(test_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,7 +152,7 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 	return 0;
 }
 
-/* Seconds that a certificate has left; 0: none, or it cannot be read. */
+/* Seconds that a certificate has left; 0: none, it is not good yet (it is of a time when this clock was ahead), or it cannot be read. */
 static uint64_t left_of(const struct buf *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->size);
@@ -160,6 +160,7 @@ static uint64_t left_of(const struct buf *pem)
 	int days = 0, seconds = 0;
 	bool told = cert && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) == 1;
 
+	told = told && X509_cmp_current_time(X509_get0_notBefore(cert)) < 0;
 	X509_free(cert);
 	BIO_free(bio);
 	return told && days >= 0 && seconds >= 0 ? (uint64_t)days * DAY + (uint64_t)seconds : 0;
@@ -177,7 +178,8 @@ static int renew_server(const struct fsio *io, const char *dir, const struct con
 		return 0;
 	if (hosts->n_items == 0 && left == 0)
 		return why_set(ret_why, -EINVAL,
-			       "%.150s/server.crt is over; hosts: name those of this verifier, and "
+			       "%.150s/server.crt is over, or not good yet; hosts: name those of "
+			       "this verifier, and "
 			       "it is issued anew",
 			       dir);
 	if (hosts->n_items == 0) {
