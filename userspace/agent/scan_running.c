@@ -15,19 +15,15 @@
 #include "cleanup.h"
 #include "container_path.h"
 #include "hash_pieces.h"
-#include "mounts.h"
+#include "served.h"
 
-#define MOUNTINFO_MAX (4u << 20)
 #define PATH_KEPT 1000 /* bytes of a path in a key: its end */
 #define KEY_SIZE (PATH_KEPT + 128)
-
-/* What a program lies on, by its process's mount table. */
-enum mount_kind { SERVED, LOCAL, NOT_THERE };
 
 /* Mounts have numbers that are the whole kernel's. */
 struct seen_mount {
 	uint64_t id;
-	enum mount_kind kind;
+	enum served_kind kind;
 };
 
 struct scan_running {
@@ -40,6 +36,7 @@ struct scan_running {
 	int put;
 	struct hash_pieces *pieces; /* of the program at work, which is large */
 	char exe[PATH_MAX], key[KEY_SIZE]; /* the program at work */
+	int link; /* to it, of O_PATH; -1: none */
 	struct seen_mount mounts[SCAN_RUNNING_MOUNTS];
 	uint32_t n_mounts;
 };
@@ -53,8 +50,16 @@ int scan_running_open(const struct claims_source *s, struct hash_cache *cache,
 		return -ENOMEM;
 	r->s = *s;
 	r->cache = cache;
+	r->link = -1;
 	*ret = r;
 	return 0;
+}
+
+static void drop_link(struct scan_running *r)
+{
+	if (r->link >= 0)
+		close(r->link);
+	r->link = -1;
 }
 
 struct scan_running *scan_running_free(struct scan_running *r)
@@ -62,44 +67,11 @@ struct scan_running *scan_running_free(struct scan_running *r)
 	if (!r)
 		return NULL;
 	hash_pieces_free(r->pieces);
+	drop_link(r);
 	if (r->dir)
 		closedir(r->dir);
 	free(r);
 	return NULL;
-}
-
-static bool is_served(const char *fstype)
-{
-	static const char *const served[] = {"fuse", "virtiofs", "nfs", "9p",
-					     "cifs", "smb3",	 "afs", "ceph"};
-
-	for (size_t i = 0; i < sizeof(served) / sizeof(served[0]); i++)
-		if (strncmp(fstype, served[i], strlen(served[i])) == 0)
-			return true;
-	return false;
-}
-
-/* enum mount_kind or -errno. */
-static int find_mount(struct scan_running *r, const char *pid, uint64_t id)
-{
-	CLEANUP_FREE struct mounts_entry *e = malloc(sizeof(*e));
-	CLEANUP(buf_done) struct buf text = {0};
-	struct why why = {""};
-	char name[64];
-	int found = NOT_THERE, error = e ? 0 : -ENOMEM;
-
-	snprintf(name, sizeof(name), "%.20s/mountinfo", pid);
-	if (error == 0)
-		error = claims_source_read(&r->s, CLAIMS_PROC, name, MOUNTINFO_MAX, &text);
-	for (const char *at = (const char *)text.data, *end = at ? at + text.size : at;
-	     error >= 0 && at < end;) {
-		const char *lf = memchr(at, '\n', (size_t)(end - at));
-
-		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) >= 0 && e->id == id)
-			found = is_served(e->fstype) ? SERVED : LOCAL;
-		at = lf ? lf + 1 : end;
-	}
-	return error < 0 ? error : found;
 }
 
 static int kind_of(struct scan_running *r, const char *pid, uint64_t id)
@@ -109,22 +81,23 @@ static int kind_of(struct scan_running *r, const char *pid, uint64_t id)
 	for (uint32_t i = 0; i < r->n_mounts; i++)
 		if (r->mounts[i].id == id)
 			return (int)r->mounts[i].kind;
-	kind = find_mount(r, pid, id);
+	kind = served_mount(r->s.proc, pid, id);
 	if (kind >= 0 && r->n_mounts < SCAN_RUNNING_MOUNTS)
-		r->mounts[r->n_mounts++] = (struct seen_mount){id, (enum mount_kind)kind};
+		r->mounts[r->n_mounts++] = (struct seen_mount){id, (enum served_kind)kind};
 	return kind;
 }
 
-/* enum mount_kind or -errno; what is known of it is asked of this kernel alone. */
+/* enum served_kind or -errno. What is read after that is r->link's file, whatever the process executes meanwhile. */
 static int lies_on(struct scan_running *r, const char *pid)
 {
-	CLEANUP_CLOSE int fd = open(r->exe, O_PATH | O_CLOEXEC);
-	struct statx st;
+	uint64_t mount = 0;
+	int error;
 
-	if (fd < 0 ||
-	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &st) < 0)
-		return -errno;
-	return st.stx_mask & STATX_MNT_ID ? kind_of(r, pid, st.stx_mnt_id) : SERVED;
+	drop_link(r);
+	r->link = open(r->exe, O_PATH | O_CLOEXEC);
+	error = r->link < 0 ? -errno : served_mount_of(r->link, &mount);
+
+	return error < 0 ? error : kind_of(r, pid, mount);
 }
 
 static bool is_own(const struct scan_running *r, const char *pid)
@@ -139,7 +112,8 @@ static int may_read(struct scan_running *r, const char *pid)
 
 	if (kind < 0)
 		return kind;
-	return kind == LOCAL || (kind == NOT_THERE && is_own(r, pid)) ? 0 : -EREMOTE;
+	return kind == SERVED_BY_NOBODY || (kind == SERVED_NOT_LISTED && is_own(r, pid)) ? 0
+											 : -EREMOTE;
 }
 
 /* "", or who else's root the path is seen from. */
@@ -196,7 +170,7 @@ static int put_value(struct scan_running *r, int error, const struct digest *d)
 	if (error == -ENOENT || error == -ESRCH) /* ended meanwhile */
 		return 0;
 	if (error == -EREMOTE)
-		buf_printf(&value, "unmeasured on no file system that is the kernel's own");
+		buf_printf(&value, "unmeasured " SERVED_WHY);
 	else if (error < 0)
 		buf_printf(&value, "unmeasured %s", strerrorname_np(-error));
 	else
@@ -213,20 +187,19 @@ static int put_value(struct scan_running *r, int error, const struct digest *d)
 /* Small, or read by now: the cache has it, or it is read at once. */
 static int measure(struct scan_running *r)
 {
-	CLEANUP_CLOSE int fd = open(r->exe, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	CLEANUP_CLOSE int fd = served_open(r->link);
 	struct digest d;
 	struct stat st;
-	int error = fd < 0 ? -errno : hash_cache_fd(r->cache, fd, &d, &st);
+	int error = fd < 0 ? fd : hash_cache_fd(r->cache, fd, &d, &st);
 
 	return put_value(r, error < 0 ? error : 0, &d);
 }
 
-/* The link is the kernel's own and is followed. */
 static int open_pieces(struct scan_running *r)
 {
-	int fd = open(r->exe, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = served_open(r->link);
 
-	return fd < 0 ? -errno : hash_pieces_open_fd(r->cache, fd, false, &r->pieces);
+	return fd < 0 ? fd : hash_pieces_open_fd(r->cache, fd, false, &r->pieces);
 }
 
 static int go_on(struct scan_running *r)
@@ -253,7 +226,7 @@ static int begin(struct scan_running *r)
 		r->own[n > 0 ? n : 0] = '\0';
 	}
 	if (claims_source_path(&r->s, CLAIMS_PROC, "self/exe", r->exe, sizeof(r->exe)) == 0)
-		r->own_elsewhere = lies_on(r, "self") == NOT_THERE;
+		r->own_elsewhere = lies_on(r, "self") == SERVED_NOT_LISTED;
 	r->dir = opendir(r->s.proc ? r->s.proc : "/proc");
 	return r->dir ? 0 : -errno;
 }
