@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -40,9 +39,15 @@ struct old_writers {
 	char told[128];
 };
 
-static bool is_watched(const struct old_writers *w, const struct stat *st)
+/* What the kernel knows of it: the server of the file system, if it has one, is not asked, for it need not answer. */
+static bool is_watched(const struct old_writers *w, int dir, const char *fd)
 {
-	return w->o.watched(w->o.ctx, major(st->st_dev) << 20 | minor(st->st_dev), st->st_ino);
+	struct statx st;
+
+	return statx(dir, fd, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO, &st) ==
+		       0 &&
+	       S_ISREG(st.stx_mode) &&
+	       w->o.watched(w->o.ctx, st.stx_dev_major << 20 | st.stx_dev_minor, st.stx_ino);
 }
 
 /* The flags that it was opened with, octal in the line "flags:". true: for writing, or it cannot be told. */
@@ -82,8 +87,6 @@ static void look_at_fds(struct old_writers *w, const char *pid)
 		return;
 	}
 	while (!w->fd_found) {
-		struct stat st;
-
 		e = readdir(d);
 		if (!e)
 			break;
@@ -93,10 +96,8 @@ static void look_at_fds(struct old_writers *w, const char *pid)
 			w->whole = false;
 			break;
 		}
-		if (fstatat(fd, e->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode) ||
-		    !is_watched(w, &st))
-			continue;
-		w->fd_found = may_write(proc, pid, e->d_name);
+		if (is_watched(w, fd, e->d_name))
+			w->fd_found = may_write(proc, pid, e->d_name);
 	}
 	closedir(d);
 }
