@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "scan_maps.h"
 #include "scratch.h"
+#include "served.h"
 
 #define LINE "7f0a1000-7f0a2000 r-xp 00001000 08:01 131090                     /usr/lib/x.so"
 
@@ -79,6 +80,7 @@ struct bench {
 	struct hash_cache *hashes;
 	char removed[256], library[256], memory[256], whole[128];
 	char wanted[SCRATCH_SIZE + 32];
+	uint32_t n_served;
 };
 
 static void on_line(void *ctx, const struct line *l)
@@ -88,6 +90,7 @@ static void on_line(void *ctx, const struct line *l)
 	assert_int_equal(l->type, PLUMB_TYPE_CODE);
 	if (strcmp(l->key, b->wanted) == 0)
 		snprintf(b->removed, sizeof(b->removed), "%s %s", l->found, l->hash_src);
+	b->n_served += strcmp(l->found, "unmeasured " SERVED_WHY) == 0;
 	if (strncmp(l->key, "code:", 5) == 0 && strstr(l->key, "/libc.so."))
 		snprintf(b->library, sizeof(b->library), "%s %s", l->found, l->hash_src);
 	if (strncmp(l->key, "memory:anonymous:", 17) == 0)
@@ -166,10 +169,40 @@ static void test_real(void **state)
 	free(b);
 }
 
+/* As test_real has it, but for a mount table in which all is served: nothing is read, though the bytes are there. */
+static void test_served(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	int fd = open("/proc/self/map_files", O_PATH | O_CLOEXEC);
+
+	(void)state;
+	if (fd < 0)
+		skip();
+	close(fd);
+	scratch_open(b->top, "code");
+	scratch_run(
+		b->top,
+		"mkdir -p proc/%d && cd proc/%d && for i in exe maps map_files ns root; do ln -s "
+		"/proc/%d/$i .; done; sed 's/ - [^ ]* / - nfs4 /' /proc/%d/mountinfo >mountinfo",
+		getpid(), getpid(), getpid(), getpid());
+	assert_int_equal(proctab_open(0, NULL, &b->proctab), 0);
+	assert_int_equal(hash_cache_open(0, 0, &b->hashes), 0);
+	scan(b);
+	assert_string_equal(b->library, "unmeasured " SERVED_WHY " none");
+	assert_true(b->n_served >= 2);
+	assert_int_equal(hash_cache_n_bytes(b->hashes), 0);
+	assert_string_equal(b->whole, "listed");
+	proctab_free(b->proctab);
+	hash_cache_free(b->hashes);
+	scratch_done(b->top);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines),
-					   cmocka_unit_test(test_real)};
+					   cmocka_unit_test(test_real),
+					   cmocka_unit_test(test_served)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

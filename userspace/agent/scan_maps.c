@@ -16,6 +16,7 @@
 #include "claims.h"
 #include "cleanup.h"
 #include "hash_pieces.h"
+#include "served.h"
 
 #define DELETED " (deleted)"
 #define SEEN_SIZE 4096 /* files that this pass has done; a power of two */
@@ -32,6 +33,7 @@ struct scan_maps {
 	uint32_t n_maps, mnt_ns;
 	struct hash_pieces *pieces; /* the file of the mapping at text + at */
 	uint64_t bytes_before;
+	uint64_t own; /* a mount that this step found to be served by nobody; 0: none */
 	bool memory_told; /* of this process */
 	const char *blind; /* why not all was looked at; NULL: all was */
 	uint64_t seen[SEEN_SIZE]; /* hashes of (mount namespace, device, inode); 0: free */
@@ -202,31 +204,30 @@ static bool was_seen(struct scan_maps *m, const struct scan_maps_entry *e)
 	return false;
 }
 
-static int open_mapped(const struct scan_maps *m, const struct scan_maps_entry *e)
+/* -EREMOTE: somebody serves it. */
+static int open_mapped(struct scan_maps *m, const struct scan_maps_entry *e)
 {
 	char name[64], path[320];
-	int fd;
+	int r;
 
 	snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, e->from, e->to);
 	proc_path(m, name, path, sizeof(path));
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
+	CLEANUP_CLOSE int link = open(path, O_PATH | O_CLOEXEC);
+
+	r = link < 0 ? -errno
+		     : served_check(m->s.proc, (uint32_t)strtoul(m->pid, NULL, 10), link, &m->own);
+	return r < 0 ? r : served_open(link);
 }
 
 /* 1: it is large, and is read a piece at a time from now on. */
-static int begin_pieces(struct scan_maps *m, const struct scan_maps_entry *e, const struct stat *st)
+static int begin_pieces(struct scan_maps *m, int fd, const struct stat *st)
 {
-	char name[PATH_SIZE + 8], path[PATH_SIZE + 320];
-	struct stat there;
+	int own;
 
-	if (st->st_size < (off_t)HASH_PIECES_MIN || hash_cache_knows(m->t.hash_cache, st) ||
-	    e->path_size >= PATH_SIZE)
+	if (st->st_size < (off_t)HASH_PIECES_MIN || hash_cache_knows(m->t.hash_cache, st))
 		return 0;
-	snprintf(name, sizeof(name), "root%.*s", (int)e->path_size, e->path);
-	proc_path(m, name, path, sizeof(path));
-	if (stat(path, &there) < 0 || there.st_ino != st->st_ino || there.st_dev != st->st_dev)
-		return 0;
-	return hash_pieces_open(m->t.hash_cache, path, false, &m->pieces) == 1;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return own >= 0 && hash_pieces_open_fd(m->t.hash_cache, own, false, &m->pieces) == 1;
 }
 
 static void tell_file(struct scan_maps *m, const struct scan_maps_entry *e, int fd)
@@ -241,6 +242,8 @@ static void tell_file(struct scan_maps *m, const struct scan_maps_entry *e, int 
 		 (int)(e->path_size < PATH_SIZE ? e->path_size : PATH_SIZE), e->path);
 	if (r >= 0)
 		r = claims_exec_value(&d, &found);
+	else if (r == -EREMOTE)
+		buf_printf(&found, "unmeasured " SERVED_WHY);
 	else
 		buf_printf(&found, "unmeasured %s", strerrorname_np(-r));
 	if (buf_status(&found) == 0 && found.data)
@@ -265,7 +268,7 @@ static int take_file(struct scan_maps *m, const struct scan_maps_entry *e)
 			m->blind = "more to read than one pass does";
 			return 0;
 		}
-		if (begin_pieces(m, e, &st))
+		if (begin_pieces(m, fd, &st))
 			return 1;
 	}
 	tell_file(m, e, fd);
@@ -377,6 +380,7 @@ int scan_maps_step(struct scan_maps *m, int *ret_put)
 {
 	int r;
 
+	m->own = 0;
 	if (m->pieces) {
 		step_pieces(m);
 		return 1;
