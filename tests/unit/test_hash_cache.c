@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "../../userspace/agent/hash_cache.h"
+#include "scratch.h"
+#include "served.h"
 
 #define NOBODY 4100000000u /* no process has this number */
 
@@ -132,6 +134,54 @@ static void foreign_file_systems_are_not_hashed(void **state)
 	assert_int_equal(hash_cache_exec(*state, NOBODY, path, &f, &d, &why), -EREMOTE);
 }
 
+/*
+ * Process 7 of a /proc of this test's own, whose program or root is where the file is; all mounts are of that type in its table and in ours.
+ */
+static void process(const char *top, const char *program, const char *fstype)
+{
+	scratch_run(
+		top,
+		"rm -rf proc && mkdir -p proc/7 proc/%d && cd proc && ln -s %d self && ln -s %s "
+		"7/exe && ln -s / 7/root && sed 's/ - [^ ]* / - %s /' /proc/self/mountinfo | tee "
+		"self/mountinfo >7/mountinfo",
+		getpid(), getpid(), program, fstype);
+}
+
+/* The same inode number, size and change time on another device, as overlays have it: a server has those as it likes. */
+static void served_files_are_not_opened(void **state)
+{
+	struct plumb_file f = as_seen(path);
+	char top[SCRATCH_SIZE], proc[SCRATCH_SIZE + 8], cold[96];
+	struct digest d;
+	struct why why = {""};
+
+	f.fs_magic = 0x794c7630;
+	f.dev ^= 1u << 20;
+	scratch_open(top, "hash");
+	snprintf(proc, sizeof(proc), "%s/proc", top);
+	hash_cache_use_proc(*state, proc);
+	process(top, path, "nfs4");
+	assert_int_equal(hash_cache_exec(*state, 7, NULL, &f, &d, &why), -EREMOTE);
+	assert_string_equal(why.text, SERVED_WHY);
+	/* Nor by its path, in our view or in the process's. */
+	process(top, "/bin/sh", "fuse.sshfs");
+	assert_int_equal(hash_cache_exec(*state, 7, path, &f, &d, &why), -EREMOTE);
+	assert_int_equal(hash_cache_peer(*state, 7, path, &f, &d), -EREMOTE);
+	/* That it is not there either is the server's to tell. */
+	snprintf(cold, sizeof(cold), "%s.cold", path);
+	assert_int_equal(hash_cache_exec(*state, 7, cold, &f, &d, &why), -EREMOTE);
+	assert_int_equal(hash_cache_n_bytes(*state), 0);
+	process(top, path, "ext4");
+	assert_int_equal(hash_cache_exec(*state, 7, NULL, &f, &d, &why), 0);
+	process(top, "/bin/sh", "overlay");
+	assert_int_equal(hash_cache_exec(*state, 7, path, &f, &d, &why), 0);
+	assert_int_equal(hash_cache_peer(*state, 7, path, &f, &d), 0);
+	assert_int_equal(hash_cache_exec(*state, 7, cold, &f, &d, &why), -ENOENT);
+	f.fs_magic = 0x6969;
+	assert_int_equal(hash_cache_peer(*state, 7, path, &f, &d), -EREMOTE);
+	scratch_done(top);
+}
+
 static void bounds_are_kept(void **state)
 {
 	struct hash_cache *small = NULL;
@@ -162,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_file_is_not_hashed, setup, teardown),
 		cmocka_unit_test_setup_teardown(foreign_file_systems_are_not_hashed, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(served_files_are_not_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(bounds_are_kept, setup, teardown),
 	};
 

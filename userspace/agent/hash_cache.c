@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/fsverity.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,8 +11,11 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cleanup.h"
+#include "served.h"
+#include "served_walk.h"
 
 #define NS 1000000000ull
 #define SETTLED_NS \
@@ -46,6 +48,7 @@ struct hash_cache {
 	uint32_t *buckets;
 	uint32_t max, n, oldest;
 	uint64_t file_max, n_bytes, n_missed;
+	const char *proc; /* borrowed */
 };
 
 static uint32_t bucket_of(const struct hash_cache *c, const struct cache_key *k)
@@ -127,6 +130,7 @@ int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret)
 
 	if (!c)
 		return -ENOMEM;
+	c->proc = "/proc";
 	c->max = max ? max : HASH_CACHE_MAX;
 	c->file_max = file_max ? file_max : HASH_CACHE_FILE_MAX;
 	c->entries = calloc(c->max, sizeof(*c->entries));
@@ -137,6 +141,16 @@ int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret)
 	}
 	*ret = c;
 	return 0;
+}
+
+void hash_cache_use_proc(struct hash_cache *c, const char *proc)
+{
+	c->proc = proc;
+}
+
+const char *hash_cache_proc(const struct hash_cache *c)
+{
+	return c->proc;
 }
 
 struct hash_cache *hash_cache_free(struct hash_cache *c)
@@ -228,16 +242,55 @@ static int same_file(int fd, const struct plumb_file *file)
 	return key.size == file->file_size && key.ctime_ns == file->ctime_ns ? 0 : -ESTALE;
 }
 
-static int hash_of(struct hash_cache *c, const char *path, const struct plumb_file *file,
+/* The same of a descriptor of O_PATH; who serves it, if anybody does, is not asked. */
+static int seems_same_file(int link, const struct plumb_file *file, bool *ret_same_dev)
+{
+	bool odd_dev = file->fs_magic == MAGIC_BTRFS || file->fs_magic == MAGIC_OVERLAY;
+	struct statx st;
+
+	if (statx(link, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) < 0)
+		return -errno;
+	*ret_same_dev = ((uint64_t)st.stx_dev_major << 20 | st.stx_dev_minor) == file->dev;
+	return S_ISREG(st.stx_mode) && st.stx_ino == file->ino && (*ret_same_dev || odd_dev)
+		       ? 0
+		       : -EXDEV;
+}
+
+/*
+ * What the kernel saw was on a file system of its own; what stands here now need not be. A device that is a disk is that same file system's still.
+ * Other numbers are given again, so one of them counts only where no mount table knows better: runtimes run from mounts that are in none.
+ */
+static int may_open(const struct hash_cache *c, uint32_t pid, int link,
+		    const struct plumb_file *file)
+{
+	bool same_dev = false;
+	int kind, r = seems_same_file(link, file, &same_dev);
+
+	if (r < 0 || (same_dev && file->dev >> 20 != 0))
+		return r;
+	kind = served_find(c->proc, pid, link);
+	if (kind == SERVED_NOT_LISTED && same_dev)
+		kind = SERVED_BY_NOBODY;
+	if (kind < 0)
+		return kind;
+	return kind == SERVED_BY_NOBODY ? 0 : -EREMOTE;
+}
+
+/* Takes path_fd. */
+static int hash_of(struct hash_cache *c, uint32_t pid, int path_fd, const struct plumb_file *file,
 		   struct digest *ret)
 {
-	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	CLEANUP_CLOSE int link = path_fd, fd = -1;
 	struct digest d;
 	struct stat st;
 	int r, verity;
 
+	r = link < 0 ? link : may_open(c, pid, link, file);
+	if (r < 0)
+		return r;
+	fd = served_open(link);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = same_file(fd, file);
 	if (r < 0)
 		return r;
@@ -252,6 +305,42 @@ static int hash_of(struct hash_cache *c, const char *path, const struct plumb_fi
 	return verity;
 }
 
+static int link_of(const struct hash_cache *c, uint32_t pid, const char *name, int flags)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%.400s/%u/%s", c->proc, pid, name);
+	fd = open(path, O_PATH | O_CLOEXEC | flags);
+	return fd < 0 ? -errno : fd;
+}
+
+/* By a path below the root of a process. */
+static int hash_below(struct hash_cache *c, uint32_t pid, int root_fd, const char *path,
+		      const struct plumb_file *file, struct digest *ret)
+{
+	CLEANUP_CLOSE int root = root_fd;
+	const struct served_walk w = {c->proc, pid, root};
+
+	return root < 0 ? root : hash_of(c, pid, served_walk(&w, path, true), file, ret);
+}
+
+/* In the agent's own view. */
+static int hash_here(struct hash_cache *c, const char *path, const struct plumb_file *file,
+		     struct digest *ret)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return hash_below(c, (uint32_t)getpid(), root < 0 ? -errno : root, path, file, ret);
+}
+
+/* In the process's own view: what a script's path is in a container. */
+static int hash_there(struct hash_cache *c, uint32_t pid, const char *path,
+		      const struct plumb_file *file, struct digest *ret)
+{
+	return hash_below(c, pid, link_of(c, pid, "root", O_DIRECTORY), path, file, ret);
+}
+
 bool hash_cache_may_measure(uint32_t fs_magic)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(unmeasurable); i++)
@@ -262,38 +351,12 @@ bool hash_cache_may_measure(uint32_t fs_magic)
 
 static bool may_be_elsewhere(int r)
 {
-	return r == -ENOENT || r == -ESRCH || r == -EXDEV || r == -EACCES || r == -ENOTDIR;
+	return r == -ENOENT || r == -ESRCH || r == -EXDEV || r == -EACCES || r == -ENOTDIR ||
+	       r == -EREMOTE;
 }
 
-int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
-		    const struct plumb_file *file, struct digest *ret, struct why *ret_why)
+static int say_why(const struct hash_cache *c, int r, struct why *ret_why)
 {
-	struct cache_key key = {file->dev, file->ino, file->file_size, file->ctime_ns};
-	const struct cache_entry *known = find(c, &key);
-	char exe[64], root[PATH_MAX];
-	int r;
-
-	if (!hash_cache_may_measure(file->fs_magic))
-		return why_set(ret_why, -EREMOTE, "file system 0x%x is not the kernel's own",
-			       file->fs_magic);
-	if (known) {
-		*ret = known->digest;
-		return known->verity;
-	}
-	c->n_missed++;
-	snprintf(exe, sizeof(exe), "/proc/%u/exe", pid);
-	r = hash_of(c, exe, file, ret);
-	/* The process may be gone, or be another program by now. */
-	if (may_be_elsewhere(r) && path && path[0] == '/') {
-		r = hash_of(c, path, file, ret);
-		/* In the process's own view: what a script's path is in a container. */
-		if (may_be_elsewhere(r) && snprintf(root, sizeof(root), "/proc/%u/root%s", pid,
-						    path) < (int)sizeof(root)) {
-			int there = hash_of(c, root, file, ret);
-
-			r = there == -ENOENT ? r : there;
-		}
-	}
 	switch (r) {
 	case 0:
 	case 1:
@@ -304,6 +367,8 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 		return why_set(ret_why, -ENOENT, "gone before it was read");
 	case -EXDEV:
 		return why_set(ret_why, r, "another file stands there now");
+	case -EREMOTE:
+		return why_set(ret_why, r, SERVED_WHY);
 	case -ESTALE:
 		return why_set(ret_why, r, "changed since it was executed");
 	case -EFBIG:
@@ -312,6 +377,40 @@ int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
 	default:
 		return why_set(ret_why, r, "%s", strerrorname_np(-r));
 	}
+}
+
+int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
+		    const struct plumb_file *file, struct digest *ret, struct why *ret_why)
+{
+	struct cache_key key = {file->dev, file->ino, file->file_size, file->ctime_ns};
+	const struct cache_entry *known = find(c, &key);
+	int r, there;
+
+	if (!hash_cache_may_measure(file->fs_magic))
+		return why_set(ret_why, -EREMOTE, "file system 0x%x is not the kernel's own",
+			       file->fs_magic);
+	if (known) {
+		*ret = known->digest;
+		return known->verity;
+	}
+	c->n_missed++;
+	r = hash_of(c, pid, link_of(c, pid, "exe", 0), file, ret);
+	/* The process may be gone, or be another program by now. */
+	if (may_be_elsewhere(r) && path && path[0] == '/') {
+		r = hash_here(c, path, file, ret);
+		if (may_be_elsewhere(r)) {
+			there = hash_there(c, pid, path, file, ret);
+			r = there == -ENOENT ? r : there;
+		}
+	}
+	return say_why(c, r, ret_why);
+}
+
+int hash_cache_peer(struct hash_cache *c, uint32_t peer, const char *path,
+		    const struct plumb_file *file, struct digest *ret)
+{
+	return hash_cache_may_measure(file->fs_magic) ? hash_there(c, peer, path, file, ret)
+						      : -EREMOTE;
 }
 
 bool hash_cache_takes(const struct hash_cache *c, const struct stat *st)

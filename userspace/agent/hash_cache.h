@@ -21,14 +21,18 @@ struct hash_cache;
 
 int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret);
 struct hash_cache *hash_cache_free(struct hash_cache *c);
+void hash_cache_use_proc(struct hash_cache *c, const char *proc);	/* borrowed; instead of /proc */
+const char *hash_cache_proc(const struct hash_cache *c);
 
 /*
  * Digest of what (pid) executed or was given to run: /proc/PID/exe first, else path in the agent's own view, else in the process's.
- * Each must be the very inode in *file, with the same size and change time before and after reading. 0; 1: and fs-verity holds
- * the file to these bytes. -ESTALE: changed since; -EFBIG; -ENOENT: gone; why says it in a few words.
+ * Each must be the very inode in *file, with the same size and change time before and after reading, and what somebody serves is not opened to find
+ * out. 0; 1: and fs-verity holds the file to these bytes. -ESTALE: changed since; -EFBIG; -ENOENT: gone; -EREMOTE: served; why says it in a few words.
  */
 int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path, const struct plumb_file *file, struct digest *ret,
 		    struct why *ret_why);
+/* The same, by its path in the view of another process. */
+int hash_cache_peer(struct hash_cache *c, uint32_t peer, const char *path, const struct plumb_file *file, struct digest *ret);
 /* Digest of an open regular file. *ret_st: its status, equal before and after reading. -ESTALE: it changed meanwhile. */
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
 /* The same, read although it is remembered: a store through an old mapping and a write to the block device change no time. */

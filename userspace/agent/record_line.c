@@ -2,7 +2,6 @@
 #include "record_line.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "claims.h"
@@ -43,14 +42,10 @@ static int take_by_peer(const struct record_line_tables *t, const struct plumb_t
 {
 	uint32_t pids[PEERS_MAX];
 	uint32_t n = proctab_peers(t->proctab, task->mnt_ns, task->pid, pids, PEERS_MAX);
-	char seen[PLUMB_PATH_MAX + 32];
-	struct why why;
 	int r = -ENOENT;
 
-	for (uint32_t i = 0; i < n && r < 0; i++) {
-		snprintf(seen, sizeof(seen), "/proc/%u/root%s", pids[i], path);
-		r = hash_cache_exec(t->hash_cache, task->pid, seen, file, ret, &why);
-	}
+	for (uint32_t i = 0; i < n && r < 0; i++)
+		r = hash_cache_peer(t->hash_cache, pids[i], path, file, ret);
 	return r;
 }
 
@@ -75,7 +70,7 @@ int record_line_digest(const struct record_line_tables *t, const struct plumb_ta
 		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
 	else
 		r = hash_cache_exec(t->hash_cache, task->pid, path, file, &digest, &why);
-	if ((r == -ENOENT || r == -EXDEV) && path && path[0] == '/') {
+	if ((r == -ENOENT || r == -EXDEV || r == -EREMOTE) && path && path[0] == '/') {
 		peer = take_by_peer(t, task, path, file, &digest);
 		r = peer >= 0 ? peer : r;
 	}

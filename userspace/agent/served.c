@@ -86,18 +86,6 @@ int served_mount_of(int fd, uint64_t *ret_mount)
 	return 0;
 }
 
-static int kind_of(const char *proc, uint32_t pid, uint64_t mount)
-{
-	char name[16];
-	int kind;
-
-	snprintf(name, sizeof(name), "%u", pid);
-	kind = served_mount(proc, name, mount);
-	if (kind == SERVED_NOT_LISTED || kind == -ENOENT || kind == -ESRCH || kind == -EINVAL)
-		kind = served_mount(proc, "self", mount);
-	return kind;
-}
-
 /* What memfd_create() and the like give lies on a mount that no table has. */
 static bool is_memory(const struct statx *st)
 {
@@ -120,6 +108,26 @@ static bool is_kernels_own(int fd)
 	       (st.stx_attributes_mask & STATX_ATTR_IMMUTABLE || is_memory(&st));
 }
 
+static int kind_of(const char *proc, uint32_t pid, uint64_t mount, int fd)
+{
+	char name[16];
+	int kind;
+
+	snprintf(name, sizeof(name), "%u", pid);
+	kind = served_mount(proc, name, mount);
+	if (kind == SERVED_NOT_LISTED || kind == -ENOENT || kind == -ESRCH || kind == -EINVAL)
+		kind = served_mount(proc, "self", mount);
+	return kind == SERVED_NOT_LISTED && is_kernels_own(fd) ? (int)SERVED_BY_NOBODY : kind;
+}
+
+int served_find(const char *proc, uint32_t pid, int fd)
+{
+	uint64_t mount = 0;
+	int r = served_mount_of(fd, &mount);
+
+	return r < 0 ? r : kind_of(proc, pid, mount, fd);
+}
+
 int served_check(const char *proc, uint32_t pid, int fd, uint64_t *own)
 {
 	uint64_t mount = 0;
@@ -127,9 +135,7 @@ int served_check(const char *proc, uint32_t pid, int fd, uint64_t *own)
 
 	if (r < 0 || (own && mount == *own))
 		return r;
-	kind = kind_of(proc, pid, mount);
-	if (kind == SERVED_NOT_LISTED && is_kernels_own(fd))
-		kind = SERVED_BY_NOBODY;
+	kind = kind_of(proc, pid, mount, fd);
 	if (kind == SERVED_BY_NOBODY && own)
 		*own = mount;
 	if (kind < 0)

@@ -22,6 +22,7 @@
 #define RESOLVE_CACHED 0x20
 #endif
 
+#define GO_ON INT_MIN /* none of the kernel's errors */
 #define NAME_ONLY (O_PATH | O_NOFOLLOW | O_CLOEXEC)
 
 /* A walk that goes name by name, for it may not leave it to the kernel whom it asks. */
@@ -84,7 +85,7 @@ static bool is_magic(int link, const char *text)
 	       (!isalnum((unsigned char)text[0]) || strchr(text, ':'));
 }
 
-/* The link's text comes before what is left of the path. -EAGAIN: go on there. */
+/* The link's text comes before what is left of the path. GO_ON: there. */
 static int follow_link(struct steps *s, int link)
 {
 	char text[2 * PATH_MAX];
@@ -108,7 +109,7 @@ static int follow_link(struct steps *s, int link)
 	strcpy(s->rest, text);
 	if (text[0] == '/')
 		up_to(s, 0);
-	return -EAGAIN;
+	return GO_ON;
 }
 
 static int mode_of(int fd)
@@ -133,18 +134,18 @@ static int take_dots(struct steps *s, const char *name, bool last)
 	if (strcmp(name, "..") == 0 && s->n_dirs > 0)
 		up_to(s, s->n_dirs - 1);
 	if (!last)
-		return -EAGAIN;
+		return GO_ON;
 	fd = fcntl(here(s), F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? -errno : fd;
 }
 
-/* Takes the first name off s->rest. -EAGAIN: go on; what the path names; -errno. */
+/* Takes the first name off s->rest. GO_ON; what the path names; -errno. */
 static int take_name(struct steps *s, bool follow)
 {
 	const char *at = s->rest + strspn(s->rest, "/"), *after = at + strcspn(at, "/");
 	bool last = after[strspn(after, "/")] == '\0';
 	char name[NAME_MAX + 1];
-	int fd, mode, r = -EAGAIN;
+	int fd, mode, r = GO_ON;
 
 	if (after - at > NAME_MAX)
 		return -ENAMETOOLONG;
@@ -172,17 +173,19 @@ static int take_name(struct steps *s, bool follow)
 
 int served_walk_by_steps(const struct served_walk *w, const char *path, bool follow)
 {
-	CLEANUP_FREE struct steps *s = calloc(1, sizeof(*s));
+	CLEANUP_FREE struct steps *s = NULL;
 	int r;
 
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->w = w;
-	if (snprintf(s->rest, sizeof(s->rest), "%s", path) >= PATH_MAX)
-		return -ENAMETOOLONG;
+	strcpy(s->rest, path);
 	do
 		r = take_name(s, follow);
-	while (r == -EAGAIN);
+	while (r == GO_ON);
 	up_to(s, 0);
 	return r;
 }
