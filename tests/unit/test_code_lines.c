@@ -14,6 +14,7 @@
 
 #include "code_lines.h"
 #include "scratch.h"
+#include "served.h"
 
 #define DIGEST "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
@@ -220,6 +221,48 @@ static void test_looked_for(void **state)
 	told(b, &e, "code:.../gone|script|unmeasured gone before it was read|none");
 }
 
+/* A /proc in which we are, and all that is mounted is of that type. */
+static void mounted(struct bench *b, const char *fstype)
+{
+	scratch_run(b->top,
+		    "rm -rf proc && mkdir -p proc/%d && cd proc && ln -s %d self && ln -s / "
+		    "self/root && "
+		    "sed 's/ - [^ ]* / - %s /' /proc/self/mountinfo >self/mountinfo",
+		    getpid(), getpid(), fstype);
+}
+
+static void is_served(struct bench *b, const char *name, const char *seen_as)
+{
+	char args[PLUMB_CODE_ARGS], expected[512];
+	int n = snprintf(args, sizeof(args), "sh%c%s/%s", 0, b->top, name) + 1;
+
+	snprintf(expected, sizeof(expected), "code:%s/%s|script|unmeasured " SERVED_WHY "|none",
+		 b->top, seen_as);
+	interpret(b, "/bin/dash", args, (size_t)n, S_IFCHR, seen_as[0] ? expected : NULL);
+}
+
+/* What stands there its server would have to be asked for, or reads as he likes. */
+static void test_served(void **state)
+{
+	struct bench *b = *state;
+	char proc[SCRATCH_SIZE + 8];
+
+	/* The link's own time of access is written by the first who follows it, and no look-up in memory does that. */
+	scratch_run(b->top,
+		    "printf abc >script && ln -s script link && sleep .01 && cat link >/dev/null");
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
+	hash_cache_use_proc(b->hashes, proc);
+	mounted(b, "nfs4");
+	is_served(b, "script", ""); /* the kernel programs tell it */
+	is_served(b, "cold", "cold");
+	is_served(b, "link", "script");
+	code_lines_look_for_scripts(b->code);
+	is_served(b, "script", "script");
+	assert_int_equal(hash_cache_n_bytes(b->hashes), 0);
+	mounted(b, "ext4");
+	is_served(b, "cold", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +271,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_linked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_looked_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_served, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,48 +3,53 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "claims.h"
 #include "cleanup.h"
+#include "served.h"
+#include "served_walk.h"
 
-static int open_dir(uint32_t pid, const char *name)
+static void proc_path(const struct hash_cache *c, uint32_t pid, const char *name, char ret[512])
 {
-	char path[64];
+	snprintf(ret, 512, "%.400s/%u/%s", hash_cache_proc(c), pid, name);
+}
+
+static int open_root(const struct hash_cache *c, uint32_t pid)
+{
+	char path[512];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
+	proc_path(c, pid, "root", path);
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-/* An absolute link leads from the process's root, not from ours. */
-static int open_in(int root, const char *path, uint64_t flags)
+/* What the kernel knows: who serves the file, if anybody does, is not asked. */
+static bool status_of(int fd, struct statx *ret)
 {
-	const struct open_how how = {.flags = flags | O_CLOEXEC,
-				     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
 }
 
 static bool same_root(int root)
 {
-	struct stat ours, theirs;
+	CLEANUP_CLOSE int own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statx ours, theirs;
 
-	return stat("/", &ours) == 0 && fstat(root, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
-	       ours.st_ino == theirs.st_ino;
+	return status_of(own, &ours) && status_of(root, &theirs) &&
+	       ours.stx_dev_major == theirs.stx_dev_major &&
+	       ours.stx_dev_minor == theirs.stx_dev_minor && ours.stx_ino == theirs.stx_ino;
 }
 
 /* The file as an absolute path below the process's root. */
-static int absolute(uint32_t pid, int root, const char *file, size_t size, char ret[PLUMB_PATH_MAX])
+static int absolute(const struct hash_cache *c, uint32_t pid, int root, const char *file,
+		    size_t size, char ret[PLUMB_PATH_MAX])
 {
-	char at[64], cwd[PLUMB_PATH_MAX] = "";
+	char at[512], cwd[PLUMB_PATH_MAX] = "";
 	ssize_t n;
 
 	if (size == 0 || size >= PLUMB_PATH_MAX)
@@ -52,7 +57,7 @@ static int absolute(uint32_t pid, int root, const char *file, size_t size, char 
 	if (file[0] != '/') {
 		if (!same_root(root))
 			return -EXDEV;
-		snprintf(at, sizeof(at), "/proc/%u/cwd", pid);
+		proc_path(c, pid, "cwd", at);
 		n = readlink(at, cwd, sizeof(cwd) - 1);
 		if (n < 0)
 			return -errno;
@@ -64,15 +69,19 @@ static int absolute(uint32_t pid, int root, const char *file, size_t size, char 
 		       : -ENAMETOOLONG;
 }
 
-static int digest_in_words(struct hash_cache *c, int fd, struct buf *ret)
+/* link is of O_PATH: what somebody serves is not opened. */
+static int digest_in_words(struct hash_cache *c, const struct served_walk *w, int link,
+			   struct buf *ret)
 {
+	int r = served_check(w->proc, w->pid, link, NULL);
+	CLEANUP_CLOSE int fd = r < 0 ? r : served_open(link);
 	struct digest d;
 	struct stat st;
-	int r = hash_cache_fd(c, fd, &d, &st);
 
+	r = fd < 0 ? fd : hash_cache_fd(c, fd, &d, &st);
 	if (r >= 0)
 		return claims_exec_value(&d, ret);
-	buf_printf(ret, "unmeasured %s", strerrorname_np(-r));
+	buf_printf(ret, "unmeasured %s", r == -EREMOTE ? SERVED_WHY : strerrorname_np(-r));
 	return buf_status(ret);
 }
 
@@ -100,22 +109,27 @@ static int not_seen(const char *file, size_t size, const char *why, struct code_
 	return buf_status(&ret->found) < 0 ? buf_status(&ret->found) : 1;
 }
 
-static int read_at(struct hash_cache *c, int root, const char *path, bool any,
+static int read_at(struct hash_cache *c, const struct served_walk *w, const char *path, bool any,
 		   struct code_link *ret)
 {
-	CLEANUP_CLOSE int link = open_in(root, path, O_PATH | O_NOFOLLOW);
-	CLEANUP_CLOSE int fd = -1;
-	struct stat st;
+	CLEANUP_CLOSE int link = served_walk(w, path, false);
+	CLEANUP_CLOSE int file = -1;
+	struct statx st;
 	int r;
 
-	if (link < 0 || fstat(link, &st) < 0 || (!any && !S_ISLNK(st.st_mode)))
+	/* Whether it is a link, its server knows. */
+	if (link == -EREMOTE)
+		return not_seen(path, strlen(path), SERVED_WHY, ret);
+	if (link < 0 || !status_of(link, &st) || (!any && !S_ISLNK(st.stx_mode)))
 		return 0;
-	fd = open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	file = served_walk(w, path, true);
+	if (file == -EREMOTE)
+		return not_seen(path, strlen(path), SERVED_WHY, ret);
+	if (file < 0 || !status_of(file, &st) || !S_ISREG(st.stx_mode))
 		return 0;
-	r = where_it_leads(fd, ret->path);
+	r = where_it_leads(file, ret->path);
 	if (r >= 0)
-		r = digest_in_words(c, fd, &ret->found);
+		r = digest_in_words(c, w, file, &ret->found);
 	return r < 0 ? r : 1;
 }
 
@@ -127,12 +141,13 @@ void code_link_done(struct code_link *l)
 int code_link_read(struct hash_cache *c, uint32_t pid, const char *file, size_t size, bool any,
 		   struct code_link *ret)
 {
-	CLEANUP_CLOSE int root = open_dir(pid, "root");
+	CLEANUP_CLOSE int root = open_root(c, pid);
+	const struct served_walk w = {hash_cache_proc(c), pid, root};
 	char path[PLUMB_PATH_MAX];
-	int r = root < 0 ? root : absolute(pid, root, file, size, path);
+	int r = root < 0 ? root : absolute(c, pid, root, file, size, path);
 
 	if (r == 0)
-		return read_at(c, root, path, any, ret);
+		return read_at(c, &w, path, any, ret);
 	if (!any)
 		return 0;
 	return not_seen(file, size, r == -EXDEV ? "below another root" : "gone before it was read",
