@@ -20,6 +20,10 @@ static void hold(const char *path)
 	n = strlen(c.pod);
 	if ((n != 0 && n != 32 && n != 36) || strspn(c.pod, "0123456789abcdef-") != n)
 		abort();
+	/* All of it, or up to where a name ends; or where a number begins. */
+	n = container_path_owner(path);
+	if (n > strlen(path) || (path[n] && path[n] != '/' && path[n - 1] != '-'))
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -199,12 +199,42 @@ static void test_twins(void **state)
 	assert_int_equal(container_path_choose(text, 4 + CONTAINER_PATH_MAX, path), -EBADMSG);
 }
 
+/* Where a name that anybody may give does not make him somebody else. */
+static void test_owner(void **state)
+{
+	static const struct {
+		const char *path, *owner;
+	} rows[] = {
+		{"", ""},
+		{"/", "/"},
+		{"unknown", "unknown"},
+		{"/init.scope", "/init.scope"},
+		{"/system.slice/ssh.service", "/system.slice/ssh.service"},
+		{"/system.slice/x.service/a/b", "/system.slice/x.service"},
+		{"/system.slice/run-r12ab.scope", "/system.slice/run-"},
+		{"/system.slice/docker-" ID ".scope", "/system.slice/docker-" ID ".scope"},
+		{"/docker/" ID "/kubelet/kubepods/pod" POD "/" ID2, "/docker/" ID},
+		{"/kubepods/pod" POD "/" ID, "/kubepods/pod" POD},
+		{"/kubepods/burstable/pod" POD "/" ID "/" ID2 "/x", "/kubepods/burstable/pod" POD},
+		{"/a/b/c/kubepods/pod" POD2 "/" ID, "/a/b/c/kubepods/pod" POD2},
+		{"/user.slice/user-1000.slice/user@1000.service/pod" POD "/" ID,
+		 "/user.slice/user-1000.slice"},
+		{"/user.slice/user-1000.slice/libpod-" ID ".scope", "/user.slice/user-1000.slice"},
+		{"//a//b", "//a"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (container_path_owner(rows[i].path) != strlen(rows[i].owner))
+			fail_msg("%s: %zu bytes, not %s", rows[i].path,
+				 container_path_owner(rows[i].path), rows[i].owner);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shapes),
-		cmocka_unit_test(test_look_alikes),
-		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_shapes),	    cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_look_alikes), cmocka_unit_test(test_choose),
 		cmocka_unit_test(test_twins),
 	};
 

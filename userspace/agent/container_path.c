@@ -9,6 +9,7 @@
 #define ID 64
 #define UID_LONG 36
 #define UID_SHORT 32
+#define OWNER_DEPTH 2
 
 static bool is_hex(char c)
 {
@@ -102,6 +103,32 @@ void container_path_parse(const char *path, struct container_path *ret)
 		pod_in(at, size, ret->pod);
 		at += size + (at[size] == '/');
 	}
+}
+
+static bool begins(const char *text, size_t size, const char *prefix)
+{
+	return size >= strlen(prefix) && memcmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Whoever runs containers of his own calls them as he likes: below a user's slice no name counts. run-r12ab.scope: whoever it was, once more. */
+size_t container_path_owner(const char *path)
+{
+	const char *at = path, *owner = path;
+	char pod[37];
+
+	for (int depth = 1; *at; depth++) {
+		const char *name = at + (*at == '/');
+		size_t size = strcspn(name, "/");
+
+		at = name + size;
+		if (id_in(name, size) || pod_in(name, size, pod))
+			return (size_t)(at - path);
+		if (depth <= OWNER_DEPTH)
+			owner = begins(name, size, "run-") ? name + 4 : at;
+		if (begins(name, size, "user-"))
+			break;
+	}
+	return (size_t)(owner - path);
 }
 
 /* "<number>:<controllers>:<path>": names may have colons in them, and controllers may be "name=…" or, in v2, nothing. */

@@ -20,6 +20,12 @@ struct container_path {
 void container_path_parse(const char *path, struct container_path *ret);
 
 /*
+ * How much of a path says whose it is, whatever he makes below: up to the outermost container or pod; what is a user's or in none, as far as
+ * /user.slice/user-1000.slice, /system.slice/x.service, and of names that systemd counts up /system.slice/run- are.
+ */
+size_t container_path_owner(const char *path);
+
+/*
  * The path to go by: that of the first hierarchy that names a container (with cgroup v1 only some may), else of v2 unless it is "/",
  * else of systemd's, else the first. 0; -ENOENT: there is none; -EBADMSG: a line is none of that file's.
  */
