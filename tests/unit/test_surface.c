@@ -541,35 +541,6 @@ static void a_flood_of_objects_is_one_line_more(void **state)
 	assert_int_equal(b->told[b->n - 1].times, 3000 - SURFACE_SEEN_OBJECTS - 1);
 }
 
-static void nothing_is_uncounted_when_there_is_no_room(void **state)
-{
-	struct surface_seen *s;
-	struct surface_seen_deed out, d = {.found = "x", .times = 1};
-	char key[64], folded[64];
-	uint64_t sum = 0;
-
-	(void)state;
-	assert_int_equal(surface_seen_open(1000, &s), 0);
-	d.key = key;
-	d.folded = folded;
-	for (uint32_t i = 0; i < 5000; i++) {
-		snprintf(key, sizeof(key), "surface:a:o by %u", i);
-		snprintf(folded, sizeof(folded), "surface:a:* by %u", i);
-		if (surface_seen_take(s, &d, 1, &out))
-			sum += out.times;
-	}
-	assert_true(surface_seen_n(s) <= SURFACE_SEEN_MAX);
-	while (surface_seen_due(s, true, 2, &out)) {
-		assert_string_equal(out.key, SURFACE_SEEN_REST);
-		sum += out.times;
-	}
-	assert_int_equal(sum, 5000);
-	/* What is not done again is forgotten, and then told anew. */
-	assert_int_equal(surface_seen_due(s, false, 5000, &out), 0);
-	assert_int_equal(surface_seen_n(s), 0);
-	surface_seen_free(s);
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -593,7 +564,6 @@ int main(void)
 
 		T(our_own_deeds_are_none),
 		T(a_flood_of_objects_is_one_line_more),
-		cmocka_unit_test(nothing_is_uncounted_when_there_is_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

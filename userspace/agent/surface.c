@@ -13,6 +13,7 @@
 #include "claims_host.h"
 #include "claims_kernel.h"
 #include "cleanup.h"
+#include "container_path.h"
 #include "log.h"
 #include "surface_seen.h"
 #include "surface_words.h"
@@ -25,6 +26,7 @@
 #define FIRST_PTS 136u /* majors of terminals, Documentation/admin-guide/devices.txt */
 #define LAST_PTS 143u
 #define DISK_NS 100000000ull /* a disk is looked at so often, whoever opens it without end */
+#define UNIT_MAX 1024
 #define KEY_MAX (SURFACE_WORDS_OBJECT + PLUMB_PATH_MAX + 128)
 
 /* Claims that are read again: a deed is told before it is done. */
@@ -32,7 +34,7 @@ struct pending {
 	bool used;
 	enum surface_claims claims;
 	char sysctl[256], before[SURFACE_WORDS_VALUE], after[SURFACE_WORDS_VALUE];
-	char src[8], by[PLUMB_PATH_MAX + 16];
+	char src[8], by[PLUMB_PATH_MAX + 16], unit[UNIT_MAX];
 	uint32_t pid, step;
 	uint64_t start_ns, due_ns;
 	bool told;
@@ -59,7 +61,8 @@ struct surface {
 	struct pending *reading; /* whose claims are being put */
 	uint64_t read_ns[SURFACE_CLAIMS_LIVEPATCH + 1]; /* when each kind of claims was read last */
 	struct surface_words words; /* the record at work */
-	char key[KEY_MAX], folded[KEY_MAX], by[PLUMB_PATH_MAX + 16];
+	char key[KEY_MAX], folded[KEY_MAX], rest[KEY_MAX];
+	char by[PLUMB_PATH_MAX + 16], unit[UNIT_MAX]; /* who did it */
 };
 
 static void pending_lost(struct surface *s, const char *what)
@@ -105,24 +108,41 @@ static void name_actor(struct surface *s, uint32_t pid, uint64_t start_ns, char 
 		 known && actor.exe ? actor.exe : "unknown");
 }
 
+/* Whose deeds share room with its deeds: a cgroup that whoever makes others below it does not get out of. */
+static void name_unit(struct surface *s, uint32_t pid, uint64_t start_ns)
+{
+	struct line_actor actor;
+	bool known = proctab_actor(s->o.proctab, pid, start_ns, &actor) >= 0 && actor.cgroup;
+	const char *path = known ? actor.cgroup : "unknown";
+
+	snprintf(s->unit, sizeof(s->unit), "%.*s", (int)container_path_owner(path), path);
+}
+
 /* Of a record, or, e NULL, of a sysctl that waited to be read. */
 static void deed(struct surface *s, const char *src, const struct plumb_event_surface *e,
 		 const struct pending *p)
 {
 	const struct surface_words *w = &s->words;
-	struct surface_seen_deed now, d = {.key = s->key, .folded = s->folded, .times = 1};
+	const char *what = p ? "sysctl" : w->what, *by = p ? p->by : s->by;
+	const char *any = !p && w->is_fixed ? w->object : "*";
+	struct surface_seen_deed now, gone,
+		d = {.key = s->key, .folded = s->folded, .rest = s->rest, .times = 1};
 
+	d.unit = p ? p->unit : s->unit;
 	d.pid = p ? p->pid : e->task.pid;
 	d.start_ns = p ? p->start_ns : e->task.start_ns;
 	d.found = p ? p->after : w->found;
 	if (!p)
 		d.times += e->skipped;
-	snprintf(s->key, sizeof(s->key), "surface:%s:%s by %s", p ? "sysctl" : w->what,
-		 p ? p->sysctl : w->object, p ? p->by : s->by);
-	snprintf(s->folded, sizeof(s->folded), "surface:%s:* by %s", p ? "sysctl" : w->what,
-		 p ? p->by : s->by);
-	if (surface_seen_take(s->seen, &d, clock_boot_ns(s->o.clock), &now))
-		tell(s, src, e, &now, p ? p->before : w->before);
+	snprintf(s->key, sizeof(s->key), "surface:%s:%s by %s", what, p ? p->sysctl : w->object,
+		 by);
+	snprintf(s->folded, sizeof(s->folded), "surface:%s:%s by %s", what, any, by);
+	snprintf(s->rest, sizeof(s->rest), "surface:%s:%s by cgroup:%s", what, any, d.unit);
+	if (!surface_seen_take(s->seen, &d, clock_boot_ns(s->o.clock), &now, &gone))
+		return;
+	if (gone.times > 0)
+		tell(s, "agent", NULL, &gone, NULL);
+	tell(s, src, e, &now, p ? p->before : w->before);
 }
 
 static int put_claim(void *ctx, const char *key, const char *value)
@@ -324,6 +344,7 @@ static void read_again(struct surface *s, const char *src, const struct plumb_ev
 			      .due_ns = when_due(s, p, w->claims)};
 	snprintf(p->src, sizeof(p->src), "%s", src);
 	snprintf(p->by, sizeof(p->by), "%s", s->by);
+	snprintf(p->unit, sizeof(p->unit), "%s", s->unit);
 	snprintf(p->sysctl, sizeof(p->sysctl), "%s", w->sysctl);
 	if (e->what == PLUMB_SURFACE_SYSCTL) {
 		snprintf(p->before, sizeof(p->before), "%s", w->before);
@@ -406,6 +427,7 @@ static void take(struct surface *s, const struct plumb_event_surface *e)
 		e = &by_parent;
 	}
 	name_actor(s, e->task.pid, e->task.start_ns, s->by, sizeof(s->by));
+	name_unit(s, e->task.pid, e->task.start_ns);
 	if (name_object(s, e))
 		deed(s, src, e, NULL);
 	if (s->words.claims != SURFACE_CLAIMS_NONE)

@@ -30,12 +30,16 @@ struct place {
 	enum surface_claims claims;
 };
 
-/* The first that holds. Patterns that are not told: what services, runtimes and monitors write every day. */
+/*
+ * The first that holds. Patterns that are not told: what services, runtimes and monitors write every day. One without a * is told by its name
+ * however many others there are.
+ */
 static const struct place places[] = {
 	{MAGIC_TRACEFS, "tracefs", "*trace_marker*", false, SURFACE_CLAIMS_NONE},
 	{MAGIC_TRACEFS, "tracefs", "*", true, SURFACE_CLAIMS_TRACING},
 	{MAGIC_DEBUGFS, "debugfs", "kprobes/*", true, SURFACE_CLAIMS_TRACING},
 	{MAGIC_DEBUGFS, "debugfs", "*", true, SURFACE_CLAIMS_NONE},
+	{MAGIC_SECURITYFS, "securityfs", "lockdown", true, SURFACE_CLAIMS_SECURITY},
 	{MAGIC_SECURITYFS, "securityfs", "*", true, SURFACE_CLAIMS_SECURITY},
 	{MAGIC_EFIVARFS, "efivars", "*", true, SURFACE_CLAIMS_NONE},
 	{MAGIC_CGROUP, "cgroup", "release_agent", true, SURFACE_CLAIMS_NONE},
@@ -55,6 +59,7 @@ static const struct place places[] = {
 	{MAGIC_SYSFS, "sysfs", "firmware/*", true, SURFACE_CLAIMS_NONE},
 	{MAGIC_PROC, "proc", "irq/*", false, SURFACE_CLAIMS_NONE},
 	{MAGIC_PROC, "proc", "pressure/*", false, SURFACE_CLAIMS_NONE},
+	{MAGIC_PROC, "proc", "sysrq-trigger", true, SURFACE_CLAIMS_NONE},
 	{MAGIC_PROC, "proc", "*", true, SURFACE_CLAIMS_NONE},
 };
 
@@ -194,6 +199,7 @@ static bool opened(const struct plumb_event_surface *e, const struct surface_fac
 		snprintf(w->object, sizeof(w->object), "%s", path[0] ? path : "?");
 		snprintf(w->found, sizeof(w->found), "opened for writing");
 		w->claims = p->claims;
+		w->is_fixed = !strchr(p->pattern, '*');
 		return p->told;
 	}
 	return false;
@@ -218,7 +224,8 @@ static bool lockdown(const struct plumb_event_surface *e, struct surface_words *
 	};
 
 	snprintf(w->what, sizeof(w->what), "lockdown");
-	if (e->number > 0 && e->number < ARRAY_SIZE(names))
+	w->is_fixed = e->number > 0 && e->number < ARRAY_SIZE(names);
+	if (w->is_fixed)
 		snprintf(w->object, sizeof(w->object), "%s", names[e->number]);
 	else
 		snprintf(w->object, sizeof(w->object), "reason-%llu", (unsigned long long)e->other);

@@ -31,6 +31,7 @@ struct surface_facts {
 struct surface_words {
 	char what[32];				/* "lockdown", "tracefs", "sysctl", … */
 	char object[SURFACE_WORDS_OBJECT];	/* "": the caller knows better: the target's program, the device */
+	bool is_fixed;				/* the object is one of a few that the kernel itself names: none of many that somebody can think of */
 	char found[SURFACE_WORDS_VALUE];	/* what was done; of a sysctl: the new value */
 	char before[SURFACE_WORDS_VALUE];	/* of a sysctl; "" not known */
 	char sysctl[256];			/* with dots; "": none, or one of another namespace */
