@@ -17,15 +17,27 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "claims_fixture.h"
 #include "scan_mntns.h"
+#include "served.h"
 
 #define OURS                                                                          \
 	"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /srv rw - ext4 /dev/sda2 rw\n" \
 	"3 1 8:1 /data /bound rw - ext4 /dev/sda1 rw\n"
+
+/* In the C library's place: whose root was asked about so that its server had to answer. */
+static uint32_t n_asked_root;
+
+int stat(const char *restrict path, struct stat *restrict ret)
+{
+	if (strstr(path, "/13/root"))
+		n_asked_root++;
+	return (int)syscall(SYS_newfstatat, AT_FDCWD, path, ret, 0);
+}
 
 struct bench {
 	struct claims_fixture f;
@@ -175,6 +187,44 @@ static void test_chroot(void **state)
 			    "../../root/cell,../../root/jail");
 }
 
+/* Whoever has mounts of his own may serve what stands there, and answer when he likes. */
+static void test_served(void **state)
+{
+	struct bench *b = *state;
+	char mounts[512];
+	struct statx st;
+
+	watch(b, "/plumb-served/file", "/srv/www");
+	process(b, "self", "host", "/", OURS);
+	scratch_run(b->f.top, "mkdir root/plumb-served && echo a >root/plumb-served/file");
+	assert_int_equal(statx(AT_FDCWD, b->f.top, 0, STATX_MNT_ID, &st), 0);
+	snprintf(mounts, sizeof(mounts), OURS "%llu 1 0:9 / /plumb-served rw - fuse x rw\n",
+		 (unsigned long long)st.stx_mnt_id);
+	process(b, "50", "served", "/", mounts);
+	assert_true(scan(b) > 0);
+	assert_string_equal(found(b, "/plumb-served"), "fuse x /");
+	assert_string_equal(found(b, "file:/plumb-served/file"), "unknown " SERVED_WHY);
+	snprintf(mounts, sizeof(mounts), OURS "%llu 1 0:9 / /plumb-served rw - tmpfs x rw\n",
+		 (unsigned long long)st.stx_mnt_id);
+	process(b, "50", "served", "/", mounts);
+	assert_true(scan(b) > 0);
+	assert_non_null(strstr(found(b, "file:/plumb-served/file"), " 2 sha256:87428fc522803d31"));
+}
+
+/* Nor is a root asked about that is on such a file system. */
+static void test_root(void **state)
+{
+	struct bench *b = *state;
+
+	watch(b, "/etc/ssh", "/srv/www");
+	process(b, "self", "host", "/", OURS);
+	process(b, "13", "host", "jail", OURS);
+	n_asked_root = 0;
+	(void)scan(b);
+	assert_string_equal(claims_fixture_found(&b->f, "kernel:chroots"), "../../root/jail");
+	assert_int_equal(n_asked_root, 0);
+}
+
 static void test_blind(void **state)
 {
 	struct bench *b = *state;
@@ -279,7 +329,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_what_is_what), T(test_chroot), T(test_blind),
-					   T(test_real)};
+					   T(test_served),	 T(test_root),	 T(test_real)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,17 +2,20 @@
 #include "mntns_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "claims.h"
 #include "claims_names.h"
 #include "cleanup.h"
-#include "file_value.h"
 #include "hash_pieces.h"
+#include "served.h"
+#include "served_walk.h"
 
 struct seen {
 	const char *path; /* the set's own */
@@ -107,29 +110,65 @@ static bool is_there(const struct mntns_files *m, const struct seen *s)
 	       st.st_ino == s->ns;
 }
 
+static int measure_regular(struct mntns_files *m, int link, struct buf *ret)
+{
+	struct hash_cache *cache = file_set_hash_cache(m->files);
+	CLEANUP_CLOSE int fd = served_open(link);
+	struct digest digest;
+	struct stat st;
+	int r = fd < 0 ? fd : hash_cache_fd(cache, fd, &digest, &st);
+
+	if (r == -ESTALE)
+		r = hash_cache_fd(cache, fd, &digest, &st);
+	return r < 0 ? claims_unreadable(-r, ret) : claims_file_value(&st, &digest, NULL, ret);
+}
+
+static int measure_link(struct mntns_files *m, int link, struct buf *ret)
+{
+	char target[PATH_MAX] = "";
+	struct stat st;
+
+	if (fstat(link, &st) < 0)
+		return claims_unreadable(errno, ret);
+	if (S_ISREG(st.st_mode))
+		return st.st_size >= (off_t)HASH_PIECES_MIN
+			       ? claims_unknown("it is too large to be read", ret)
+			       : measure_regular(m, link, ret);
+	if (S_ISLNK(st.st_mode) && readlinkat(link, "", target, sizeof(target) - 1) < 0)
+		return claims_unreadable(errno, ret);
+	return claims_file_value(&st, NULL, S_ISLNK(st.st_mode) ? target : NULL, ret);
+}
+
+/*
+ * Whoever has mounts of his own may serve what stands there, and not answer. 0, nothing is written: there is no such file, or no such process.
+ */
+static int measure_there(struct mntns_files *m, const struct seen *s, struct buf *ret)
+{
+	uint32_t pid = (uint32_t)strtoul(s->pid, NULL, 10);
+	char path[PATH_MAX];
+	int r = path_of(m, s, "root", path, sizeof(path));
+	CLEANUP_CLOSE int root = r < 0 ? r : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct served_walk w = {m->s.proc, pid, root};
+	CLEANUP_CLOSE int link = root < 0 ? -ENOENT : served_walk(&w, s->path, false);
+
+	r = link < 0 ? link : served_check(m->s.proc, pid, link, NULL);
+	if (r == -EREMOTE)
+		return claims_unknown(SERVED_WHY, ret);
+	return r < 0 ? 0 : measure_link(m, link, ret);
+}
+
 static int measure(struct mntns_files *m, struct seen *s)
 {
-	CLEANUP(file_value_done) struct file_value now = {.value = {0}};
-	const struct file_value_how how = {.hash_cache = file_set_hash_cache(m->files)};
+	CLEANUP(buf_done) struct buf now = {0};
 	const char *ours = file_set_value(m->files, s->path);
-	char name[PATH_MAX + 16], path[PATH_MAX + 64];
-	struct stat st;
-	int r;
+	int r = is_there(m, s) ? measure_there(m, s, &now) : 0;
 
-	snprintf(name, sizeof(name), "root%s", s->path);
-	r = path_of(m, s, name, path, sizeof(path));
-	if (r < 0 || !is_there(m, s) || lstat(path, &st) < 0)
-		return 0;
-	if (S_ISREG(st.st_mode) && st.st_size >= (off_t)HASH_PIECES_MIN)
-		r = claims_unknown("it is too large to be read", &now.value);
-	else
-		r = file_value_measure(&how, path, &now);
-	if (r < 0 || !is_there(m, s))
-		return r < 0 ? r : 0;
-	if (strcmp((char *)now.value.data, "absent") == 0 ||
-	    (ours && strcmp((char *)now.value.data, ours) == 0))
-		return 0;
-	s->value = buf_take(&now.value);
+	if (r >= 0)
+		r = buf_status(&now);
+	if (r < 0 || now.size == 0 || !is_there(m, s) ||
+	    (ours && strcmp((char *)now.data, ours) == 0))
+		return r;
+	s->value = buf_take(&now);
 	return s->value ? 0 : -ENOMEM;
 }
 

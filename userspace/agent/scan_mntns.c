@@ -16,6 +16,7 @@
 #include "log.h"
 #include "mntns_files.h"
 #include "mounts.h"
+#include "served.h"
 
 #define MOUNTINFO_MAX (4u << 20) /* bytes of one namespace's table */
 #define OURS_MAX 65536
@@ -215,6 +216,17 @@ static int stat_of(const struct scan_mntns *m, const char *pid, const char *what
 	return r < 0 ? r : stat(path, ret) < 0 ? -errno : 0;
 }
 
+/* Has the process our root? Its own may be on what somebody serves, who is not asked. */
+static int has_our_root(const struct scan_mntns *m, const char *pid)
+{
+	char name[64], path[PATH_MAX];
+	int r;
+
+	snprintf(name, sizeof(name), "%.20s/root", pid);
+	r = claims_source_path(&m->s, CLAIMS_PROC, name, path, sizeof(path));
+	return r < 0 ? r : served_is(path, m->root.st_dev, m->root.st_ino);
+}
+
 static bool is_seen(const struct scan_mntns *m, ino_t ns)
 {
 	for (uint32_t i = 0; i < m->n_seen; i++)
@@ -241,15 +253,15 @@ static int note_root(struct scan_mntns *m, const char *pid)
 /* A chrooted process says nothing of its namespace: another one that is in it may. */
 static int look_at(struct scan_mntns *m, const char *pid)
 {
-	struct stat ns, root;
+	struct stat ns;
 	int r = stat_of(m, pid, "ns/mnt", &ns);
 
 	if (r < 0 || (ns.st_ino != m->self.st_ino && is_seen(m, ns.st_ino)))
 		return r;
-	r = stat_of(m, pid, "root", &root);
+	r = has_our_root(m, pid);
 	if (r < 0)
 		return r;
-	if (root.st_dev != m->root.st_dev || root.st_ino != m->root.st_ino)
+	if (r == 0)
 		return ns.st_ino == m->self.st_ino ? note_root(m, pid) : 0;
 	if (ns.st_ino == m->self.st_ino)
 		return 0;

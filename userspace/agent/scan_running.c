@@ -122,13 +122,12 @@ static void whose(struct scan_running *r, const char *pid, char ret[96])
 	CLEANUP(buf_done) struct buf text = {0};
 	char name[PATH_MAX], path[CONTAINER_PATH_MAX];
 	struct container_path c = {.id = ""};
-	struct stat root;
 
 	ret[0] = '\0';
 	snprintf(path, sizeof(path), "%.20s/root", pid);
 	if (claims_source_path(&r->s, CLAIMS_PROC, path, name, sizeof(name)) == 0 &&
-	    stat(name, &root) == 0 && root.st_dev == r->root.st_dev &&
-	    root.st_ino == r->root.st_ino && !(r->own_elsewhere && is_own(r, pid)))
+	    served_is(name, r->root.st_dev, r->root.st_ino) == 1 &&
+	    !(r->own_elsewhere && is_own(r, pid)))
 		return;
 	snprintf(name, sizeof(name), "%.20s/cgroup", pid);
 	if (claims_source_read(&r->s, CLAIMS_PROC, name, CONTAINER_PATH_FILE_MAX, &text) >= 0 &&

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -141,6 +142,15 @@ int served_check(const char *proc, uint32_t pid, int fd, uint64_t *own)
 	if (kind < 0)
 		return kind;
 	return kind == SERVED_BY_NOBODY ? 0 : -EREMOTE;
+}
+
+int served_is(const char *path, uint64_t dev, uint64_t ino)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &st) < 0)
+		return -errno;
+	return makedev(st.stx_dev_major, st.stx_dev_minor) == dev && st.stx_ino == ino;
 }
 
 int served_open(int fd)

@@ -25,6 +25,8 @@ int served_mount_of(int fd, uint64_t *ret_mount);	/* fd may be of O_PATH. 0 or -
 int served_check(const char *proc, uint32_t pid, int fd, uint64_t *own);
 /* enum served_kind or -errno, by the same rule: of what is not listed nothing is known. */
 int served_find(const char *proc, uint32_t pid, int fd);
+/* Is it that file, by what the kernel knows of both? path may lead to what somebody serves. 1, 0 or -errno. */
+int served_is(const char *path, uint64_t dev, uint64_t ino);
 int served_open(int fd);	/* what an O_PATH descriptor stands for, for reading; after a check. Descriptor or -errno */
 
 #endif
