@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -98,6 +99,40 @@ static void test_told(void **state)
 	assert_int_equal(json_array_size(json_object_get(o, "cut")), 0);
 	json_decref(o);
 	redact_free(s.redact);
+	scratch_done(dir);
+}
+
+/* A program's digest is told where it is known, and nobody who serves the program is asked for it: he may be whom this is about. */
+static void test_served(void **state)
+{
+	static const char *const fstypes[] = {"fuse.x", "ext4"};
+	struct snapshot s = {.number = 1};
+	char dir[SCRATCH_SIZE];
+	struct digest d;
+	struct stat st;
+	json_t *o, *p;
+	int fd;
+
+	(void)state;
+	scratch_open(dir, "proc");
+	s.proc = dir;
+	assert_int_equal(hash_cache_open(0, 0, &s.hashes), 0);
+	fd = open("/bin/sh", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(hash_cache_fd(s.hashes, fd, &d, &st), 0);
+	close(fd);
+	for (size_t i = 0; i < ARRAY_SIZE(fstypes); i++) {
+		scratch_run(
+			dir,
+			"rm -rf 7 self; mkdir 7 self && printf '7 (a) " STAT "' >7/stat && "
+			"ln -s /bin/sh 7/exe && sed 's/ - [^ ]* / - %s /' /proc/self/mountinfo | "
+			"tee self/mountinfo >7/mountinfo",
+			fstypes[i]);
+		o = taken(&s);
+		p = json_array_get(json_object_get(o, "processes"), 0);
+		assert_int_equal(strlen(text(p, "sha256")), i == 0 ? strlen("(none)") : 64);
+		json_decref(o);
+	}
+	hash_cache_free(s.hashes);
 	scratch_done(dir);
 }
 
@@ -191,9 +226,9 @@ static void test_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_told), cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_here), cmocka_unit_test(test_sockets),
-		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_told),	cmocka_unit_test(test_served),
+		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_here),
+		cmocka_unit_test(test_sockets), cmocka_unit_test(test_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "fsio.h"
 #include "jsonl.h"
+#include "served.h"
 #include "snapshot_sockets.h"
 
 #define MAX_SMALL 65536u /* of a status, a cgroup file */
@@ -33,6 +34,7 @@ struct taking {
 	uint64_t netns[SNAPSHOT_MAX_NETNS]; /* whose sockets are to be listed, by their inode */
 	uint32_t netns_pid[SNAPSHOT_MAX_NETNS];
 	uint32_t n_netns;
+	uint64_t own_mount; /* that programs lie on: served_check() */
 };
 
 static const char *proc_of(const struct snapshot *s)
@@ -128,20 +130,21 @@ static void put_digest(struct taking *t, uint32_t pid)
 	char path[PATH_MAX], hex[DIGEST_HEX_SIZE];
 	struct digest d;
 	struct stat st;
-	int fd;
 
 	if (!t->s->hashes)
 		return;
 	snprintf(path, sizeof(path), "%s/%u/exe", proc_of(t->s), pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
+	CLEANUP_CLOSE int link = open(path, O_PATH | O_CLOEXEC);
+
+	if (link < 0 || served_check(t->s->proc, pid, link, &t->own_mount) < 0 ||
+	    fstat(link, &st) < 0 || !hash_cache_knows(t->s->hashes, &st))
 		return;
-	if (fstat(fd, &st) == 0 && hash_cache_knows(t->s->hashes, &st) &&
-	    hash_cache_fd(t->s->hashes, fd, &d, &st) >= 0) {
+	CLEANUP_CLOSE int fd = served_open(link);
+
+	if (fd >= 0 && hash_cache_fd(t->s->hashes, fd, &d, &st) >= 0) {
 		digest_hex(&d, hex);
 		jsonl_str(&t->j, "sha256", hex);
 	}
-	close(fd);
 }
 
 static void put_args(struct taking *t, uint32_t pid)
