@@ -2,10 +2,13 @@
 /*
  * fuse.c: a file system whose server gives other bytes at each read, and a program that runs from it. `fuse run PROGRAM DIRECTORY` serves
  * PROGRAM with one more byte, the number of the read, as DIRECTORY/program. `fuse stuck …`: once it was executed, nothing is answered any more.
+ * `fuse script FILE DIRECTORY`: a shell runs DIRECTORY/p.sh and is answered, as nobody else ever is; `fuse held …`: this process has it open and
+ * mapped. Both stay until `fuse gone DIRECTORY`, a minute at most.
  */
 #include <linux/fuse.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,6 +24,7 @@ struct server {
 	uint8_t *bytes;
 	size_t size;
 	uint8_t n_reads;
+	volatile pid_t *only; /* who is answered; NULL or 0: everybody */
 };
 
 static void answer(const struct server *s, uint64_t unique, int error, const void *data,
@@ -93,6 +97,12 @@ static void serve_one(struct server *s, const struct fuse_in_header *h, const vo
 	}
 }
 
+static bool is_answered(const struct server *s, const struct fuse_in_header *h)
+{
+	return !s->only || *s->only == 0 || h->pid == 0 || h->opcode == FUSE_INIT ||
+	       h->pid == (uint32_t)*s->only;
+}
+
 /* stop: as soon as its end says so, requests stay without an answer until the file system goes. */
 static void serve(struct server *s, int stop)
 {
@@ -107,7 +117,7 @@ static void serve(struct server *s, int stop)
 			_exit(0); /* it was unmounted */
 		if (!stuck && read(stop, &c, 1) == 1)
 			stuck = true;
-		if (!stuck)
+		if (!stuck && is_answered(s, (void *)in))
 			serve_one(s, (void *)in, in + sizeof(struct fuse_in_header));
 	}
 }
@@ -144,30 +154,115 @@ static int execute(const char *dir)
 	return WIFEXITED(status) && WEXITSTATUS(status) != 126 ? 0 : -EACCES;
 }
 
-static int run(char **argv, bool then_stuck)
+/* The process that serves dir, or -errno. */
+static pid_t serve_at(struct server *s, const char *program, const char *dir, int stop)
 {
-	struct server s = {.fd = open("/dev/fuse", O_RDWR | O_CLOEXEC)};
 	char options[96];
-	int stop[2], r;
 	pid_t pid;
+	int r;
 
-	if (s.fd < 0 || pipe2(stop, O_NONBLOCK | O_CLOEXEC) < 0)
+	s->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (s->fd < 0)
 		return -errno;
-	r = load(&s, argv[0]);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", s.fd);
-	if (r == 0 && mount("deed", argv[1], "fuse", MS_NOSUID, options) < 0)
+	r = load(s, program);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", s->fd);
+	if (r == 0 && mount("deed", dir, "fuse", MS_NOSUID, options) < 0)
 		r = -errno;
 	if (r < 0)
 		return r;
 	pid = fork();
 	if (pid == 0)
-		serve(&s, stop[0]);
-	close(s.fd);
+		serve(s, stop);
+	close(s->fd);
+	return pid;
+}
+
+static int unmount(const char *dir)
+{
+	return umount2(dir, MNT_FORCE | MNT_DETACH) < 0 ? -errno : 0;
+}
+
+static int run(char **argv, bool then_stuck)
+{
+	struct server s = {.only = NULL};
+	int stop[2], r;
+	pid_t pid;
+
+	if (pipe2(stop, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -errno;
+	pid = serve_at(&s, argv[0], argv[1], stop[0]);
+	if (pid < 0)
+		return pid;
 	r = execute(argv[1]);
 	if (then_stuck && write(stop[1], "", 1) == 1)
 		sleep(3);
-	(void)umount2(argv[1], MNT_FORCE | MNT_DETACH);
+	(void)unmount(argv[1]);
 	return r;
+}
+
+/* Serves nobody but him who is put into *ret->only. */
+static pid_t serve_one_alone(struct server *ret, char **argv)
+{
+	int stop[2];
+
+	ret->only = mmap(NULL, sizeof(*ret->only), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (ret->only == MAP_FAILED || pipe2(stop, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -errno;
+	*ret->only = getpid();
+	return serve_at(ret, argv[0], argv[1], stop[0]);
+}
+
+static int stay(pid_t server, const char *dir)
+{
+	for (int i = 0; i < 600 && waitpid(server, NULL, WNOHANG) == 0; i++)
+		usleep(100000);
+	(void)unmount(dir);
+	return 0;
+}
+
+static int run_script(char **argv)
+{
+	struct server s = {.only = NULL};
+	pid_t pid, server = serve_one_alone(&s, argv);
+	char path[256];
+
+	if (server < 0)
+		return server;
+	snprintf(path, sizeof(path), "%s/p.sh", argv[1]);
+	pid = fork();
+	if (pid == 0) {
+		*s.only = getpid();
+		execl("/bin/sh", "sh", path, (char *)NULL);
+		_exit(126);
+	}
+	if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+		return -errno;
+	return stay(server, argv[1]);
+}
+
+static int run_held(char **argv)
+{
+	struct server s = {.only = NULL};
+	pid_t server = serve_one_alone(&s, argv);
+	volatile uint8_t *mapped;
+	char path[256];
+	int fd;
+
+	if (server < 0)
+		return server;
+	snprintf(path, sizeof(path), "%s/p.sh", argv[1]);
+	fd = open(path, O_RDWR);
+	mapped = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	if (mapped == MAP_FAILED)
+		return -errno;
+	(void)mapped[0];
+	return stay(server, argv[1]);
+}
+
+static int run_gone(char **argv)
+{
+	return unmount(argv[0]);
 }
 
 static int run_from(char **argv)
@@ -182,7 +277,11 @@ static int run_stuck(char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct deed deeds[] = {{"run", run_from, 2}, {"stuck", run_stuck, 2}};
+	static const struct deed deeds[] = {{"run", run_from, 2},
+					    {"stuck", run_stuck, 2},
+					    {"script", run_script, 2},
+					    {"held", run_held, 2},
+					    {"gone", run_gone, 1}};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
 }
