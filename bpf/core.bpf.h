@@ -136,6 +136,13 @@ struct task_struct {
 	char comm[PLUMB_COMM_SIZE];
 };
 
+struct file;
+
+struct io_uring_cmd {
+	struct file *file;
+	__u32 cmd_op;
+};
+
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;

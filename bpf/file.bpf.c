@@ -23,6 +23,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define FILE_EXT4_MOVE_EXT 0xc028660f
 #define FILE_XFS_EXCHANGE_RANGE 0x40285881
 #define FILE_XFS_COMMIT_RANGE 0x40585883
+/* Kind and number alone: their size is another one in a 32-bit program's. */
+#define FILE_EXT4_MOVE_EXT_NR 0x660f
+#define FILE_XFS_SWAPEXT_NR 0x586d
+#define FILE_XFS_EXCHANGE_RANGE_NR 0x5881
+#define FILE_XFS_COMMIT_RANGE_NR 0x5883
+#define FILE_F2FS_MOVE_RANGE_NR 0xf509
 
 /* The name that it was done by, and the directory's number: read, not asked for its storage. */
 static __always_inline int file_tell(__u16 op, struct file *file, __u32 mark)
@@ -92,6 +98,8 @@ static __always_inline void file_command(struct file *file, unsigned int cmd)
 
 	if (type != SURFACE_S_IFBLK && type != SURFACE_S_IFCHR)
 		return;
+	if (surface_is_old_command(cmd) && !surface_is_disk(type, inode->i_rdev))
+		return;
 	e = surface_begin_once(PLUMB_SURFACE_COMMAND, inode->i_rdev);
 	if (!e)
 		return;
@@ -119,6 +127,34 @@ static __always_inline void file_system_command(struct file *file, unsigned int 
 	maps_end(e);
 }
 
+static __always_inline int file_is_exchange(unsigned int cmd)
+{
+	__u32 nr = cmd & 0xffff;
+
+	return nr == FILE_EXT4_MOVE_EXT_NR || nr == FILE_XFS_SWAPEXT_NR ||
+	       nr == FILE_XFS_EXCHANGE_RANGE_NR || nr == FILE_XFS_COMMIT_RANGE_NR ||
+	       nr == FILE_F2FS_MOVE_RANGE_NR;
+}
+
+/* Which the other file is stands in the argument, that may be another one when the kernel reads it: only where they lie is told. */
+static __always_inline void file_exchange(struct file *file, unsigned int cmd)
+{
+	struct inode *inode = file->f_inode;
+	unsigned short type = inode->i_mode & MARK_S_IFMT;
+	/* XFS_IOC_SWAPEXT names both, and asks any file of any XFS. */
+	__u32 dev = (cmd & 0xffff) == FILE_XFS_SWAPEXT_NR ? 0 : inode->i_sb->s_dev;
+	struct plumb_event_surface *e;
+
+	if (type == SURFACE_S_IFBLK || type == SURFACE_S_IFCHR)
+		return;
+	e = surface_begin_once(PLUMB_SURFACE_EXCHANGE, dev);
+	if (!e)
+		return;
+	e->number = dev;
+	e->other = cmd;
+	maps_end(e);
+}
+
 static __always_inline int file_changes_it(unsigned int cmd)
 {
 	return cmd == FILE_FICLONE || cmd == FILE_FICLONERANGE || cmd == FILE_SETFLAGS ||
@@ -127,11 +163,11 @@ static __always_inline int file_changes_it(unsigned int cmd)
 	       cmd == FILE_XFS_COMMIT_RANGE;
 }
 
-static __always_inline int file_ioctl(struct file *file, unsigned int cmd)
+static __always_inline int file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	__u32 mark;
 
-	if (surface_is_command(cmd)) {
+	if (surface_is_command(cmd) || (surface_is_admin(cmd) && !surface_admin_asks(arg))) {
 		file_command(file, cmd);
 		return 0;
 	}
@@ -139,6 +175,8 @@ static __always_inline int file_ioctl(struct file *file, unsigned int cmd)
 		file_system_command(file, cmd);
 		return 0;
 	}
+	if (file_is_exchange(cmd))
+		file_exchange(file, cmd);
 	if (!file_changes_it(cmd))
 		return 0;
 	mark = mark_of_written(file->f_inode);
@@ -148,16 +186,25 @@ static __always_inline int file_ioctl(struct file *file, unsigned int cmd)
 }
 
 SEC("lsm/file_ioctl")
-int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd)
+int BPF_PROG(plumb_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return file_ioctl(file, cmd);
+	return file_ioctl(file, cmd, arg);
 }
 
 /* A 32-bit program's have a hook of their own, where they have one (6.8, and stable ones before it). */
 SEC("lsm/file_ioctl_compat")
-int BPF_PROG(plumb_file_ioctl_compat, struct file *file, unsigned int cmd)
+int BPF_PROG(plumb_file_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return file_ioctl(file, cmd);
+	return file_ioctl(file, cmd, arg);
+}
+
+/* Commands that io_uring hands to a driver itself. Since 6.0. */
+SEC("lsm/uring_cmd")
+int BPF_PROG(plumb_uring_cmd, struct io_uring_cmd *command)
+{
+	if (surface_is_uring_command(command->cmd_op))
+		file_command(command->file, command->cmd_op);
+	return 0;
 }
 
 static __always_inline int file_attributes(__u16 op, struct dentry *dentry)

@@ -25,6 +25,14 @@
 #define SURFACE_NVME_IO64_CMD 0xc0504e48
 #define SURFACE_NVME_IO64_CMD_VEC 0xc0504e49
 #define SURFACE_NVME_SUBMIT_IO_32 0x402c4e42 /* of a 32-bit program */
+#define SURFACE_NVME_ADMIN_CMD 0xc0484e41
+#define SURFACE_NVME_ADMIN64_CMD 0xc0504e47
+#define SURFACE_CDROM_SEND_PACKET 0x5393
+#define SURFACE_SCSI_SEND_COMMAND 1
+/* By io_uring: kind and number alone, from a command and its vectored form to the admin ones. */
+#define SURFACE_NVME_URING_FIRST 0x4e80
+#define SURFACE_NVME_URING_LAST 0x4e83
+#define SURFACE_SG_MAJOR 21
 #define SURFACE_CAP_SYS_ADMIN (1u << 21)
 
 /* A file system that is frozen, or shut down, holds up whoever writes to it: the agent's own ledger as well. */
@@ -180,26 +188,40 @@ static __always_inline int surface_is_watched(unsigned long magic)
 	       magic == SURFACE_SELINUXFS || magic == SURFACE_EFIVARFS;
 }
 
+/* What is written to a SCSI generic device are commands for the disk. */
+static __always_inline int surface_is_disk(unsigned short type, __u32 rdev)
+{
+	return type == SURFACE_S_IFBLK ||
+	       (type == SURFACE_S_IFCHR && rdev >> 20 == SURFACE_SG_MAJOR);
+}
+
 /* Of a file that is opened for writing. */
 static __always_inline void surface_opened(struct file *file)
 {
 	struct inode *inode = file->f_inode;
 	unsigned long magic = inode->i_sb->s_magic;
-	int is_block = (inode->i_mode & MARK_S_IFMT) == SURFACE_S_IFBLK;
+	unsigned short type = inode->i_mode & MARK_S_IFMT;
+	int is_disk = surface_is_disk(type, inode->i_rdev);
 	struct plumb_event_surface *e;
 
-	if (!is_block &&
+	if (!is_disk &&
 	    (!surface_is_watched(magic) || surface_is_daily(file->f_path.dentry, magic)))
 		return;
-	e = surface_begin(is_block ? PLUMB_SURFACE_BLOCK : PLUMB_SURFACE_OPEN);
+	e = surface_begin(is_disk ? PLUMB_SURFACE_BLOCK : PLUMB_SURFACE_OPEN);
 	if (!e)
 		return;
-	e->fs_magic = (__u32)magic;
-	if (is_block)
+	e->fs_magic = is_disk ? type : (__u32)magic;
+	if (is_disk)
 		e->number = inode->i_rdev;
 	else
 		surface_names(e, file->f_path.dentry);
 	maps_end(e);
+}
+
+/* Their numbers mean something else to drivers of other things than disks. */
+static __always_inline int surface_is_old_command(unsigned int cmd)
+{
+	return cmd == SURFACE_CDROM_SEND_PACKET || cmd == SURFACE_SCSI_SEND_COMMAND;
 }
 
 /* Commands that go to a disk past its driver's reads and writes: a descriptor that is open for reading is enough for root. */
@@ -207,7 +229,32 @@ static __always_inline int surface_is_command(unsigned int cmd)
 {
 	return cmd == SURFACE_SG_IO || cmd == SURFACE_NVME_SUBMIT_IO ||
 	       cmd == SURFACE_NVME_IO_CMD || cmd == SURFACE_NVME_IO64_CMD ||
-	       cmd == SURFACE_NVME_IO64_CMD_VEC || cmd == SURFACE_NVME_SUBMIT_IO_32;
+	       cmd == SURFACE_NVME_IO64_CMD_VEC || cmd == SURFACE_NVME_SUBMIT_IO_32 ||
+	       surface_is_old_command(cmd);
+}
+
+static __always_inline int surface_is_admin(unsigned int cmd)
+{
+	return cmd == SURFACE_NVME_ADMIN_CMD || cmd == SURFACE_NVME_ADMIN64_CMD;
+}
+
+static __always_inline int surface_is_uring_command(unsigned int op)
+{
+	return (op & 0xffff) >= SURFACE_NVME_URING_FIRST &&
+	       (op & 0xffff) <= SURFACE_NVME_URING_LAST;
+}
+
+/*
+ * What those who look after disks ask them all day, and what changes nothing: its opcode, the first byte, is Get Log Page, Identify, Get
+ * Features or Security Receive. Who changes the byte between this look and the kernel's is not told: no such command writes where it likes.
+ */
+static __always_inline int surface_admin_asks(unsigned long arg)
+{
+	__u8 opcode = 0xff;
+
+	if (bpf_probe_read_user(&opcode, sizeof(opcode), (const void *)arg) < 0)
+		return 0;
+	return opcode == 0x02 || opcode == 0x06 || opcode == 0x0a || opcode == 0x82;
 }
 
 /* The kernel asks the hook before it asks whether this task may, and a pod that asks has done nothing. The capability is in the first of two words. */

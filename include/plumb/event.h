@@ -347,7 +347,7 @@ struct plumb_event_module {
 enum plumb_surface_what {
 	PLUMB_SURFACE_LOCKDOWN = 1,	/* what lockdown would forbid is asked for; number: enum plumb_surface_reason */
 	PLUMB_SURFACE_OPEN = 2,		/* a file of a kernel's own file system is opened for writing; names, fs_magic */
-	PLUMB_SURFACE_BLOCK = 3,	/* a block device is opened for writing; number: its dev_t, as plumb_file's dev */
+	PLUMB_SURFACE_BLOCK = 3,	/* a block device, or a SCSI generic one, is opened for writing; number: its dev_t, as plumb_file's dev; fs_magic: S_IFBLK or S_IFCHR */
 	PLUMB_SURFACE_COMMAND = 4,	/* commands for a disk itself (SG_IO, NVMe), or for a file system (FIFREEZE, FITHAW, FS_IOC_SHUTDOWN); number as before, fs_magic: S_IFBLK or S_IFCHR; other: the ioctl */
 	PLUMB_SURFACE_SYSCTL = 5,	/* a sysctl is written: text is its name with slashes; before, after */
 	PLUMB_SURFACE_PERF = 6,		/* a perf event of a type that is made while the kernel runs; number: the type; text: function or file */
@@ -356,6 +356,7 @@ enum plumb_surface_what {
 	PLUMB_SURFACE_PTRACE = 9,	/* the target's memory or descriptors may be taken, as ptrace's attach may; number: the mode; text: its comm */
 	PLUMB_SURFACE_TRACEME = 10,	/* the task lets itself be traced by the target, its parent */
 	PLUMB_SURFACE_CLOCK = 11,	/* the clock is set */
+	PLUMB_SURFACE_EXCHANGE = 12,	/* blocks of two files are exchanged, and which two the argument says; number: the file system's dev, 0: perhaps another one's; other: the ioctl */
 };
 
 enum plumb_surface_reason {

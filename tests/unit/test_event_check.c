@@ -219,8 +219,8 @@ static void broken_surface_records_are_refused(void **state)
 	(void)state;
 	e.what = 0;
 	refused(&e, sizeof(e), -EBADMSG, "surface of 0");
-	e.what = PLUMB_SURFACE_CLOCK + 1;
-	refused(&e, sizeof(e), -EBADMSG, "surface of 12");
+	e.what = PLUMB_SURFACE_EXCHANGE + 1;
+	refused(&e, sizeof(e), -EBADMSG, "surface of 13");
 	e = on_file("surface").surface;
 	memset(e.text, 't', sizeof(e.text));
 	refused(&e, sizeof(e), -EBADMSG, "text");

@@ -87,7 +87,8 @@ static int open_raw(struct bench *b, struct why *ret_why)
 					     .ctx = b,
 					     .settle_ms = 20,
 					     .sync_ms = 20,
-					     .late_ms = 300};
+					     .late_ms = 300,
+					     .exchange_ms = 900};
 
 	return raw_writes_open(b->base, &o, &b->raw, ret_why);
 }
@@ -115,6 +116,20 @@ static void run(struct bench *b, uint32_t until)
 	}
 }
 
+static void make_nodes(struct bench *b, const struct stat *st)
+{
+	scratch_run(
+		b->top,
+		"mkdir -p dev sys/disk/part && ln -s disk/part sys/%u:%u && "
+		"printf 'MAJOR=%u\\nMINOR=%u\\nDEVNAME=part1\\n' >sys/disk/part/uevent && "
+		"printf 'MAJOR=999\\nMINOR=1\\nDEVNAME=disk\\nDISKSEQ=1\\n' >sys/disk/uevent && "
+		"mkdir -p sys/below sys/disk/part/slaves && ln -s ../../../below "
+		"sys/disk/part/slaves/below && "
+		"printf 'MAJOR=998\nMINOR=1\nDEVNAME=below\n' >sys/below/uevent && "
+		"echo >dev/part1; echo >dev/disk; echo >dev/other; echo >dev/below",
+		major(st->st_dev), minor(st->st_dev), major(st->st_dev), minor(st->st_dev));
+}
+
 static void test_nodes(void **state)
 {
 	struct bench *b = *state;
@@ -125,16 +140,7 @@ static void test_nodes(void **state)
 	assert_int_equal(stat("/etc/passwd", &st), 0);
 	if (major(st.st_dev) == 0)
 		skip();
-	scratch_run(
-		b->top,
-		"mkdir -p dev sys/disk/part && ln -s disk/part sys/%u:%u && "
-		"printf 'MAJOR=%u\\nMINOR=%u\\nDEVNAME=part1\\n' >sys/disk/part/uevent && "
-		"printf 'MAJOR=999\\nMINOR=1\\nDEVNAME=disk\\nDISKSEQ=1\\n' >sys/disk/uevent && "
-		"mkdir -p sys/below sys/disk/part/slaves && ln -s ../../../below "
-		"sys/disk/part/slaves/below && "
-		"printf 'MAJOR=998\nMINOR=1\nDEVNAME=below\n' >sys/below/uevent && "
-		"echo >dev/part1; echo >dev/disk; echo >dev/other; echo >dev/below",
-		major(st.st_dev), minor(st.st_dev), major(st.st_dev), minor(st.st_dev));
+	make_nodes(b, &st);
 	assert_int_equal(open_raw(b, &why), 0);
 	assert_int_equal(raw_writes_n(b->raw), 3);
 	touch_node(b, "part1", O_RDONLY);
@@ -182,6 +188,35 @@ static void test_nodes(void **state)
 	assert_int_equal(raw_writes_n(b->raw), 3);
 }
 
+/* However often it is asked for, of whatever files: the first is listened to, and all that come in its time are one more. */
+static void test_exchanged(void **state)
+{
+	struct bench *b = *state;
+	struct why why = {""};
+	struct stat st;
+
+	assert_int_equal(stat("/etc/passwd", &st), 0);
+	if (major(st.st_dev) == 0)
+		skip();
+	make_nodes(b, &st);
+	assert_int_equal(open_raw(b, &why), 0);
+	raw_writes_exchanged(b->raw, 997u << 20 | 1);
+	for (int i = 0; i < 6; i++)
+		run(b, 0);
+	assert_int_equal(b->n, 0);
+	for (int i = 0; i < 10; i++)
+		raw_writes_exchanged(b->raw, 998u << 20 | 1);
+	run(b, 4);
+	for (int i = 0; i < 12; i++)
+		run(b, 0);
+	assert_int_equal(b->n, 4);
+	b->n = 0;
+	/* Nobody knows whose: of each node, once and once more. */
+	raw_writes_exchanged(b->raw, 0);
+	run(b, 6);
+	assert_int_equal(b->n, 6);
+}
+
 static void test_none(void **state)
 {
 	struct bench *b = *state;
@@ -195,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nodes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
 	};
 

@@ -89,7 +89,7 @@ static int check_surface(const struct plumb_event_surface *e, struct why *ret_wh
 {
 	int r = 0;
 
-	if (e->what < PLUMB_SURFACE_LOCKDOWN || e->what > PLUMB_SURFACE_CLOCK)
+	if (e->what < PLUMB_SURFACE_LOCKDOWN || e->what > PLUMB_SURFACE_EXCHANGE)
 		return why_set(ret_why, -EBADMSG, "record: surface of %u", e->what);
 	for (size_t i = 0; r >= 0 && e->what == PLUMB_SURFACE_OPEN && i < PLUMB_SURFACE_NAMES; i++)
 		r = check_text(e->names[i], PLUMB_SURFACE_NAME, "name", ret_why);

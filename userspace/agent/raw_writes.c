@@ -23,6 +23,7 @@ struct node {
 	int wd; /* -1: none, or nothing to be looked at: no block device */
 	bool written; /* since it was synced */
 	bool due; /* is to be told, or told again */
+	bool exchanged; /* and waits for its turn */
 	char path[PATH_MAX];
 };
 
@@ -31,7 +32,7 @@ enum stage { SETTLING, SYNCING, LATE };
 
 struct raw_writes {
 	struct raw_writes_options o;
-	struct event *event, *timer;
+	struct event *event, *timer, *exchanges;
 	enum stage stage;
 	int fd;
 	uint32_t n;
@@ -197,11 +198,48 @@ static void note_written(struct raw_writes *w, struct node *n)
 		again_in(w, SETTLING, w->o.settle_ms);
 }
 
+static bool is_node(const struct node *n, uint32_t dev)
+{
+	return n->dev == makedev(dev >> 20, dev & 0xfffff);
+}
+
 void raw_writes_opened(struct raw_writes *w, uint32_t dev)
 {
 	for (uint32_t i = 0; i < w->n; i++)
-		if (w->nodes[i]->dev == makedev(dev >> 20, dev & 0xfffff))
+		if (is_node(w->nodes[i], dev))
 			note_written(w, w->nodes[i]);
+}
+
+static void take_exchanges(struct raw_writes *w)
+{
+	const struct timeval tv = {w->o.exchange_ms / 1000, w->o.exchange_ms % 1000 * 1000};
+	bool any = false;
+
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (!w->nodes[i]->exchanged)
+			continue;
+		w->nodes[i]->exchanged = false;
+		note_written(w, w->nodes[i]);
+		any = true;
+	}
+	if (any)
+		event_add(w->exchanges, &tv);
+}
+
+static void on_exchanges(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	take_exchanges(ctx);
+}
+
+void raw_writes_exchanged(struct raw_writes *w, uint32_t dev)
+{
+	for (uint32_t i = 0; i < w->n; i++)
+		if (dev == 0 || is_node(w->nodes[i], dev))
+			w->nodes[i]->exchanged = true;
+	if (!evtimer_pending(w->exchanges, NULL))
+		take_exchanges(w);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *ctx)
@@ -239,12 +277,14 @@ int raw_writes_open(struct event_base *base, const struct raw_writes_options *o,
 	w->o.settle_ms = o->settle_ms ? o->settle_ms : 200;
 	w->o.sync_ms = o->sync_ms ? o->sync_ms : 1000;
 	w->o.late_ms = o->late_ms ? o->late_ms : 30000;
+	w->o.exchange_ms = o->exchange_ms ? o->exchange_ms : 60000;
 	w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (w->fd >= 0) {
 		w->event = event_new(base, w->fd, EV_READ | EV_PERSIST, on_event, w);
 		w->timer = evtimer_new(base, on_timer, w);
+		w->exchanges = evtimer_new(base, on_exchanges, w);
 	}
-	if (!w->event || !w->timer || event_add(w->event, NULL) < 0) {
+	if (!w->event || !w->timer || !w->exchanges || event_add(w->event, NULL) < 0) {
 		raw_writes_free(w);
 		return why_set(ret_why, -ENOMEM, "no inotify for block devices");
 	}
@@ -266,6 +306,8 @@ struct raw_writes *raw_writes_free(struct raw_writes *w)
 		event_free(w->event);
 	if (w->timer)
 		event_free(w->timer);
+	if (w->exchanges)
+		event_free(w->exchanges);
 	if (w->fd >= 0)
 		close(w->fd);
 	for (uint32_t i = 0; i < w->n; i++)

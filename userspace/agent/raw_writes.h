@@ -23,6 +23,7 @@ struct raw_writes_options {
 	void *ctx;
 	uint32_t settle_ms;		/* 0: 200 */
 	uint32_t sync_ms, late_ms;	/* from then to the first call, and to the second; 0: 1000, 30000 */
+	uint32_t exchange_ms;	/* from one exchange to the next that is listened to; 0: 60000 */
 };
 
 int raw_writes_open(struct event_base *base, const struct raw_writes_options *o, struct raw_writes **ret, struct why *ret_why);
@@ -30,6 +31,11 @@ struct raw_writes *raw_writes_free(struct raw_writes *w);
 void raw_writes_again(struct raw_writes *w);	/* files may lie on other devices now */
 /* LSM has seen that it was opened, by whatever node: a close may never be heard of. dev as in records; one that nothing lies on is nothing. */
 void raw_writes_opened(struct raw_writes *w, uint32_t dev);
+/*
+ * Blocks of some two files of that device's file system were exchanged, 0: of any. Whoever has files of his own there may ask for that all
+ * day: what comes within exchange_ms is one, after that.
+ */
+void raw_writes_exchanged(struct raw_writes *w, uint32_t dev);
 uint32_t raw_writes_n(const struct raw_writes *w);	/* nodes that are looked at */
 
 #endif

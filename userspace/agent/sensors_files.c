@@ -200,6 +200,8 @@ void sensors_files_take(struct sensors_files *s, const union event_record *r)
 	if (r->event.kind == PLUMB_KIND_SURFACE) {
 		if (r->surface.what == PLUMB_SURFACE_BLOCK && s->raw)
 			raw_writes_opened(s->raw, (uint32_t)r->surface.number);
+		if (r->surface.what == PLUMB_SURFACE_EXCHANGE && s->raw)
+			raw_writes_exchanged(s->raw, (uint32_t)r->surface.number);
 		return;
 	}
 	if (s->lsm)

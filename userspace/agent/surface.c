@@ -376,7 +376,7 @@ static bool name_disk(struct surface *s, const struct plumb_event_surface *e)
 	uint32_t dev = (uint32_t)e->number;
 	const struct disk *d;
 
-	if (e->what == PLUMB_SURFACE_COMMAND && S_ISCHR(e->fs_magic)) {
+	if (S_ISCHR(e->fs_magic)) {
 		/* Terminals are in no list of sysfs, and anybody has one. */
 		if (dev >> 20 >= FIRST_PTS && dev >> 20 <= LAST_PTS)
 			return false;

@@ -8,6 +8,7 @@
 #include "deed.h"
 
 #define EXT4_SWAP_BOOT 0x6611
+#define EXT4_MOVE_EXT 0xc028660f
 #define SETTLED_S 12 /* after an open nobody looks again by then */
 #define BLOCK 4096
 
@@ -29,6 +30,30 @@ static int swap_boot(char **argv)
 	/* Who closes it is told as well. */
 	sleep(3);
 	close(fd);
+	return r;
+}
+
+struct move_ext {
+	uint32_t reserved, donor;
+	uint64_t from, to, blocks, moved;
+};
+
+/* MINE FILE: FILE gets MINE's blocks, long after it was opened, by a command that MINE is asked. Both have been on the disk for long. */
+static int move_blocks(char **argv)
+{
+	int mine = open(argv[0], O_RDWR | O_CLOEXEC), fd = open(argv[1], O_RDWR | O_CLOEXEC), r;
+	struct move_ext m = {.donor = (uint32_t)fd, .blocks = 4};
+
+	if (mine < 0 || fd < 0 || fsync(mine) < 0 || fsync(fd) < 0)
+		return -errno;
+	sleep(SETTLED_S);
+	r = done(ioctl(mine, EXT4_MOVE_EXT, &m));
+	if (r == 0 && m.moved != m.blocks)
+		r = -EIO;
+	deed_stamp();
+	sleep(5);
+	close(fd);
+	close(mine);
 	return r;
 }
 
@@ -121,7 +146,7 @@ int main(int argc, char **argv)
 	static const struct deed deeds[] = {
 		{"swap_boot", swap_boot, 1},   {"freeze", freeze, 1},
 		{"freeze_32", freeze_32, 1},   {"freeze_denied", freeze_denied, 1},
-		{"loop_write", loop_write, 1},
+		{"loop_write", loop_write, 1}, {"move_blocks", move_blocks, 2},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);

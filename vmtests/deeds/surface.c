@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* surface.c: what reaches for the kernel itself, for another process's memory, for a disk below its files. Each puts back what it changed. */
+#include <linux/nvme_ioctl.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
@@ -204,6 +205,23 @@ static int command(char **argv)
 	return 0;
 }
 
+/* NVME OPCODE: a command for the controller. What it says to it is its own. */
+static int admin(char **argv)
+{
+	static uint8_t answer[4096];
+	struct nvme_admin_cmd command = {.opcode = (uint8_t)strtoul(argv[1], NULL, 0),
+					 .addr = (uintptr_t)answer,
+					 .data_len = sizeof(answer),
+					 .cdw10 = 1};
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = done(ioctl(fd, NVME_IOCTL_ADMIN_CMD, &command));
+	close(fd);
+	return r;
+}
+
 static int command_32(char **argv)
 {
 	int fd = open(argv[0], O_RDONLY | O_CLOEXEC);
@@ -255,6 +273,7 @@ int main(int argc, char **argv)
 		{"perf", perf, 2},
 		{"command", command, 1},
 		{"command_32", command_32, 1},
+		{"admin", admin, 2},
 		{"command_tty", command_tty, 0},
 		{"set_clock", set_clock, 0},
 	};
