@@ -13,6 +13,7 @@
 
 #define CODE_PROT_EXEC 4
 #define CODE_S_IFREG 0100000
+#define CODE_ETXTBSY 26
 #define CODE_NAMES 8 /* arguments that are looked for, its own name among them; a power of two */
 #define CODE_NAME_SIZE 256 /* of the longest name, which arguments are compared with whole */
 #define CODE_OPENS_MAX 4096
@@ -149,6 +150,8 @@ static __always_inline void code_tell_open(__u16 what, struct file *file)
 	inode_file(&e->file, file->f_inode);
 	if (what == PLUMB_CODE_SCRIPT)
 		code_kept_hash(e, file->f_inode);
+	if (what == PLUMB_CODE_MAP)
+		e->hash.error = -CODE_ETXTBSY;
 	e->path_size = plumb_may_probe ? path_of_file(file, e->path, &cut)
 				       : path_by_kernel(file, e->path, &cut);
 	e->event.flags = cut;
@@ -166,6 +169,21 @@ static __always_inline __u64 code_exec_id(void)
 	}
 	task = (void *)bpf_get_current_task();
 	return BPF_CORE_READ(task, self_exec_id);
+}
+
+/* Of this image alone: the number above is inherited, and a process that comes later may have the same number as one that went. */
+static __always_inline __u64 code_image_id(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id___core,
+				       BPF_FUNC_get_current_task_btf___core)) {
+		task = (void *)bpf_get_current_task_btf();
+		return task->group_leader->start_boottime + task->self_exec_id;
+	}
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, group_leader, start_boottime) +
+	       BPF_CORE_READ(task, self_exec_id);
 }
 
 /* Which version of a file was told of last in a mount namespace. What is pushed out is told once more; the agent writes one line all the same. */
@@ -187,7 +205,7 @@ struct {
 	__type(value, struct code_version);
 } code_told SEC(".maps") __weak;
 
-/* Of which process images executable memory was told: (thread group, what) to the number of its exec. */
+/* Of which process images executable memory was told: (thread group, what) to the image. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
@@ -245,7 +263,7 @@ struct code_found {
 /* Once for each image. The digest is nobody's: the program was executed. */
 static __always_inline void code_find_memory(struct code_found *c, __u16 what, struct file *exe)
 {
-	__u64 image = bpf_get_current_pid_tgid() >> 32 << 32 | what, id = code_exec_id();
+	__u64 image = bpf_get_current_pid_tgid() >> 32 << 32 | what, id = code_image_id();
 	__u64 *told = bpf_map_lookup_elem(&code_images, &image);
 
 	if (told && *told == id)
@@ -260,7 +278,7 @@ static __always_inline void code_find_memory(struct code_found *c, __u16 what, s
 
 static __always_inline void code_put_image(__u16 what)
 {
-	__u64 image = bpf_get_current_pid_tgid() >> 32 << 32 | what, id = code_exec_id();
+	__u64 image = bpf_get_current_pid_tgid() >> 32 << 32 | what, id = code_image_id();
 
 	bpf_map_update_elem(&code_images, &image, &id, BPF_ANY);
 }
@@ -332,11 +350,14 @@ static __always_inline int code_is_script(struct file *file)
 	return 1;
 }
 
-static __always_inline void code_opened(struct file *file, int to_write)
+/* mapped: it was mapped executable, and is opened for writing now. */
+static __always_inline void code_opened(struct file *file, int to_write, int mapped)
 {
 	__u16 what = 0;
 
-	if (to_write && (__u32)file->f_inode->i_sb->s_magic == CODE_BINFMT_MAGIC)
+	if (mapped)
+		what = PLUMB_CODE_MAP;
+	else if (to_write && (__u32)file->f_inode->i_sb->s_magic == CODE_BINFMT_MAGIC)
 		what = PLUMB_CODE_BINFMT;
 	else if (!to_write && code_is_script(file))
 		what = PLUMB_CODE_SCRIPT;

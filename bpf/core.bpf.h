@@ -95,6 +95,7 @@ struct cred {
 
 struct signal_struct {
 	int group_exit_code;
+	struct core_counter live; /* threads that have not ended */
 };
 
 struct file;
@@ -138,9 +139,15 @@ struct task_struct {
 
 struct file;
 
+struct io_uring_sqe {
+	__u64 addr3; /* where a driver's own command begins */
+};
+
 struct io_uring_cmd {
 	struct file *file;
 	__u32 cmd_op;
+	const struct io_uring_sqe *sqe; /* since 6.3 */
+	const void *cmd; /* before */
 };
 
 struct super_block {

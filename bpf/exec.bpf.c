@@ -158,15 +158,20 @@ int BPF_PROG(plumb_exec__locked, struct linux_binprm *bprm)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
 	struct plumb_event_exec *e;
+	struct plumb_hash hash;
+	struct plumb_file f;
 	__u32 cut;
 
+	/* Before there is a record: the ring's reader waits for each that is begun. */
+	inode_file(&f, bprm->file->f_inode);
+	hash_file(&hash, bprm->file, bprm->file->f_inode, &f);
 	e = maps_begin(PLUMB_KIND_EXEC, sizeof(*e));
 	if (!e)
 		return 0;
 	maps_task(&e->task, task);
 	e->old_pid = task->pid;
-	inode_file(&e->file, bprm->file->f_inode);
-	hash_file(&e->hash, bprm->file, bprm->file->f_inode, &e->file);
+	__builtin_memcpy(&e->file, &f, sizeof(e->file));
+	__builtin_memcpy(&e->hash, &hash, sizeof(e->hash));
 	e->path_size = path_by_kernel(bprm->file, e->path, &cut);
 	e->event.flags = cut;
 	e->name[0] = 0;
@@ -175,11 +180,25 @@ int BPF_PROG(plumb_exec__locked, struct linux_binprm *bprm)
 	return 0;
 }
 
+/* Programs of another machine run by an interpreter that binfmt_misc names, and are data to it. */
+static __always_inline int exec_is_of_this_machine(const struct linux_binprm *bprm)
+{
+	unsigned machine = (__u8)bprm->buf[18] | (__u8)bprm->buf[19] << 8;
+
+#if defined(__TARGET_ARCH_x86)
+	return machine == 62 || machine == 3; /* EM_X86_64, EM_386 */
+#elif defined(__TARGET_ARCH_arm64)
+	return machine == 183 || machine == 40; /* EM_AARCH64, EM_ARM */
+#else
+	return 1;
+#endif
+}
+
 /* The kernel asks once for a script, then for its interpreter, and so on: the last one is what runs. */
 static __always_inline int exec_is_elf(const struct linux_binprm *bprm)
 {
 	return bprm->buf[0] == 0x7f && bprm->buf[1] == 'E' && bprm->buf[2] == 'L' &&
-	       bprm->buf[3] == 'F';
+	       bprm->buf[3] == 'F' && exec_is_of_this_machine(bprm);
 }
 
 static __always_inline void exec_script(struct linux_binprm *bprm, const struct plumb_file *f,
@@ -317,7 +336,7 @@ int BPF_PROG(plumb_exit, struct task_struct *task)
 {
 	struct plumb_event_exit *e;
 
-	if (task->pid != task->tgid)
+	if (task->signal->live.counter > 0) /* other threads go on, whichever was the first */
 		return 0;
 	code_ended(task->tgid);
 	e = maps_begin(PLUMB_KIND_EXIT, sizeof(*e));

@@ -20,15 +20,15 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define FILE_FSSETXATTR 0x401c5820
 /* Another file's blocks in place of its own, by a descriptor that may be open for long: nobody opens, and no write is told. */
 #define FILE_EXT4_SWAP_BOOT 0x6611
-#define FILE_EXT4_MOVE_EXT 0xc028660f
-#define FILE_XFS_EXCHANGE_RANGE 0x40285881
-#define FILE_XFS_COMMIT_RANGE 0x40585883
 /* Kind and number alone: their size is another one in a 32-bit program's. */
 #define FILE_EXT4_MOVE_EXT_NR 0x660f
 #define FILE_XFS_SWAPEXT_NR 0x586d
 #define FILE_XFS_EXCHANGE_RANGE_NR 0x5881
 #define FILE_XFS_COMMIT_RANGE_NR 0x5883
 #define FILE_F2FS_MOVE_RANGE_NR 0xf509
+#define FILE_EXT4 0xef53
+#define FILE_XFS 0x58465342
+#define FILE_F2FS 0xf2f52010
 
 /* The name that it was done by, and the directory's number: read, not asked for its storage. */
 static __always_inline int file_tell(__u16 op, struct file *file, __u32 mark)
@@ -49,13 +49,14 @@ static __always_inline int file_guard(__u16 op, struct file *file, __u32 mark)
 	return guard_inode(op, file->f_inode, dentry->d_parent->d_inode, dentry, mark);
 }
 
-static __always_inline int file_open_to_write(struct file *file)
+static __always_inline int file_open_to_write(struct file *file, int *ret_mapped)
 {
 	__u32 mark;
 
+	*ret_mapped = 0;
 	if (!(file->f_mode & FILE_FMODE_WRITE))
 		return 0;
-	mark = mark_of_written(file->f_inode);
+	mark = mark_of_opened(file->f_inode, ret_mapped);
 	if (mark & PLUMB_MARK_FILE && !file_tell(PLUMB_FILE_OPEN_WRITE, file, mark))
 		mark_untold(file->f_inode);
 	surface_opened(file);
@@ -65,15 +66,19 @@ static __always_inline int file_open_to_write(struct file *file)
 SEC("lsm/file_open")
 int BPF_PROG(plumb_file_open, struct file *file)
 {
-	code_opened(file, file->f_mode & FILE_FMODE_WRITE);
-	return file_open_to_write(file);
+	int mapped, r = file_open_to_write(file, &mapped);
+
+	code_opened(file, file->f_mode & FILE_FMODE_WRITE, mapped);
+	return r;
 }
 
 /* Marks are what a kernel that refuses the other part still has. */
 SEC("lsm/file_open")
 int BPF_PROG(plumb_file_open__plain, struct file *file)
 {
-	return file_open_to_write(file);
+	int mapped;
+
+	return file_open_to_write(file, &mapped);
 }
 
 /* Attached only while descriptors are open that are older than the marks: it runs at every read and write of everything. */
@@ -145,7 +150,11 @@ static __always_inline void file_exchange(struct file *file, unsigned int cmd)
 	__u32 dev = (cmd & 0xffff) == FILE_XFS_SWAPEXT_NR ? 0 : inode->i_sb->s_dev;
 	struct plumb_event_surface *e;
 
-	if (type == SURFACE_S_IFBLK || type == SURFACE_S_IFCHR)
+	__u32 magic = inode->i_sb->s_magic;
+
+	/* The kernel refuses it of all others. */
+	if (type != CODE_S_IFREG || !(file->f_mode & FILE_FMODE_WRITE) ||
+	    (magic != FILE_EXT4 && magic != FILE_XFS && magic != FILE_F2FS))
 		return;
 	e = surface_begin_once(PLUMB_SURFACE_EXCHANGE, dev);
 	if (!e)
@@ -159,8 +168,7 @@ static __always_inline int file_changes_it(unsigned int cmd)
 {
 	return cmd == FILE_FICLONE || cmd == FILE_FICLONERANGE || cmd == FILE_SETFLAGS ||
 	       cmd == FILE_SETFLAGS_32 || cmd == FILE_FSSETXATTR || cmd == FILE_EXT4_SWAP_BOOT ||
-	       cmd == FILE_EXT4_MOVE_EXT || cmd == FILE_XFS_EXCHANGE_RANGE ||
-	       cmd == FILE_XFS_COMMIT_RANGE;
+	       file_is_exchange(cmd);
 }
 
 static __always_inline int file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -202,7 +210,7 @@ int BPF_PROG(plumb_file_ioctl_compat, struct file *file, unsigned int cmd, unsig
 SEC("lsm/uring_cmd")
 int BPF_PROG(plumb_uring_cmd, struct io_uring_cmd *command)
 {
-	if (surface_is_uring_command(command->cmd_op))
+	if (surface_is_uring_command(command->cmd_op) && !surface_uring_asks(command))
 		file_command(command->file, command->cmd_op);
 	return 0;
 }

@@ -15,6 +15,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define MAP_TYPE_SHARED_VALIDATE 3
 #define MAP_FMODE_WRITE 2
 #define MAP_VM_EXEC 4
+#define MAP_TMPFS 0x01021994
 
 /* Most mappings are neither, as the loader maps data. */
 static __always_inline int map_is_shared(unsigned long flags)
@@ -67,6 +68,26 @@ static __always_inline int map_is_exe(const struct inode *inode, struct file *ex
 	return f.ino == inode->i_ino && f.dev == inode->i_sb->s_dev;
 }
 
+/*
+ * What was read need not be what runs: whoever can write to it now can still do so when it is mapped. A memfd's first descriptor is one
+ * that nobody counts.
+ */
+static __always_inline void map_is_written(struct code_found *c, struct inode *inode)
+{
+	if (inode->i_writecount.counter > 0 || (c->f.fs_magic == MAP_TMPFS && c->f.nlink == 0))
+		c->hash.error = -CODE_ETXTBSY;
+}
+
+/* Who opens it for writing from now on exchanges code that runs: file.bpf.c tells. */
+static __always_inline void map_keep_mapped(struct inode *inode)
+{
+	struct plumb_inode *kept =
+		bpf_inode_storage_get(&inodes, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (kept)
+		kept->mapped = 1;
+}
+
 static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags, int may_hash)
 {
 	struct code_found c = {.prot = prot,
@@ -85,6 +106,8 @@ static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags,
 	/* Before there is a record: the ring's reader waits for each that is begun. */
 	if (may_hash)
 		hash_file(&c.hash, file, file->f_inode, &c.f);
+	map_is_written(&c, file->f_inode);
+	map_keep_mapped(file->f_inode);
 	code_tell(&c, mnt_ns, may_hash ? CODE_PATH_OR_KERNEL : CODE_PATH_IF_ALLOWED);
 }
 
@@ -150,6 +173,7 @@ int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqp
 	} else {
 		inode_file(&c.f, file->f_inode);
 		c.file = file;
+		map_is_written(&c, file->f_inode);
 		if (!map_was_told(0, &c.f, mnt_ns))
 			c.what = PLUMB_CODE_MAP;
 	}

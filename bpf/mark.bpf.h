@@ -46,6 +46,20 @@ static __always_inline __u32 mark_of_written(struct inode *inode)
 	return kept->mark;
 }
 
+/* The same of what is opened for writing, and whether it was mapped executable since the last time. */
+static __always_inline __u32 mark_of_opened(struct inode *inode, int *ret_mapped)
+{
+	struct plumb_inode *kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
+
+	*ret_mapped = 0;
+	if (!kept)
+		return 0;
+	*ret_mapped = kept->mapped;
+	kept->mapped = 0;
+	kept->hashed = 0;
+	return kept->mark;
+}
+
 static __always_inline int mark_is_dir(struct inode *inode)
 {
 	return (inode->i_mode & MARK_S_IFMT) == MARK_S_IFDIR;

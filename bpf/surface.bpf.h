@@ -31,6 +31,7 @@
 #define SURFACE_SCSI_SEND_COMMAND 1
 /* By io_uring: kind and number alone, from a command and its vectored form to the admin ones. */
 #define SURFACE_NVME_URING_FIRST 0x4e80
+#define SURFACE_NVME_URING_ADMIN 0x4e82
 #define SURFACE_NVME_URING_LAST 0x4e83
 #define SURFACE_SG_MAJOR 21
 #define SURFACE_CAP_SYS_ADMIN (1u << 21)
@@ -245,16 +246,41 @@ static __always_inline int surface_is_uring_command(unsigned int op)
 }
 
 /*
- * What those who look after disks ask them all day, and what changes nothing: its opcode, the first byte, is Get Log Page, Identify, Get
+ * What those who look after disks ask them all day, and what changes nothing, by its opcode, the first byte: Get Log Page, Identify, Get
  * Features or Security Receive. Who changes the byte between this look and the kernel's is not told: no such command writes where it likes.
  */
+static __always_inline int surface_is_asked(__u8 opcode)
+{
+	return opcode == 0x02 || opcode == 0x06 || opcode == 0x0a || opcode == 0x82;
+}
+
+/* Where nothing may be read by address nobody knows what is asked, and is asked all day. */
 static __always_inline int surface_admin_asks(unsigned long arg)
 {
 	__u8 opcode = 0xff;
 
-	if (bpf_probe_read_user(&opcode, sizeof(opcode), (const void *)arg) < 0)
+	if (!plumb_may_probe)
+		return 1;
+	bpf_probe_read_user(&opcode, sizeof(opcode), (const void *)arg);
+	return surface_is_asked(opcode);
+}
+
+static __always_inline int surface_uring_asks(struct io_uring_cmd *command)
+{
+	__u64 first = 0xff;
+	const void *before;
+
+	if ((command->cmd_op & 0xffff) < SURFACE_NVME_URING_ADMIN)
 		return 0;
-	return opcode == 0x02 || opcode == 0x06 || opcode == 0x0a || opcode == 0x82;
+	if (!plumb_may_probe)
+		return 1;
+	if (bpf_core_field_exists(command->sqe)) {
+		first = BPF_CORE_READ(command, sqe, addr3);
+	} else {
+		before = BPF_CORE_READ(command, cmd);
+		bpf_probe_read_kernel(&first, sizeof(first), before);
+	}
+	return surface_is_asked((__u8)first);
 }
 
 /* The kernel asks the hook before it asks whether this task may, and a pod that asks has done nothing. The capability is in the first of two words. */

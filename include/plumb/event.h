@@ -80,7 +80,7 @@ struct plumb_file {
 /* SHA-256 of the file's bytes as the kernel itself took it. */
 struct plumb_hash {
 	__u32 src;		/* enum plumb_hash_src */
-	__s32 error;		/* src none: why, a negative errno, or 0: nobody was asked */
+	__s32 error;		/* src none: why, a negative errno, or 0: nobody was asked; -ETXTBSY, of any source: it is open for writing, and what was read need not be what runs */
 	__u8 digest[32];	/* zeros when src is none */
 };
 
@@ -207,7 +207,8 @@ struct plumb_event_load {
 /* One per inode, in the map "inodes" (inode storage): its mark, and the digest that was taken of it last. */
 struct plumb_inode {
 	__u32 mark;		/* PLUMB_MARK_*; 0: none */
-	__u32 hashed;		/* 1: the rest is good while size and change time are these and nobody writes */
+	__u16 hashed;		/* 1: the rest is good while size and change time are these and nobody writes */
+	__u16 mapped;		/* 1: it was mapped executable, and told so; nobody opened it for writing since */
 	__u64 hash_ctime_ns;
 	__u64 hash_file_size;
 	__u8 digest[32];

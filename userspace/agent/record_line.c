@@ -56,6 +56,20 @@ void record_line_unmeasured(struct record_line_digest *d, const char *why)
 	d->src = "none";
 }
 
+/* What it was then is said, and is never equal to what a baseline has. */
+static int open_for_writing(const struct plumb_hash *hash, struct record_line_digest *ret)
+{
+	struct digest digest;
+
+	record_line_unmeasured(ret, "open for writing");
+	if (hash->src == PLUMB_HASH_IMA) {
+		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
+		buf_printf(&ret->found, ": ");
+		claims_exec_value(&digest, &ret->found);
+	}
+	return buf_status(&ret->found) == 0 && ret->found.data ? 0 : -ENOMEM;
+}
+
 int record_line_digest(const struct record_line_tables *t, const struct plumb_task *task,
 		       const char *path, const struct plumb_file *file,
 		       const struct plumb_hash *hash, struct record_line_digest *ret)
@@ -65,6 +79,8 @@ int record_line_digest(const struct record_line_tables *t, const struct plumb_ta
 	int r = 0, peer;
 
 	buf_clear(&ret->found);
+	if (hash->error == -ETXTBSY)
+		return open_for_writing(hash, ret);
 	ret->src = hash->src == PLUMB_HASH_IMA ? "ima" : "user";
 	if (hash->src == PLUMB_HASH_IMA)
 		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* code.c: code that gets to run without an exec: files and memory that are mapped executable. None of it is jumped to. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -8,6 +9,7 @@
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "deed.h"
@@ -48,6 +50,68 @@ static int code_memfd(char **argv)
 		if (sendfile(fd, from, &done, (size_t)(st.st_size - done)) <= 0)
 			return -errno;
 	return map_fd(fd, PROT_READ | PROT_EXEC, &at);
+}
+
+/* FILE: executable, while somebody can write to it. */
+static int code_dual(char **argv)
+{
+	int fd = open(argv[0], O_RDWR | O_CLOEXEC), r;
+	void *at;
+
+	if (fd < 0)
+		return -errno;
+	at = mmap(NULL, SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+	r = mapped(at);
+	if (r == 0)
+		r = mapped(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	return r;
+}
+
+/* FILE: written to where it is mapped already, and was good. */
+static int code_rewritten(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), r;
+	void *at;
+
+	r = fd < 0 ? -errno : map_fd(fd, PROT_READ | PROT_EXEC, &at);
+	if (r < 0)
+		return r;
+	close(fd);
+	sleep(1);
+	deed_stamp();
+	fd = open(argv[0], O_WRONLY | O_CLOEXEC);
+	return fd < 0 || pwrite(fd, "x", 1, 100) != 1 ? -errno : 0;
+}
+
+/* FILE PROGRAM: the first thread ends, many processes come and go, and another thread maps FILE. */
+static void *outlive(void *of)
+{
+	int fd = open(of, O_RDONLY | O_CLOEXEC), r;
+	void *at;
+
+	usleep(200000);
+	for (int i = 0; i < 5000; i++) {
+		pid_t pid = (pid_t)syscall(SYS_fork);
+
+		if (pid == 0)
+			syscall(SYS_exit_group, 0);
+		while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	r = fd < 0 ? -errno : map_fd(fd, PROT_READ | PROT_EXEC, &at);
+	syscall(SYS_exit_group, r < 0);
+	return NULL;
+}
+
+static int code_headless(char **argv)
+{
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, outlive, argv[0]);
+
+	if (r != 0)
+		return -r;
+	syscall(SYS_exit, 0);
+	return 0;
 }
 
 /* FILE: mapped to be read, and made executable afterwards. */
@@ -176,6 +240,9 @@ int main(int argc, char **argv)
 	static const struct deed deeds[] = {
 		{"map", code_map, 1},
 		{"memfd", code_memfd, 1},
+		{"dual", code_dual, 1},
+		{"rewritten", code_rewritten, 1},
+		{"headless", code_headless, 1},
 		{"later", code_later, 1},
 		{"written", code_written, 1},
 		{"shared", code_shared, 0},

@@ -167,15 +167,12 @@ static int rename_to(char **argv)
 	return r < 0 ? r : ring_do(&ring, &sqe);
 }
 
-/* NVME: its first block is read past its driver's reads, by the first request of a ring whose entries are twice as long. Since 5.19. */
-static int nvme_read(char **argv)
+/* By the first request of a ring whose entries are twice as long. Since 5.19. */
+static int nvme_do(const char *path, uint32_t op, const struct nvme_uring_cmd *command)
 {
-	static uint8_t block[4096] __attribute__((aligned(4096)));
-	struct nvme_uring_cmd command = {
-		.opcode = 2, .nsid = 1, .addr = (uintptr_t)block, .data_len = 512};
 	struct io_uring_sqe *sqe;
 	struct ring ring;
-	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), r;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
 
 	if (fd < 0)
 		return -errno;
@@ -186,8 +183,8 @@ static int nvme_read(char **argv)
 	memset(sqe, 0, 128);
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = fd;
-	sqe->cmd_op = NVME_URING_CMD_IO;
-	memcpy(sqe->cmd, &command, sizeof(command));
+	sqe->cmd_op = op;
+	memcpy(sqe->cmd, command, sizeof(*command));
 	ring.sq_array[0] = 0;
 	__atomic_store_n(ring.sq_tail, *ring.sq_tail + 1, __ATOMIC_RELEASE);
 	if (syscall(SYS_io_uring_enter, ring.fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
@@ -197,13 +194,33 @@ static int nvme_read(char **argv)
 	return r;
 }
 
+/* NVME: its first block is read past its driver's reads. */
+static int nvme_read(char **argv)
+{
+	static uint8_t block[4096] __attribute__((aligned(4096)));
+	const struct nvme_uring_cmd command = {
+		.opcode = 2, .nsid = 1, .addr = (uintptr_t)block, .data_len = 512};
+
+	return nvme_do(argv[0], NVME_URING_CMD_IO, &command);
+}
+
+/* NVME: the controller is asked what it is. */
+static int nvme_admin(char **argv)
+{
+	static uint8_t answer[4096] __attribute__((aligned(4096)));
+	const struct nvme_uring_cmd command = {
+		.opcode = 6, .addr = (uintptr_t)answer, .data_len = sizeof(answer), .cdw10 = 1};
+
+	return nvme_do(argv[0], NVME_URING_CMD_ADMIN, &command);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
 		{"write", write_path, 1},    {"polled", write_polled, 1},
 		{"direct", write_direct, 1}, {"unlink", remove_name, 1},
 		{"setxattr", set_xattr, 1},  {"rename", rename_to, 2},
-		{"nvme", nvme_read, 1},
+		{"nvme", nvme_read, 1},	     {"nvme_admin", nvme_admin, 1},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
