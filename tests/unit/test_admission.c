@@ -377,6 +377,7 @@ static void test_new_nodes(void **state)
 static void test_startup_taint(void **state)
 {
 #define STARTUP "{\"key\":\"plumbline.io/unattested\",\"effect\":\"NoSchedule\"}"
+#define SOFT "{\"key\":\"plumbline.io/unattested\",\"effect\":\"PreferNoSchedule\"}"
 #define ADD(path, value) "[{\"op\":\"add\",\"path\":\"" path "\",\"value\":" value "}]"
 	static const struct {
 		const char *object, *patch;
@@ -386,6 +387,12 @@ static void test_startup_taint(void **state)
 		{"{\"spec\":{\"taints\":null}}", ADD("/spec/taints", "[" STARTUP "]")},
 		{"{\"spec\":{\"taints\":[]}}", ADD("/spec/taints/-", STARTUP)},
 		{"{\"spec\":{\"taints\":[{\"key\":\"a\"}]}}", ADD("/spec/taints/-", STARTUP)},
+		/* PreferNoSchedule keeps no pod away. */
+		{"{\"spec\":{\"taints\":[" SOFT "]}}", ADD("/spec/taints/-", STARTUP)},
+		{"{\"spec\":{\"taints\":[" SOFT "," STARTUP "]}}", ""},
+		{"{\"spec\":{\"taints\":[{\"key\":\"plumbline.io/unattested\",\"effect\":"
+		 "\"NoExecute\"}]}}",
+		 ""},
 		{TAINTED "}", ""},
 	};
 

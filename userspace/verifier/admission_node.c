@@ -176,13 +176,19 @@ static void put_op(struct jsonl *j, const json_t *spec)
 	}
 }
 
+/* One that keeps pods away; with PreferNoSchedule they come all the same. */
+static bool has_startup(const json_t *taints)
+{
+	return find(taints, "key", ADMISSION_NODE_STARTUP, "NoSchedule") ||
+	       find(taints, "key", ADMISSION_NODE_STARTUP, "NoExecute");
+}
+
 int admission_node_taint(const json_t *request, struct buf *ret)
 {
 	const json_t *spec = at(request, "object", "spec");
 	struct jsonl j;
 
-	if (!is_of_kubelet(request, "CREATE") ||
-	    find(json_object_get(spec, "taints"), "key", ADMISSION_NODE_STARTUP, NULL))
+	if (!is_of_kubelet(request, "CREATE") || has_startup(json_object_get(spec, "taints")))
 		return 0;
 	buf_puts(ret, "[");
 	jsonl_begin(&j, ret);

@@ -440,7 +440,7 @@ void deeds_tick(struct deeds *t)
 		struct store_node n = {.incarnation = 0};
 
 		if (!e->kube_name[0] || e->life == PLUMB_LIFE_RETIRED ||
-		    (!(e->facts.taints & KUBE_TAINT_UNATTESTED) &&
+		    (!(e->facts.taints & (KUBE_TAINT_UNATTESTED | KUBE_TAINT_SOFT)) &&
 		     deeds_unattested(e, t->o.kinds) != KUBE_PUT))
 			continue;
 		if (ops(t)->node_get(t->o.store->ctx, e->id, &n) >= 0)

@@ -182,15 +182,15 @@ bool deeds_differ(const struct contain_entry *e, uint32_t kinds, uint64_t now_ns
 	unsigned int bits = want == KUBE_QUARANTINE ? KUBE_TAINT_HOLD | KUBE_TAINT_EXECUTE
 			    : want == KUBE_HOLD	    ? KUBE_TAINT_HOLD
 						    : 0;
+	const unsigned int startup = KUBE_TAINT_UNATTESTED | KUBE_TAINT_SOFT;
 	const struct kube_facts *f = &e->facts;
 
 	if (!f->uid[0])
 		return false;
-	if (strcmp(f->uid, e->uid) != 0 ||
-	    (f->taints & ~(unsigned int)KUBE_TAINT_UNATTESTED) != bits)
+	if (strcmp(f->uid, e->uid) != 0 || (f->taints & ~startup) != bits)
 		return true;
 	if ((mark == KUBE_PUT && !(f->taints & KUBE_TAINT_UNATTESTED)) ||
-	    (mark == KUBE_TAKE && (f->taints & KUBE_TAINT_UNATTESTED)))
+	    (mark == KUBE_TAKE && (f->taints & startup)))
 		return true;
 	if (((kinds & DEEDS_CORDON) && is_contained(e) && !f->cordoned) ||
 	    (e->cordoned && !is_contained(e)))

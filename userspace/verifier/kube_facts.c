@@ -17,34 +17,30 @@ static void fit(char *ret, size_t size, const char *t)
 	snprintf(ret, size, "%s", strlen(t) < size ? t : "");
 }
 
-bool kube_facts_is_ours(const json_t *taint)
+/* A startup taint may have any effect that keeps pods away; with PreferNoSchedule they come all the same. */
+unsigned int kube_facts_taint(const json_t *taint)
 {
-	const char *key = text(taint, "key");
+	const char *key = text(taint, "key"), *effect = text(taint, "effect");
+	bool hold = strcmp(effect, "NoSchedule") == 0, execute = strcmp(effect, "NoExecute") == 0;
 
-	return strcmp(key, KUBE_FACTS_QUARANTINED) == 0 || strcmp(key, KUBE_FACTS_UNATTESTED) == 0;
+	if (strcmp(key, KUBE_FACTS_UNATTESTED) == 0)
+		return hold || execute ? KUBE_TAINT_UNATTESTED : KUBE_TAINT_SOFT;
+	if (strcmp(key, KUBE_FACTS_QUARANTINED) != 0)
+		return 0;
+	if (hold)
+		return KUBE_TAINT_HOLD;
+	return execute ? KUBE_TAINT_EXECUTE : KUBE_TAINT_ODD;
 }
 
-/* timeAdded is the API's own; what counts is which of ours are there. A startup taint may have any effect that keeps pods away. */
+/* timeAdded is the API's own; what counts is which of ours are there. */
 unsigned int kube_facts_taints(const json_t *list)
 {
 	unsigned int bits = 0;
 	size_t i;
 	json_t *t;
 
-	json_array_foreach (list, i, t) {
-		const char *effect = text(t, "effect");
-
-		if (!kube_facts_is_ours(t))
-			continue;
-		if (strcmp(text(t, "key"), KUBE_FACTS_UNATTESTED) == 0)
-			bits |= KUBE_TAINT_UNATTESTED;
-		else if (strcmp(effect, "NoSchedule") == 0)
-			bits |= KUBE_TAINT_HOLD;
-		else if (strcmp(effect, "NoExecute") == 0)
-			bits |= KUBE_TAINT_EXECUTE;
-		else
-			bits |= KUBE_TAINT_ODD;
-	}
+	json_array_foreach (list, i, t)
+		bits |= kube_facts_taint(t);
 	return bits;
 }
 

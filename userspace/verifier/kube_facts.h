@@ -26,7 +26,8 @@
 #define KUBE_FACTS_QUARANTINED "plumbline.io/quarantined"
 #define KUBE_FACTS_UNATTESTED "plumbline.io/unattested"
 
-enum { KUBE_TAINT_HOLD = 1, KUBE_TAINT_EXECUTE = 2, KUBE_TAINT_UNATTESTED = 4, KUBE_TAINT_ODD = 8 };	/* ODD: our key with an effect that we never set */
+/* ODD: our key with an effect that we never set. SOFT: the startup taint's, which keeps no pod away. */
+enum { KUBE_TAINT_HOLD = 1, KUBE_TAINT_EXECUTE = 2, KUBE_TAINT_UNATTESTED = 4, KUBE_TAINT_ODD = 8, KUBE_TAINT_SOFT = 16 };
 
 struct kube_facts {
 	char name[KUBE_FACTS_MAX_NAME], uid[KUBE_FACTS_MAX_UID], boot_id[KUBE_FACTS_MAX_BOOT], zone[KUBE_FACTS_MAX_ZONE];
@@ -41,7 +42,7 @@ struct kube_facts {
 /* -EBADMSG: no Node, or one without a uid. Texts that are too long are left out ("") where they are the kubelet's. */
 int kube_facts_read(const json_t *node, struct kube_facts *ret, struct why *ret_why);
 unsigned int kube_facts_taints(const json_t *list);
-bool kube_facts_is_ours(const json_t *taint);
+unsigned int kube_facts_taint(const json_t *taint);	/* 0: not ours */
 uint32_t kube_facts_hash(uint32_t seed, const char *text);	/* no cryptography: to notice a change. "": seed */
 
 #endif

@@ -13,6 +13,7 @@
 #include "kube_json.h"
 
 #define MAX_LABEL 63
+#define STARTUP (KUBE_TAINT_UNATTESTED | KUBE_TAINT_SOFT)
 
 static int add_taint(json_t *list, const char *key, const char *effect)
 {
@@ -23,10 +24,12 @@ static int add_taint(json_t *list, const char *key, const char *effect)
 
 static unsigned int wanted_bits(const struct kube_job *j, const struct kube_facts *f)
 {
-	unsigned int bits = f->taints & KUBE_TAINT_UNATTESTED;
+	unsigned int bits = f->taints & STARTUP;
 
-	if (j->unattested != KUBE_KEEP)
-		bits = j->unattested == KUBE_PUT ? KUBE_TAINT_UNATTESTED : 0;
+	if (j->unattested == KUBE_PUT)
+		bits |= KUBE_TAINT_UNATTESTED;
+	else if (j->unattested == KUBE_TAKE)
+		bits = 0;
 	if (j->want >= KUBE_HOLD)
 		bits |= KUBE_TAINT_HOLD;
 	if (j->want == KUBE_QUARANTINE)
@@ -34,14 +37,7 @@ static unsigned int wanted_bits(const struct kube_job *j, const struct kube_fact
 	return j->still ? bits & f->taints : bits;
 }
 
-static bool is_unattested(const json_t *taint)
-{
-	const char *key = json_string_value(json_object_get(taint, "key"));
-
-	return key && strcmp(key, KUBE_FACTS_UNATTESTED) == 0;
-}
-
-/* Everybody else's taints stay as they are, in their order; so does that of the start, whatever its effect, until it goes. */
+/* Everybody else's taints stay as they are, in their order; so do those of the start, whatever their effect, until they go. */
 static int wanted_list(const json_t *now, unsigned int bits, json_t **ret)
 {
 	json_t *list = json_array();
@@ -51,11 +47,10 @@ static int wanted_list(const json_t *now, unsigned int bits, json_t **ret)
 	int r = list ? 0 : -ENOMEM;
 
 	json_array_foreach (now, i, t) {
-		bool keep = !kube_facts_is_ours(t) ||
-			    (is_unattested(t) && (bits & KUBE_TAINT_UNATTESTED));
+		unsigned int bit = kube_facts_taint(t);
 
-		has |= keep && is_unattested(t);
-		if (r >= 0 && keep)
+		has |= bit == KUBE_TAINT_UNATTESTED;
+		if (r >= 0 && (!bit || (bit & bits & STARTUP)))
 			r = json_array_append(list, t) == 0 ? 0 : -ENOMEM;
 	}
 	if (r >= 0 && (bits & KUBE_TAINT_UNATTESTED) && !has)
