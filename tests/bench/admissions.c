@@ -3,15 +3,18 @@
  * admissions.c: how many reviews a second the webhook answers over TLS to CLIENTS connections that are kept, and how long one client waits
  * for an answer, while the verifier's main thread commits rows of nodes to SQLite all the time. In: a count. Out: "name value" a line.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "admission_server.h"
 #include "api_fixture.h"
+#include "fsio.h"
 #include "https_client.h"
 
 #define CLIENTS 4
@@ -161,6 +164,7 @@ int main(int argc, char **argv)
 	struct admission_server *server = NULL;
 	struct bound_nodes *nodes = NULL;
 	struct why why = {""};
+	char cert_file[PATH_MAX], key_file[PATH_MAX];
 	unsigned int n = argc == 2 ? (unsigned int)strtoul(argv[1], NULL, 10) : 0;
 
 	must(n >= 100, "argument: a count of 100 or more");
@@ -175,8 +179,16 @@ int main(int argc, char **argv)
 	must(f.store.ops->commit(f.store.ctx) >= 0, "commit");
 	must(bound_nodes_open(&f.store, &nodes) >= 0, "nodes");
 	must(admission_desk_open(nodes, &rules, &o.desk) >= 0, "desk");
-	o.cert_pem = (char *)host.cert_pem.data;
-	o.key_pem = (char *)host.key_pem.data;
+	snprintf(cert_file, sizeof(cert_file), "%s/w.crt", f.dir);
+	snprintf(key_file, sizeof(key_file), "%s/w.key", f.dir);
+	must(fsio_replace_file(fsio_system(), cert_file, host.cert_pem.data, host.cert_pem.size,
+			       0600) >= 0,
+	     cert_file);
+	must(fsio_replace_file(fsio_system(), key_file, host.key_pem.data, host.key_pem.size,
+			       0600) >= 0,
+	     key_file);
+	o.cert_file = cert_file;
+	o.key_file = key_file;
 	must(admission_server_open(&o, &server, &why) >= 0, why.text);
 	port = admission_server_port(server);
 	measure(n);
@@ -186,6 +198,8 @@ int main(int argc, char **argv)
 	sign_key_free(host.key);
 	buf_done(&host.cert_pem);
 	buf_done(&host.key_pem);
+	unlink(cert_file);
+	unlink(key_file);
 	api_fixture_done(&f);
 	return 0;
 }

@@ -71,6 +71,8 @@ static int setup(void **state)
 	snprintf(cert_file, sizeof(cert_file), "%s/w.crt", f.dir);
 	snprintf(key_file, sizeof(key_file), "%s/w.key", f.dir);
 	snprintf(ca_file, sizeof(ca_file), "%s/w.ca", f.dir);
+	write_file(cert_file, &host.cert_pem, 1);
+	write_file(key_file, &host.key_pem, 1);
 	return 0;
 }
 
@@ -93,8 +95,8 @@ static int start(struct admission_server_options o, struct why *ret_why)
 {
 	o.desk = desk;
 	o.listen = "127.0.0.1:0";
-	o.cert_pem = (char *)host.cert_pem.data;
-	o.key_pem = (char *)host.key_pem.data;
+	o.cert_file = cert_file;
+	o.key_file = key_file;
 	return admission_server_open(&o, &server, ret_why);
 }
 
@@ -281,11 +283,11 @@ static bool shows(const struct api_fixture_person *p)
 
 static void test_renewed_certificate(void **state)
 {
-	struct admission_server_options o = {
-		.cert_file = cert_file, .key_file = key_file, .look_ms = 20};
+	struct admission_server_options o = {.look_ms = 20};
 	struct why why = {""};
 
 	(void)state;
+	assert_int_equal(unlink(cert_file), 0);
 	assert_int_equal(start(o, &why), -ENOENT);
 	write_file(cert_file, &host.cert_pem, 1);
 	write_file(key_file, &renewed.key_pem, 1);
@@ -312,8 +314,8 @@ static void test_refusals_to_start(void **state)
 
 	(void)state;
 	o.desk = desk;
-	o.cert_pem = (char *)host.cert_pem.data;
-	o.key_pem = (char *)host.key_pem.data;
+	o.cert_file = cert_file;
+	o.key_file = key_file;
 	assert_int_equal(admission_server_open(&o, &s, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "admission_listen: "));
 	assert_int_equal(start((struct admission_server_options){0}, &why), 0);

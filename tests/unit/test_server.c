@@ -115,6 +115,60 @@ static void test_chain(void **state)
 	client_done(&c);
 }
 
+static bool shows(const struct client *c, const struct api_fixture_person *p)
+{
+	BIO *bio = BIO_new_mem_buf(p->cert_pem.data, (int)p->cert_pem.size);
+	X509 *wanted = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	bool same = X509_cmp(SSL_get0_peer_certificate(c->ssl), wanted) == 0;
+
+	X509_free(wanted);
+	BIO_free(bio);
+	return same && sk_X509_num(SSL_get_peer_cert_chain(c->ssl)) == 2;
+}
+
+/* Another certificate while it serves: for new connections; those that are there go on. */
+static void test_another_certificate(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1"};
+	const struct cert_request q = {.kind = CERT_SERVER,
+				       .name = "plumb-verifier",
+				       .hosts = hosts,
+				       .n_hosts = 1,
+				       .not_before_s = x->f.utc_ns / 1000000000 - 60,
+				       .life_s = 2 * 86400};
+	struct api_fixture_person next = x->host, other = {.key = NULL};
+	struct client before, after;
+	struct why why = {""};
+
+	(void)state;
+	server_fixture_start((struct server_options){0});
+	client_begin(&before, &x->f.viewer, TLS1_3_VERSION);
+	assert_true(shows(&before, &x->host));
+	next.cert_pem = next.key_pem = (struct buf){0};
+	api_fixture_certify(&x->f, &next, &q); /* of the same key */
+	api_fixture_certify(&x->f, &other, &q);
+	/* One of another key, and what is none: nothing changes. */
+	assert_int_equal(server_show(x->server, (char *)other.cert_pem.data, &why), -EKEYREJECTED);
+	assert_int_equal(server_show(x->server, "x", &why), -EKEYREJECTED);
+	client_begin(&after, NULL, TLS1_3_VERSION);
+	assert_true(shows(&after, &x->host));
+	client_done(&after);
+	assert_int_equal(server_show(x->server, (char *)next.cert_pem.data, &why), 0);
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		client_begin(&after, &x->f.viewer, version);
+		assert_true(shows(&after, &next));
+		assert_true(client_healthy(&after));
+		client_done(&after);
+	}
+	assert_true(client_healthy(&before));
+	client_done(&before);
+	sign_key_free(other.key);
+	buf_done(&other.cert_pem);
+	buf_done(&other.key_pem);
+	buf_done(&next.cert_pem);
+	buf_done(&next.key_pem);
+}
+
 static void test_sizes(void **state)
 {
 	struct client c;
@@ -327,9 +381,15 @@ static void test_no_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_who),		 EACH(test_chain),	EACH(test_sizes),
-		EACH(test_odd_requests), EACH(test_keep_alive), EACH(test_pipeline_without_end),
-		EACH(test_stop),	 EACH(test_no_address),
+		EACH(test_who),
+		EACH(test_chain),
+		EACH(test_another_certificate),
+		EACH(test_sizes),
+		EACH(test_odd_requests),
+		EACH(test_keep_alive),
+		EACH(test_pipeline_without_end),
+		EACH(test_stop),
+		EACH(test_no_address),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -165,9 +165,7 @@ static int open_tls(struct admission_server *s, struct why *ret_why)
 				       ret_why);
 	if (r < 0)
 		return r;
-	if (s->o.cert_file)
-		return show_files(s, ret_why);
-	return admission_tls_show(s->ctx, s->o.cert_pem, s->o.key_pem, ret_why);
+	return show_files(s, ret_why);
 }
 
 /* Beside what the rest of the program has asked for; fewer where it cannot be had. */
@@ -229,7 +227,7 @@ static int open_events(struct admission_server *s)
 	s->look = event_new(s->base, -1, EV_PERSIST, on_look, s);
 	if (!s->stop || !s->look || event_add(s->stop, NULL) < 0)
 		return -ENOMEM;
-	return s->o.cert_file && event_add(s->look, &tv) < 0 ? -ENOMEM : 0;
+	return event_add(s->look, &tv) < 0 ? -ENOMEM : 0;
 }
 
 static void *run(void *ctx)

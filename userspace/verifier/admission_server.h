@@ -17,8 +17,7 @@ struct admission_server;
 struct admission_server_options { /* borrowed; files are read again when they change */
 	struct admission_desk *desk;
 	const char *listen;
-	const char *cert_file, *key_file; /* NULL: those in PEM are shown */
-	const char *cert_pem, *key_pem;
+	const char *cert_file, *key_file;
 	const char *client_ca_file; /* who asks must have a certificate of it; NULL: anybody may */
 	uint32_t max_connections, idle_ms, look_ms; /* 0: 1024, 120000, 30000 */
 };

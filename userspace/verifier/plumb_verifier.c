@@ -32,6 +32,7 @@
 #include "name_desk.h"
 #include "remedy_desk.h"
 #include "server.h"
+#include "server_renewal.h"
 #include "verifier_files.h"
 #include "verifier_operators.h"
 #include "verifier_settings.h"
@@ -66,12 +67,14 @@ struct rooms {
 	uint64_t retire_deleted_ms;
 	struct api api;
 	struct server *server;
+	struct server_renewal renewal;
 	struct gates *gates;
 	struct event *tick, *term, *interrupt;
 	struct verifier v;
 	int lock;
 	const char *exempt[CONF_MAX_LIST + 1]; /* namespaces; borrowed */
 	char baseline_dir[PATH_MAX], log_dir[PATH_MAX], witness_name[256];
+	char server_cert[PATH_MAX], server_key[PATH_MAX];
 };
 
 static const struct ending {
@@ -136,11 +139,19 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	if (r >= 0)
 		r = deserted_tick(&o->api.desk, contain_watches(o->contain, &why),
 				  o->retire_deleted_ms);
+	server_renewal_tick(&o->renewal);
 	(void)fd;
 	(void)what;
 	if (r < 0)
 		log_error("deadlines=unchecked error=\"%s\" next=\"looked at again in a second\"",
 			  strerror(-r));
+}
+
+static int on_renewed(void *ctx, const char *cert_pem, struct why *ret_why)
+{
+	struct rooms *o = ctx;
+
+	return server_show(o->server, cert_pem, ret_why);
 }
 
 static int open_doors(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
@@ -155,6 +166,8 @@ static int open_doors(const struct verifier_settings *s, struct rooms *o, struct
 		return r;
 	snprintf(o->baseline_dir, sizeof(o->baseline_dir), "%s/baselines", s->data_dir);
 	snprintf(o->log_dir, sizeof(o->log_dir), "%s/log", s->data_dir);
+	snprintf(o->server_cert, sizeof(o->server_cert), "%s/server.crt", s->data_dir);
+	snprintf(o->server_key, sizeof(o->server_key), "%s/server.key", s->data_dir);
 	if (snprintf(o->witness_name, sizeof(o->witness_name), "%s/verifier", s->log_name) >=
 	    (int)sizeof(o->witness_name))
 		return why_set(ret_why, -EINVAL, "log_name is too long");
@@ -305,10 +318,8 @@ static int open_gates(const struct verifier_settings *s, struct rooms *o, struct
 			  .images = o->v.images,
 			  .allow_unchecked = s->allow_unchecked},
 		.admission = {.listen = s->admission_listen,
-			      .cert_file = s->admission_cert,
-			      .key_file = s->admission_key,
-			      .cert_pem = (char *)o->keys.server_pem.data,
-			      .key_pem = (char *)o->keys.server_key_pem.data,
+			      .cert_file = s->admission_cert ? s->admission_cert : o->server_cert,
+			      .key_file = s->admission_key ? s->admission_key : o->server_key,
 			      .client_ca_file = s->admission_client_ca},
 		.csr = {.v = &o->v,
 			.contain = o->contain,
@@ -366,6 +377,13 @@ static int open_rooms(const struct verifier_settings *s, struct rooms *o, struct
 	so.cert_pem = (char *)o->keys.server_pem.data;
 	so.key_pem = (char *)o->keys.server_key_pem.data;
 	so.ca_pem = o->api.ca_cert_pem;
+	o->renewal = (struct server_renewal){.io = fsio_system(),
+					     .clock = clock_system(),
+					     .dir = s->data_dir,
+					     .hosts = &s->hosts,
+					     .keys = &o->keys,
+					     .show = on_renewed,
+					     .ctx = o};
 	if (r >= 0)
 		r = open_gates(s, o, ret_why);
 	return r < 0 ? r : server_open(&so, &o->server, ret_why);

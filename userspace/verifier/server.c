@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -239,6 +240,22 @@ int server_open(const struct server_options *o, struct server **ret, struct why 
 	}
 	*ret = s;
 	return 0;
+}
+
+/* OpenSSL drops a key that does not fit, so that is asked before. The CA beside it stays. */
+int server_show(struct server *s, const char *cert_pem, struct why *ret_why)
+{
+	BIO *bio = BIO_new_mem_buf(cert_pem, -1);
+	X509 *own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	bool ok = own && X509_check_private_key(own, SSL_CTX_get0_privatekey(s->ctx)) == 1 &&
+		  SSL_CTX_use_certificate(s->ctx, own) == 1;
+
+	X509_free(own);
+	BIO_free(bio);
+	ERR_clear_error();
+	return ok ? 0
+		  : why_set(ret_why, -EKEYREJECTED,
+			    "server.crt and server.key do not belong together");
 }
 
 uint16_t server_port(const struct server *s)

@@ -31,6 +31,8 @@ struct server_options {			/* all borrowed */
 };
 
 int server_open(const struct server_options *o, struct server **ret, struct why *ret_why);
+/* Another certificate of the same key, from the next connection on; those that are there stay. On the loop. -EKEYREJECTED: of another key. */
+int server_show(struct server *s, const char *cert_pem, struct why *ret_why);
 uint16_t server_port(const struct server *s);
 struct server *server_free(struct server *s);
 

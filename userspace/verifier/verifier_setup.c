@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -38,22 +39,51 @@ static uint64_t now_s(void)
 	return (uint64_t)time(NULL);
 }
 
-static int issue_server(const struct fsio *io, const char *dir, const struct conf_list *hosts,
-			const struct sign_key *key, struct verifier_keys *k, struct why *ret_why)
+static X509 *read_cert(const struct buf *pem)
 {
-	const struct cert_request q = {
+	BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->size);
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	return cert;
+}
+
+/* An hour ago, or when the CA began: with a clock that is ahead for a while, a certificate would be issued that is good only later. */
+static uint64_t begin_of(const struct buf *ca_pem, uint64_t now)
+{
+	X509 *ca = read_cert(ca_pem);
+	struct tm t = {.tm_sec = 0};
+	bool told = ca && ASN1_TIME_to_tm(X509_get0_notBefore(ca), &t) == 1;
+	time_t begin = told ? timegm(&t) : -1;
+
+	X509_free(ca);
+	return begin > 0 && (uint64_t)begin < now - 3600 ? (uint64_t)begin : now - 3600;
+}
+
+/* What was is shown until the other one lies on the disk. */
+static int issue_server(const struct fsio *io, const char *dir, const struct conf_list *hosts,
+			const struct sign_key *key, uint64_t now, struct verifier_keys *k,
+			struct why *ret_why)
+{
+	struct cert_request q = {
 		.kind = CERT_SERVER,
 		.name = "plumb-verifier",
 		.hosts = (const char *const *)hosts->items,
 		.n_hosts = hosts->n_items,
-		.not_before_s = now_s() - 3600,
-		.life_s = SERVER_LIFE_S,
+		.not_before_s = begin_of(&k->ca_pem, now),
 	};
+	struct buf pem = {0};
 	int r;
 
-	buf_clear(&k->server_pem);
-	r = cert_issue(&q, key, (char *)k->ca_pem.data, k->ca, &k->server_pem, ret_why);
-	return r < 0 ? r : verifier_files_put(io, dir, "server.crt", &k->server_pem);
+	q.life_s = now + SERVER_LIFE_S - q.not_before_s;
+	r = cert_issue(&q, key, (char *)k->ca_pem.data, k->ca, &pem, ret_why);
+	if (r >= 0)
+		r = verifier_files_put(io, dir, "server.crt", &pem);
+	buf_done(r < 0 ? &pem : &k->server_pem);
+	if (r >= 0)
+		k->server_pem = pem;
+	return r;
 }
 
 static int make_server(const struct fsio *io, const char *dir, const struct conf_list *hosts,
@@ -63,7 +93,7 @@ static int make_server(const struct fsio *io, const char *dir, const struct conf
 	int r = verifier_files_make_key(io, dir, "server.key", SIGN_P256, &key);
 
 	if (r >= 0)
-		r = issue_server(io, dir, hosts, key, k, ret_why);
+		r = issue_server(io, dir, hosts, key, now_s(), k, ret_why);
 	sign_key_free(key);
 	return r;
 }
@@ -153,50 +183,60 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 }
 
 /* Seconds that a certificate has left; 0: none, it is not good yet (it is of a time when this clock was ahead), or it cannot be read. */
-static uint64_t left_of(const struct buf *pem)
+static uint64_t left_of(const struct buf *pem, uint64_t now)
 {
-	BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->size);
-	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	X509 *cert = read_cert(pem);
+	time_t at = (time_t)now;
+	ASN1_TIME *from = ASN1_TIME_set(NULL, at);
 	int days = 0, seconds = 0;
-	bool told = cert && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) == 1;
+	bool told = cert && from &&
+		    ASN1_TIME_diff(&days, &seconds, from, X509_get0_notAfter(cert)) == 1;
 
-	told = told && X509_cmp_current_time(X509_get0_notBefore(cert)) < 0;
+	told = told && X509_cmp_time(X509_get0_notBefore(cert), &at) < 0;
+	ASN1_TIME_free(from);
 	X509_free(cert);
-	BIO_free(bio);
 	return told && days >= 0 && seconds >= 0 ? (uint64_t)days * DAY + (uint64_t)seconds : 0;
 }
 
-/* Its key stays: a crash between two files leaves a pair that fits. */
-static int renew_server(const struct fsio *io, const char *dir, const struct conf_list *hosts,
-			struct verifier_keys *k, struct why *ret_why)
+/* Its key stays: a crash between two files leaves a pair that fits, and who pinned it finds it again. */
+int verifier_setup_renew(const struct fsio *io, const char *dir, const struct conf_list *hosts,
+			 uint64_t now, struct verifier_keys *k, struct why *ret_why)
 {
-	uint64_t left = left_of(&k->server_pem);
+	uint64_t left = left_of(&k->server_pem, now);
 	struct sign_key *key = NULL;
 	int r;
 
 	if (left > RENEW_S)
 		return 0;
-	if (hosts->n_items == 0 && left == 0)
+	if (hosts->n_items == 0)
+		return why_set(ret_why, -ENODATA, "%.150s/server.crt has %llu days left", dir,
+			       (unsigned long long)(left / DAY));
+	r = sign_key_from_pem((char *)k->server_key_pem.data, k->server_key_pem.size, &key,
+			      ret_why);
+	if (r >= 0)
+		r = issue_server(io, dir, hosts, key, now, k, ret_why);
+	sign_key_free(key);
+	return r < 0 ? r : 1;
+}
+
+static int renew_at_start(const struct fsio *io, const char *dir, const struct conf_list *hosts,
+			  struct verifier_keys *k, struct why *ret_why)
+{
+	int r = verifier_setup_renew(io, dir, hosts, now_s(), k, ret_why);
+
+	if (r > 0)
+		log_notice("server_certificate=renewed");
+	if (r != -ENODATA)
+		return r;
+	if (left_of(&k->server_pem, now_s()) == 0)
 		return why_set(ret_why, -EINVAL,
 			       "%.150s/server.crt is over, or not good yet; hosts: name those of "
 			       "this verifier, and "
 			       "it is issued anew",
 			       dir);
-	if (hosts->n_items == 0) {
-		log_warning(
-			"server_certificate=ending days=%llu next=\"nobody is let in when it is "
-			"over: name hosts, and start again\"",
-			(unsigned long long)(left / DAY));
-		return 0;
-	}
-	r = sign_key_from_pem((char *)k->server_key_pem.data, k->server_key_pem.size, &key,
-			      ret_why);
-	if (r >= 0)
-		r = issue_server(io, dir, hosts, key, k, ret_why);
-	sign_key_free(key);
-	if (r >= 0)
-		log_notice("server_certificate=renewed");
-	return r;
+	/* Who serves says so, each day. */
+	ret_why->text[0] = 0;
+	return 0;
 }
 
 static int same_key(const struct sign_key *a, const struct sign_key *b)
@@ -337,7 +377,7 @@ int verifier_setup_keys(const struct fsio *io, const char *dir, const struct con
 	if (r >= 0)
 		r = verifier_files_read(io, dir, "server.key", &k.server_key_pem, ret_why);
 	if (r >= 0)
-		r = renew_server(io, dir, hosts, &k, ret_why);
+		r = renew_at_start(io, dir, hosts, &k, ret_why);
 	if (r == -ENOENT)
 		r = -EBADMSG; /* there is a verifier, and it lacks a part */
 	if (r < 0)

@@ -24,6 +24,9 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 			struct why *ret_why);
 /* -ENOENT: init was not run. A server certificate that ends within 30 days is issued anew. */
 int verifier_setup_keys(const struct fsio *io, const char *dir, const struct conf_list *hosts, struct verifier_keys *ret, struct why *ret_why);
+/* 1: it was, server_pem is another one; 0: it is good for longer. -ENODATA: it ends, and for which hosts nobody says. */
+int verifier_setup_renew(const struct fsio *io, const char *dir, const struct conf_list *hosts, uint64_t now_s, struct verifier_keys *k,
+			 struct why *ret_why);
 /*
  * The key that signs verdicts and orders becomes the old one, which goes on to sign orders beside the new one, until finish. -EEXIST: that is
  * under way. -EBUSY: the verifier serves. finish: -ENOENT: there is no old one. Of the witness: another key at once; nodes' records know both.
