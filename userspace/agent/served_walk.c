@@ -105,8 +105,8 @@ static int follow_link(struct steps *s, int link)
 	if (is_magic(link, text))
 		return -ELOOP;
 	text[n] = '/';
-	strcpy(text + n + 1, s->rest);
-	strcpy(s->rest, text);
+	memcpy(text + n + 1, s->rest, strlen(s->rest) + 1);
+	memcpy(s->rest, text, strlen(text) + 1);
 	if (text[0] == '/')
 		up_to(s, 0);
 	return GO_ON;
@@ -182,7 +182,7 @@ int served_walk_by_steps(const struct served_walk *w, const char *path, bool fol
 	if (!s)
 		return -ENOMEM;
 	s->w = w;
-	strcpy(s->rest, path);
+	memcpy(s->rest, path, strlen(path) + 1);
 	do
 		r = take_name(s, follow);
 	while (r == GO_ON);
