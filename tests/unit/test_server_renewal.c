@@ -180,6 +180,23 @@ static void test_once(void **state)
 	assert_int_equal(n_shown, 2);
 }
 
+/* By a clock that starts in 1970 nothing is good yet: what is there will be when it is right. */
+static void test_a_clock_before_all(void **state)
+{
+	CLEANUP(buf_done) struct buf before = copy(&keys.server_pem);
+
+	(void)state;
+	for (int64_t at = 60; at < 60 * DAY; at += 30 * DAY) {
+		ahead_s = at - (int64_t)time(NULL);
+		after(3600);
+		assert_int_equal(n_shown, 0);
+		assert_true(same(&keys.server_pem, &before) && on_disk(&before));
+	}
+	ahead_s = 0;
+	after(3600);
+	assert_int_equal(n_shown, 0);
+}
+
 /* Whatever call of the disk fails: the old one is kept, and an hour later it is tried again. */
 static void test_disk_fails(void **state)
 {
@@ -246,10 +263,8 @@ static void test_no_hosts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_once),
-		EACH(test_disk_fails),
-		EACH(test_show_fails),
-		EACH(test_no_hosts),
+		EACH(test_once),       EACH(test_a_clock_before_all), EACH(test_disk_fails),
+		EACH(test_show_fails), EACH(test_no_hosts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

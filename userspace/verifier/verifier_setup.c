@@ -49,16 +49,22 @@ static X509 *read_cert(const struct buf *pem)
 	return cert;
 }
 
-/* An hour ago, or when the CA began: with a clock that is ahead for a while, a certificate would be issued that is good only later. */
-static uint64_t begin_of(const struct buf *ca_pem, uint64_t now)
+/* UINT64_MAX: it cannot be told. */
+static uint64_t seconds_of(const ASN1_TIME *t)
 {
-	X509 *ca = read_cert(ca_pem);
-	struct tm t = {.tm_sec = 0};
-	bool told = ca && ASN1_TIME_to_tm(X509_get0_notBefore(ca), &t) == 1;
-	time_t begin = told ? timegm(&t) : -1;
+	struct tm tm = {.tm_sec = 0};
+	time_t s = ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : -1;
 
-	X509_free(ca);
-	return begin > 0 && (uint64_t)begin < now - 3600 ? (uint64_t)begin : now - 3600;
+	return s < 0 ? UINT64_MAX : (uint64_t)s;
+}
+
+static uint64_t begin_of(const struct buf *pem)
+{
+	X509 *cert = read_cert(pem);
+	uint64_t begin = cert ? seconds_of(X509_get0_notBefore(cert)) : UINT64_MAX;
+
+	X509_free(cert);
+	return begin;
 }
 
 /* What was is shown until the other one lies on the disk. */
@@ -71,11 +77,13 @@ static int issue_server(const struct fsio *io, const char *dir, const struct con
 		.name = "plumb-verifier",
 		.hosts = (const char *const *)hosts->items,
 		.n_hosts = hosts->n_items,
-		.not_before_s = begin_of(&k->ca_pem, now),
 	};
+	/* Since the CA began: by a clock that is ahead, a certificate would be issued that nobody takes when it is right again. */
+	uint64_t begin = begin_of(&k->ca_pem);
 	struct buf pem = {0};
 	int r;
 
+	q.not_before_s = begin < now - 3600 ? begin : now - 3600;
 	q.life_s = now + SERVER_LIFE_S - q.not_before_s;
 	r = cert_issue(&q, key, (char *)k->ca_pem.data, k->ca, &pem, ret_why);
 	if (r >= 0)
@@ -186,27 +194,23 @@ int verifier_setup_init(const struct fsio *io, const char *dir, const struct con
 static uint64_t left_of(const struct buf *pem, uint64_t now)
 {
 	X509 *cert = read_cert(pem);
-	time_t at = (time_t)now;
-	ASN1_TIME *from = ASN1_TIME_set(NULL, at);
-	int days = 0, seconds = 0;
-	bool told = cert && from &&
-		    ASN1_TIME_diff(&days, &seconds, from, X509_get0_notAfter(cert)) == 1;
+	uint64_t begin = cert ? seconds_of(X509_get0_notBefore(cert)) : UINT64_MAX;
+	uint64_t end = cert ? seconds_of(X509_get0_notAfter(cert)) : 0;
 
-	told = told && X509_cmp_time(X509_get0_notBefore(cert), &at) < 0;
-	ASN1_TIME_free(from);
 	X509_free(cert);
-	return told && days >= 0 && seconds >= 0 ? (uint64_t)days * DAY + (uint64_t)seconds : 0;
+	return begin < now && end > now && end < UINT64_MAX ? end - now : 0;
 }
 
 /* Its key stays: a crash between two files leaves a pair that fits, and who pinned it finds it again. */
 int verifier_setup_renew(const struct fsio *io, const char *dir, const struct conf_list *hosts,
 			 uint64_t now, struct verifier_keys *k, struct why *ret_why)
 {
-	uint64_t left = left_of(&k->server_pem, now);
+	uint64_t left = left_of(&k->server_pem, now), ca_begin = begin_of(&k->ca_pem);
 	struct sign_key *key = NULL;
 	int r;
 
-	if (left > RENEW_S)
+	/* A clock from before there was a CA will be right again, and what is issued by it would be over then. */
+	if (left > RENEW_S || (now < ca_begin && ca_begin < UINT64_MAX))
 		return 0;
 	if (hosts->n_items == 0)
 		return why_set(ret_why, -ENODATA, "%.150s/server.crt has %llu days left", dir,
