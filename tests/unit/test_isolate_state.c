@@ -115,6 +115,9 @@ static void test_broken(void **state)
 	assert_int_equal(isolate_state_remove(fsio_system(), dir), 0);
 	assert_int_equal(isolate_state_remove(fsio_system(), dir), 0);
 	assert_int_equal(isolate_state_load(fsio_system(), dir, back, &why), -ENOENT);
+	/* A link to nothing is not nothing. */
+	scratch_run(dir, "ln -s nowhere " ISOLATE_STATE_FILE);
+	assert_int_equal(isolate_state_load(fsio_system(), dir, back, &why), -EBADMSG);
 	scratch_done(dir);
 	free(back);
 	buf_done(&b);

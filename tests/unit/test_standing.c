@@ -260,6 +260,12 @@ static void test_broken(void **state)
 	assert_int_equal(w->n_acts, 1);
 	assert_non_null(strstr(w->reason, "standing.json cannot be read, and no verifier"));
 	assert_false(is_kept(w));
+	/* Nor is a link to nothing. */
+	scratch_run(w->dir, "ln -s nowhere " STANDING_STATE_FILE);
+	restart(w);
+	pass(w, 60);
+	assert_int_equal(w->n_acts, 2);
+	assert_false(is_kept(w));
 }
 
 static void test_bytes(void **state)

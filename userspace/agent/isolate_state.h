@@ -60,7 +60,7 @@ int isolate_state_parse(const void *data, size_t size, struct isolate_state *ret
 			struct why *ret_why);
 int isolate_state_number(uint64_t *ret); /* a new one */
 
-/* -ENOENT: it is not isolated. -EBADMSG: there is a file, and it cannot be read. */
+/* -ENOENT: it is not isolated. -EBADMSG: something is there, and cannot be read, or is not ours. */
 int isolate_state_load(const struct fsio *io, const char *dir, struct isolate_state *ret,
 		       struct why *ret_why);
 int isolate_state_keep(const struct fsio *io, const char *dir, const struct isolate_state *s);

@@ -8,8 +8,10 @@
 
 #include <stddef.h>
 #include "buf.h"
+#include "fsio.h"
 
 int owned_file_open(const char *path);
 int owned_file_read(const char *path, size_t max, struct buf *ret);	/* appends; -EFBIG */
+int owned_file_read_by(const struct fsio *io, const char *path, size_t max, struct buf *ret);	/* the same, through a door to the disk */
 
 #endif

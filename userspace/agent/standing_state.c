@@ -2,13 +2,12 @@
 #include "standing_state.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "clock.h"
 #include "jsonl.h"
+#include "state_file.h"
 
 int standing_state_write(const struct standing_state *s, struct buf *ret)
 {
@@ -69,54 +68,37 @@ int standing_state_parse(const void *data, size_t size, struct standing_state *r
 	return 0;
 }
 
-static int path_in(const char *dir, char ret[PATH_MAX])
+static struct state_file file_in(const struct fsio *io, const char *dir)
 {
-	return snprintf(ret, PATH_MAX, "%s/" STANDING_STATE_FILE, dir) < PATH_MAX ? 0
-										  : -ENAMETOOLONG;
+	return (struct state_file){io, dir, STANDING_STATE_FILE, STANDING_STATE_MAX};
 }
 
 int standing_state_load(const struct fsio *io, const char *dir, struct standing_state *ret,
 			struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	char path[PATH_MAX];
+	const struct state_file f = file_in(io, dir);
 	struct why why = {""};
-	int r = path_in(dir, path);
+	int r = state_file_load(&f, &b, ret_why);
 
-	if (r >= 0)
-		r = fsio_read_file(io, path, STANDING_STATE_MAX, &b);
-	if (r == -ENOENT || r == -ENOTDIR)
-		return -ENOENT;
 	if (r < 0)
-		return why_set(ret_why, -EBADMSG, "%.150s: %s", path, strerror(-r));
-	/* Written with LF at the end, which a cut one has not. */
-	if (b.size == 0 || b.data[b.size - 1] != '\n')
-		return why_set(ret_why, -EBADMSG, "%.150s: it is cut short", path);
-	r = standing_state_parse(b.data, b.size - 1, ret, &why);
-	return r < 0 ? why_set(ret_why, -EBADMSG, "%.120s: %.120s", path, why.text) : 0;
+		return r;
+	r = standing_state_parse(b.data, b.size, ret, &why);
+	return r < 0 ? why_set(ret_why, -EBADMSG, "%.120s/%s: %.120s", dir, f.name, why.text) : 0;
 }
 
 int standing_state_keep(const struct fsio *io, const char *dir, const struct standing_state *s)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	char path[PATH_MAX];
-	int r = path_in(dir, path);
+	const struct state_file f = file_in(io, dir);
+	int r = standing_state_write(s, &b);
 
-	if (r >= 0)
-		r = standing_state_write(s, &b);
-	if (r >= 0)
-		r = fsio_mkdir_all(io, dir, 0700);
-	return r < 0 ? r : fsio_replace_file(io, path, b.data, b.size, 0600);
+	return r < 0 ? r : state_file_keep(&f, &b);
 }
 
 int standing_state_remove(const struct fsio *io, const char *dir)
 {
-	char path[PATH_MAX];
-	int r = path_in(dir, path);
+	const struct state_file f = file_in(io, dir);
 
-	if (r >= 0)
-		r = fsio_unlink(io, path);
-	if (r == -ENOENT || r == -ENOTDIR)
-		return 0;
-	return r < 0 ? r : fsio_sync_dir(io, dir);
+	return state_file_remove(&f);
 }

@@ -30,7 +30,7 @@ int standing_state_write(const struct standing_state *s, struct buf *ret); /* LF
 int standing_state_parse(const void *data, size_t size, struct standing_state *ret,
 			 struct why *ret_why);
 
-/* -ENOENT: there is none. -EBADMSG: there is a file, and it cannot be read. */
+/* -ENOENT: there is none. -EBADMSG: something is there, and cannot be read, or is not ours. */
 int standing_state_load(const struct fsio *io, const char *dir, struct standing_state *ret,
 			struct why *ret_why);
 int standing_state_keep(const struct fsio *io, const char *dir, const struct standing_state *s);
