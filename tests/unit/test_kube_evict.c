@@ -14,8 +14,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cleanup.h"
 #include "fake_http.h"
 #include "kube_evict.h"
+#include "kube_pods.h"
 
 #define POD(name, more) \
 	"{\"metadata\":{\"namespace\":\"ns\",\"name\":\"" name "\",\"uid\":\"aa-1\"" more "}}"
@@ -23,6 +25,8 @@
 #define BUDGET                                                                     \
 	"{\"kind\":\"Status\",\"message\":\"Cannot evict pod as it would violate " \
 	"the pod's disruption budget.\",\"reason\":\"TooManyRequests\",\"code\":429}"
+#define PAGE(more, pods) \
+	"{\"kind\":\"PodList\",\"metadata\":{\"continue\":\"" more "\"},\"items\":[" pods "]}"
 #define V1 "{\"kind\":\"APIGroup\",\"versions\":[{\"version\":\"v1\"},{\"version\":\"v1beta1\"}]}"
 #define BETA "{\"kind\":\"APIGroup\",\"versions\":[{\"version\":\"v1beta1\"}]}"
 
@@ -33,6 +37,11 @@ struct world {
 	char server[64];
 	const char *group, *pods;
 	int fail_group, fail_list;
+	struct {
+		const char *more, *pods; /* asked for by that continue; "": the first */
+		unsigned int n_stale; /* so many times it is gone */
+		long limit; /* it is too large for more pods than that; 0: never, -1: always */
+	} pages[4]; /* pods NULL: no more; the first NULL: `pods` */
 	struct {
 		const char *name;
 		int status;
@@ -70,6 +79,32 @@ static void on_pod(struct world *w, const struct fake_http_request *q, struct fa
 	fake_http_say(a, status, status == 429 ? BUDGET : "{}");
 }
 
+/* As a list in pages is: the place is its own word, and one that is too old is a 410. */
+static void on_page(struct world *w, const struct fake_http_request *q, struct fake_http_answer *a)
+{
+	const char *more = strstr(q->path, "&continue="), *limit = strstr(q->path, "&limit=");
+	CLEANUP_FREE char *large = NULL;
+	size_t i = 0;
+
+	w->n_list++;
+	snprintf(w->list_path, sizeof(w->list_path), "%s", q->path);
+	assert_non_null(limit);
+	more = more ? more + 10 : "";
+	while (strcmp(w->pages[i].more, more) != 0)
+		assert_true(++i < 4 && w->pages[i].pods);
+	if (w->pages[i].n_stale) {
+		w->pages[i].n_stale--;
+		fake_http_say(a, 410, "{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410}");
+	} else if (w->pages[i].limit && strtol(limit + 7, NULL, 10) > w->pages[i].limit) {
+		large = malloc(KUBE_PODS_MAX_PAGE + 2);
+		memset(large, ' ', KUBE_PODS_MAX_PAGE + 1);
+		large[KUBE_PODS_MAX_PAGE + 1] = 0;
+		fake_http_say(a, 200, large);
+	} else {
+		fake_http_say(a, 200, w->pages[i].pods);
+	}
+}
+
 static void on_request(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a)
 {
 	static const char gone[] =
@@ -79,6 +114,8 @@ static void on_request(void *ctx, const struct fake_http_request *q, struct fake
 	if (strcmp(q->path, "/apis/policy") == 0) {
 		w->n_group++;
 		fake_http_say(a, w->fail_group ? w->fail_group : 200, w->group);
+	} else if (strncmp(q->path, "/api/v1/pods?", 13) == 0 && w->pages[0].pods) {
+		on_page(w, q, a);
 	} else if (strncmp(q->path, "/api/v1/pods?", 13) == 0) {
 		w->n_list++;
 		snprintf(w->list_path, sizeof(w->list_path), "%s", q->path);
@@ -170,7 +207,8 @@ static void test_all_are_asked(void **state)
 	assert_string_equal(w->asked, "POST one POST two");
 	assert_int_equal(w->round.asked, 2);
 	assert_int_equal(w->round.kept, 0);
-	assert_string_equal(w->list_path, "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1");
+	assert_string_equal(w->list_path,
+			    "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1&limit=100");
 	/* This very pod, and none that took its name since. */
 	assert_non_null(strstr(w->body, "\"apiVersion\":\"policy/v1\""));
 	assert_non_null(strstr(w->body, "\"preconditions\":{\"uid\":\"aa-1\"}"));
@@ -275,6 +313,95 @@ static void test_no_list(void **state)
 	assert_int_equal(w->round.asked, 1);
 }
 
+/* A selector may leave nothing of a page; nobody has left before the last one says so. */
+static void test_pages(void **state)
+{
+	struct world *w = *state;
+
+	w->pages[0].more = "";
+	w->pages[0].pods = PAGE("a/+", POD("one", ""));
+	w->pages[1].more = "a%2F%2B";
+	w->pages[1].pods = PAGE("b=", "");
+	w->pages[2].more = "b%3D";
+	w->pages[2].pods = PAGE("", POD("two", ""));
+	go(w, false);
+	assert_int_equal(w->r, 0);
+	assert_string_equal(w->asked, "POST one POST two");
+	assert_int_equal(w->n_list, 3);
+	assert_string_equal(
+		w->list_path,
+		"/api/v1/pods?fieldSelector=spec.nodeName%3Dn1&limit=100&continue=b%3D");
+	/* The next round begins at the beginning. */
+	go(w, false);
+	assert_string_equal(w->asked, "POST one POST two");
+	assert_int_equal(w->n_list, 6);
+}
+
+/* The place in the list is too old: from the beginning, and nobody is asked twice; once in a round. */
+static void test_expired(void **state)
+{
+	struct world *w = *state;
+
+	w->pages[0].more = "";
+	w->pages[0].pods = PAGE("a", POD("one", ""));
+	w->pages[1].more = "a";
+	w->pages[1].pods = PAGE("", POD("two", ""));
+	w->pages[1].n_stale = 1;
+	go(w, false);
+	assert_int_equal(w->r, 0);
+	assert_string_equal(w->asked, "POST one POST two");
+	assert_int_equal(w->n_list, 4);
+	w->pages[1].n_stale = 2;
+	go(w, false);
+	assert_int_equal(w->r, -ESTALE);
+	assert_string_equal(w->asked, "");
+	assert_int_equal(w->n_list, 8);
+	go(w, false);
+	assert_int_equal(w->r, 0);
+	assert_int_equal(w->round.asked, 2);
+	/* The first page has no place. */
+	w->pages[0].n_stale = 1;
+	go(w, false);
+	assert_int_equal(w->r, -ESTALE);
+}
+
+/* Pods may be large, and the same place has less of them then. */
+static void test_large(void **state)
+{
+	struct world *w = *state;
+
+	w->pages[0].more = "";
+	w->pages[0].pods = PAGE("a", POD("one", ""));
+	w->pages[0].limit = 10;
+	w->pages[1].more = "a";
+	w->pages[1].pods = PAGE("", POD("two", ""));
+	w->pages[1].limit = 1;
+	go(w, false);
+	assert_int_equal(w->r, 0);
+	assert_string_equal(w->asked, "POST one POST two");
+	assert_int_equal(w->n_list, 4);
+	assert_non_null(strstr(w->list_path, "&limit=1&continue=a"));
+	/* One that is alone has room, or nothing is known of those behind it. */
+	w->pages[1].limit = -1;
+	go(w, false);
+	assert_int_equal(w->r, -E2BIG);
+	assert_string_equal(w->asked, "");
+}
+
+static void test_without_end(void **state)
+{
+	struct world *w = *state;
+
+	w->pages[0].more = "";
+	w->pages[0].pods = PAGE("a", "");
+	w->pages[1].more = "a";
+	w->pages[1].pods = PAGE("a", "");
+	go(w, false);
+	assert_int_equal(w->r, -EFBIG);
+	assert_int_equal(w->n_list, 1024);
+	assert_string_equal(w->why, "the list of pods of n1 does not end");
+}
+
 static void test_next_round_from_its_end(void **state)
 {
 	struct world *w = *state;
@@ -312,6 +439,10 @@ int main(void)
 		T(test_force),
 		T(test_no_list),
 		T(test_freed_on_its_way),
+		T(test_pages),
+		T(test_expired),
+		T(test_large),
+		T(test_without_end),
 		T(test_next_round_from_its_end),
 	};
 

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "cleanup.h"
 #include "kube_json.h"
 
@@ -67,12 +69,38 @@ static void test_no_json(void **state)
 	assert_null(kube_json_load(raw, sizeof(raw) - 1, 0));
 }
 
+static int more_of(const char *list, struct buf *ret)
+{
+	json_t *o = kube_json_load(list, strlen(list), 0);
+	int r = kube_json_more(o, ret);
+
+	assert_non_null(o);
+	json_decref(o);
+	return r;
+}
+
+/* Nothing of it ends the query that it stands in. */
+static void test_more(void **state)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	char list[2048];
+
+	(void)state;
+	assert_int_equal(more_of("{\"metadata\":{\"continue\":\"aZ09&limit=1 /\"}}", &b), 0);
+	assert_string_equal((char *)b.data, "aZ09%26limit%3D1%20%2F");
+	assert_int_equal(more_of("{\"metadata\":{\"continue\":7}}", &b), 0);
+	assert_int_equal(b.size, 0);
+	snprintf(list, sizeof(list), "{\"metadata\":{\"continue\":\"%01025d\"}}", 0);
+	assert_int_equal(more_of(list, &b), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_no_json),
+		cmocka_unit_test(test_more),
 	};
 
 	return cmocka_run_group_tests_name("kube_json", tests, NULL, NULL);

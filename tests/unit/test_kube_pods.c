@@ -55,12 +55,13 @@ static void test_who_leaves(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct kube_pods p;
+		struct kube_pods p = {.n = 0};
+		CLEANUP(buf_done) struct buf more = {0};
 		struct why why;
 		char list[1024];
 
 		snprintf(list, sizeof(list), LIST("%s," POD("last", "", "")), rows[i].pod);
-		assert_int_equal(kube_pods_read(list, strlen(list), &p, &why), 0);
+		assert_int_equal(kube_pods_read(list, strlen(list), &p, &more, &why), 0);
 		if (p.n != 1u + rows[i].leaves)
 			fail_msg("%s: %u leave", rows[i].pod, p.n);
 		assert_string_equal(p.all[p.n - 1].name, "last");
@@ -72,12 +73,38 @@ static void test_no_list(void **state)
 {
 	static const char *const bad[] = {"", "null", "[]", "{}", "{\"items\":{}}", "{\"items\":[",
 					  "x"};
-	struct kube_pods p;
+	CLEANUP(buf_done) struct buf more = {0};
+	struct kube_pods p = {.n = 0};
 	struct why why;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(kube_pods_read(bad[i], strlen(bad[i]), &p, &why), -EBADMSG);
+		assert_int_equal(kube_pods_read(bad[i], strlen(bad[i]), &p, &more, &why), -EBADMSG);
+	assert_null(p.all);
+}
+
+/* Page after page, and no more than there is room for. */
+static void test_pages(void **state)
+{
+	static const char page[] = "{\"metadata\":{\"continue\":\"next/1\"},\"items\":[" POD(
+		"a", "", "") "," POD("b", "", "") "," POD("c", "", "") "]}";
+	CLEANUP(buf_done) struct buf more = {0};
+	struct kube_pods p = {.n = 0};
+	struct why why;
+
+	(void)state;
+	for (uint32_t i = 1; i <= KUBE_PODS_MAX / 3; i++) {
+		assert_int_equal(kube_pods_read(page, strlen(page), &p, &more, &why), 0);
+		assert_int_equal(p.n, i * 3);
+		assert_string_equal((char *)more.data, "next%2F1");
+	}
+	assert_int_equal(kube_pods_read(page, strlen(page), &p, &more, &why), 0);
+	assert_int_equal(p.n, KUBE_PODS_MAX);
+	assert_string_equal(p.all[KUBE_PODS_MAX - 1].name, "a");
+	assert_int_equal(kube_pods_read("{\"items\":[]}", 12, &p, &more, &why), 0);
+	assert_int_equal(more.size, 0);
+	assert_int_equal(p.n, KUBE_PODS_MAX);
+	kube_pods_done(&p);
 }
 
 /* This very pod: another one of its name is none of our business. */
@@ -115,7 +142,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_leaves), cmocka_unit_test(test_no_list),
-		cmocka_unit_test(test_words), cmocka_unit_test(test_policy)};
+		cmocka_unit_test(test_pages), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_policy)};
 
 	return cmocka_run_group_tests_name("kube_pods", tests, NULL, NULL);
 }

@@ -10,12 +10,20 @@
 #include "kube_patch.h"
 #include "kube_pods.h"
 
+#define PAGE 100 /* pods */
+#define SMALLER \
+	10 /* times, and tried again, where they are too large for KUBE_PODS_MAX_PAGE: a pod that is alone has room */
+#define MAX_PAGES 1024 /* of a list */
+
 struct kube_evict {
 	struct kube_door *door;
 	bool busy, force;
 	const char *version; /* NULL: not asked yet */
 	char node[KUBE_FACTS_MAX_NAME];
 	struct kube_pods pods;
+	struct buf more; /* the list goes on there; empty: it begins */
+	uint32_t page, n_pages;
+	bool anew; /* it was begun a second time */
 	uint32_t at;
 	struct kube_evict_round round;
 	struct why why;
@@ -88,15 +96,37 @@ static int ask_pod(struct kube_evict *e, struct why *ret_why)
 	return r < 0 ? r : 1;
 }
 
+static int list(struct kube_evict *e, struct why *ret_why);
+
+/* 1: the next page is asked for; 0: that was the last. A place in the list is good for minutes (410): once more from the beginning then. */
+static int go_on(struct kube_evict *e, int r, const struct buf *body, struct why *ret_why)
+{
+	if (r >= 0)
+		r = kube_pods_read(body->data, body->size, &e->pods, &e->more, ret_why);
+	if (r >= 0 && (e->more.size == 0 || e->pods.n == KUBE_PODS_MAX))
+		return 0;
+	if (r == -E2BIG && e->page >= SMALLER) {
+		e->page /= SMALLER;
+		r = 0;
+	} else if (r == -ESTALE && e->more.size > 0 && !e->anew) {
+		e->anew = true;
+		kube_pods_done(&e->pods);
+		buf_clear(&e->more);
+		r = 0;
+	}
+	if (r >= 0)
+		r = list(e, ret_why);
+	return r < 0 ? r : 1;
+}
+
 static void on_pods(void *ctx, int r, int status, const struct buf *body, const struct why *why)
 {
 	struct kube_evict *e = ctx;
 	struct why own = *why;
 
 	(void)status;
-	if (r >= 0)
-		r = kube_pods_read(body->data, body->size, &e->pods, &own);
-	if (r >= 0)
+	r = go_on(e, r, body, &own);
+	if (r == 0)
 		r = ask_pod(e, &own);
 	if (r <= 0)
 		finish(e, r, &own);
@@ -104,18 +134,24 @@ static void on_pods(void *ctx, int r, int status, const struct buf *body, const 
 
 static int list(struct kube_evict *e, struct why *ret_why)
 {
-	char path[400];
-	const struct kube_ask a = {.method = "GET",
-				   .path = path,
-				   .max = KUBE_PODS_MAX_LIST,
-				   .verb = "list",
-				   .things = "pods",
-				   .name = e->node,
-				   .done = on_pods,
-				   .ctx = e};
+	CLEANUP(buf_done) struct buf path = {0};
+	struct kube_ask a = {.method = "GET",
+			     .max = KUBE_PODS_MAX_PAGE,
+			     .verb = "list",
+			     .things = "pods",
+			     .name = e->node,
+			     .done = on_pods,
+			     .ctx = e};
 
-	snprintf(path, sizeof(path), "/api/v1/pods?fieldSelector=spec.nodeName%%3D%s", e->node);
-	return kube_door_ask(e->door, &a, ret_why);
+	if (e->n_pages++ == MAX_PAGES)
+		return why_set(ret_why, -EFBIG, "the list of pods of %.60s does not end", e->node);
+	buf_printf(&path, "/api/v1/pods?fieldSelector=spec.nodeName%%3D%s&limit=%u", e->node,
+		   e->page);
+	if (e->more.size > 0)
+		buf_printf(&path, "&continue=%.*s", (int)e->more.size, (char *)e->more.data);
+	a.path = (char *)path.data;
+	ret_why->text[0] = 0;
+	return buf_status(&path) < 0 ? buf_status(&path) : kube_door_ask(e->door, &a, ret_why);
 }
 
 static void on_group(void *ctx, int r, int status, const struct buf *body, const struct why *why)
@@ -149,6 +185,10 @@ int kube_evict_start(struct kube_evict *e, const char *node, bool force, kube_ev
 	snprintf(e->node, sizeof(e->node), "%s", node);
 	e->force = force;
 	e->at = 0;
+	buf_clear(&e->more);
+	e->page = PAGE;
+	e->n_pages = 0;
+	e->anew = false;
 	e->round = (struct kube_evict_round){.asked = 0};
 	e->why.text[0] = 0;
 	e->done = done;
@@ -177,6 +217,7 @@ struct kube_evict *kube_evict_free(struct kube_evict *e)
 		return NULL;
 	kube_door_free(e->door);
 	kube_pods_done(&e->pods);
+	buf_done(&e->more);
 	free(e);
 	return NULL;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube_json.h"
 
+#include <errno.h>
 #include <string.h>
 
-#include "buf.h"
 #include "cleanup.h"
+
+#define MAX_CONTINUE 1024
 
 #define NUL "\\u0000"
 #define INSTEAD "\\uffff"
@@ -35,4 +37,21 @@ json_t *kube_json_load(const void *data, size_t size, size_t flags)
 		return NULL;
 	replace((char *)own.data, own.size);
 	return json_loadb((char *)own.data, own.size, flags, &error);
+}
+
+int kube_json_more(const json_t *list, struct buf *ret)
+{
+	const char *more =
+		json_string_value(json_object_get(json_object_get(list, "metadata"), "continue"));
+
+	if (more && strlen(more) > MAX_CONTINUE)
+		return -EBADMSG;
+	buf_clear(ret);
+	for (const char *p = more ? more : ""; *p; p++)
+		if ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') ||
+		    (*p >= 'A' && *p <= 'Z'))
+			buf_put(ret, p, 1);
+		else
+			buf_printf(ret, "%%%02X", (unsigned char)*p);
+	return buf_status(ret);
 }

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include "buf.h"
 
 /*
  * The API takes \u0000 in annotations, messages and names of options from whoever may write them, a kubelet among them: an object with it is read
@@ -15,5 +16,7 @@
  * NULL: no JSON, or no memory. The caller frees.
  */
 json_t *kube_json_load(const void *data, size_t size, size_t flags);
+/* Where a list goes on, percent-encoded for a query; empty: nowhere. -EBADMSG: longer than any server's. */
+int kube_json_more(const json_t *list, struct buf *ret);
 
 #endif

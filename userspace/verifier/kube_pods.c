@@ -46,35 +46,38 @@ static bool is_uid(const char *uid)
 	return *uid && strspn(uid, "0123456789abcdef-") == strlen(uid);
 }
 
-int kube_pods_read(const void *list, size_t size, struct kube_pods *ret, struct why *ret_why)
+int kube_pods_read(const void *list, size_t size, struct kube_pods *pods, struct buf *ret_more,
+		   struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	const json_t *items;
 	size_t i;
 	json_t *pod;
 
-	*ret = (struct kube_pods){.n = 0};
-	o = size <= KUBE_PODS_MAX_LIST ? kube_json_load(list, size, 0) : NULL;
+	o = size <= KUBE_PODS_MAX_PAGE ? kube_json_load(list, size, 0) : NULL;
 	items = json_object_get(o, "items");
-	if (!json_is_array(items))
+	if (!json_is_array(items) || kube_json_more(o, ret_more) < 0)
 		return why_set(ret_why, -EBADMSG, "that is no list of pods");
-	ret->all = calloc(json_array_size(items) + 1, sizeof(*ret->all));
-	if (!ret->all)
+	if (!pods->all)
+		pods->all = calloc(KUBE_PODS_MAX, sizeof(*pods->all));
+	if (!pods->all)
 		return -ENOMEM;
 	json_array_foreach (items, i, pod) {
 		const json_t *meta = json_object_get(pod, "metadata");
 		const char *space = text(meta, "namespace"), *name = text(meta, "name"),
 			   *uid = text(meta, "uid");
-		struct kube_pod *p = &ret->all[ret->n];
+		struct kube_pod *p = &pods->all[pods->n];
 
-		if (ret->n == KUBE_PODS_MAX || !can_leave(pod) || !kube_patch_is_name(name) ||
-		    !kube_patch_is_name(space) || strlen(space) >= sizeof(p->namespace) ||
-		    !is_uid(uid) || strlen(uid) >= sizeof(p->uid))
+		if (pods->n == KUBE_PODS_MAX)
+			break;
+		if (!can_leave(pod) || !kube_patch_is_name(name) || !kube_patch_is_name(space) ||
+		    strlen(space) >= sizeof(p->namespace) || !is_uid(uid) ||
+		    strlen(uid) >= sizeof(p->uid))
 			continue;
 		snprintf(p->namespace, sizeof(p->namespace), "%s", space);
 		snprintf(p->name, sizeof(p->name), "%s", name);
 		snprintf(p->uid, sizeof(p->uid), "%s", uid);
-		ret->n++;
+		pods->n++;
 	}
 	return 0;
 }

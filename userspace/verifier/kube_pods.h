@@ -10,16 +10,17 @@
 #include "why.h"
 
 #define KUBE_PODS_MAX 1024u		/* of one node; those beyond it come in the next round */
-#define KUBE_PODS_MAX_LIST (64u << 20)
+#define KUBE_PODS_MAX_PAGE (16u << 20)
 
 struct kube_pod { char namespace[64], name[254], uid[64]; };
 struct kube_pods { struct kube_pod *all; uint32_t n; };
 
 /*
+ * A page of a list, added to pods; *ret_more: where the next one begins, as part of a query; empty: that was the last.
  * Those that run and can leave: not a static pod's mirror (its kubelet keeps it), not a DaemonSet's (it comes back at once), not what is over or
  * leaves already. Names that could not be part of a path are left out. -EBADMSG: no list of pods.
  */
-int kube_pods_read(const void *list, size_t size, struct kube_pods *ret, struct why *ret_why);
+int kube_pods_read(const void *list, size_t size, struct kube_pods *pods, struct buf *ret_more, struct why *ret_why);
 void kube_pods_done(struct kube_pods *p);
 int kube_pods_eviction(const struct kube_pod *p, const char *version, struct buf *ret);	/* version: "policy/v1" or the like */
 int kube_pods_delete(const struct kube_pod *p, struct buf *ret);	/* the DELETE's body: this very pod */

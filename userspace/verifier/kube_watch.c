@@ -14,7 +14,6 @@
 #define PAGE 100 /* nodes */
 #define MAX_PAGE (64u << 20) /* bytes */
 #define SMALL_PAGE (MAX_PAGE / KUBE_FACTS_MAX_NODE - 1) /* however large they are */
-#define MAX_CONTINUE 1024
 #define GRACE_S 30
 #define ENOUGH_NS 5000000000ull /* a watch that lasted so long was a good one */
 
@@ -239,25 +238,19 @@ static int list(struct kube_watch *w, struct why *ret_why);
 static int take_page(struct kube_watch *w, const struct buf *body, struct why *ret_why)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
-	const char *more;
 	size_t i;
 	json_t *n;
+	int r;
 
 	o = kube_json_load(body->data, body->size, 0);
-	more = json_string_value(json_object_get(json_object_get(o, "metadata"), "continue"));
-	if (!json_is_array(json_object_get(o, "items")) || take_version(w, o) < 0 ||
-	    (more && strlen(more) > MAX_CONTINUE))
-		return why_set(ret_why, -EBADMSG, "list of %s: that is no list", w->kind->things);
+	r = json_is_array(json_object_get(o, "items")) ? take_version(w, o) : -EBADMSG;
+	if (r >= 0)
+		r = kube_json_more(o, &w->more);
+	if (r < 0)
+		return why_set(ret_why, r, "list of %s: that is no list", w->kind->things);
 	json_array_foreach (json_object_get(o, "items"), i, n)
 		take(w, n, false);
-	buf_clear(&w->more);
-	for (const char *p = more ? more : ""; *p; p++)
-		if ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') ||
-		    (*p >= 'A' && *p <= 'Z'))
-			buf_put(&w->more, p, 1);
-		else
-			buf_printf(&w->more, "%%%02X", (unsigned char)*p);
-	return buf_status(&w->more);
+	return 0;
 }
 
 static void on_listed(void *ctx, int r, int status, const struct buf *body, const struct why *why)
