@@ -31,7 +31,7 @@ check "and not other ones" eval '! plain | sed "s/maxUnavailable: 10%/maxUnavail
 setting() { kubectl create --dry-run=client --validate=false -o json -f "$work/all.yaml" | jq -rs --arg n "$1" '[.[] | if .kind == "List" then .items[] else . end] | .[] | select(.kind == "ConfigMap" and .metadata.name == $n) | .data[]' | sed -n "s/^$2: //p"; } # CONFIGMAP KEY
 of_daemons() { kubectl create --dry-run=client --validate=false -o json -f "$work/all.yaml" | jq -rs '[.[] | if .kind == "List" then .items[] else . end] | .[] | select(.kind == "DaemonSet") | '"$1"; }
 check "the verifier knows the agents' account" eval '[ "$(setting plumb-verifier kube_agent_account)" = "$(of_daemons ".metadata.namespace + \":\" + .spec.template.spec.serviceAccountName")" ]'
-check "and the API server by its address: in a new cluster nobody answers names before a node takes work" eval '[ -z "$(setting plumb-verifier kube_server)" ] && kubectl create --dry-run=client --validate=false -o json -f "$work/all.yaml" | jq -es "[.[] | if .kind == \"List\" then .items[] else . end | select(.kind == \"StatefulSet\").spec.template.spec.containers[0].args[0]] == [\"--kube-server=https://\$(KUBERNETES_SERVICE_HOST):\$(KUBERNETES_SERVICE_PORT_HTTPS)\"]" >/dev/null'
+check "and the API server by its address: in a new cluster nobody answers names before a node takes work" eval '[ "$(setting plumb-verifier kube_server)" = in-cluster ] && ! grep -q -e --kube-server "$work/all.yaml"'
 check "and the agents their token" eval '[ "$(setting plumb-agent kube_token_file)" = "$(of_daemons ".spec.template.spec.containers[].volumeMounts[] | select(.name == \"token\") | .mountPath")/token" ]'
 check "the namespace and its accounts" eval 'kubectl apply -f "$manifests/verifier-rbac.yaml" >/dev/null'
 check "the server takes all that is rendered" eval 'dry <"$work/all.yaml"'
@@ -176,6 +176,22 @@ evict_code() {
 		--data-binary "${eviction//rights/plumb-verifier-0}" "$kube/api/v1/namespaces/plumbline/pods/plumb-verifier-0/eviction"
 }
 check "a drain waits for a person" eval 'eviction=${eviction/\"deploy\"/\"plumbline\"}; code=$(evict_code); echo "$code $(cat "$work/answer")"; [ "$code" = 429 ] && grep -q DisruptionBudget "$work/answer"'
+
+# The program itself with the settings that are shipped, but for its paths and ports, in an environment as its pod has it: it finds the API without a name.
+as_in_its_pod() {
+	port=$(free_port)
+	"$O/plumb-verifier" --data-dir="$v" --hosts=127.0.0.1 init alice >/dev/null || return
+	sed -i "s#^server:.*#server: https://127.0.0.1:$port#" "$v/plumbctl.yaml"
+	(umask 077 && service_token plumbline plumb-verifier >"$work/kube-token")
+	kubectl -n plumbline get configmap plumb-verifier -o json | jq -r '.data["plumb-verifier.yaml"]' |
+		sed "s#^data_dir:.*#data_dir: $v#; s#^ek_anchors:.*#listen: 127.0.0.1:$port#; s#^kube_token_file:.*#kube_token_file: $work/kube-token#; s#^kube_ca:.*#kube_ca: $pki/ca.crt#
+			s#^admission_listen:.*#admission_listen: 127.0.0.1:0#" >"$work/verifier.yaml"
+	KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=${kube##*:} start_verifier
+}
+check "the verifier as shipped starts as in its pod" as_in_its_pod
+check "and watches the cluster" until_true 20 eval 'ctl contain show --json | true_in .watching'
+check "without the cluster's DNS" eval '! kubectl -n plumbline get configmap plumb-verifier plumb-agent -o json | jq -r ".items[].data[]" | grep -v "^ *#" | grep "[.]svc"'
+check "it stops" stop_verifier
 
 check "a quarantine of its node" kubectl taint node deploy-1 plumbline.io/quarantined=:NoSchedule plumbline.io/quarantined=:NoExecute
 check "keeps other work away" eval 'pod deploy one "\"nodeSelector\":{\"kubernetes.io/hostname\":\"deploy-1\"}" && sleep 3 && pod_is deploy one ".spec.nodeName == null"'

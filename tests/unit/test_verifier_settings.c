@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "verifier_settings.h"
+#include "webhook.h"
 
 static struct verifier_settings s;
 static struct why why;
@@ -118,13 +119,79 @@ static void test_files(void **state)
 	in_file("verbose: maybe\n", "1", "verbose");
 }
 
+static void in_cluster(const char *host, const char *port, const char *url)
+{
+	assert_int_equal(host ? setenv("KUBERNETES_SERVICE_HOST", host, 1)
+			      : unsetenv("KUBERNETES_SERVICE_HOST"),
+			 0);
+	assert_int_equal(port ? setenv("KUBERNETES_SERVICE_PORT", port, 1)
+			      : unsetenv("KUBERNETES_SERVICE_PORT"),
+			 0);
+	if (!url) {
+		refused("--kube-server=in-cluster", "KUBERNETES_SERVICE_HOST");
+		return;
+	}
+	assert_int_equal(load("--config=/dev/null", "--kube-server=in-cluster"), 0);
+	assert_string_equal(s.kube_server, url);
+	assert_int_equal(webhook_check_url(s.kube_server, &why), 0);
+	verifier_settings_done(&s);
+	assert_int_equal(load("--config=/dev/null", "--kube-server=https://10.0.0.1:6443"), 0);
+	assert_string_equal(s.kube_server, "https://10.0.0.1:6443");
+	verifier_settings_done(&s);
+	assert_int_equal(load("--config=/dev/null", NULL), 0);
+	assert_null(s.kube_server);
+	verifier_settings_done(&s);
+}
+
+/* Where the API is, Kubernetes tells each pod; an address of IPv6 without the brackets that a URL has. */
+static void test_in_cluster(void **state)
+{
+	(void)state;
+	in_cluster("10.96.0.1", "443", "https://10.96.0.1:443");
+	in_cluster("fd00:10:96::1", "443", "https://[fd00:10:96::1]:443");
+	in_cluster("api.example", "6443", "https://api.example:6443");
+	in_cluster(NULL, "443", NULL);
+	in_cluster("10.96.0.1", NULL, NULL);
+	in_cluster("", "443", NULL);
+}
+
+/* The settings of the pod, as they are shipped: all of them are known, and nothing in them waits for the cluster's DNS. */
+static void test_shipped(void **state)
+{
+	static const char begin[] = "  plumb-verifier.yaml: |\n", indent[] = "    ";
+	char path[] = "/tmp/plumb-settings-XXXXXX", option[64], line[512];
+	FILE *in = fopen("deploy/kubernetes/verifier.yaml", "r"), *out = fdopen(mkstemp(path), "w");
+	bool on = false;
+	int n = 0;
+
+	(void)state;
+	assert_true(in && out);
+	while (fgets(line, sizeof(line), in)) {
+		if (on && strncmp(line, indent, sizeof(indent) - 1) != 0)
+			break;
+		if (on)
+			n += fputs(line + sizeof(indent) - 1, out) >= 0;
+		on |= strcmp(line, begin) == 0;
+	}
+	fclose(in);
+	fclose(out);
+	assert_true(n > 5);
+	setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+	snprintf(option, sizeof(option), "--config=%s", path);
+	assert_int_equal(load(option, NULL), 0);
+	assert_string_equal(s.kube_server, "https://10.96.0.1:443");
+	assert_string_equal(s.kube_agent_account, "plumbline:plumb-agent");
+	verifier_settings_done(&s);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_pcrs),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_pcrs),	   cmocka_unit_test(test_files),
+		cmocka_unit_test(test_in_cluster), cmocka_unit_test(test_shipped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,9 @@ static const struct conf_option options[] = {
 	OPTION(webhooks, CONF_LIST, NULL, 0, 0, "URLs that hear of each transition"),
 	OPTION(webhook_ca, CONF_STR, NULL, 0, 0, "PEM file for https webhooks; none: the system's"),
 	OPTION(kube_server, CONF_STR, NULL, 0, 0,
-	       "URL of the Kubernetes API; none: no node is tainted"),
+	       "URL of the Kubernetes API, or in-cluster: that of the cluster this pod is in; "
+	       "none: no "
+	       "node is tainted"),
 	OPTION(kube_token_file, CONF_STR, NULL, 0, 0, "bearer token for it, read each time"),
 	OPTION(kube_ca, CONF_STR, NULL, 0, 0, "PEM file of its CA"),
 	OPTION(kube_agent_account, CONF_STR, NULL, 0, 0,
@@ -209,6 +212,27 @@ static int parse_gates(struct verifier_settings *s, struct why *ret_why)
 	return r;
 }
 
+/* As all clients in pods do it: by address, for the cluster's DNS may be what waits for the first node that is attested. */
+static int find_cluster(struct verifier_settings *s, struct why *ret_why)
+{
+	const char *host = getenv("KUBERNETES_SERVICE_HOST"),
+		   *port = getenv("KUBERNETES_SERVICE_PORT");
+	bool v6 = host && strchr(host, ':') && host[0] != '[';
+	char *url;
+
+	if (!s->kube_server || strcmp(s->kube_server, "in-cluster") != 0)
+		return 0;
+	if (!host || !host[0] || !port || !port[0])
+		return why_set(ret_why, -EINVAL,
+			       "kube_server: in-cluster: KUBERNETES_SERVICE_HOST and "
+			       "KUBERNETES_SERVICE_PORT are not set, this is no pod; give a URL");
+	if (asprintf(&url, "https://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port) < 0)
+		return -ENOMEM;
+	free(s->kube_server);
+	s->kube_server = url;
+	return 0;
+}
+
 int verifier_settings_load(int argc, char **argv, struct verifier_settings *ret, int *ret_rest,
 			   struct why *ret_why)
 {
@@ -217,6 +241,9 @@ int verifier_settings_load(int argc, char **argv, struct verifier_settings *ret,
 	*ret = (struct verifier_settings){.data_dir = NULL};
 	r = conf_load(&table, argc, argv, ret, ret_rest, ret_why);
 	if (r != 0)
+		return r;
+	r = find_cluster(ret, ret_why);
+	if (r < 0)
 		return r;
 	r = parse_pcrs(ret->boot_pcrs, &ret->boot_pcr_mask);
 	return r < 0 ? why_set(ret_why, r, "boot_pcrs: \"%.60s\" is no list like 0-7,10",

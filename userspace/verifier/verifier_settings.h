@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * verifier_settings.h: the verifier's options: one table for the configuration file, the command line and --help.
- * In: argv, /etc/plumbline/plumb-verifier.yaml. Out: plain values, checked. Read by main alone.
+ * In: argv, /etc/plumbline/plumb-verifier.yaml, in a pod where the Kubernetes API is. Out: plain values, checked. Read by main alone.
  */
 #ifndef PLUMB_VERIFIER_SETTINGS_H
 #define PLUMB_VERIFIER_SETTINGS_H
