@@ -135,7 +135,7 @@ $(DEEDS): $(O)/%: %.c vmtests/deeds/deed.h
 tests: all $(UNIT) $(FUZZ) $(BENCH) $(FORGE) $(HERD) $(SHIM) $(FAULT) $(DEEDS) $(REPLAY) ## build programs and tests
 
 check: deps ## install what is needed, lint, and pass all tests (the heavy suites as smoke cases)
-	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint model unit threads fuzz flow vm
+	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint model flow threads fuzz unit vm
 
 # Those that have more than one thread, built for the thread sanitizer.
 threads: $(addprefix $(O)/tests/unit/test_,tpm_queue tpm commit capture log admission_server image_checks image_service)
