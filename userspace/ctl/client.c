@@ -25,6 +25,7 @@
 
 #define MAX_FILE 65536
 #define MAX_URL 4096
+#define WARN_DAYS 30
 
 struct settings_file {
 	char *server, *ca, *cert, *key;
@@ -115,6 +116,18 @@ static int read_pem(const char *config, const char *what, const char *name, stru
 		     : PRINT_GOOD;
 }
 
+/* Nobody can renew it in its owner's place, and a pipeline's ends on a day when nobody looks: each command says so in the last month. */
+static void warn_of_end(const struct client *c, const char *who, uint64_t end_s, uint64_t now_s)
+{
+	char until[CLOCK_TEXT_SIZE];
+
+	if (end_s - now_s > WARN_DAYS * 86400)
+		return;
+	clock_text(end_s * 1000000000, until);
+	print_note("the certificate of %s, %s, ends %.10s: plumb-verifier operator add renews it",
+		   who, c->conf.cert, until);
+}
+
 /* What TLS would only say in its own words is said before it is asked. */
 static int check_cert(struct client *c, const struct buf *pem)
 {
@@ -122,6 +135,7 @@ static int check_cert(struct client *c, const struct buf *pem)
 	char until[CLOCK_TEXT_SIZE];
 	struct why why = {""};
 	struct digest key;
+	uint64_t now_s = clock_utc_ns(clock_system()) / 1000000000;
 	int r = cert_identity_pem((char *)pem->data, pem->size, &who, &why);
 
 	if (r < 0 || who.kind != CERT_OPERATOR) {
@@ -129,12 +143,13 @@ static int check_cert(struct client *c, const struct buf *pem)
 	} else if (sign_key_id(c->key, &key) < 0 || !digest_equal(&key, &who.key_id)) {
 		print_failure(PRINT_UNKNOWN, "%s: it is not the key of the certificate %s",
 			      c->conf.key, c->conf.cert);
-	} else if (who.not_after_s < clock_utc_ns(clock_system()) / 1000000000) {
+	} else if (who.not_after_s < now_s) {
 		clock_text(who.not_after_s * 1000000000, until);
 		print_failure(PRINT_UNKNOWN, "%s: the certificate of %s ended %.10s", c->conf.cert,
 			      who.name, until);
 	} else {
 		snprintf(c->who, sizeof(c->who), "%s", who.name);
+		warn_of_end(c, who.name, who.not_after_s, now_s);
 		return PRINT_GOOD;
 	}
 	print_cure("plumb-verifier operator add NAME ROLE makes a key and a certificate; cert and "

@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -56,7 +57,8 @@ static void help(FILE *f)
 		   "The tool of the people around a Plumbline node.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(f, "  %-14s %s\n", commands[i].name, commands[i].help);
-	fprintf(f, "\n  --help, --version; plumbctl COMMAND --help tells more\n\n"
+	fprintf(f, "\n  --config=FILE before the command: the verifier to ask\n"
+		   "  --help, --version; plumbctl COMMAND --help tells more\n\n"
 		   "Exit codes: 0 good, 1 not good, 2 could not tell, 64 wrong usage.\n");
 }
 
@@ -64,6 +66,13 @@ int main(int argc, char **argv)
 {
 	log_open("plumbctl", LOG_LEVEL_WARNING, STDERR_FILENO);
 	signal(SIGPIPE, SIG_DFL);
+	/* Before the command as well as after it; some commands have no configuration, and do not mind this one. */
+	if (argc > 1 && strncmp(argv[1], "--config=", 9) == 0) {
+		if (setenv("PLUMBCTL_CONFIG", argv[1] + 9, 1) < 0)
+			return print_failure(PRINT_UNKNOWN, "no memory");
+		argc--;
+		argv++;
+	}
 	if (argc < 2) {
 		help(stderr);
 		return PRINT_USAGE;

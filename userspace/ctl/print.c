@@ -258,6 +258,15 @@ int print_failure(int code, const char *format, ...)
 	return code;
 }
 
+void print_note(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	put_line(PRINT_YELLOW, "note:", format, ap);
+	va_end(ap);
+}
+
 void print_cure(const char *format, ...)
 {
 	va_list ap;

@@ -40,6 +40,8 @@ void print_column(FILE *f, const char *text, size_t width, enum print_cut cut);
 
 /* "error: …" to stderr, and the exit code given. */
 int print_failure(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "note: …" to stderr: it went well, and will not for ever. */
+void print_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "cure:  …" to stderr, after a failure. */
 void print_cure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
