@@ -185,13 +185,8 @@ int settings_load(int argc, char **argv, struct settings *ret, struct why *ret_w
 {
 	int rest = argc, r;
 
-	const char *file = SETTINGS_FILE;
-
 	*ret = (struct settings){.ledger_dir = NULL};
-	for (int i = 1; i < argc; i++)
-		if (strncmp(argv[i], "--config=", 9) == 0)
-			file = argv[i] + 9;
-	ret->file = strdup(file);
+	ret->file = strdup(conf_file(&table, argc, argv));
 	if (!ret->file)
 		return -ENOMEM;
 	r = conf_load(&table, argc, argv, ret, &rest, ret_why);

@@ -332,17 +332,17 @@ int conf_read(const struct conf_table *t, const char *name, const void *data, si
 	return r;
 }
 
-static int read_file(const struct conf_table *t, const char *given, void *target,
+/* The default one, t's own string, may be absent. */
+static int read_file(const struct conf_table *t, const char *path, void *target,
 		     struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf data = {0};
-	const char *path = given ? given : t->file;
 	int r;
 
 	if (!path)
 		return 0;
 	r = fsio_read_file(fsio_system(), path, MAX_FILE, &data);
-	if (r == -ENOENT && !given)
+	if (r == -ENOENT && path == t->file)
 		return 0;
 	if (r < 0)
 		return why_set(ret_why, r, "%s: %s", path, strerror(-r));
@@ -409,9 +409,22 @@ static int next_argument(const struct conf_table *t, int argc, char **argv, int 
 	return 0;
 }
 
-/* First walk: every name is known; which file. 1: help or version was printed. */
-static int scan_arguments(const struct conf_table *t, int argc, char **argv, const char **ret_file,
-			  struct why *ret_why)
+const char *conf_file(const struct conf_table *t, int argc, char **argv)
+{
+	const char *file = t->file, *value;
+	int index = ARG_CONFIG;
+
+	for (int at = 1; at < argc && index != ARG_REST;) {
+		if (next_argument(t, argc, argv, &at, &index, &value, NULL) < 0)
+			break;
+		if (index == ARG_CONFIG)
+			file = value;
+	}
+	return file;
+}
+
+/* First walk: every name is known. 1: help or version was printed. */
+static int scan_arguments(const struct conf_table *t, int argc, char **argv, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf help = {0};
 	const char *value;
@@ -423,8 +436,6 @@ static int scan_arguments(const struct conf_table *t, int argc, char **argv, con
 			return r;
 		if (index == ARG_REST)
 			return 0;
-		if (index == ARG_CONFIG)
-			*ret_file = value;
 		if (index == ARG_VERSION) {
 			printf("%s %s\n", t->program, PLUMB_VERSION);
 			return 1;
@@ -498,13 +509,12 @@ static int set_initial(const struct conf_table *t, void *target, struct why *ret
 int conf_load(const struct conf_table *t, int argc, char **argv, void *target, int *ret_rest,
 	      struct why *ret_why)
 {
-	const char *file = NULL;
 	int rest = argc, r = set_initial(t, target, ret_why);
 
 	if (r == 0)
-		r = scan_arguments(t, argc, argv, &file, ret_why);
+		r = scan_arguments(t, argc, argv, ret_why);
 	if (r == 0)
-		r = read_file(t, file, target, ret_why);
+		r = read_file(t, conf_file(t, argc, argv), target, ret_why);
 	if (r == 0)
 		r = apply_arguments(t, argc, argv, target, &rest, ret_why);
 	if (r == -ENOMEM)

@@ -47,6 +47,8 @@ struct conf_table {
  * A list option that is given replaces the list before it; given twice on one level it grows.
  */
 int conf_load(const struct conf_table *t, int argc, char **argv, void *target, int *ret_rest, struct why *ret_why);
+/* The file that conf_load() reads, in either form of --config; borrowed. The default one is read only if it is there. */
+const char *conf_file(const struct conf_table *t, int argc, char **argv);
 /* The file's text alone, over what target holds; name stands in errors. conf_load() calls it; so does the fuzzer. */
 int conf_read(const struct conf_table *t, const char *name, const void *data, size_t size, void *target, struct why *ret_why);
 void conf_done(const struct conf_table *t, void *target);	/* frees strings and lists */
