@@ -464,6 +464,10 @@ static int command(const struct verifier_settings *s, int n, char **words, struc
 {
 	const struct fsio *io = fsio_system();
 
+	for (int i = 1; i < n; i++)
+		if (strncmp(words[i], "--", 2) == 0)
+			return why_set(ret_why, -EINVAL, "options go before the command: %.60s",
+				       words[i]);
 	if (strcmp(words[0], "init") == 0 && n <= 2)
 		return verifier_setup_init(io, s->data_dir, &s->hosts, s->listen,
 					   n == 2 ? words[1] : "admin", ret_why);

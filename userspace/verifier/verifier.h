@@ -33,7 +33,7 @@ struct verifier {
 	uint32_t boot_pcr_mask;			/* that a quote must have besides it */
 	uint64_t silent_after_ms;		/* 180000 */
 	uint64_t unconfirmed_after_ms;		/* 10000 */
-	uint64_t leaving_ms;			/* bound of an announced absence: 600000 */
+	uint64_t leaving_ms;			/* how long a node may be away that announced it itself: 600000 */
 	uint64_t verdict_life_s;		/* 300 */
 };
 

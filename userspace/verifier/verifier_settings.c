@@ -105,7 +105,7 @@ static const struct conf_option options[] = {
 	OPTION(unconfirmed_after, CONF_DURATION_MS, "10s", 1000, 3600000,
 	       "provisional drift that no quote covers for so long is drift itself"),
 	OPTION(leaving_limit, CONF_DURATION_MS, "10m", 1000, 86400000,
-	       "how long an announced absence may last"),
+	       "how long a node may be away that announced it itself"),
 	OPTION(node_cert_life, CONF_DURATION_MS, "30d", 10000, 31536000000,
 	       "life of a node's certificate; accepted evidence renews it after a third"),
 	OPTION(boot_pcrs, CONF_STR, "0-7,10", 0, 0,

@@ -344,6 +344,8 @@ int verifier_setup_finish(const struct fsio *io, const char *dir, struct why *re
 		r = snprintf(path, sizeof(path), "%s/" OLD_KEY, dir) < (int)sizeof(path)
 			    ? fsio_unlink(io, path)
 			    : -ENAMETOOLONG;
+	if (r == -ENOENT && !ret_why->text[0])
+		r = why_set(ret_why, -EINVAL, "%.150s: no key is being changed", dir);
 	if (r >= 0)
 		r = fsio_sync_dir(io, dir);
 	if (lock >= 0)
