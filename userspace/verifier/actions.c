@@ -327,6 +327,9 @@ static int arm(struct act *act)
 	/* A list that was cut would name another rule. */
 	snprintf(act->undo, sizeof(act->undo), "plumbctl policy %s %.300s --reason=…",
 		 on ? "disarm" : "arm", strlen(act->body.value) > 300 ? "…" : act->body.value);
+	/* They came with commas; the command takes words. */
+	for (char *c = act->undo; (c = strchr(c, ',')) != NULL; c++)
+		*c = ' ';
 	return action_desk_rejudge(&act->a->o, cause, &act->op, act->body.reason);
 }
 
