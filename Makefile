@@ -64,7 +64,7 @@ SKEL := $(if $(BPF),$(O)/bpf/plumb.skel.h)
 all: $(foreach p,$(PROGRAMS),$(O)/$(p)) ## build the three programs
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
 deps: ## install what is needed from Debian (root)
 	$(Q)tests/deps

@@ -32,7 +32,7 @@ static const struct command {
 } commands[] = {
 	{"node", cmd_node,
 	 "list | show | explain | approve | release | retire | revoke | rekey | bind | restart | "
-	 "challenge | scan"},
+	 "leaving | remedy | challenge | scan"},
 	{"gate", cmd_gate, "may work go to these nodes? For pipelines, also offline"},
 	{"drift", cmd_drift, "summary | list | acknowledge what is not as it should be"},
 	{"events", cmd_events, "the verifier's log, as it comes"},
@@ -40,7 +40,7 @@ static const struct command {
 	 "capture | show | diff | sign | verify | push | accept what may be on a node"},
 	{"policy", cmd_policy,
 	 "check | test | compile | sign | push | show | preview | arm | disarm the rules"},
-	{"ledger", cmd_ledger, "show | verify | export | fetch a ledger"},
+	{"ledger", cmd_ledger, "show | verify | boots | ima | export | fetch a ledger"},
 	{"release-order", cmd_release_order, "sign offline that a node is isolated no more"},
 	{"incident", cmd_incident,
 	 "NODE | verify: one signed archive of what happened, proven offline"},
