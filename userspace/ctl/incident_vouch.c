@@ -198,6 +198,20 @@ static int check_orders(struct vouching *v, struct why *ret_why)
 	return 0;
 }
 
+/* Another node's lines are as genuine: whoever makes the archive must not tell them as this one's. */
+static bool is_of(const struct vouching *v, const json_t *o)
+{
+	const json_t *n = json_object_get(v->statement, "node");
+	const char *node = json_string_value(json_object_get(o, "node"));
+	const char *type = json_string_value(json_object_get(o, "type"));
+	const char *label = json_string_value(json_object_get(n, "label"));
+
+	if (node && strcmp(node, v->in->m->node) == 0)
+		return true;
+	return type && strcmp(type, "action") == 0 &&
+	       (!node || !*node || (label && strcmp(node, label) == 0));
+}
+
 static int check_ears_in(struct vouching *v, const struct buf *lines, struct why *ret_why)
 {
 	const char *at = (char *)lines->data, *stop = at + lines->size, *lf;
@@ -211,6 +225,9 @@ static int check_ears_in(struct vouching *v, const struct buf *lines, struct why
 		if (!lf)
 			break;
 		r = jsonl_parse(at, (size_t)(lf - at), WIRE_MAX_LINE, &o, ret_why);
+		if (r >= 0 && !is_of(v, o))
+			SAY(v, bad, "log: line %" JSON_INTEGER_FORMAT " is of another node",
+			    json_integer_value(json_object_get(o, "seq")));
 		jwt = r < 0 ? NULL : json_string_value(json_object_get(o, "ear"));
 		if (jwt && *jwt)
 			r = check_ear(v, jwt, ret_why);
