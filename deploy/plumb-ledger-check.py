@@ -409,7 +409,8 @@ def ima_replay(data, start, seals, wanted, keys):
 def judge_ima(g, seals, quotes, moved):
     """(whether it is bad, the line, why) of what is wrong with one list; quotes: (line, register, cursor, cursor's line, reset)."""
     s, bad = g["broken"], None
-    named = g["altered"] is not None and g["altered"] >= g["held"] and (not s or g["altered"] < s[0])
+    end = s[0] if s else max(g["met"].values(), default=0)
+    named = g["altered"] is not None and g["held"] <= g["altered"] < end
     more = f"; entry {g['altered']} has a digest of other data" if named else ""
     if s:
         return True, s[3], f"entries {g['held']} to {s[0] - 1} are not those that line {s[3]} sealed{more}"

@@ -194,6 +194,20 @@ static void what_was_changed_is_named(void **state)
 		1);
 }
 
+static void what_a_crash_left_behind_the_last_proof_says_nothing(void **state)
+{
+	struct place *p = *state;
+
+	quote(p, 5, 20, 20);
+	seal(p, 6, 20);
+	p->ima.list.data[p->ima.at[25] + 60] ^= 1;
+	put(p, p->list, p->ima.list.data, p->ima.list.size);
+	assert_int_equal(finish(p, LEDGER_BOOT_GOOD, 0, "")->proven, 20);
+	quote(p, 7, 22, 22); /* which is before it as well */
+	p->m.n = 0;
+	assert_int_equal(finish(p, LEDGER_BOOT_GOOD, 0, "")->proven, 22);
+}
+
 static void what_was_put_elsewhere_is_named(void **state)
 {
 	struct place *p = *state;
@@ -540,6 +554,7 @@ int main(void)
 		T(a_list_is_proven_by_quotes),
 		T(a_list_may_be_one_ahead_of_a_quote),
 		T(what_was_changed_is_named),
+		T(what_a_crash_left_behind_the_last_proof_says_nothing),
 		T(what_was_put_elsewhere_is_named),
 		T(what_was_left_out_is_named),
 		T(a_list_that_was_cut_is_named),

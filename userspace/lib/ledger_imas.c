@@ -409,8 +409,9 @@ static void say(struct ledger_imas_one *o, enum ledger_boot_result result, uint6
 static void judge_seals(struct reading *g)
 {
 	const struct ledger_imas_seal *s = g->broken;
+	/* Behind the last entry that is sealed or quoted anything may lie: a power cut leaves zeros there. */
 	bool named = g->tally.altered > 0 && g->altered >= g->held &&
-		     (!s || g->altered < s->seal.entries);
+		     g->altered < (s ? s->seal.entries : g->o->proven);
 	char more[NAME + 80] = "";
 
 	if (named)
