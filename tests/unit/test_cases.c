@@ -155,6 +155,28 @@ static void test_reboot_releases_what_was_before(void **state)
 	assert_false(is_open(p, "exec:/again") || is_open(p, "exec:/new"));
 }
 
+/* A message came, the agent was ended before its quote, and the node is enrolled anew in the same boot. */
+static void test_reboot_of_another_incarnation(void **state)
+{
+	struct place *p = *state;
+
+	verifier_fixture_rules(&p->v, 1,
+			       "[" RULE("B", "{\"type\":\"exec\"}", "report", "reboot", "0") "]");
+	p->row.base_reset = 7;
+	begin(p, true, true, 5);
+	item(p, 5, PLUMB_TYPE_EXEC, "exec:/x", false);
+	end(p);
+	p->row.incarnation++;
+	begin(p, false, true, 5);
+	booted(p, 8, 0, 5);
+	end(p);
+	assert_true(is_open(p, "exec:/x"));
+	begin(p, false, true, 9);
+	booted(p, 9, 5, 9);
+	end(p);
+	assert_false(is_open(p, "exec:/x"));
+}
+
 /* What ran, ran; a claim that is good again is settled where its rule says so, and only by a later line. */
 static void test_settle(void **state)
 {
@@ -486,6 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(merge),
 		TEST(reboot_releases_what_was_before),
+		TEST(reboot_of_another_incarnation),
 		TEST(settle),
 		TEST(unbound),
 		TEST(flood),

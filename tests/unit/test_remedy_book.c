@@ -68,10 +68,29 @@ static void test_isolated(void **state)
 	assert_false(is_isolated(p, "\"what\":\"released\",\"number\":1,\"cannot\":[]"));
 }
 
+/* Whoever waits for an approver has only asked: root on the node can do that alone. */
+static void test_keys(void **state)
+{
+	struct place *p = *state;
+	struct store_node row = verifier_fixture_node(&p->v, p->n.record.node);
+	bool worse;
+
+	p->k.m.step = REMEDY_KEYS;
+	p->k.incarnation = row.incarnation;
+	assert_int_equal(remedy_book_seen(&p->v.store, &row, &p->k, &worse), 0);
+	row.incarnation++;
+	row.life = PLUMB_LIFE_PROVISIONING;
+	assert_int_equal(remedy_book_seen(&p->v.store, &row, &p->k, &worse), 0);
+	row.life = PLUMB_LIFE_ENROLLED;
+	assert_int_equal(remedy_book_seen(&p->v.store, &row, &p->k, &worse), 1);
+	store_node_done(&row);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_isolated, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_keys, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

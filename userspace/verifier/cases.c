@@ -408,6 +408,18 @@ static bool is_invented(const struct cases *c, const struct store_case *k, uint6
 	return true;
 }
 
+/*
+ * Told by lines that no quote had before (a finding's line is the one after): then it takes another boot. So does what an older ledger told which
+ * ended before a quote had it: the first evidence of the next one says in which boot that was at the latest.
+ */
+static bool may_be_of_this_boot(const struct cases *c, const struct store_case *k,
+				const struct cases_accepted *a)
+{
+	if (k->incarnation != c->node->incarnation)
+		return k->provisional && a->from == 0;
+	return k->last_seq >= a->from + (k->finding != 0);
+}
+
 static int on_bound(struct cases *c, struct store_case *k, const void *arg)
 {
 	const struct walk *w = arg;
@@ -425,9 +437,7 @@ static int on_bound(struct cases *c, struct store_case *k, const void *arg)
 		tell(c, k->key);
 		changed = 1;
 	}
-	/* Told by lines that no quote had before (a finding's line is the one after): they may be of this boot, so it takes another one. */
-	if (k->incarnation == c->node->incarnation && a->reset > k->opened_reset &&
-	    k->last_seq >= a->from + (k->finding != 0)) {
+	if (a->reset > k->opened_reset && may_be_of_this_boot(c, k, a)) {
 		k->opened_reset = a->reset;
 		changed = 1;
 	}

@@ -265,8 +265,8 @@ int remedy_book_seen(const struct store *s, const struct store_node *n,
 		return k->snapshot;
 	case REMEDY_FILES:
 		return !c.file;
-	case REMEDY_KEYS:
-		return n->incarnation > k->incarnation;
+	case REMEDY_KEYS: /* who waits for an approver has only asked */
+		return n->incarnation > k->incarnation && n->life != PLUMB_LIFE_PROVISIONING;
 	case REMEDY_REBOOT:
 		return is_another(n, k);
 	case REMEDY_PROVISION:
