@@ -138,7 +138,7 @@ check: deps ## install what is needed, lint, and pass all tests (the heavy suite
 	$(Q)$(MAKE) -j$$(nproc) tests && $(MAKE) -j$$(nproc) SAN=thread O=build/tsan threads && O=$(O) tests/run lint model flow threads fuzz unit vm
 
 # Those that have more than one thread, built for the thread sanitizer.
-threads: $(addprefix $(O)/tests/unit/test_,tpm_queue tpm commit capture log admission_server image_checks image_service)
+threads: $(addprefix $(O)/tests/unit/test_,held_proc tpm_queue tpm commit capture log admission_server image_checks image_service)
 
 lint: ## floors, headers alone, formatting, static analysis, shell
 	$(Q)O=$(O) tests/run lint

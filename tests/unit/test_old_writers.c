@@ -47,6 +47,7 @@ struct bench {
 	char top[64];
 	struct event_base *base;
 	struct old_writers *writers;
+	struct held_proc *held;
 	uint64_t watched_ino;
 	uint32_t watched_dev;
 	char claim[128];
@@ -140,6 +141,7 @@ static void put_process(struct bench *b, const char *flags, const char *maps)
 static void open_writers(struct bench *b)
 {
 	const struct old_writers_options o = {.proc = b->top,
+					      .held = b->held,
 					      .watched = on_watched,
 					      .attach = on_attach,
 					      .claim = on_claim,
@@ -151,6 +153,9 @@ static void open_writers(struct bench *b)
 	assert_int_equal(old_writers_open(b->base, &o, &b->writers), 0);
 }
 
+static const struct held_proc_options hurried = {
+	.wait_us = 2000, .patience_ms = 300, .rest_ms = 300};
+
 static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -160,7 +165,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(b->top));
 	b->base = event_base_new();
 	*state = b;
-	return 0;
+	return held_proc_open(&hurried, &b->held);
 }
 
 static int teardown(void **state)
@@ -169,6 +174,7 @@ static int teardown(void **state)
 	char command[128];
 
 	old_writers_free(b->writers);
+	held_proc_free(b->held);
 	event_base_free(b->base);
 	snprintf(command, sizeof(command), "rm -rf %s", b->top);
 	assert_int_equal(system(command), 0);
@@ -333,6 +339,50 @@ static void what_cannot_be_read_is_not_good(void **state)
 	assert_string_equal(b->claim, "attached not all processes can be looked at");
 }
 
+/*
+ * A process keeps its maps: a pipe that nobody writes to. Whoever comes after it is looked at, the start is not held up, and the program stays
+ * until it gives them.
+ */
+static void nobody_is_waited_for(void **state)
+{
+	struct bench *b = *state;
+	char path[160];
+	uint64_t from;
+	int fd;
+
+	b->watched_ino = 4242;
+	b->watched_dev = 8u << 20 | 1;
+	put_process(b, "0100000", "7f0000000000-7f0000001000 rw-s 00000000 08:01 4242 /etc/x\n");
+	make_dir(b, "7");
+	make_dir(b, "7/fd");
+	snprintf(path, sizeof(path), "%s/7/maps", b->top);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(60);
+	from = clock_boot_ns(clock_system());
+	open_writers(b);
+	assert_true(clock_boot_ns(clock_system()) - from < 2000000000);
+	assert_true(old_writers_is_attached(b->writers));
+	assert_string_equal(b->claim, "attached older writers are looked for");
+	for (int i = 0; i < 500 && b->n_mapped == 0; i++)
+		run(b, 10);
+	assert_string_equal(b->claim, "attached older writable mappings");
+	put(b, "123456/maps", "");
+	for (int i = 0; i < 500 && strcmp(b->claim, "attached older writable mappings") == 0; i++)
+		run(b, 10);
+	assert_string_equal(b->claim, "attached not all processes can be looked at");
+	run(b, 700); /* its rest, and more */
+	assert_int_equal(b->n_detach, 0);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	put(b, "7/maps", "");
+	close(fd);
+	for (int i = 0; i < 500 && old_writers_is_attached(b->writers); i++)
+		run(b, 10);
+	assert_string_equal(b->claim, "absent no older writers");
+	alarm(0);
+}
+
 static void without_the_program_it_is_said(void **state)
 {
 	struct bench *b = *state;
@@ -356,6 +406,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_file_is_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_goes_when_they_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_good, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_the_program_it_is_said, setup, teardown),
 	};
 

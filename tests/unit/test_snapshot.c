@@ -56,6 +56,7 @@ static void test_told(void **state)
 	scratch_open(dir, "proc");
 	s.proc = dir;
 	assert_int_equal(redact_open(NULL, 0, &s.redact, &why), 0);
+	assert_int_equal(held_proc_open(NULL, &s.held), 0);
 	scratch_run(dir,
 		    "mkdir -p 7/fd 7/net 7/ns 8 self 9 && printf '7 (a) b \"x) " STAT
 		    "' >7/stat && "
@@ -99,6 +100,46 @@ static void test_told(void **state)
 	assert_int_equal(json_array_size(json_object_get(o, "cut")), 0);
 	json_decref(o);
 	redact_free(s.redact);
+	held_proc_free(s.held);
+	scratch_done(dir);
+}
+
+/* A process that keeps its arguments, a pipe here, keeps nobody else's from being told. */
+static void test_args_kept(void **state)
+{
+	struct snapshot s = {.number = 1};
+	char dir[SCRATCH_SIZE], path[SCRATCH_SIZE + 16];
+	struct why why = {""};
+	json_t *o, *p;
+	int fd;
+
+	(void)state;
+	scratch_open(dir, "proc");
+	s.proc = dir;
+	assert_int_equal(redact_open(NULL, 0, &s.redact, &why), 0);
+	assert_int_equal(held_proc_open(NULL, &s.held), 0);
+	scratch_run(dir, "mkdir 7 8 self && printf '7 (a) " STAT "' >7/stat && "
+			 "printf '8 (b) " STAT "' >8/stat && mkfifo 7/cmdline && "
+			 "printf 'b\\0' >8/cmdline");
+	alarm(60);
+	o = taken(&s);
+	alarm(0);
+	for (size_t i = 0; i < 2; i++) {
+		p = json_array_get(json_object_get(o, "processes"), i);
+		if (json_integer_value(json_object_get(p, "pid")) == 7) {
+			assert_true(json_is_null(json_object_get(p, "args")));
+			assert_true(strlen(text(p, "args_why")) > strlen("(none)"));
+		} else {
+			assert_int_equal(json_array_size(json_object_get(p, "args")), 1);
+		}
+	}
+	json_decref(o);
+	redact_free(s.redact);
+	held_proc_free(s.held);
+	snprintf(path, sizeof(path), "%s/7/cmdline", dir);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	close(fd);
 	scratch_done(dir);
 }
 
@@ -226,9 +267,10 @@ static void test_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_told),	cmocka_unit_test(test_served),
-		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_here),
-		cmocka_unit_test(test_sockets), cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_told),   cmocka_unit_test(test_args_kept),
+		cmocka_unit_test(test_served), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_here),   cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

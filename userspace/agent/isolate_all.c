@@ -48,6 +48,7 @@ static int on_snapshot(void *ctx, uint64_t number)
 	CLEANUP(buf_done) struct buf b = {0}, members = {0};
 	struct jsonl j = {.buf = &members};
 	struct snapshot s = {.hashes = p->hashes,
+			     .held = proctab_held(p->proctab),
 			     .redact = p->settings->redact,
 			     .number = number,
 			     .utc_ns = clock_utc_ns(p->clock),

@@ -107,7 +107,8 @@ static int start(struct lsm_files *f, struct event_base *base, const struct meas
 					      .marked_late = on_marked_late,
 					      .ctx = f,
 					      .discover = f->o.discover};
-	const struct old_writers_options old = {.watched = on_is_watched,
+	const struct old_writers_options old = {.held = proctab_held(f->o.proctab),
+						.watched = on_is_watched,
 						.attach = on_old_writers,
 						.claim = on_old_writers_claim,
 						.mapped = on_mapped,

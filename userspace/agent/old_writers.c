@@ -14,10 +14,15 @@
 #include "cleanup.h"
 #include "log.h"
 
+#define LOOKED_FOR "attached older writers are looked for"
 #define PROCESSES_A_TURN 16
+#define FIRST_TRIES 100 /* of as long as held_proc waits, for all processes together */
 #define TURN_MS 5
-#define MAPS_LINE_MAX \
-	65536 /* lines of one process's maps that are looked at: the kernel's own default bound */
+#define MAPS_TEXT_MAX \
+	(16u          \
+	 << 20) /* bytes of one process's maps: twice as many lines as the kernel's own default bound */
+
+enum turn { TURN_OVER, TURN_MORE, TURN_WAITS };
 
 struct mapped {
 	uint64_t ino;
@@ -29,6 +34,8 @@ struct old_writers {
 	struct event_base *base;
 	struct event *timer;
 	DIR *proc; /* NULL: no pass is under way */
+	char pid[24]; /* whose maps did not come yet; "": nobody's */
+	struct buf text;
 	uint32_t n_fds;
 	bool whole; /* this pass has been able to look at all */
 	bool fd_found;
@@ -124,32 +131,23 @@ static void look_at_map(struct old_writers *w, const char *line)
 		note_mapped(w, major_nr << 20 | minor_nr, ino);
 }
 
-static void look_at_maps(struct old_writers *w, const char *pid)
+/* -EINPROGRESS: they did not come yet. */
+static int look_at_maps(struct old_writers *w, const char *pid)
 {
-	CLEANUP_FREE char *line = NULL;
-	char path[300];
-	size_t room = 0;
-	uint32_t n = 0;
-	FILE *f;
+	const struct held_proc_want want = {w->o.proc, (uint32_t)strtoul(pid, NULL, 10), "maps",
+					    MAPS_TEXT_MAX};
+	char *line, *rest;
+	int r;
 
-	snprintf(path, sizeof(path), "%s/maps", pid);
-	int fd = openat(dirfd(w->proc), path, O_RDONLY | O_CLOEXEC);
-
-	f = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!f) {
-		w->whole &= errno == ENOENT;
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	while (getline(&line, &room, f) > 0) {
+	buf_clear(&w->text);
+	r = held_proc_text(w->o.held, &want, &w->text);
+	if (r == -EINPROGRESS)
+		return r;
+	w->whole &= r >= 0 || r == -ENOENT || r == -ESRCH; /* it ended */
+	rest = r >= 0 ? (char *)w->text.data : NULL;
+	while ((line = strsep(&rest, "\n")))
 		look_at_map(w, line);
-		if (++n > MAPS_LINE_MAX) {
-			w->whole = false;
-			break;
-		}
-	}
-	fclose(f);
+	return 0;
 }
 
 static void tell(struct old_writers *w, const char *value)
@@ -185,25 +183,34 @@ static void conclude(struct old_writers *w)
 	tell(w, value);
 }
 
-/* false: the pass is over. */
-static bool step(struct old_writers *w, uint32_t n)
+/* The next process but ourselves, whose descriptors are looked at first. false: there are no more. */
+static bool next_process(struct old_writers *w)
 {
+	struct dirent *e;
 	char self[16];
 
 	snprintf(self, sizeof(self), "%d", getpid());
-	while (n > 0) {
-		struct dirent *e = readdir(w->proc);
-
+	do {
+		e = readdir(w->proc);
 		if (!e)
 			return false;
-		if (!isdigit((unsigned char)e->d_name[0]) || strcmp(e->d_name, self) == 0)
-			continue;
-		if (!w->fd_found)
-			look_at_fds(w, e->d_name);
-		look_at_maps(w, e->d_name);
-		n--;
-	}
+	} while (!isdigit((unsigned char)e->d_name[0]) || strcmp(e->d_name, self) == 0);
+	snprintf(w->pid, sizeof(w->pid), "%.20s", e->d_name);
+	if (!w->fd_found)
+		look_at_fds(w, w->pid);
 	return true;
+}
+
+static enum turn step(struct old_writers *w, uint32_t n)
+{
+	for (; n > 0; n--) {
+		if (!w->pid[0] && !next_process(w))
+			return TURN_OVER;
+		if (look_at_maps(w, w->pid) == -EINPROGRESS)
+			return TURN_WAITS;
+		w->pid[0] = '\0';
+	}
+	return TURN_MORE;
 }
 
 static bool begin(struct old_writers *w)
@@ -211,6 +218,7 @@ static bool begin(struct old_writers *w)
 	if (w->proc)
 		closedir(w->proc);
 	w->proc = opendir(w->o.proc ? w->o.proc : "/proc");
+	w->pid[0] = '\0';
 	w->whole = w->proc != NULL;
 	w->again = false;
 	w->fd_found = false;
@@ -226,6 +234,7 @@ static void end(struct old_writers *w)
 	if (w->proc)
 		closedir(w->proc);
 	w->proc = NULL;
+	buf_done(&w->text);
 	/* What was marked while it ran may have been opened where it had been already. */
 	if (!w->again)
 		conclude(w);
@@ -250,7 +259,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		again_in(w, w->o.interval_ms);
 		return;
 	}
-	if (step(w, PROCESSES_A_TURN)) {
+	if (step(w, PROCESSES_A_TURN) != TURN_OVER) {
 		again_in(w, TURN_MS);
 		return;
 	}
@@ -268,11 +277,30 @@ void old_writers_look(struct old_writers *w)
 {
 	if (!w->attached && w->o.attach(w->o.ctx, true) == 0) {
 		w->attached = true;
-		tell(w, "attached older writers are looked for");
+		tell(w, LOOKED_FOR);
 	}
 	if (!w->proc && !w->again)
 		again_in(w, w->o.pause_ms);
 	w->again = true;
+}
+
+static void first_pass(struct old_writers *w)
+{
+	enum turn t = TURN_WAITS;
+
+	if (begin(w)) {
+		for (uint32_t i = 0; i < FIRST_TRIES && t != TURN_OVER; i++)
+			t = step(w, UINT32_MAX);
+		if (t != TURN_OVER) {
+			if (w->attached)
+				tell(w, LOOKED_FOR);
+			again_in(w, TURN_MS);
+			return;
+		}
+		end(w);
+	}
+	if (w->attached)
+		again_in(w, w->o.interval_ms);
 }
 
 int old_writers_open(struct event_base *base, const struct old_writers_options *o,
@@ -293,13 +321,7 @@ int old_writers_open(struct event_base *base, const struct old_writers_options *
 	}
 	if (w->o.attach(w->o.ctx, true) == 0)
 		w->attached = true;
-	if (begin(w)) {
-		while (step(w, UINT32_MAX))
-			;
-		end(w);
-	}
-	if (w->attached)
-		again_in(w, w->o.interval_ms);
+	first_pass(w);
 	*ret = w;
 	return 0;
 }
@@ -311,6 +333,7 @@ struct old_writers *old_writers_free(struct old_writers *w)
 	event_free(w->timer);
 	if (w->proc)
 		closedir(w->proc);
+	buf_done(&w->text);
 	free(w);
 	return NULL;
 }

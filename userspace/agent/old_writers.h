@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "held_proc.h"
 
 #define OLD_WRITERS_MAX_MAPS \
 	64 /* files of such mappings that are read anew; of more, the scan of all files reads the rest */
@@ -24,6 +25,7 @@ struct old_writers;
 
 struct old_writers_options {
 	const char *proc; /* NULL: /proc */
+	struct held_proc *held; /* by which maps are read; borrowed */
 	bool (*watched)(void *ctx, uint32_t dev,
 			uint64_t ino); /* dev as the kernel has it: major << 20 | minor */
 	int (*attach)(void *ctx, bool on); /* the program; 0 or -errno */
@@ -37,7 +39,10 @@ struct old_writers_options {
 	uint32_t interval_ms; /* between passes while there are any; 0: 30000 */
 };
 
-/* The first pass is done inside, whole, and before it the program is attached: what is written meanwhile is seen. */
+/*
+ * The first pass is done inside, and before it the program is attached: what is written meanwhile is seen. A process that lets itself be
+ * waited for is not: the rest of the pass comes by the loop, and the program stays until then.
+ */
 int old_writers_open(struct event_base *base, const struct old_writers_options *o,
 		     struct old_writers **ret);
 struct old_writers *old_writers_free(struct old_writers *w); /* the program stays as it is */

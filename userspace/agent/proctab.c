@@ -55,6 +55,7 @@ struct proctab {
 	struct ancestry *ancestry;
 	struct shared_texts exes;
 	struct cgroups *cgroups;
+	struct held_proc *held;
 	uint64_t tick_ns; /* /proc gives start times in these */
 	uint32_t host_mnt_ns;
 };
@@ -213,7 +214,8 @@ int proctab_open(uint32_t max, struct cgroups *cgroups, struct proctab **ret)
 	while (p->shift > 1 && 1u << (32 - p->shift) < p->max)
 		p->shift--;
 	p->buckets = malloc(sizeof(*p->buckets) << (32 - p->shift));
-	if (!p->entries || !p->buckets || ancestry_open(&p->ancestry) < 0) {
+	if (!p->entries || !p->buckets || ancestry_open(&p->ancestry) < 0 ||
+	    held_proc_open(NULL, &p->held) < 0) {
 		proctab_free(p);
 		return -ENOMEM;
 	}
@@ -234,6 +236,7 @@ struct proctab *proctab_free(struct proctab *p)
 	}
 	shared_texts_done(&p->exes);
 	ancestry_free(p->ancestry);
+	held_proc_free(p->held);
 	free(p->entries);
 	free(p->buckets);
 	free(p);
@@ -445,6 +448,11 @@ uint32_t proctab_peers(const struct proctab *p, uint32_t mnt_ns, uint32_t but_pi
 			ret_pids[n++] = e->pid;
 	}
 	return n;
+}
+
+struct held_proc *proctab_held(const struct proctab *p)
+{
+	return p->held;
 }
 
 uint32_t proctab_n(const struct proctab *p)

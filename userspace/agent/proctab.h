@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "cgroups.h"
+#include "held_proc.h"
 #include "line.h"
 #include "plumb/event.h"
 
@@ -41,5 +42,6 @@ void proctab_scope(struct proctab *p, uint32_t pid, uint64_t start_ns, char ret[
 /* Processes that are alive in this mount namespace, the oldest first, without but_pid: through their roots its files can be opened. How many. */
 uint32_t proctab_peers(const struct proctab *p, uint32_t mnt_ns, uint32_t but_pid, uint32_t *ret_pids, uint32_t max);
 uint32_t proctab_n(const struct proctab *p);
+struct held_proc *proctab_held(const struct proctab *p);	/* what their memory's lock may keep from the agent; of the table, so that all share it */
 
 #endif

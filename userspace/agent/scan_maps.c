@@ -16,6 +16,7 @@
 #include "claims.h"
 #include "cleanup.h"
 #include "hash_pieces.h"
+#include "held_proc.h"
 #include "served.h"
 
 #define DELETED " (deleted)"
@@ -28,10 +29,13 @@ struct scan_maps {
 	struct measure_sink sink;
 	DIR *dir; /* NULL: not begun */
 	char pid[24]; /* whose maps are at work; "": none */
+	bool asked; /* for its maps, which did not come yet */
+	bool waits; /* what this step asked for did not come yet */
 	struct buf text;
 	size_t at; /* in text */
 	uint32_t n_maps, mnt_ns;
 	struct hash_pieces *pieces; /* the file of the mapping at text + at */
+	int file; /* it; -1: none */
 	uint64_t bytes_before;
 	uint64_t own; /* a mount that this step found to be served by nobody; 0: none */
 	bool memory_told; /* of this process */
@@ -120,6 +124,7 @@ int scan_maps_open(const struct claims_source *s, const struct record_line_table
 	m->s = *s;
 	m->t = *t;
 	m->sink = *sink;
+	m->file = -1;
 	m->bytes_before = hash_cache_n_bytes(t->hash_cache);
 	*ret = m;
 	return 0;
@@ -130,6 +135,8 @@ struct scan_maps *scan_maps_free(struct scan_maps *m)
 	if (!m)
 		return NULL;
 	hash_pieces_free(m->pieces);
+	if (m->file >= 0)
+		close(m->file);
 	buf_done(&m->text);
 	if (m->dir)
 		closedir(m->dir);
@@ -151,9 +158,14 @@ static uint32_t mnt_ns_of(const struct scan_maps *m)
 	return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
 }
 
+static uint32_t pid_of(const struct scan_maps *m)
+{
+	return (uint32_t)strtoul(m->pid, NULL, 10);
+}
+
 static void tell(struct scan_maps *m, const char *key, const char *found, const char *hash_src)
 {
-	uint32_t pid = (uint32_t)strtoul(m->pid, NULL, 10);
+	uint32_t pid = pid_of(m);
 	char scope[CGROUPS_SCOPE_SIZE];
 	struct line l = {.boot_ns = clock_boot_ns(m->t.clock),
 			 .src = "scan",
@@ -172,50 +184,50 @@ static void tell(struct scan_maps *m, const char *key, const char *found, const 
 	m->sink.measurement(m->sink.ctx, &l);
 }
 
-static void tell_memory(struct scan_maps *m)
+static void tell_memory(struct scan_maps *m, const char *what, const char *found)
 {
 	char path[320], exe[PATH_SIZE] = "unknown", key[PATH_SIZE + 32];
 	ssize_t n;
 
-	if (m->memory_told)
-		return;
-	m->memory_told = true;
 	proc_path(m, "exe", path, sizeof(path));
 	n = readlink(path, exe, sizeof(exe) - 1);
 	if (n < 0)
 		return; /* it is gone, or has no program of its own */
 	exe[n] = '\0';
-	snprintf(key, sizeof(key), "memory:anonymous:%s", exe);
-	tell(m, key, "executable", NULL);
+	snprintf(key, sizeof(key), "memory:%s:%s", what, exe);
+	tell(m, key, found, NULL);
+}
+
+/* Nothing more is asked of this process in this pass; who it is, a line says. */
+static void give_up(struct scan_maps *m, int r)
+{
+	m->blind = held_proc_why(r);
+	tell_memory(m, "locked", "unmeasured its maps do not come");
+	m->pid[0] = '\0';
 }
 
 /* Told once a pass for each mount namespace; whether a line is written of it the ledger's writer knows. A place that is taken: looked at again. */
-static bool was_seen(struct scan_maps *m, const struct scan_maps_entry *e)
+static uint64_t *seen_place(struct scan_maps *m, const struct scan_maps_entry *e, uint64_t *ret)
 {
 	uint64_t h = ((uint64_t)m->mnt_ns << 32 ^ e->dev) * 0x9e3779b97f4a7c15ull;
-	uint64_t *place;
 
 	h = (h ^ e->ino) * 0x9e3779b97f4a7c15ull;
-	h = h ? h : 1;
-	place = &m->seen[h >> 52 & (SEEN_SIZE - 1)];
-	if (*place == h)
-		return true;
-	*place = h;
-	return false;
+	*ret = h ? h : 1;
+	return &m->seen[h >> 52 & (SEEN_SIZE - 1)];
 }
 
-/* -EREMOTE: somebody serves it. */
+/* -EREMOTE: somebody serves it. As of held_proc.h: the process keeps it. */
 static int open_mapped(struct scan_maps *m, const struct scan_maps_entry *e)
 {
-	char name[64], path[320];
+	struct held_proc_want want = {.proc = m->s.proc, .pid = pid_of(m)};
+	char name[HELD_PROC_NAME];
 	int r;
 
 	snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, e->from, e->to);
-	proc_path(m, name, path, sizeof(path));
-	CLEANUP_CLOSE int link = open(path, O_PATH | O_CLOEXEC);
+	want.name = name;
+	CLEANUP_CLOSE int link = held_proc_path(proctab_held(m->t.proctab), &want);
 
-	r = link < 0 ? -errno
-		     : served_check(m->s.proc, (uint32_t)strtoul(m->pid, NULL, 10), link, &m->own);
+	r = link < 0 ? link : served_check(m->s.proc, want.pid, link, &m->own);
 	return r < 0 ? r : served_open(link);
 }
 
@@ -255,12 +267,21 @@ static void tell_file(struct scan_maps *m, const struct scan_maps_entry *e, int 
 /* 1: the same mapping again in the next step. */
 static int take_file(struct scan_maps *m, const struct scan_maps_entry *e)
 {
+	uint64_t id, *seen = seen_place(m, e, &id);
 	CLEANUP_CLOSE int fd = -1;
 	struct stat st;
 
-	if (was_seen(m, e))
+	if (*seen == id)
 		return 0;
 	fd = open_mapped(m, e);
+	m->waits = fd == -EINPROGRESS;
+	if (m->waits)
+		return 1;
+	if (held_proc_why(fd)) {
+		give_up(m, fd);
+		return 1;
+	}
+	*seen = id;
 	if (fd == -ENOENT || fd == -ESRCH) /* it is mapped no more */
 		return 0;
 	if (fd >= 0 && fstat(fd, &st) == 0 && !hash_cache_knows(m->t.hash_cache, &st)) {
@@ -268,8 +289,11 @@ static int take_file(struct scan_maps *m, const struct scan_maps_entry *e)
 			m->blind = "more to read than one pass does";
 			return 0;
 		}
-		if (begin_pieces(m, fd, &st))
+		if (begin_pieces(m, fd, &st)) {
+			m->file = fd;
+			fd = -1;
 			return 1;
+		}
 	}
 	tell_file(m, e, fd);
 	return 0;
@@ -305,12 +329,14 @@ static void step_maps(struct scan_maps *m)
 	if (r < 0)
 		m->blind = "a line of maps that cannot be read";
 	if (r == 1) {
-		m->n_maps++;
-		if (e.ino == 0)
-			tell_memory(m);
-		else if (take_file(m, &e) == 1)
+		if (e.ino == 0 && !m->memory_told) {
+			m->memory_told = true;
+			tell_memory(m, "anonymous", "executable");
+		} else if (e.ino != 0 && take_file(m, &e) == 1) {
 			return;
+		}
 	}
+	m->n_maps += r == 1;
 	next_line(m, size);
 }
 
@@ -320,29 +346,44 @@ static void step_pieces(struct scan_maps *m)
 	struct scan_maps_entry e;
 	size_t size;
 	const char *line = line_at(m, &size);
-	int fd, r = hash_pieces_step(m->pieces);
+	int r = hash_pieces_step(m->pieces);
 
 	if (r == 1)
 		return;
 	m->pieces = hash_pieces_free(m->pieces);
-	if (scan_maps_parse(line, size, &e) == 1) {
-		fd = open_mapped(m, &e);
-		if (r >= 0)
-			tell_file(m, &e, fd);
-		else
-			m->blind = "a file that changed while it was read";
-		if (fd >= 0)
-			close(fd);
-	}
+	if (r < 0)
+		m->blind = "a file that changed while it was read";
+	else if (scan_maps_parse(line, size, &e) == 1)
+		tell_file(m, &e, m->file);
+	close(m->file);
+	m->file = -1;
 	next_line(m, size);
 }
 
-/* The next process that has maps. 1: there is one; 0: there are no more. */
+/* Ended, or a kernel thread, it has no maps. */
+static void ask_for_maps(struct scan_maps *m)
+{
+	const struct held_proc_want want = {m->s.proc, pid_of(m), "maps", SCAN_MAPS_TEXT_MAX};
+	int r = held_proc_text(proctab_held(m->t.proctab), &want, &m->text);
+
+	m->waits = r == -EINPROGRESS;
+	if (m->waits)
+		return;
+	m->asked = false;
+	if (held_proc_why(r)) {
+		give_up(m, r);
+		return;
+	}
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
+		m->blind = r == -EFBIG ? "a process with too many mappings" : strerrorname_np(-r);
+	if (r < 0 || m->text.size == 0)
+		m->pid[0] = '\0';
+}
+
+/* 1: there is one more process; 0: there are no more. */
 static int next_process(struct scan_maps *m)
 {
 	struct dirent *e;
-	char name[64];
-	int r;
 
 	if (!m->dir) {
 		m->dir = opendir(m->s.proc ? m->s.proc : "/proc");
@@ -356,17 +397,12 @@ static int next_process(struct scan_maps *m)
 			return -errno;
 	} while (e->d_name[strspn(e->d_name, "0123456789")] || strlen(e->d_name) > 20);
 	snprintf(m->pid, sizeof(m->pid), "%.20s", e->d_name);
-	snprintf(name, sizeof(name), "%s/maps", m->pid);
+	m->asked = true;
 	buf_clear(&m->text);
 	m->at = 0;
 	m->n_maps = 0;
 	m->memory_told = false;
 	m->mnt_ns = mnt_ns_of(m);
-	r = claims_source_read(&m->s, CLAIMS_PROC, name, SCAN_MAPS_TEXT_MAX, &m->text);
-	if (r < 0 && r != -ENOENT && r != -ESRCH)
-		m->blind = r == -EFBIG ? "a process with too many mappings" : strerrorname_np(-r);
-	if (r < 0 || m->text.size == 0) /* a kernel thread, or gone */
-		m->pid[0] = '\0';
 	return 1;
 }
 
@@ -381,16 +417,21 @@ int scan_maps_step(struct scan_maps *m, int *ret_put)
 	int r;
 
 	m->own = 0;
+	m->waits = false;
 	if (m->pieces) {
 		step_pieces(m);
 		return 1;
 	}
-	for (uint32_t i = 0; m->pid[0] && !m->pieces && i < 16; i++)
+	if (!m->pid[0]) {
+		r = next_process(m);
+		if (r <= 0) {
+			*ret_put = r == 0 ? tell_whole(m) : *ret_put;
+			return r;
+		}
+	}
+	if (m->asked)
+		ask_for_maps(m);
+	for (uint32_t i = 0; m->pid[0] && !m->asked && !m->waits && !m->pieces && i < 16; i++)
 		step_maps(m);
-	if (m->pid[0])
-		return 1;
-	r = next_process(m);
-	if (r == 0)
-		*ret_put = tell_whole(m);
-	return r;
+	return 1;
 }

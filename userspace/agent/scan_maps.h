@@ -2,7 +2,8 @@
 /*
  * scan_maps.h: what is mapped executable in the processes that run: files, and memory of none. It finds what was mapped before there was a sensor,
  * and where the kernel lets none be attached it is all that there is. In: /proc/PID/maps (foreign paths), a process or a piece of a file a step.
- * Out: lines of type code, as code_lines has them; kernel:executable_maps says whether all could be looked at.
+ * Out: lines of type code, as code_lines has them, and memory:locked:<program> of a process whose maps do not come (held_proc.h);
+ * kernel:executable_maps says whether all could be looked at.
  * What lives shorter than from one pass to the next is not seen.
  */
 #ifndef PLUMB_SCAN_MAPS_H

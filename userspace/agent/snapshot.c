@@ -20,6 +20,8 @@
 #include "snapshot_sockets.h"
 
 #define MAX_SMALL 65536u /* of a status, a cgroup file */
+#define ARGS_TRIES \
+	5 /* of as long as held_proc waits; more than HELD_PROC_MAX that let us wait get none */
 #define MAX_FDS 256 /* sockets that are told of a process */
 #define ROOM_LEFT (256u << 10) /* for what comes after the processes, and after the sockets */
 #define FILE_MAX_BYTES (16u << 20)
@@ -147,12 +149,31 @@ static void put_digest(struct taking *t, uint32_t pid)
 	}
 }
 
+/* A node is held up by no process that keeps its arguments, nor by all of them together. */
+static int read_args(const struct taking *t, uint32_t pid, struct buf *ret)
+{
+	const struct held_proc_want want = {t->s->proc, pid, "cmdline", MAX_SMALL};
+	int r = -EINPROGRESS;
+
+	for (uint32_t i = 0; i < ARGS_TRIES && r == -EINPROGRESS; i++)
+		r = held_proc_text(t->s->held, &want, ret);
+	return r;
+}
+
 static void put_args(struct taking *t, uint32_t pid)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	struct plumb_args args = {.size = 0};
+	int r;
 
-	if (!t->s->redact || read_proc(t, pid, "cmdline", &b) < 0)
+	if (!t->s->redact || !t->s->held)
+		return;
+	r = read_args(t, pid, &b);
+	if (r == -EINPROGRESS || held_proc_why(r)) {
+		jsonl_null(&t->j, "args");
+		jsonl_str(&t->j, "args_why", held_proc_why(r) ? held_proc_why(r) : strerror(-r));
+	}
+	if (r < 0)
 		return;
 	args.size = (uint32_t)b.size;
 	args.kept = (uint16_t)(b.size < sizeof(args.text) ? b.size : sizeof(args.text));

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "hash_cache.h"
+#include "held_proc.h"
 #include "redact.h"
 
 #define SNAPSHOT_MAX (8u << 20)		/* bytes */
@@ -19,6 +20,7 @@
 struct snapshot {
 	const char *proc;		/* NULL: "/proc" */
 	struct hash_cache *hashes;	/* digests of programs that are known; NULL: none. Borrowed */
+	struct held_proc *held;		/* by which arguments are read; NULL: they are not told. Borrowed */
 	struct redact *redact;		/* what is hidden of arguments; NULL: they are not told. Borrowed */
 	uint64_t number, utc_ns, lines;	/* of the isolation; now; in the ledger */
 	const char *boot;		/* boot id */
