@@ -156,8 +156,10 @@ static int on_renewed(void *ctx, const char *cert_pem, struct why *ret_why)
 
 static int open_doors(const struct verifier_settings *s, struct rooms *o, struct why *ret_why)
 {
-	int r = verifier_setup_keys(fsio_system(), s->data_dir, &s->hosts, &o->keys, ret_why);
+	int r = verifier_files_ours(s->data_dir, ret_why);
 
+	if (r >= 0)
+		r = verifier_setup_keys(fsio_system(), s->data_dir, &s->hosts, &o->keys, ret_why);
 	if (r >= 0)
 		r = verifier_files_lock(s->data_dir, &o->lock, ret_why);
 	if (r >= 0)
@@ -503,7 +505,9 @@ int main(int argc, char **argv)
 		complain(r, &why, text);
 		fprintf(stderr, "plumb-verifier: %s\n", text);
 	} else if (r == 0 && rest < argc) {
-		r = command(&s, argc - rest, argv + rest, &why);
+		r = verifier_files_ours(s.data_dir, &why);
+		if (r >= 0)
+			r = command(&s, argc - rest, argv + rest, &why);
 		complain(r, &why, text);
 		if (r < 0)
 			fprintf(stderr, "plumb-verifier: %s\n", text);

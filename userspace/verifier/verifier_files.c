@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -15,6 +17,21 @@
 
 #define MAX_PEM 65536
 #define NO_VERIFIER "%.150s: there is no verifier; plumb-verifier init makes one"
+
+int verifier_files_ours(const char *dir, struct why *ret_why)
+{
+	const struct passwd *owner;
+	struct stat st;
+
+	if (geteuid() != 0 || stat(dir, &st) < 0 || st.st_uid == 0)
+		return 0;
+	owner = getpwuid(st.st_uid);
+	return why_set(
+		ret_why, -EPERM,
+		"%.150s belongs to user %u, who cannot read what root makes (runuser -u %.60s "
+		"-- plumb-verifier …)",
+		dir, st.st_uid, owner ? owner->pw_name : "USER");
+}
 
 void verifier_files_wipe(struct buf *b)
 {

@@ -12,6 +12,8 @@
 #include "store.h"
 #include "why.h"
 
+/* -EPERM: we are root, and the directory is another user's, who could not read what we write into it. One that is not there is anybody's. */
+int verifier_files_ours(const char *dir, struct why *ret_why);
 void verifier_files_wipe(struct buf *b);	/* frees; for private keys */
 int verifier_files_put(const struct fsio *io, const char *dir, const char *name, const struct buf *b);
 int verifier_files_get(const struct fsio *io, const char *dir, const char *name, struct buf *ret);
