@@ -178,7 +178,11 @@ static bool say_nodes(struct fake_kube *k, const struct fake_http_request *q,
 	if (strstr(q->path, "watch=1")) {
 		k->n_watch++;
 		snprintf(k->watch_path, sizeof(k->watch_path), "%s", q->path);
-		fake_http_say(a, k->fail_watch ? k->fail_watch : 200, k->watched ? k->watched : "");
+		if (k->mute_watch)
+			a->silent = true;
+		else
+			fake_http_say(a, k->fail_watch ? k->fail_watch : 200,
+				      k->watched ? k->watched : "");
 		k->watched = NULL;
 		return true;
 	}

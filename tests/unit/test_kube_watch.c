@@ -24,7 +24,6 @@
 struct world {
 	struct event_base *base;
 	struct fake_kube api;
-	struct kube_options kube;
 	struct kube_watch *watch;
 	char server[64];
 	uint32_t n_nodes, n_deleted, n_begins, n_ends;
@@ -48,12 +47,20 @@ static void on_listed(void *ctx, bool begins)
 	w->n_ends += !begins;
 }
 
+static void open_watch(struct world *w, uint32_t turn_s)
+{
+	struct kube_options kube = {.base = w->base, .server = w->server};
+	const struct kube_watch_options o = {
+		.kube = &kube, .node = on_node, .listed = on_listed, .ctx = w, .turn_s = turn_s};
+	struct why why;
+
+	assert_int_equal(kube_watch_open(&o, &w->watch, &why), 0);
+	memset(&kube, 0xa5, sizeof(kube)); /* whoever opens it keeps them no longer */
+}
+
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	const struct kube_watch_options o = {
-		.kube = &w->kube, .node = on_node, .listed = on_listed, .ctx = w};
-	struct why why;
 
 	signal(SIGPIPE, SIG_IGN);
 	w->base = event_base_new();
@@ -61,8 +68,7 @@ static int setup(void **state)
 	fake_kube_node(&w->api, 0, "n1", "uid-1", "b", NULL);
 	fake_kube_node(&w->api, 1, "n2", "uid-2", "b", "[" OURS "]");
 	snprintf(w->server, sizeof(w->server), "http://127.0.0.1:%d", fake_http_port(w->api.http));
-	w->kube = (struct kube_options){.base = w->base, .server = w->server};
-	assert_int_equal(kube_watch_open(&o, &w->watch, &why), 0);
+	open_watch(w, 0);
 	*state = w;
 	return 0;
 }
@@ -234,6 +240,22 @@ static void test_no_rights(void **state)
 	assert_true(s.lists == 1);
 }
 
+/* The other end is lost without a word: another connection, long after whoever opened the watch has gone on. */
+static void test_dead(void **state)
+{
+	struct world *w = *state;
+
+	kube_watch_free(w->watch);
+	open_watch(w, 1);
+	w->api.mute_watch = true;
+	until(w, &w->api.n_watch, 1);
+	w->api.mute_watch = false;
+	w->api.watched = EVENT("MODIFIED", "n1", "308", OURS);
+	until(w, &w->api.n_watch, 2);
+	until(w, &w->n_nodes, 3);
+	assert_int_equal(w->api.n_list, 1);
+}
+
 static void test_it_is_freed_on_its_way(void **state)
 {
 	struct world *w = *state;
@@ -249,9 +271,16 @@ static void test_it_is_freed_on_its_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_list_then_watch), T(test_events),    T(test_too_old),
-		T(test_no_events),	 T(test_odd_nodes), T(test_a_nul_in_a_text),
-		T(test_large_objects),	 T(test_no_rights), T(test_it_is_freed_on_its_way),
+		T(test_list_then_watch),
+		T(test_events),
+		T(test_too_old),
+		T(test_no_events),
+		T(test_odd_nodes),
+		T(test_a_nul_in_a_text),
+		T(test_large_objects),
+		T(test_no_rights),
+		T(test_dead),
+		T(test_it_is_freed_on_its_way),
 	};
 
 	return cmocka_run_group_tests_name("kube_watch", tests, NULL, NULL);

@@ -26,6 +26,7 @@ static const struct kube_watch_kind nodes = {
 
 struct kube_watch {
 	struct kube_watch_options o;
+	struct kube_options kube; /* the door is opened anew by it */
 	const struct kube_watch_kind *kind;
 	struct kube_door *door;
 	struct event *timer;
@@ -206,7 +207,7 @@ static void on_watched(void *ctx, int r, int status, const struct buf *body, con
 
 static int watch(struct kube_watch *w, struct why *ret_why)
 {
-	const struct timeval dead = {w->turn_s + GRACE_S, 0};
+	const struct timeval dead = {w->turn_s + (w->turn_s < GRACE_S ? w->turn_s : GRACE_S), 0};
 	char path[512];
 	const struct kube_ask a = {.method = "GET",
 				   .path = path,
@@ -314,7 +315,7 @@ static int reopen(struct kube_watch *w, struct why *ret_why)
 {
 	log_warning("kube_watch=dead things=%s next=\"another connection\"", w->kind->things);
 	w->door = kube_door_free(w->door);
-	return kube_door_open(w->o.kube, &w->door, ret_why);
+	return kube_door_open(&w->kube, &w->door, ret_why);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -343,6 +344,7 @@ int kube_watch_open(const struct kube_watch_options *o, struct kube_watch **ret,
 
 	if (r >= 0) {
 		w->o = *o;
+		w->kube = *o->kube;
 		w->kind = o->kind ? o->kind : &nodes;
 		w->turn_s = o->turn_s ? o->turn_s : KUBE_WATCH_S;
 		w->timer = evtimer_new(o->kube->base, on_timer, w);

@@ -11,7 +11,7 @@
 #include "kube_door.h"
 #include "kube_facts.h"
 
-#define KUBE_WATCH_S 240		/* one watch lasts so long; one that has not ended half a minute later is dead */
+#define KUBE_WATCH_S 240		/* one watch lasts so long; one that has not ended half a minute later, or its own time again if that is less, is dead */
 #define KUBE_WATCH_MAX_RETRY_S 30
 
 struct kube_watch;
@@ -24,7 +24,7 @@ struct kube_watch_kind {		/* literals */
 };
 
 struct kube_watch_options {
-	const struct kube_options *kube;
+	const struct kube_options *kube;	/* copied; its texts are borrowed */
 	uint32_t turn_s;		/* 0: KUBE_WATCH_S */
 	const struct kube_watch_kind *kind;	/* NULL: nodes */
 	void (*node)(void *ctx, const struct kube_facts *f, bool deleted);	/* of nodes */
