@@ -232,6 +232,34 @@ static void test_what_we_may_not(void **state)
 	assert_null(strstr(w->why.text, "first")); /* the token itself */
 }
 
+/* The settings that were given are the ones that are named. */
+static void test_another_account(void **state)
+{
+	struct world *w = *state;
+	const struct kube_options o = {.base = w->base,
+				       .server = w->server,
+				       .token_file = "/nowhere/token",
+				       .option = "csr_token_file",
+				       .rights = "approver-rbac.yaml"};
+	struct kube_options other = o;
+
+	kube_free(w->kube);
+	assert_int_equal(kube_open(&o, &w->kube, NULL), 0);
+	assert_int_equal(taint(w, "n1", KUBE_HOLD), -EACCES);
+	assert_non_null(strstr(w->why.text, "csr_token_file: /nowhere/token: No such file"));
+	kube_free(w->kube);
+	other.token_file = w->token_file;
+	assert_int_equal(kube_open(&other, &w->kube, NULL), 0);
+	w->api.fail_get = 401;
+	assert_int_equal(taint(w, "n1", KUBE_HOLD), -EACCES);
+	assert_non_null(strstr(w->why.text, "csr_token_file"));
+	assert_null(strstr(w->why.text, "kube_token_file"));
+	w->api.fail_get = 403;
+	assert_int_equal(taint(w, "n1", KUBE_HOLD), -EACCES);
+	assert_non_null(strstr(w->why.text, "approver-rbac.yaml"));
+	assert_null(strstr(w->why.text, "verifier-rbac.yaml"));
+}
+
 static void test_an_api_that_is_ill(void **state)
 {
 	static const int statuses[] = {429, 500, 503, 302};
@@ -532,6 +560,7 @@ int main(void)
 		T(test_a_node_that_is_gone),
 		T(test_another_server),
 		T(test_what_we_may_not),
+		T(test_another_account),
 		T(test_an_api_that_is_ill),
 		T(test_the_token_is_read_each_time),
 		T(test_the_token_goes_meanwhile),

@@ -19,7 +19,6 @@
 #define MAX_TOKEN 16384
 #define MAX_CA (1u << 20)
 #define TOTAL_MS 15000
-#define RIGHTS "deploy/kubernetes/verifier-rbac.yaml has the rule"
 
 struct call {
 	struct kube_door *d;
@@ -35,6 +34,7 @@ struct kube_door {
 	struct event_base *base;
 	struct fetch *fetch;
 	char *server, *token_file, *ca_file;
+	const char *option, *rights; /* for errors */
 	bool rejected; /* by TLS: the CA file may have changed */
 	bool closing;
 	struct call *calls;
@@ -73,7 +73,7 @@ static int read_token(const struct kube_door *d, struct buf *ret, struct why *re
 	int r = fsio_read_file(fsio_system(), d->token_file, MAX_TOKEN, &token);
 
 	if (r < 0)
-		return why_set(ret_why, -EACCES, "kube_token_file: %.150s: %s", d->token_file,
+		return why_set(ret_why, -EACCES, "%s: %.150s: %s", d->option, d->token_file,
 			       strerror(-r));
 	while (token.size > 0 && token.data[token.size - 1] <= ' ')
 		buf_cut(&token, token.size - 1);
@@ -81,7 +81,7 @@ static int read_token(const struct kube_door *d, struct buf *ret, struct why *re
 		if (token.data[i] <= ' ' || token.data[i] >= 0x7f)
 			r = -EACCES;
 	if (token.size == 0 || r < 0) {
-		r = why_set(ret_why, -EACCES, "kube_token_file: %.150s: there is no token in it",
+		r = why_set(ret_why, -EACCES, "%s: %.150s: there is no token in it", d->option,
 			    d->token_file);
 	} else {
 		buf_printf(ret, "Authorization: Bearer %.*s", (int)token.size, (char *)token.data);
@@ -121,14 +121,15 @@ static int judge(const struct call *c, int status, const struct buf *body, struc
 	read_status(body, message, reason);
 	if (status == 401)
 		return why_set(ret_why, -EACCES,
-			       "%s of %s %.60s: 401: the API does not know the token%s%.80s",
-			       a->verb, a->things, c->name,
-			       d->token_file ? " in " : ": no kube_token_file",
+			       "%s of %s %.60s: 401: the API does not know the token%s%s%s%.80s",
+			       a->verb, a->things, c->name, d->token_file ? " of " : ": no ",
+			       d->option, d->token_file ? ", " : "",
 			       d->token_file ? d->token_file : "");
 	if (status == 403)
 		return why_set(ret_why, -EACCES,
-			       "%.40s: 403, RBAC lacks verb \"%s\" on %s (" RIGHTS "): %.90s",
-			       c->name, a->verb, a->things, message);
+			       "%.40s: 403, RBAC lacks verb \"%s\" on %s (deploy/kubernetes/%s has "
+			       "the rule): %.90s",
+			       c->name, a->verb, a->things, d->rights, message);
 	/* Any web server says 404. */
 	if (status == 404 && strcmp(reason, "NotFound") == 0)
 		return why_set(ret_why, -ENOENT, "%s: there is no %.100s", a->things, c->name);
@@ -295,6 +296,8 @@ int kube_door_open(const struct kube_options *o, struct kube_door **ret, struct 
 
 	if (r >= 0) {
 		d->base = o->base;
+		d->option = o->option ? o->option : "kube_token_file";
+		d->rights = o->rights ? o->rights : "verifier-rbac.yaml";
 		r = copy(o->server, &d->server);
 	}
 	if (r >= 0)

@@ -25,6 +25,9 @@ struct kube_options {			/* all borrowed but copied where kept */
 	const char *server;		/* "https://…:6443" */
 	const char *token_file;
 	const char *ca_file;		/* read anew when the server's certificate is not taken */
+	/* For errors, literals: the option that names token_file, NULL: kube_token_file; the file of deploy/kubernetes that has the account's rights,
+	 * NULL: verifier-rbac.yaml. */
+	const char *option, *rights;
 };
 
 struct kube_ask {			/* copied */

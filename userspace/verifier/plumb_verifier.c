@@ -247,7 +247,10 @@ static int open_names(const struct verifier_settings *s, struct rooms *o, struct
 	const struct name_desk_options n = {
 		.v = &o->v,
 		.contain = o->contain,
-		.kube = {o->base, s->kube_server, s->kube_token_file, s->kube_ca},
+		.kube = {.base = o->base,
+			 .server = s->kube_server,
+			 .token_file = s->kube_token_file,
+			 .ca_file = s->kube_ca},
 		.account = s->kube_agent_account,
 		.audience = s->kube_audience,
 	};
@@ -325,9 +328,13 @@ static int open_gates(const struct verifier_settings *s, struct rooms *o, struct
 			      .client_ca_file = s->admission_client_ca},
 		.csr = {.v = &o->v,
 			.contain = o->contain,
-			.kube = {o->base, s->csr_approve ? s->kube_server : NULL,
-				 s->csr_token_file ? s->csr_token_file : s->kube_token_file,
-				 s->kube_ca},
+			.kube = {.base = o->base,
+				 .server = s->csr_approve ? s->kube_server : NULL,
+				 .token_file =
+					 s->csr_token_file ? s->csr_token_file : s->kube_token_file,
+				 .ca_file = s->kube_ca,
+				 .option = s->csr_token_file ? "csr_token_file" : NULL,
+				 .rights = "approver-rbac.yaml"},
 			.bind = s->bind_by_csr,
 			.chained = s->chain_csrs},
 	};
