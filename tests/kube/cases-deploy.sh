@@ -63,6 +63,19 @@ case $? in
 *) check "a current Kubernetes knows their shape" eval 'echo "$said"; false' ;;
 esac
 
+# A verifier outside of the cluster: what the page says, as it says it.
+outside() {
+	mkdir -p "$work/outside" && ln -sfn "$PWD/deploy" "$work/outside/deploy" &&
+		sed -n '/^## Where the verifier runs/,/^## In which/{/^```sh$/,/^```$/{/^```/!p}}' docs/kubernetes.md >"$work/outside.sh" && [ "$(wc -l <"$work/outside.sh")" -ge 3 ] || return
+	# The controller fills the Secret in a moment: only the first line made it.
+	(cd "$work/outside" && eval "$(head -n 1 ../outside.sh)") && until_true 20 eval 'kubectl -n plumbline get secret plumb-verifier-token -o json | true_in ".data.token != null"' &&
+		(cd "$work/outside" && set -e && eval "$(cat ../outside.sh)")
+}
+check "a verifier outside of the cluster gets a token that lasts and the CA" outside
+check "which are good for what the account may" eval 'cmp "$work/outside/kube-ca.crt" "$pki/ca.crt" && [ "$(status_of GET /api/v1/nodes "$(cat "$work/outside/kube-token")")" = 200 ] && [ "$(status_of GET /api/v1/secrets "$(cat "$work/outside/kube-token")")" = 403 ]'
+check "and nobody else's to read" eval '[ "$(stat -c %a "$work/outside/kube-token")" = 600 ]'
+check "it ends with its object" eval 'kubectl delete -f "$manifests/verifier-token.yaml" >/dev/null && until_true 20 eval "[ \"\$(status_of GET /api/v1/nodes \"\$(cat \"$work/outside/kube-token\")\")\" = 401 ]"'
+
 # Rights: three accounts, none with another's. Each asks for itself, with its own token, for what it needs and for what it must not have; what would change something is a
 # dry run that the server takes to the end.
 check "the approver's account" kubectl apply -f "$manifests/approver-rbac.yaml"
@@ -180,7 +193,11 @@ check "a drain waits for a person" eval 'eviction=${eviction/\"deploy\"/\"plumbl
 # The program itself with the settings that are shipped, but for its paths and ports, in an environment as its pod has it: it finds the API without a name.
 as_in_its_pod() {
 	port=$(free_port)
-	"$O/plumb-verifier" --data-dir="$v" --hosts=127.0.0.1 init alice >/dev/null || return
+	# As verifier-init.yaml has it, whose words are without blanks.
+	kubectl create --dry-run=client --validate=false -o json -f "$manifests/verifier-init.yaml" |
+		jq -r '.spec.template.spec.containers[0].args[]' | sed "s#^--data-dir=.*#--data-dir=$v#; s#\$(PLUMB_VERIFIER_SERVICE_HOST)#127.0.0.1#" >"$work/init-words"
+	# shellcheck disable=SC2046
+	"$O/plumb-verifier" $(cat "$work/init-words") >/dev/null || return
 	sed -i "s#^server:.*#server: https://127.0.0.1:$port#" "$v/plumbctl.yaml"
 	(umask 077 && service_token plumbline plumb-verifier >"$work/kube-token")
 	kubectl -n plumbline get configmap plumb-verifier -o json | jq -r '.data["plumb-verifier.yaml"]' |
@@ -191,6 +208,32 @@ as_in_its_pod() {
 check "the verifier as shipped starts as in its pod" as_in_its_pod
 check "and watches the cluster" until_true 20 eval 'ctl contain show --json | true_in .watching'
 check "without the cluster's DNS" eval '! kubectl -n plumbline get configmap plumb-verifier plumb-agent -o json | jq -r ".items[].data[]" | grep -v "^ *#" | grep "[.]svc"'
+# What is copied out of the volume, and a name that leads to a forwarded port.
+from_outside() {
+	local name
+	name=$(sed -n 's/.*`127\.0\.0\.1 \([a-z.-]*\)`.*/\1/p' docs/kubernetes.md)
+	grep -q "\`server: https://$name:8443\`" docs/kubernetes.md && mkdir -p "$work/people/operators" && cp "$v/plumbctl.yaml" "$v/ca.crt" "$work/people" && cp "$v/operators/admin".* "$work/people/operators" || return
+	sed -i "s#^server:.*#server: https://$name:$port#" "$work/people/plumbctl.yaml"
+	{ cat /etc/hosts; echo "127.0.0.1 $name"; } >"$work/hosts"
+	PLUMBCTL_CONFIG=$work/people/plumbctl.yaml unshare -m bash -c 'mount --bind "$1" /etc/hosts && exec "$2" node list' _ "$work/hosts" "$O/plumbctl"
+}
+if unshare -m true 2>/dev/null; then check "people reach it from outside, with what lies in its volume" from_outside; else
+	n=$((n + 1))
+	echo "ok $n - people reach it from outside # SKIP no mount namespaces"
+fi
+check "it stops" stop_verifier
+# The gate for requests, before its role is bound and with a token that is not there: the cure is the approver's, not the verifier's.
+start_gate() { # TOKEN-FILE
+	printf 'csr_approve: true\ncsr_token_file: %s\n' "$1" | cat "$work/plain.yaml" - >"$work/verifier.yaml"
+	KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=${kube##*:} start_verifier
+}
+logged() { grep -q -- "$1" "$work/verifier.log"; }
+cp "$work/verifier.yaml" "$work/plain.yaml"
+check "the gate for requests, with the verifier's own token" start_gate "$work/kube-token"
+check "is told whose role it lacks" until_true 20 logged 'verb "list" on certificatesigningrequests (deploy/kubernetes/approver-rbac.yaml'
+check "it stops" stop_verifier
+check "with a token that is not there" start_gate "$work/no-token"
+check "is told which setting names it" until_true 20 logged "csr_token_file: $work/no-token: No such file"
 check "it stops" stop_verifier
 
 check "a quarantine of its node" kubectl taint node deploy-1 plumbline.io/quarantined=:NoSchedule plumbline.io/quarantined=:NoExecute
