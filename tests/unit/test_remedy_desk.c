@@ -385,6 +385,17 @@ static void test_people(void **state)
 	assert_int_equal(says(p, "skip", PLUMB_ROLE_RESPONDER), 403);
 	assert_int_equal(says(p, "release", PLUMB_ROLE_RESPONDER), 403);
 	is(p, REMEDY_KEYS, REMEDY_WAITS);
+	/* To choose what comes after it is to skip it; to choose what comes before is not. */
+	assert_int_equal(says(p, "attest", PLUMB_ROLE_RESPONDER), 403);
+	assert_string_equal(p->why.text,
+			    "attest passes over keys, and that takes the role approver");
+	is(p, REMEDY_KEYS, REMEDY_WAITS);
+	assert_int_equal(says(p, "files", PLUMB_ROLE_RESPONDER), 0);
+	is(p, REMEDY_FILES, REMEDY_RUNS);
+	tick(p);
+	is(p, REMEDY_KEYS, REMEDY_WAITS);
+	assert_int_equal(says(p, "attest", PLUMB_ROLE_APPROVER), 0);
+	is(p, REMEDY_ATTEST, REMEDY_RUNS);
 	/* Stopped is stopped: the rule does not begin it again. */
 	assert_int_equal(says(p, "stop", PLUMB_ROLE_RESPONDER), 0);
 	pass(p, 5000);

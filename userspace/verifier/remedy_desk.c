@@ -400,6 +400,22 @@ static int check_role(const struct remedy_desk_word *w, enum remedy_step step, s
 		       terms_role_name(remedy_role(step)));
 }
 
+/* Whoever chooses a later step says of each planned one before it as much as who skips it. */
+static int check_passed(const struct remedy_desk_word *w, const struct remedy *m,
+			enum remedy_step chosen, struct why *ret_why)
+{
+	for (int s = (int)m->step; s < (int)chosen; s++) {
+		enum plumb_role role = remedy_role((enum remedy_step)s);
+
+		if (!(m->plan & 1u << s) || w->role >= role)
+			continue;
+		return why_set(ret_why, 403, "%s passes over %s, and that takes the role %s",
+			       w->value, policy_remedy_name((enum policy_remedy_step)s),
+			       terms_role_name(role));
+	}
+	return 0;
+}
+
 /* A person may do the other steps: they add nothing to what contains it. */
 static int check_brakes(const struct remedy_hand *h, enum remedy_step step, struct why *ret_why)
 {
@@ -437,6 +453,8 @@ int remedy_desk_do(const struct remedy_desk_word *w, struct store_node *n, struc
 	/* Whoever skips a step says as much as who does it. */
 	if (r == 0 && !stop && e != REMEDY_CHOOSE)
 		r = check_role(w, h.k.m.step, ret_why);
+	if (r == 0 && e == REMEDY_CHOOSE)
+		r = check_passed(w, &h.k.m, chosen, ret_why);
 	if (r == 0 && !stop && !skip)
 		r = check_brakes(&h, e == REMEDY_CHOOSE ? chosen : h.k.m.step, ret_why);
 	if (r != 0)
