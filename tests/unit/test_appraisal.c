@@ -110,6 +110,15 @@ static void give_list(struct place *p, const struct ima_maker *m, uint32_t from,
 	p->n.has_ima_end = true;
 }
 
+static uint32_t found_in_row(struct place *p)
+{
+	struct store_node n = verifier_fixture_node(&p->v, p->n.record.node);
+	uint32_t findings = n.findings;
+
+	store_node_done(&n);
+	return findings;
+}
+
 /* boot_aggregate, which is nobody's program, and one that no line tells; then one that the agent keeps to itself. */
 static void test_ima(void **state)
 {
@@ -156,6 +165,15 @@ static void test_ima(void **state)
 	c = node_fixture_case(&p->n, "finding:ima_list");
 	assert_int_equal(c->count, 1);
 	assert_non_null(strstr(c->found, "none of entries 2 to 2 leads to the PCR 10"));
+	/* Told once, and it goes on: until the list is whole again. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(found_in_row(p), 1u << PLUMB_FINDING_IMA_LIST);
+		accepted(p, "degraded");
+		assert_int_equal(node_fixture_case(&p->n, "finding:ima_list")->count, 1);
+	}
+	give_list(p, m, 2, 3);
+	accepted(p, "degraded");
+	assert_int_equal(found_in_row(p), 0);
 	ima_maker_done(m);
 	free(m);
 }

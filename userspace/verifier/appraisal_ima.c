@@ -21,6 +21,7 @@ struct run {
 	const struct appraisal_ima_in *in;
 	struct buf texts[KINDS];
 	uint32_t more[KINDS]; /* that had no room */
+	bool stands; /* what was found of the list before */
 };
 
 static void run_done(struct run *a)
@@ -66,6 +67,8 @@ static int tell(struct run *a, uint32_t *findings)
 {
 	int r = 0;
 
+	if (a->stands)
+		*findings |= 1u << PLUMB_FINDING_IMA_LIST;
 	for (int i = 0; i < KINDS && r >= 0; i++) {
 		struct buf *b = &a->texts[i];
 		enum plumb_finding f = (enum plumb_finding)(FIRST + i);
@@ -142,6 +145,7 @@ static int replay(struct run *a, struct why *ret_why)
 	if (r < 0)
 		return own(r);
 	r = appraise_pcr10(&in, &s, ret_why);
+	a->stands = r >= 0 && appraise_pcr10_stands(&s);
 	/* A node that never had a list has nothing to keep. */
 	if (r < 0 || (b.size == 0 && s.n == 0 && s.flags == 0))
 		return r;

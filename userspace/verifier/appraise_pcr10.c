@@ -32,6 +32,9 @@ enum {
 	TOLD_OTHER_PCR = 1 << 15,
 	TOLD_TEMPLATE = 1 << 16,
 };
+#define TOLD                                                                                \
+	(TOLD_LIST | TOLD_ABSENT | TOLD_UNQUOTED | TOLD_NO_TPM | TOLD_AHEAD | TOLD_BEHIND | \
+	 TOLD_AGGREGATE | TOLD_OTHER_PCR | TOLD_TEMPLATE)
 
 /* Of one kind: how many, and the first by name. */
 struct tally {
@@ -294,6 +297,11 @@ static int choose_start(struct check *c, bool *ret_good)
 bool appraise_pcr10_aggregate_is_unknown(const struct appraise_pcr10_state *s)
 {
 	return s->flags & NO_AGGREGATE;
+}
+
+bool appraise_pcr10_stands(const struct appraise_pcr10_state *s)
+{
+	return s->flags & TOLD;
 }
 
 static bool was_extended(const struct quote_pcrs *pcrs)

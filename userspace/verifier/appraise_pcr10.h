@@ -39,6 +39,8 @@ int appraise_pcr10_state_write(const struct appraise_pcr10_state *s, struct buf 
 int appraise_pcr10_state_parse(const void *data, size_t size, struct appraise_pcr10_state *ret);
 /* boot_aggregate could not be checked: the registers are not what they were, and no log says what that was. */
 bool appraise_pcr10_aggregate_is_unknown(const struct appraise_pcr10_state *s);
+/* The list was found not to be what PCR 10 says: that is told once, and stands until it is again, or to the end of the boot. */
+bool appraise_pcr10_stands(const struct appraise_pcr10_state *s);
 /* The entry that the next evidence is to begin with. */
 uint64_t appraise_pcr10_wanted(const struct appraise_pcr10_state *s, uint64_t now_ns);
 

@@ -214,23 +214,49 @@ int remedy_book_read(const struct store *s, const struct store_node *n, struct r
 	return 1;
 }
 
+#define BIT(f) (1u << (f))
+#define BOOT                                                              \
+	(BIT(PLUMB_FINDING_BOOT_LOG) | BIT(PLUMB_FINDING_BOOT_MISMATCH) | \
+	 BIT(PLUMB_FINDING_BOOT_EVENT))
+
 /* Of a node's open cases. */
 struct cases_seen {
 	uint64_t since_ns;
+	uint32_t standing; /* findings of the newest evidence, bits */
 	bool file; /* open, of a file */
 	bool again; /* what holds it was found since */
 	bool unhealed; /* what holds it is a state that was not good again: to settle it would be to forget it */
 };
 
+/* What was found once and goes on is not found again: a log that explains the registers no more may also be sent no more. */
+static bool is_still_bad(const struct store_case *c, uint32_t standing)
+{
+	switch (c->finding) {
+	case PLUMB_FINDING_NONE:
+		return !terms_type_is_deed(c->type);
+	case PLUMB_FINDING_BOOT_LOG:
+	case PLUMB_FINDING_BOOT_MISMATCH:
+	case PLUMB_FINDING_BOOT_EVENT:
+		return standing & BOOT;
+	case PLUMB_FINDING_IMA_LIST:
+		return standing & BIT(PLUMB_FINDING_IMA_LIST);
+	case PLUMB_FINDING_BASELINE:
+	case PLUMB_FINDING_JUDGE_SKEW:
+		/* A row does not say whether they are over: that closes the case, or a person does. */
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int on_case(void *ctx, const struct store_case *c)
 {
 	struct cases_seen *s = ctx;
-
 	bool holds = c->armed && c->action >= PLUMB_ACTION_HOLD;
 
 	s->file |= strncmp(c->key, "file:", 5) == 0;
 	s->again |= holds && c->last_ns > s->since_ns;
-	s->unhealed |= holds && !c->finding && !terms_type_is_deed(c->type);
+	s->unhealed |= holds && is_still_bad(c, s->standing);
 	return 0;
 }
 
@@ -249,15 +275,18 @@ static bool has_looked(const struct store_node *n, const struct remedy_record *k
 int remedy_book_seen(const struct store *s, const struct store_node *n,
 		     const struct remedy_record *k, bool *ret_worse)
 {
-	struct cases_seen c = {.since_ns = k->m.since_ns};
+	struct cases_seen c = {.since_ns = k->m.since_ns, .standing = n->findings};
 	int r = 0;
 
 	*ret_worse = false;
-	if (k->m.step == REMEDY_FILES || k->m.step == REMEDY_ATTEST)
+	if (k->m.step == REMEDY_FILES || k->m.step == REMEDY_ATTEST || k->m.step == REMEDY_RELEASE)
 		r = s->ops->case_each(s->ctx, n->id, true, on_case, &c);
 	if (r < 0)
 		return r;
 	*ret_worse = k->m.step == REMEDY_ATTEST && k->m.phase == REMEDY_RUNS && c.again;
+	/* The brakes may hold a release back for long: what was found meanwhile nobody attested. */
+	if (k->m.step == REMEDY_RELEASE && remedy_goes_itself(&k->m))
+		*ret_worse = c.again || c.unhealed;
 	switch (k->m.step) {
 	case REMEDY_ISOLATE:
 		return k->isolated;

@@ -31,7 +31,7 @@ int remedy_book_remove(const struct store *s, const char *node);	/* -ENOENT like
 /* Looks at confirmed lines that are new. 1: *k changed. */
 int remedy_book_read(const struct store *s, const struct store_node *n, struct remedy_record *k);
 
-/* The step at hand came to its end; *ret_worse: attest found what it must not find. */
+/* The step at hand came to its end; *ret_worse: attest, or who waits to be released after it, has what it must not have. */
 int remedy_book_seen(const struct store *s, const struct store_node *n, const struct remedy_record *k, bool *ret_worse);
 /* 1: the brakes hold back what its state asks for, or a person stopped all: nothing goes by itself, and nothing more is done to it. */
 int remedy_book_braked(const struct store *s, const struct store_node *n);
