@@ -373,6 +373,83 @@ static void test_armed_later(void **state)
 	is(p, "degraded");
 }
 
+static void still(struct place *p, const char *shown)
+{
+	verifier_fixture_pass(&p->v, 1000);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	is(p, shown);
+}
+
+static void start_behind(struct place *p, int64_t s)
+{
+	verifier_fixture_stop(&p->v);
+	verifier_fixture_jump(&p->v, -s);
+	verifier_fixture_start(&p->v);
+}
+
+/* A clock that goes back lets nobody go, with grace or without, whether the verifier saw it go or not, and when it is put right again. */
+static void held_over_jumps(struct place *p)
+{
+	still(p, "held");
+	verifier_fixture_jump(&p->v, -3600);
+	still(p, "held");
+	verifier_fixture_jump(&p->v, 2 * 3600);
+	still(p, "held");
+	start_behind(p, 3600);
+	still(p, "held");
+	/* By less than it is old. */
+	start_behind(p, 10);
+	still(p, "held");
+	start_behind(p, YEAR);
+	still(p, "held");
+	start_behind(p, 0);
+	still(p, "held");
+	verifier_fixture_jump(&p->v, YEAR);
+	still(p, "held");
+}
+
+static void test_held_without_grace(void **state)
+{
+	struct place *p = *state;
+
+	verifier_fixture_rules(&p->v, 1,
+			       "[" RULE("E", "{\"type\":\"exec\"}", "armed", "ack", "0") "]");
+	node_fixture_exec(&p->n, "/usr/bin/new");
+	held_over_jumps(p);
+}
+
+static void test_held_with_grace(void **state)
+{
+	struct place *p = *state;
+
+	verifier_fixture_rules(&p->v, 1, "[" RULE("F", FILES, "armed", "ack", "30000") "]");
+	node_fixture_file(&p->n, "/etc/a", "reg two");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	verifier_fixture_pass(&p->v, 31000);
+	is(p, "held");
+	held_over_jumps(p);
+}
+
+/* Nor is anybody's grace longer for it, or shorter; also of what was armed after the clock had gone. */
+static void test_grace_over_jumps(void **state)
+{
+	struct place *p = *state;
+
+	verifier_fixture_rules(&p->v, 1, "[" RULE("F", FILES, "report", "claim", "0") "]");
+	node_fixture_file(&p->n, "/etc/a", "reg two");
+	still(p, "degraded");
+	verifier_fixture_jump(&p->v, -3600);
+	verifier_fixture_pass(&p->v, 10000);
+	verifier_fixture_rules(&p->v, 2, "[" RULE("F", FILES, "armed", "claim", "60000") "]");
+	still(p, "degraded");
+	start_behind(p, 3600);
+	still(p, "degraded");
+	verifier_fixture_pass(&p->v, 47000);
+	is(p, "degraded");
+	verifier_fixture_pass(&p->v, 3000);
+	is(p, "held");
+}
+
 /* One node whose row cannot be written keeps nobody else from being looked at, and is looked at again. */
 static void test_store_fails(void **state)
 {
@@ -413,15 +490,27 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(silent),	      TEST(silent_by_rule),
-		TEST(killed),	      TEST(verifier_away),
-		TEST(jump_forward),   TEST(away_and_clock_went_back),
-		TEST(jump_back),      TEST(leaving),
-		TEST(asleep),	      TEST(never_came),
-		TEST(unconfirmed),    TEST(grace),
-		TEST(armed_later),    TEST(store_fails),
-		TEST(many),	      TEST(announced_by_an_operator),
-		TEST(announced_once), TEST(announced_and_cut_off),
+		TEST(silent),
+		TEST(silent_by_rule),
+		TEST(killed),
+		TEST(verifier_away),
+		TEST(jump_forward),
+		TEST(away_and_clock_went_back),
+		TEST(jump_back),
+		TEST(leaving),
+		TEST(asleep),
+		TEST(never_came),
+		TEST(unconfirmed),
+		TEST(grace),
+		TEST(armed_later),
+		TEST(store_fails),
+		TEST(many),
+		TEST(announced_by_an_operator),
+		TEST(announced_once),
+		TEST(announced_and_cut_off),
+		TEST(held_without_grace),
+		TEST(held_with_grace),
+		TEST(grace_over_jumps),
 	};
 
 	return cmocka_run_group_tests_name("deadlines", tests, NULL, NULL);

@@ -184,13 +184,78 @@ static void test_scan_only_begun(void **state)
 	remedy_fixture_is(p, REMEDY_ATTEST, REMEDY_RUNS);
 }
 
+/* A clock that goes back while it is looked at, and one that was set back while nobody was there: neither finds again what was found, or hides it. */
+static void clock_goes_back(struct remedy_fixture *p, bool start)
+{
+	if (!start) {
+		verifier_fixture_jump(&p->v, -3600);
+		remedy_fixture_pass(p, 1000);
+		return;
+	}
+	remedy_desk_free(p->remedy);
+	contain_free(p->contain);
+	verifier_fixture_stop(&p->v);
+	verifier_fixture_jump(&p->v, -3600);
+	verifier_fixture_start(&p->v);
+	remedy_fixture_open_desk(p);
+	remedy_fixture_tick(p);
+}
+
+static void attest_over_jump(struct remedy_fixture *p, bool start, bool again)
+{
+	remedy_fixture_quarantine(p, RULE(EXEC, PLAN("", "\"attest\",\"release\"")));
+	remedy_fixture_evidence(p);
+	clock_goes_back(p, start);
+	remedy_fixture_is(p, REMEDY_ATTEST, REMEDY_RUNS);
+	if (again)
+		node_fixture_exec(&p->n, "/usr/bin/new");
+	remedy_fixture_take_order(p);
+	remedy_fixture_evidence(p);
+	clock_goes_back(p, start);
+	if (again) {
+		remedy_fixture_is(p, REMEDY_ATTEST, REMEDY_STUCK);
+		return;
+	}
+	remedy_fixture_is(p, REMEDY_ATTEST, REMEDY_RUNS);
+	remedy_fixture_evidence(p);
+	remedy_fixture_tick(p);
+	remedy_fixture_is_none(p);
+}
+
+static void test_jump(void **state)
+{
+	attest_over_jump(*state, false, false);
+}
+
+static void test_jump_and_again(void **state)
+{
+	attest_over_jump(*state, false, true);
+}
+
+static void test_start_behind(void **state)
+{
+	attest_over_jump(*state, true, false);
+}
+
+static void test_start_behind_and_again(void **state)
+{
+	attest_over_jump(*state, true, true);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, remedy_fixture_open, remedy_fixture_done)
 	const struct CMUnitTest tests[] = {
-		TEST(test_attest_finds_it_again),    TEST(test_attest_is_not_blind),
-		TEST(test_boot_still_bad),	     TEST(test_person_frees_what_is_bad),
-		TEST(test_found_before_the_release), TEST(test_scan_only_begun),
+		TEST(test_attest_finds_it_again),
+		TEST(test_attest_is_not_blind),
+		TEST(test_boot_still_bad),
+		TEST(test_person_frees_what_is_bad),
+		TEST(test_found_before_the_release),
+		TEST(test_scan_only_begun),
+		TEST(test_jump),
+		TEST(test_jump_and_again),
+		TEST(test_start_behind),
+		TEST(test_start_behind_and_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -296,6 +296,10 @@ static void test_actions(void **state)
 	p->c.provisional = false;
 	assert_int_equal(weigh(p), PLUMB_ACTION_QUARANTINE);
 	assert_int_equal(p->v.appraisal, PLUMB_APPRAISAL_UNTRUSTED);
+	/* Whoever sets the clock back takes nothing back with it. */
+	p->f.now_ns = 900 * SECOND;
+	assert_int_equal(weigh(p), PLUMB_ACTION_QUARANTINE);
+	assert_int_equal(p->v.next_ns, 0);
 	p->root.known = false;
 	open_case(p);
 	assert_int_equal(weigh(p), PLUMB_ACTION_REPORT);

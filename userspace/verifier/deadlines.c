@@ -11,6 +11,8 @@
 #include "appraisal.h"
 #include "cleanup.h"
 #include "log.h"
+#include "row_list.h"
+#include "row_times.h"
 
 #define MS 1000000ull
 #define JUMP_NS 2000000000ll /* less is a clock that is being set right slowly */
@@ -25,6 +27,7 @@ struct deadlines {
 	uint64_t looked_ns; /* UTC of the last look: what ran out before it was dealt with */
 	uint64_t next_ns; /* nothing runs out before; 0: look at once */
 	uint64_t lenient_ns; /* after a start, nodes have until then to come back */
+	uint64_t behind_ns; /* UTC at the start, behind what was written before; 0: not */
 	uint64_t seen_ns; /* boot time at which the clocks were last looked at */
 };
 
@@ -43,172 +46,15 @@ static uint64_t utc(const struct deadlines *d)
 	return clock_utc_ns(d->v->clock);
 }
 
-/* Who asked to be enrolled anew is silent until he is admitted and heard; a stranger who waits for his approval is nobody yet. */
-static bool waited_for(const struct store_node *n)
-{
-	bool anew = n->life == PLUMB_LIFE_PROVISIONING && n->freshness == PLUMB_FRESHNESS_SILENT;
-
-	return (n->life == PLUMB_LIFE_ENROLLED || n->life == PLUMB_LIFE_ACTIVE || anew) &&
-	       !n->forked;
-}
-
-/* Ids of nodes, or numbers of cases, found by reading; rows are not changed while they are being walked. */
-struct list {
-	void *items;
-	size_t size; /* of one */
-	uint32_t n, max;
-};
-
-static int list_add(struct list *l, const void *item)
-{
-	void *more;
-
-	if (l->n == l->max) {
-		l->max = l->max ? l->max * 2 : 16;
-		more = realloc(l->items, l->max * l->size);
-		if (!more)
-			return -ENOMEM;
-		l->items = more;
-	}
-	memcpy((char *)l->items + l->n++ * l->size, item, l->size);
-	return 0;
-}
-
-static void *list_at(const struct list *l, uint32_t i)
-{
-	return (char *)l->items + i * l->size;
-}
-
-static void list_done(struct list *l)
-{
-	free(l->items);
-}
-
-/* How rows are moved to another time. */
-struct shift {
-	struct deadlines *d;
-	bool start; /* else a jump by by_ns */
-	int64_t by_ns;
-	uint64_t now_ns;
-	struct list ids;
-};
-
-static void move(uint64_t *at, int64_t by_ns)
-{
-	if (*at == 0)
-		return;
-	if (by_ns < 0 && *at <= (uint64_t)-by_ns)
-		*at = 1;
-	else
-		*at += (uint64_t)by_ns;
-}
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Whoever was due meanwhile could not know that nobody listened; and nobody is waited for longer than at the first time. */
-static void begin_anew(const struct shift *s, struct store_node *n)
-{
-	const struct verifier *v = s->d->v;
-	uint64_t soonest = s->now_ns + v->silent_after_ms * MS;
-	uint64_t latest = soonest;
-
-	if (n->freshness == PLUMB_FRESHNESS_LEAVING && v->leaving_ms > v->silent_after_ms)
-		latest = s->now_ns + v->leaving_ms * MS;
-	if (n->deadline_ns < soonest)
-		n->deadline_ns = soonest;
-	n->deadline_ns = least(n->deadline_ns, latest);
-	n->leaving_until_ns = least(n->leaving_until_ns, latest);
-	n->prov_since_ns = least(n->prov_since_ns, s->now_ns);
-	n->last_evidence_ns = least(n->last_evidence_ns, s->now_ns);
-}
-
-static int on_shift_node(void *ctx, const struct store_node *n)
-{
-	struct shift *s = ctx;
-
-	return waited_for(n) && (n->deadline_ns || n->prov_size) ? list_add(&s->ids, n->id) : 0;
-}
-
-static int shift_nodes(struct shift *s)
-{
-	const struct deadlines *d = s->d;
-	int r = ops(d)->node_each(store_ctx(d), on_shift_node, s);
-
-	for (uint32_t i = 0; r >= 0 && i < s->ids.n; i++) {
-		struct store_node n = {.incarnation = 0};
-
-		r = ops(d)->node_get(store_ctx(d), list_at(&s->ids, i), &n);
-		if (r < 0)
-			return r;
-		if (s->start) {
-			begin_anew(s, &n);
-		} else {
-			move(&n.deadline_ns, s->by_ns);
-			move(&n.leaving_until_ns, s->by_ns);
-			move(&n.prov_since_ns, s->by_ns);
-			move(&n.last_evidence_ns, s->by_ns);
-		}
-		r = ops(d)->node_put(store_ctx(d), &n);
-		store_node_done(&n);
-	}
-	return r < 0 ? r : 0;
-}
-
-static int on_shift_case(void *ctx, const struct store_case *k)
-{
-	struct shift *s = ctx;
-	bool waits = k->provisional || k->grace_ms;
-
-	return waits && (!s->start || k->opened_ns > s->now_ns) ? list_add(&s->ids, &k->id) : 0;
-}
-
-static int shift_cases(struct shift *s)
-{
-	struct store_case *k = malloc(sizeof(*k));
-	const struct deadlines *d = s->d;
-	int r = k ? ops(d)->case_each(store_ctx(d), NULL, true, on_shift_case, s) : -ENOMEM;
-
-	for (uint32_t i = 0; r >= 0 && i < s->ids.n; i++) {
-		r = ops(d)->case_get(store_ctx(d), *(uint64_t *)list_at(&s->ids, i), k);
-		if (r < 0)
-			break;
-		if (s->start)
-			k->opened_ns = least(k->opened_ns, s->now_ns);
-		else
-			move(&k->opened_ns, s->by_ns);
-		r = ops(d)->case_put(store_ctx(d), k);
-	}
-	free(k);
-	return r < 0 ? r : 0;
-}
-
-static int shift(struct deadlines *d, bool start, int64_t by_ns)
-{
-	struct shift nodes = {d, start, by_ns, utc(d), {.size = 65}};
-	struct shift cases = {d, start, by_ns, utc(d), {.size = sizeof(uint64_t)}};
-	int r = ops(d)->begin(store_ctx(d));
-
-	if (r < 0)
-		return r;
-	r = shift_nodes(&nodes);
-	if (r >= 0)
-		r = shift_cases(&cases);
-	if (r >= 0)
-		r = ops(d)->commit(store_ctx(d));
-	else
-		ops(d)->rollback(store_ctx(d));
-	list_done(&nodes.ids);
-	list_done(&cases.ids);
-	return r;
-}
-
 /* Nobody was listened to until now. */
 static int begin(struct deadlines *d)
 {
-	int r = shift(d, true, 0);
+	int r = row_times_begin_anew(d->v);
 
 	if (r < 0)
 		return r;
@@ -216,6 +62,21 @@ static int begin(struct deadlines *d)
 	d->seen_ns = clock_boot_ns(d->v->clock);
 	d->next_ns = 0;
 	return 0;
+}
+
+/* What jumped while nobody was there. */
+static int find_behind(struct deadlines *d)
+{
+	int r = row_times_behind(d->v, &d->behind_ns);
+
+	if (r < 0 || d->behind_ns == 0)
+		return r;
+	r = row_times_move(d->v, -(int64_t)d->behind_ns);
+	if (r >= 0)
+		log_warning("clock=behind by=%" PRIu64
+			    "s next=\"all deadlines have moved with it\"",
+			    d->behind_ns / 1000000000);
+	return r;
 }
 
 int deadlines_open(const struct transition *t, struct documents *documents, struct deadlines **ret)
@@ -229,13 +90,20 @@ int deadlines_open(const struct transition *t, struct documents *documents, stru
 	d->v = t->v;
 	d->documents = documents;
 	d->offset_ns = utc(d) - clock_boot_ns(d->v->clock);
-	r = begin(d);
+	r = find_behind(d);
+	if (r >= 0)
+		r = begin(d);
 	if (r < 0) {
 		free(d);
 		return r;
 	}
 	*ret = d;
 	return 0;
+}
+
+uint64_t deadlines_behind_ns(const struct deadlines *d)
+{
+	return d->behind_ns;
 }
 
 struct deadlines *deadlines_free(struct deadlines *d)
@@ -252,14 +120,14 @@ static int follow_jump(struct deadlines *d)
 
 	if (by > -JUMP_NS && by < JUMP_NS)
 		return 0;
-	r = shift(d, false, by);
+	r = row_times_move(d->v, by);
 	if (r < 0)
 		return r;
 	log_warning("clock=jumped by=%" PRId64 "s next=\"all deadlines have moved with it\"",
 		    by / 1000000000);
 	d->offset_ns = offset;
-	move(&d->looked_ns, by);
-	move(&d->lenient_ns, by);
+	row_times_move_one(&d->looked_ns, by);
+	row_times_move_one(&d->lenient_ns, by);
 	d->next_ns = 0;
 	return 0;
 }
@@ -291,7 +159,7 @@ void deadlines_changed(struct deadlines *d)
 struct look {
 	struct deadlines *d;
 	uint64_t now_ns, next_ns;
-	struct list ids;
+	struct row_list ids;
 };
 
 static int add_due(struct look *l, const char *id)
@@ -300,10 +168,10 @@ static int add_due(struct look *l, const char *id)
 
 	/* Cases come in order of their numbers, so the same node again is often near the end. */
 	for (uint32_t i = l->ids.n; i > 0; i--)
-		if (strcmp(list_at(&l->ids, i - 1), id) == 0)
+		if (strcmp(row_list_at(&l->ids, i - 1), id) == 0)
 			return 0;
 	snprintf(key, sizeof(key), "%s", id);
-	return list_add(&l->ids, key);
+	return row_list_add(&l->ids, key);
 }
 
 /* Due when it ran out since the last look; else it is remembered when the next one is needed. */
@@ -332,7 +200,7 @@ static int on_node(void *ctx, const struct store_node *n)
 	struct look *l = ctx;
 	bool due = false;
 
-	if (!waited_for(n))
+	if (!row_times_waited_for(n))
 		return 0;
 	/* Not by looked_ns: whoever is overdue is, until he is called silent. */
 	if (n->deadline_ns && n->freshness != PLUMB_FRESHNESS_SILENT) {
@@ -498,7 +366,7 @@ static int do_node(struct deadlines *d, const char *id, uint64_t now_ns)
 	const struct transition_cause c = {.text = NULL};
 	int r = ops(d)->node_get(store_ctx(d), id, &n);
 
-	if (r >= 0 && waited_for(&n)) {
+	if (r >= 0 && row_times_waited_for(&n)) {
 		if (n.deadline_ns && now_ns > n.deadline_ns &&
 		    n.freshness != PLUMB_FRESHNESS_SILENT) {
 			r = may_leave(d, &n, now_ns);
@@ -524,7 +392,7 @@ static int do_some(struct deadlines *d, const struct look *l, uint32_t from, uin
 	if (r < 0)
 		return r;
 	for (uint32_t i = from; r >= 0 && i < to; i++)
-		r = do_node(d, list_at(&l->ids, i), l->now_ns);
+		r = do_node(d, row_list_at(&l->ids, i), l->now_ns);
 	if (r >= 0)
 		return ops(d)->commit(store_ctx(d));
 	ops(d)->rollback(store_ctx(d));
@@ -541,7 +409,7 @@ static int do_each(struct deadlines *d, const struct look *l, uint32_t from, uin
 		if (r >= 0)
 			continue;
 		log_error("node=%s deadline=unchecked error=\"%s\" next=\"tried again\"",
-			  (char *)list_at(&l->ids, i), strerror(-r));
+			  (char *)row_list_at(&l->ids, i), strerror(-r));
 		result = r;
 	}
 	return result;
@@ -581,6 +449,6 @@ int deadlines_tick(struct deadlines *d)
 		d->looked_ns = l.now_ns;
 	if (l.ids.n > 0)
 		contain_kick(d->t.contain);
-	list_done(&l.ids);
+	row_list_done(&l.ids);
 	return r < 0 ? r : 0;
 }

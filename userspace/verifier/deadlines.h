@@ -4,7 +4,7 @@
  * in transactions of its own.
  *
  * Deadlines are UTC, so that they outlive a start; what they are held against is not. When UTC jumps against boot time they all move with
- * it, and at a start those that ran out while nobody was there to be told begin anew: a node is never silent for the verifier's absence.
+ * it, also when that was while nobody was there, and at a start those that ran out while nobody was there to be told begin anew: a node is never silent for the verifier's absence.
  */
 #ifndef PLUMB_DEADLINES_H
 #define PLUMB_DEADLINES_H
@@ -16,6 +16,8 @@ struct deadlines;
 
 int deadlines_open(const struct transition *t, struct documents *documents, struct deadlines **ret);	/* all borrowed but t, which is copied */
 struct deadlines *deadlines_free(struct deadlines *d);
+/* UTC had been set back when it was opened, by no less than that: whoever keeps times beside the rows moves them, too. 0: it had not. */
+uint64_t deadlines_behind_ns(const struct deadlines *d);
 /* Before anything that sets a deadline: has UTC jumped, or the machine slept? Cheap when neither. */
 int deadlines_clock(struct deadlines *d);
 /* Cases are judged otherwise from here on: grace may end earlier than was known. */

@@ -430,6 +430,11 @@ int intake_asks_anew(struct intake *in, struct store_node *n)
 	return deadlines_asks_anew(in->deadlines, n);
 }
 
+uint64_t intake_behind_ns(const struct intake *in)
+{
+	return deadlines_behind_ns(in->deadlines);
+}
+
 int intake_tick(struct intake *in)
 {
 	return deadlines_tick(in->deadlines);

@@ -32,6 +32,7 @@ int intake_evidence(struct intake *in, const struct cert_identity *who, const vo
 int intake_drift(struct intake *in, const struct cert_identity *who, const void *body, size_t size, struct buf *ret);
 /* Deadlines of all nodes. Call every second. 0 or < 0: our own failure. */
 int intake_tick(struct intake *in);
+uint64_t intake_behind_ns(const struct intake *in);	/* as deadlines_behind_ns() */
 /* Sums a node's open cases again and moves it (after an action, another policy), inside the caller's transaction; the caller puts the row. */
 int intake_derive(struct intake *in, struct store_node *n, const char *cause, const char *operator_name, const char *reason);
 /* A known node whose TPM asks to be enrolled anew without a token: as deadlines_asks_anew(). */

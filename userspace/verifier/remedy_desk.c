@@ -11,6 +11,7 @@
 #include "contain.h"
 #include "log.h"
 #include "remedy_hand.h"
+#include "row_times.h"
 
 #define MS 1000000ull
 #define JUMP_NS 2000000000ll /* as the deadlines have it */
@@ -177,19 +178,30 @@ static int lead_one(const struct remedy_desk *d, struct remedy_hand *h)
 
 static void shift_one(struct remedy_record *k, int64_t by_ns)
 {
-	uint64_t *const at[] = {&k->m.since_ns, &k->m.until_ns, &k->began_ns, &k->taken_ns};
+	row_times_move_one(&k->m.since_ns, by_ns);
+	row_times_move_one(&k->m.until_ns, by_ns);
+	row_times_move_one(&k->began_ns, by_ns);
+	row_times_move_one(&k->taken_ns, by_ns);
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
-		if (*at[i])
-			*at[i] = by_ns < 0 && *at[i] <= (uint64_t)-by_ns ? 1
-									 : *at[i] + (uint64_t)by_ns;
+/* Found again is what was found since: that may not lie ahead, nor evidence that came after. */
+static void begin_one_anew(const struct remedy_desk *d, struct remedy_record *k, uint64_t now_ns)
+{
+	uint64_t soonest = now_ns + d->desk.v->silent_after_ms * MS;
+
+	shift_one(k, -(int64_t)intake_behind_ns(d->desk.intake));
+	if (k->m.since_ns > now_ns)
+		k->m.since_ns = now_ns;
+	if (k->taken_ns > now_ns)
+		k->taken_ns = now_ns;
+	if (k->m.until_ns && k->m.until_ns < soonest)
+		k->m.until_ns = soonest;
 }
 
 /* After a start nobody's time is over before he could have been heard; and UTC that jumped takes times with it. */
 static int move_times(const struct remedy_desk *d, struct remedy_hand *h)
 {
 	uint64_t offset = h->now_ns - clock_boot_ns(d->desk.v->clock);
-	uint64_t soonest = h->now_ns + d->desk.v->silent_after_ms * MS;
 	struct why why = {""};
 	int r = remedy_book_get(store_of(&d->desk), h->n->id, &h->k, &why);
 
@@ -197,8 +209,8 @@ static int move_times(const struct remedy_desk *d, struct remedy_hand *h)
 		return r;
 	if (d->started)
 		shift_one(&h->k, (int64_t)(offset - d->offset_ns));
-	else if (h->k.m.until_ns && h->k.m.until_ns < soonest)
-		h->k.m.until_ns = soonest;
+	else
+		begin_one_anew(d, &h->k, h->now_ns);
 	r = remedy_book_put(store_of(&d->desk), h->n->id, &h->k);
 	return r < 0 ? r : 1;
 }

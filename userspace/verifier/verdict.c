@@ -334,7 +334,8 @@ void verdict_add(struct verdict *v, const struct store_case *c)
 	v->score += c->score;
 	v->findings |= c->finding ? BIT(c->finding) : 0;
 	add_claim(v, c);
-	if (c->armed && from <= v->now_ns)
+	/* What has no grace acts whatever the clock says of when it was opened. */
+	if (c->armed && (c->grace_ms == 0 || from <= v->now_ns))
 		action = c->action;
 	else if (c->armed && (v->next_ns == 0 || from < v->next_ns))
 		v->next_ns = from;
