@@ -85,22 +85,28 @@ static uint32_t n_threads(void)
 	return n - 2;
 }
 
-/* Whoever waits to read that pipe does no more. */
-static void let_go(const struct bench *b, uint32_t pid)
-{
-	char path[SCRATCH_SIZE + 32];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%u/maps", b->top, pid);
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "free\n", 5), 5);
-	close(fd);
-}
-
 static void wait_ms(uint32_t ms)
 {
 	usleep(ms * 1000);
+}
+
+/* Whoever waits to read that pipe, now or in a moment, does no more. */
+static bool let_go(const struct bench *b, uint32_t pid, uint32_t tries)
+{
+	char path[SCRATCH_SIZE + 32];
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%u/maps", b->top, pid);
+	for (uint32_t i = 0; i < tries && fd < 0; i++) {
+		fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			wait_ms(5);
+	}
+	if (fd < 0)
+		return false;
+	assert_int_equal(write(fd, "free\n", 5), 5);
+	close(fd);
+	return true;
 }
 
 static void test_given(void **state)
@@ -151,7 +157,7 @@ static void test_held(void **state)
 	wait_ms(1200);
 	assert_int_equal(text(b, 7, "maps"), -ETIMEDOUT);
 	assert_int_equal(n_threads(), n);
-	let_go(b, 7);
+	assert_true(let_go(b, 7, 1000));
 	for (int i = 0; i < 1000 && n_threads() == n; i++)
 		wait_ms(5);
 	assert_int_equal(n_threads(), n - 1);
@@ -165,13 +171,13 @@ static void test_rests(void **state)
 	struct bench *b = *state;
 
 	assert_int_equal(end_of(b, 7, "maps"), -ETIMEDOUT);
-	let_go(b, 7);
+	assert_true(let_go(b, 7, 1000));
 	wait_ms(200);
 	assert_int_equal(text(b, 7, "exe"), -ETIMEDOUT);
 	wait_ms(1000);
 	assert_int_equal(end_of(b, 7, "exe"), 0);
 	assert_int_equal(end_of(b, 7, "maps"), -ETIMEDOUT);
-	let_go(b, 7);
+	assert_true(let_go(b, 7, 1000));
 	wait_ms(1200);
 	assert_int_equal(text(b, 7, "exe"), -ETIMEDOUT);
 	wait_ms(1000);
@@ -194,7 +200,7 @@ static void test_many(void **state)
 	assert_int_equal(n_threads(), before + HELD_PROC_MAX);
 	for (uint32_t i = 1; i < MANY; i++) {
 		assert_int_equal(end_of(b, 100 + i, "maps"), -ETIMEDOUT);
-		let_go(b, 100 + i);
+		assert_true(let_go(b, 100 + i, 1000));
 	}
 	for (int i = 0; i < 1000 && n_threads() > before; i++)
 		wait_ms(5);
@@ -207,10 +213,10 @@ static void test_stale(void **state)
 	struct bench *b = *state;
 
 	assert_int_equal(text(b, 7, "maps"), -EINPROGRESS);
-	let_go(b, 7);
+	assert_true(let_go(b, 7, 1000));
 	wait_ms(1300);
 	assert_int_equal(text(b, 7, "maps"), -EINPROGRESS);
-	let_go(b, 7);
+	assert_true(let_go(b, 7, 1000));
 	assert_int_equal(end_of(b, 7, "maps"), 0);
 	assert_string_equal((char *)b->text.data, "free\n");
 }
@@ -222,7 +228,7 @@ static void test_freed_meanwhile(void **state)
 
 	assert_int_equal(text(b, 7, "maps"), -EINPROGRESS);
 	b->held = held_proc_free(b->held);
-	let_go(b, 7);
+	(void)let_go(b, 7, 20); /* or it had not begun */
 	for (int i = 0; i < 1000 && n_threads() > before; i++)
 		wait_ms(5);
 	assert_int_equal(n_threads(), before);

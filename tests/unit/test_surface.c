@@ -471,6 +471,37 @@ static void a_disk_is_told_when_it_carries_something(void **state)
 	block(b, 32, "sdc under EBADMSG");
 }
 
+static bool open_already(struct bench *b, uint32_t dev, uint16_t mode)
+{
+	const struct plumb_task t = task(70);
+
+	b->n = 0;
+	return surface_open_disk(b->s, t.pid, t.start_ns, dev, mode);
+}
+
+/* In the words of the opening, though nobody saw it; what was told is not told, nor counted, again. */
+static void a_disk_that_is_open_already_is_told_once(void **state)
+{
+	struct bench *b = *state;
+
+	assert_true(open_already(b, 8u << 20 | 1, S_IFBLK));
+	told_as(b, 0, "surface:block:sda1 under / by /usr/bin/gdb", "opened for writing", "");
+	assert_string_equal(b->told[0].src, "scan");
+	assert_false(b->told[0].has_kernel);
+	assert_true(open_already(b, 8u << 20 | 1, S_IFBLK));
+	assert_int_equal(b->n, 0);
+	assert_false(open_already(b, 8u << 20 | 32, S_IFBLK)); /* nothing is on it */
+	assert_int_equal(b->n, 0);
+	assert_true(open_already(b, 21u << 20 | 4, S_IFCHR));
+	told_as(b, 0, "surface:block:21:4 by /usr/bin/gdb", "opened for writing", "");
+	block(b, 16, "sdb under /data");
+	assert_true(open_already(b, 8u << 20 | 16, S_IFBLK));
+	assert_int_equal(b->n, 0);
+	/* Nothing was counted that is to be told at the end. */
+	b->s = surface_free(b->s);
+	assert_int_equal(b->n, 0);
+}
+
 static void perf_events_are_told_by_type(void **state)
 {
 	struct bench *b = *state;
@@ -559,6 +590,7 @@ int main(void)
 		T(the_same_is_counted_and_said),
 		T(who_is_traced_asks_and_the_other_did_it),
 		T(a_disk_is_told_when_it_carries_something),
+		T(a_disk_that_is_open_already_is_told_once),
 		T(perf_events_are_told_by_type),
 		T(commands_are_told_and_a_terminal_is_no_disk),
 

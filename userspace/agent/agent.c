@@ -481,6 +481,7 @@ static int open_sensors(struct agent *a, const struct agent_options *o, struct w
 	slow.claims = a->claims;
 	slow.files = a->files;
 	slow.hashes = a->hashes;
+	slow.surface = a->surface;
 	slow.maps = &(struct record_line_tables){a->proctab, a->hashes, a->images, o->clock};
 	r = scan_slow_open(a->base, &slow, ledger_writer_sink(a->writer), &a->scan_slow);
 	r = r < 0 ? r : open_own_life(a, o);

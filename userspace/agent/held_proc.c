@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "held_proc.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +25,7 @@
 #define KEPT_ROOM (1u << 20) /* bytes for texts that a thread keeps from one to the next */
 
 enum state { IDLE, ASKED, DONE, LEFT };
+enum kind { TEXT, DESCRIPTOR, FDS };
 
 /* A thread and what it was asked. The answer is the thread's alone while it is ASKED or LEFT; all else is guarded by the lock. */
 struct reader {
@@ -29,7 +33,8 @@ struct reader {
 	enum state state;
 	uint32_t pid;
 	char path[320];
-	size_t max; /* of a text; 0: a descriptor */
+	enum kind kind;
+	size_t max; /* of an answer */
 	uint64_t asked_ns, done_ns;
 	int r; /* the descriptor, or how the text came */
 	struct buf text;
@@ -80,22 +85,53 @@ static int read_text(const char *path, size_t max, struct buf *ret)
 	return ret->size > max ? -EFBIG : 0;
 }
 
+static void look_at_fd(int dir, const char *name, struct buf *ret)
+{
+	struct statx st;
+	struct held_proc_fd fd = {.fd = (uint32_t)strtoul(name, NULL, 10)};
+
+	if (statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO, &st) < 0)
+		return;
+	fd.mode = st.stx_mode & S_IFMT;
+	if (!S_ISREG(fd.mode) && !S_ISBLK(fd.mode) && !S_ISCHR(fd.mode))
+		return;
+	fd.ino = st.stx_ino;
+	fd.dev = st.stx_dev_major << 20 | st.stx_dev_minor;
+	fd.rdev = st.stx_rdev_major << 20 | st.stx_rdev_minor;
+	buf_put(ret, &fd, sizeof(fd));
+}
+
+static int list_fds(const char *path, size_t max, struct buf *ret)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	if (!d)
+		return -errno;
+	while (ret->size <= max && (e = readdir(d)))
+		if (isdigit((unsigned char)e->d_name[0]))
+			look_at_fd(dirfd(d), e->d_name, ret);
+	closedir(d);
+	return ret->size > max ? -EFBIG : buf_status(ret);
+}
+
 static void look(struct reader *j)
 {
 	buf_clear(&j->text);
-	if (j->max > 0) {
+	if (j->kind == TEXT)
 		j->r = read_text(j->path, j->max, &j->text);
-		return;
-	}
-	j->r = open(j->path, O_PATH | O_CLOEXEC);
-	if (j->r < 0)
+	else if (j->kind == FDS)
+		j->r = list_fds(j->path, j->max, &j->text);
+	else
+		j->r = open(j->path, O_PATH | O_CLOEXEC);
+	if (j->kind == DESCRIPTOR && j->r < 0)
 		j->r = -errno;
 }
 
 /* What was asked, and nobody takes. */
 static void discard(struct reader *j)
 {
-	if (j->max == 0 && j->r >= 0)
+	if (j->kind == DESCRIPTOR && j->r >= 0)
 		close(j->r);
 	j->r = -ENODATA;
 	j->state = IDLE;
@@ -265,7 +301,7 @@ static int may_ask(struct held_proc *h, uint32_t pid, uint64_t now)
 	return rests(h, pid, now) ? -ETIMEDOUT : 0;
 }
 
-static struct reader *same(struct held_proc *h, uint32_t pid, const char *path, size_t max,
+static struct reader *same(struct held_proc *h, uint32_t pid, const char *path, enum kind kind,
 			   uint64_t now)
 {
 	for (uint32_t i = 0; i < HELD_PROC_MAX; i++) {
@@ -273,7 +309,7 @@ static struct reader *same(struct held_proc *h, uint32_t pid, const char *path, 
 
 		if (j &&
 		    (j->state == ASKED || (j->state == DONE && now - j->done_ns <= FRESH_NS)) &&
-		    j->pid == pid && j->max == max && strcmp(j->path, path) == 0)
+		    j->pid == pid && j->kind == kind && strcmp(j->path, path) == 0)
 			return j;
 	}
 	return NULL;
@@ -299,7 +335,8 @@ static int wait_for(struct held_proc *h, struct reader *j)
 }
 
 /* With the lock held. 0: *ret has the answer. */
-static int ask(struct held_proc *h, const struct held_proc_want *w, size_t max, struct reader **ret)
+static int ask(struct held_proc *h, const struct held_proc_want *w, enum kind kind,
+	       struct reader **ret)
 {
 	uint64_t now = now_ns();
 	char path[sizeof((*ret)->path)];
@@ -309,7 +346,7 @@ static int ask(struct held_proc *h, const struct held_proc_want *w, size_t max, 
 	if (snprintf(path, sizeof(path), "%s/%u/%s", w->proc ? w->proc : "/proc", w->pid,
 		     w->name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	j = same(h, w->pid, path, max, now);
+	j = same(h, w->pid, path, kind, now);
 	if (!j) {
 		r = may_ask(h, w->pid, now);
 		if (r < 0)
@@ -319,7 +356,8 @@ static int ask(struct held_proc *h, const struct held_proc_want *w, size_t max, 
 			return -EBUSY;
 		memcpy(j->path, path, sizeof(path));
 		j->pid = w->pid;
-		j->max = max;
+		j->kind = kind;
+		j->max = w->max;
 		j->asked_ns = now;
 		j->state = ASKED;
 		pthread_cond_broadcast(&h->asked);
@@ -328,13 +366,14 @@ static int ask(struct held_proc *h, const struct held_proc_want *w, size_t max, 
 	return wait_for(h, j);
 }
 
-int held_proc_text(struct held_proc *h, const struct held_proc_want *w, struct buf *ret)
+static int take(struct held_proc *h, const struct held_proc_want *w, enum kind kind,
+		struct buf *ret)
 {
 	struct reader *j = NULL;
 	int r;
 
 	pthread_mutex_lock(&h->lock);
-	r = ask(h, w, w->max ? w->max : 1, &j);
+	r = ask(h, w, kind, &j);
 	if (r == 0) {
 		r = j->r;
 		if (r == 0 && j->text.size > 0)
@@ -348,13 +387,42 @@ int held_proc_text(struct held_proc *h, const struct held_proc_want *w, struct b
 	return r < 0 ? r : buf_status(ret);
 }
 
+int held_proc_text(struct held_proc *h, const struct held_proc_want *w, struct buf *ret)
+{
+	return take(h, w, TEXT, ret);
+}
+
+int held_proc_fds(struct held_proc *h, const struct held_proc_want *w, struct buf *ret)
+{
+	return take(h, w, FDS, ret);
+}
+
+/* The flags that it was opened with, octal in the line "flags:". */
+bool held_proc_fd_writes(const char *proc, uint32_t pid, uint32_t fd)
+{
+	char path[600], text[512] = "";
+	const char *at;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%.400s/%u/fdinfo/%u", proc ? proc : "/proc", pid, fd);
+	CLEANUP_CLOSE int info = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (info < 0)
+		return errno != ENOENT;
+	n = read(info, text, sizeof(text) - 1);
+	if (n <= 0)
+		return true;
+	at = strstr(text, "flags:");
+	return !at || (strtoul(at + 6, NULL, 8) & O_ACCMODE) != O_RDONLY;
+}
+
 int held_proc_path(struct held_proc *h, const struct held_proc_want *w)
 {
 	struct reader *j = NULL;
 	int r;
 
 	pthread_mutex_lock(&h->lock);
-	r = ask(h, w, 0, &j);
+	r = ask(h, w, DESCRIPTOR, &j);
 	if (r == 0) {
 		r = j->r;
 		j->state = IDLE;

@@ -7,6 +7,7 @@
 #ifndef PLUMB_HELD_PROC_H
 #define PLUMB_HELD_PROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "buf.h"
@@ -33,6 +34,13 @@ struct held_proc_want {
 
 int held_proc_open(const struct held_proc_options *o, struct held_proc **ret);	/* o NULL: the defaults. No thread is made before it is asked */
 struct held_proc *held_proc_free(struct held_proc *h);	/* a thread that waits for somebody is left to itself */
+/* What one of a process's descriptors stands for. */
+struct held_proc_fd {
+	uint64_t ino;
+	uint32_t fd, mode;	/* the kind alone: S_IFMT */
+	uint32_t dev, rdev;	/* as the kernel has them: major << 20 | minor */
+};
+
 /*
  * The text, appended, 0; a descriptor, which the caller closes. -EINPROGRESS: nothing yet, ask for the same again. -ETIMEDOUT: the process holds it,
  * or did lately, and is asked again by itself; -EBUSY: so do HELD_PROC_MAX others. Both are "could not be looked at". -EFBIG: more than max
@@ -40,6 +48,12 @@ struct held_proc *held_proc_free(struct held_proc *h);	/* a thread that waits fo
  */
 int held_proc_text(struct held_proc *h, const struct held_proc_want *w, struct buf *ret);
 int held_proc_path(struct held_proc *h, const struct held_proc_want *w);
+/*
+ * Of the directory "fd": its files and devices, each a struct held_proc_fd in ret. Who serves them is not asked, but a file system may ask
+ * him all the same (9p): so a thread looks here as well.
+ */
+int held_proc_fds(struct held_proc *h, const struct held_proc_want *w, struct buf *ret);
+bool held_proc_fd_writes(const char *proc, uint32_t pid, uint32_t fd);	/* it was opened for writing, or that cannot be told; waits for nobody */
 const char *held_proc_why(int r);	/* in words, of -ETIMEDOUT and -EBUSY; NULL: it was something else */
 
 #endif

@@ -34,7 +34,8 @@ struct old_writers {
 	struct event_base *base;
 	struct event *timer;
 	DIR *proc; /* NULL: no pass is under way */
-	char pid[24]; /* whose maps did not come yet; "": nobody's */
+	char pid[24]; /* who is looked at; "": nobody */
+	bool fds_done; /* of its two halves the first */
 	struct buf text;
 	uint32_t n_fds;
 	bool whole; /* this pass has been able to look at all */
@@ -46,67 +47,30 @@ struct old_writers {
 	char told[128];
 };
 
-/* What the kernel knows of it: the server of the file system, if it has one, is not asked, for it need not answer. */
-static bool is_watched(const struct old_writers *w, int dir, const char *fd)
+/* -EINPROGRESS: they did not come yet. */
+static int look_at_fds(struct old_writers *w)
 {
-	struct statx st;
+	const uint32_t pid = (uint32_t)strtoul(w->pid, NULL, 10);
+	const struct held_proc_want want = {w->o.proc, pid, "fd",
+					    OLD_WRITERS_MAX_FDS * sizeof(struct held_proc_fd)};
+	struct held_proc_fd fd;
+	int r;
 
-	return statx(dir, fd, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO, &st) ==
-		       0 &&
-	       S_ISREG(st.stx_mode) &&
-	       w->o.watched(w->o.ctx, st.stx_dev_major << 20 | st.stx_dev_minor, st.stx_ino);
-}
-
-/* The flags that it was opened with, octal in the line "flags:". true: for writing, or it cannot be told. */
-static bool may_write(int dir, const char *pid, const char *fd)
-{
-	char path[600], text[512] = "";
-	const char *at;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/fdinfo/%s", pid, fd);
-	CLEANUP_CLOSE int info = openat(dir, path, O_RDONLY | O_CLOEXEC);
-
-	if (info < 0)
-		return errno != ENOENT;
-	n = read(info, text, sizeof(text) - 1);
-	if (n <= 0)
-		return true;
-	at = strstr(text, "flags:");
-	return !at || (strtoul(at + 6, NULL, 8) & O_ACCMODE) != O_RDONLY;
-}
-
-static void look_at_fds(struct old_writers *w, const char *pid)
-{
-	int proc = dirfd(w->proc);
-	char path[300];
-	struct dirent *e;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "%s/fd", pid);
-	int fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		w->whole &= errno == ENOENT; /* it ended */
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	while (!w->fd_found) {
-		e = readdir(d);
-		if (!e)
-			break;
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
+	buf_clear(&w->text);
+	r = held_proc_fds(w->o.held, &want, &w->text);
+	if (r == -EINPROGRESS)
+		return r;
+	w->whole &= r >= 0 || r == -ENOENT || r == -ESRCH; /* it ended */
+	for (size_t at = 0; r >= 0 && at < w->text.size && !w->fd_found; at += sizeof(fd)) {
 		if (++w->n_fds > OLD_WRITERS_MAX_FDS) {
 			w->whole = false;
 			break;
 		}
-		if (is_watched(w, fd, e->d_name))
-			w->fd_found = may_write(proc, pid, e->d_name);
+		memcpy(&fd, w->text.data + at, sizeof(fd));
+		if (S_ISREG(fd.mode) && w->o.watched(w->o.ctx, fd.dev, fd.ino))
+			w->fd_found = held_proc_fd_writes(w->o.proc, pid, fd.fd);
 	}
-	closedir(d);
+	return 0;
 }
 
 static void note_mapped(struct old_writers *w, uint32_t dev, uint64_t ino)
@@ -132,9 +96,9 @@ static void look_at_map(struct old_writers *w, const char *line)
 }
 
 /* -EINPROGRESS: they did not come yet. */
-static int look_at_maps(struct old_writers *w, const char *pid)
+static int look_at_maps(struct old_writers *w)
 {
-	const struct held_proc_want want = {w->o.proc, (uint32_t)strtoul(pid, NULL, 10), "maps",
+	const struct held_proc_want want = {w->o.proc, (uint32_t)strtoul(w->pid, NULL, 10), "maps",
 					    MAPS_TEXT_MAX};
 	char *line, *rest;
 	int r;
@@ -183,7 +147,7 @@ static void conclude(struct old_writers *w)
 	tell(w, value);
 }
 
-/* The next process but ourselves, whose descriptors are looked at first. false: there are no more. */
+/* But ourselves. false: there are no more. */
 static bool next_process(struct old_writers *w)
 {
 	struct dirent *e;
@@ -196,8 +160,7 @@ static bool next_process(struct old_writers *w)
 			return false;
 	} while (!isdigit((unsigned char)e->d_name[0]) || strcmp(e->d_name, self) == 0);
 	snprintf(w->pid, sizeof(w->pid), "%.20s", e->d_name);
-	if (!w->fd_found)
-		look_at_fds(w, w->pid);
+	w->fds_done = false;
 	return true;
 }
 
@@ -206,7 +169,10 @@ static enum turn step(struct old_writers *w, uint32_t n)
 	for (; n > 0; n--) {
 		if (!w->pid[0] && !next_process(w))
 			return TURN_OVER;
-		if (look_at_maps(w, w->pid) == -EINPROGRESS)
+		if (!w->fds_done && !w->fd_found && look_at_fds(w) == -EINPROGRESS)
+			return TURN_WAITS;
+		w->fds_done = true;
+		if (look_at_maps(w) == -EINPROGRESS)
 			return TURN_WAITS;
 		w->pid[0] = '\0';
 	}

@@ -11,6 +11,7 @@
 #include "claims_modules.h"
 #include "claims_runtime.h"
 #include "log.h"
+#include "scan_disks.h"
 #include "scan_maps.h"
 #include "scan_mntns.h"
 #include "scan_running.h"
@@ -29,6 +30,7 @@ struct scan_slow {
 	struct scan_mntns *mntns;
 	struct scan_running *running_now;
 	struct scan_maps *maps;
+	struct scan_disks *disks; /* it knows what it told, from pass to pass */
 	struct record_line_tables tables;
 };
 
@@ -160,6 +162,33 @@ static int do_maps(struct scan_slow *s)
 	return r == 0 && put < 0 ? put : r;
 }
 
+static bool on_disk(void *ctx, const struct scan_disks_found *f)
+{
+	struct scan_slow *s = ctx;
+
+	return surface_open_disk(s->o.surface, f->pid, f->start_ns, f->dev, f->mode);
+}
+
+static int do_disks(struct scan_slow *s)
+{
+	const struct scan_disks_options o = {
+		.proctab = s->tables.proctab, .found = on_disk, .ctx = s};
+	int r = 0;
+
+	if (!s->o.maps || !s->o.surface)
+		return 0;
+	if (!s->disks)
+		r = scan_disks_open(&o, &s->disks);
+	if (r >= 0)
+		r = scan_disks_step(s->disks);
+	if (r == 0)
+		r = scan_claims_sensor(s->o.claims, "open_disks", !scan_disks_blind(s->disks),
+				       scan_disks_blind(s->disks));
+	else if (r == 1)
+		return r;
+	return r < 0 ? r : 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct scan_slow *s);
@@ -174,6 +203,7 @@ static const struct {
 	{"modules", do_modules},
 	{"running programs", do_running},
 	{"executable maps", do_maps},
+	{"open disks", do_disks},
 };
 
 static const struct timeval at_once = {0, 0};
@@ -307,6 +337,7 @@ struct scan_slow *scan_slow_free(struct scan_slow *s)
 	scan_mntns_free(s->mntns);
 	scan_running_free(s->running_now);
 	scan_maps_free(s->maps);
+	scan_disks_free(s->disks);
 	free(s);
 	return NULL;
 }

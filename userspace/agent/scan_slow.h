@@ -13,6 +13,7 @@
 #include "measure.h"
 #include "record_line.h"
 #include "scan_claims.h"
+#include "surface.h"
 
 struct scan_slow;
 
@@ -24,6 +25,7 @@ struct scan_slow_options {
 	uint32_t interval_ms;		/* from the start of one pass to the next; 0: 600000 */
 	uint32_t slice_ms;		/* longest time in one turn of the loop, as long as one step takes no longer; 0: 5 */
 	const struct record_line_tables *maps;	/* what is mapped executable is told, too; copied; NULL: not */
+	struct surface *surface;	/* who has a disk open for writing is told to it; NULL: not looked for. With maps alone */
 	void (*own)(void *ctx, struct claims_bpf_own *ret);	/* BPF programs and links that are ours; NULL: none */
 	void (*done)(void *ctx);	/* a pass that scan_slow_now() asked for has ended; NULL: nobody asks */
 	void *ctx;

@@ -118,13 +118,14 @@ static void name_unit(struct surface *s, uint32_t pid, uint64_t start_ns)
 	snprintf(s->unit, sizeof(s->unit), "%.*s", (int)container_path_owner(path), path);
 }
 
-/* Of a record, or, e NULL, of a sysctl that waited to be read. */
+/* Of a record; or, e NULL, of a sysctl that waited to be read. What a scan found has no record of the kernel's, and is told once. */
 static void deed(struct surface *s, const char *src, const struct plumb_event_surface *e,
 		 const struct pending *p)
 {
 	const struct surface_words *w = &s->words;
 	const char *what = p ? "sysctl" : w->what, *by = p ? p->by : s->by;
 	const char *any = !p && w->is_fixed ? w->object : "*";
+	bool from_scan = strcmp(src, "scan") == 0;
 	struct surface_seen_deed now, gone,
 		d = {.key = s->key, .folded = s->folded, .rest = s->rest, .times = 1};
 
@@ -138,11 +139,13 @@ static void deed(struct surface *s, const char *src, const struct plumb_event_su
 		 by);
 	snprintf(s->folded, sizeof(s->folded), "surface:%s:%s by %s", what, any, by);
 	snprintf(s->rest, sizeof(s->rest), "surface:%s:%s by cgroup:%s", what, any, d.unit);
+	if (from_scan && surface_seen_knows(s->seen, &d))
+		return;
 	if (!surface_seen_take(s->seen, &d, clock_boot_ns(s->o.clock), &now, &gone))
 		return;
 	if (gone.times > 0)
 		tell(s, "agent", NULL, &gone, NULL);
-	tell(s, src, e, &now, p ? p->before : w->before);
+	tell(s, src, from_scan ? NULL : e, &now, p ? p->before : w->before);
 }
 
 static int put_claim(void *ctx, const char *key, const char *value)
@@ -410,6 +413,16 @@ static bool name_object(struct surface *s, const struct plumb_event_surface *e)
 	return !sysctl_watched;
 }
 
+static bool take_named(struct surface *s, const char *src, const struct plumb_event_surface *e)
+{
+	name_actor(s, e->task.pid, e->task.start_ns, s->by, sizeof(s->by));
+	name_unit(s, e->task.pid, e->task.start_ns);
+	if (!name_object(s, e))
+		return false;
+	deed(s, src, e, NULL);
+	return true;
+}
+
 static void take(struct surface *s, const struct plumb_event_surface *e)
 {
 	const char *src =
@@ -426,10 +439,7 @@ static void take(struct surface *s, const struct plumb_event_surface *e)
 		by_parent.task.start_ns = e->target_start_ns;
 		e = &by_parent;
 	}
-	name_actor(s, e->task.pid, e->task.start_ns, s->by, sizeof(s->by));
-	name_unit(s, e->task.pid, e->task.start_ns);
-	if (name_object(s, e))
-		deed(s, src, e, NULL);
+	(void)take_named(s, src, e);
 	if (s->words.claims != SURFACE_CLAIMS_NONE)
 		read_again(s, src, e);
 }
@@ -438,6 +448,17 @@ void surface_take(struct surface *s, const union event_record *r)
 {
 	if (s && r->event.kind == PLUMB_KIND_SURFACE)
 		take(s, &r->surface);
+}
+
+bool surface_open_disk(struct surface *s, uint32_t pid, uint64_t start_ns, uint32_t dev,
+		       uint16_t mode)
+{
+	const struct plumb_event_surface e = {.what = PLUMB_SURFACE_BLOCK,
+					      .number = dev,
+					      .fs_magic = mode,
+					      .task = {.pid = pid, .start_ns = start_ns}};
+
+	return !surface_words(&e, &s->facts, &s->words) || take_named(s, "scan", &e);
 }
 
 void surface_bpf(struct surface *s, const struct sensor_bpf *bpf)

@@ -34,6 +34,11 @@ struct surface *surface_free(struct surface *s);	/* what was counted is told fir
 void surface_take(struct surface *s, const union event_record *r);	/* of other kinds: nothing; s may be NULL */
 /* Where each write of a sysctl has a record of its own, opens of its file say nothing more. bpf NULL: there are no programs; s may be NULL. */
 void surface_bpf(struct surface *s, const struct sensor_bpf *bpf);
+/*
+ * A disk is open for writing already: as the kernel's record of its opening, but that what was told is not counted once more. dev as in records,
+ * mode S_IFBLK or S_IFCHR. false: it is no deed yet, nothing on that disk being mounted.
+ */
+bool surface_open_disk(struct surface *s, uint32_t pid, uint64_t start_ns, uint32_t dev, uint16_t mode);
 void surface_tick(struct surface *s);	/* tells what was counted and is due; also once a minute by itself */
 
 #endif

@@ -312,6 +312,11 @@ int surface_seen_due(struct surface_seen *s, bool all, uint64_t now_ns,
 	return 0;
 }
 
+bool surface_seen_knows(struct surface_seen *s, const struct surface_seen_deed *d)
+{
+	return find(s, find_unit(s, d->unit), d->key, d->found) != NULL;
+}
+
 uint32_t surface_seen_n(const struct surface_seen *s)
 {
 	return s->n;

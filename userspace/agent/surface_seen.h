@@ -42,6 +42,7 @@ int surface_seen_take(struct surface_seen *s, const struct surface_seen_deed *d,
  * again is forgotten.
  */
 int surface_seen_due(struct surface_seen *s, bool all, uint64_t now_ns, struct surface_seen_deed *ret);
+bool surface_seen_knows(struct surface_seen *s, const struct surface_seen_deed *d);	/* it was told by its name, and is remembered */
 uint32_t surface_seen_n(const struct surface_seen *s);
 
 #endif
