@@ -11,6 +11,7 @@
 
 #include <signal.h>
 
+#include "clock.h"
 #include "server_fixture.h"
 
 static struct server_fixture *x;
@@ -90,6 +91,24 @@ static void test_idle_stranger(void **state)
 		client_read(&c);
 	}
 	assert_true(c.gone);
+	client_done(&c);
+}
+
+/* Nor when it was answered so early that it may still be about to show a certificate. */
+static void test_early_stranger(void **state)
+{
+	struct client c;
+	uint64_t until;
+
+	(void)state;
+	server_fixture_start(
+		(struct server_options){.grace_ms = 2000, .request_ms = 2001, .stall_ms = 600000});
+	until = clock_boot_ns(clock_system()) + 2500000000;
+	client_begin(&c, NULL, TLS1_3_VERSION);
+	assert_true(client_healthy(&c));
+	while (clock_boot_ns(clock_system()) < until)
+		assert_true(client_stays(&c));
+	assert_true(client_healthy(&c));
 	client_done(&c);
 }
 
@@ -309,9 +328,10 @@ static void test_out_of_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_slow_strangers), EACH(test_idle_stranger),  EACH(test_per_address),
-		EACH(test_herd),	   EACH(test_in_all),	      EACH(test_per_certificate),
-		EACH(test_waiting),	   EACH(test_waiting_chunks), EACH(test_out_of_time),
+		EACH(test_slow_strangers),  EACH(test_idle_stranger), EACH(test_early_stranger),
+		EACH(test_per_address),	    EACH(test_herd),	      EACH(test_in_all),
+		EACH(test_per_certificate), EACH(test_waiting),	      EACH(test_waiting_chunks),
+		EACH(test_out_of_time),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

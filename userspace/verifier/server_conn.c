@@ -27,7 +27,7 @@ struct server_conn {
 	struct event *timer; /* a stranger's next stage, then its deadline */
 	struct in6_addr address;
 	enum stage stage;
-	bool known, closing; /* known: `who` verified */
+	bool known, closing, answered; /* known: `who` verified */
 	uint64_t
 		waiting; /* bytes that came since the last answer: whatever evhttp has made of them, they are here */
 	struct cert_identity who;
@@ -160,6 +160,7 @@ static void greet(struct server_conn *c)
 static void settle(struct server_conn *c)
 {
 	const struct server_conn_limits *l = &c->s->limits;
+	uint32_t left = l->request_ms > l->grace_ms ? l->request_ms - l->grace_ms : 1;
 	struct server_conn *victim;
 
 	c->stage = SETTLED;
@@ -167,7 +168,7 @@ static void settle(struct server_conn *c)
 	if (victim)
 		server_conn_close(victim);
 	if (!c->closing)
-		deadline(c, l->request_ms > l->grace_ms ? l->request_ms - l->grace_ms : 1);
+		deadline(c, c->answered ? l->stall_ms : left);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -363,6 +364,7 @@ void server_conn_answered(struct server_conn *c)
 {
 	if (!c->closing)
 		set_waiting(c, evbuffer_get_length(bufferevent_get_input(c->bev)));
+	c->answered = true;
 	if (!c->known && c->stage == SETTLED)
 		deadline(c, c->s->limits.stall_ms);
 }
