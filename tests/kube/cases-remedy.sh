@@ -14,7 +14,13 @@ remedy_cleanup() {
 }
 trap remedy_cleanup EXIT
 lines() { cat "$work/ledger"/events-*.jsonl 2>/dev/null; }
-is_free() { show "$1" | true_in '.containment == "free"'; }
+# The agent is this machine's, and sees what else runs here: a program that nobody knows opens a case by no rule, which reports and holds nothing.
+is_released() { # NODE: nothing of ours is open, and nothing contains it
+	show "$1" | true_in '(.containment | IN("free", "report")) and ([.cases[] | select(.closed == null and (.rule // "" | IN("file", "program", "evil")))] == [])' || {
+		show "$1" | jq -c '{state, containment, remedy, open: [.cases[] | select(.closed == null) | {key, rule}]}'
+		return 1
+	}
+}
 remedy() { [ "$(show cr-1 | jq -r '.remedy | "\(.step) \(.phase)"')" = "$1" ] || { show cr-1 | jq -c '{state,containment,remedy}'; return 1; }; }
 moves() { ctl events --json | jq -r 'select(.type == "action" and .action == "remedy" and .event) | "\(.operator): \(.step) \(.event)"'; }
 has_move() { moves | grep -qxF "$1" || { moves; return 1; }; }
@@ -102,7 +108,7 @@ else
 	pod cr two '"nodeSelector":{"kubernetes.io/hostname":"cr-1"}'
 	echo one >"$work/watched/file"
 	check "put back: it goes on by itself" until_true 30 eval 'has_move "policy: attest done" || has_move "policy: release done" || has_move "policy: release started"'
-	check "looked at again, and released" until_true 150 is_free cr-1
+	check "looked at again, and released" until_true 150 is_released cr-1
 	check "the taints are gone" until_true 20 is_ours cr-1 ""
 	check "the pod that waited runs" until_true 30 runs_on cr two cr-1
 	check "nobody had to say anything" eval '[ -z "$(moves | grep -v "^policy: ")" ] && has_move "policy: release started"'
