@@ -2,16 +2,13 @@
 #include "contain.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
-#include "command.h"
+#include "contain_tell.h"
 #include "deeds.h"
-#include "fetch.h"
-#include "fsio.h"
 #include "jsonl.h"
 #include "log.h"
 #include "node.h"
@@ -19,31 +16,16 @@
 #include "outbox.h"
 #include "webhook.h"
 
-#define MAX_WEBHOOKS (OUTBOX_MAX_LANES - 2)
-#define TOTAL_MS 15000
 #define LOOK_MS 1000
-#define COMMAND_MS 30000
-#define COMMAND_TARGET "command"
-#define PREFIX "webhook:"
-
-struct hook {
-	struct contain *c;
-	struct outbox_lane *lane;
-	const char *url;
-	char origin[128];
-};
 
 struct contain {
 	struct contain_options o;
-	struct fetch *fetch;
 	struct outbox *outbox;
+	struct contain_tell *tell;
 	struct contain_book *book;
 	struct kube_options kube;
 	struct deeds *deeds;
-	struct command *command; /* NULL: none */
-	struct outbox_lane *command_lane;
 	struct event *timer;
-	struct hook hooks[MAX_WEBHOOKS];
 };
 
 /* The same body for all, signed once: a receiver that has two URLs knows it by its id. */
@@ -70,11 +52,7 @@ static int queue_hooks(struct contain *c, const struct contain_transition *t)
 					     .event_ns = t->event_ns};
 	int r = webhook_body(&w, c->o.key, &body);
 
-	for (uint32_t i = 0; r >= 0 && i < c->o.n_webhooks; i++)
-		r = outbox_put(c->hooks[i].lane, t->node->id, &body, false);
-	if (r >= 0 && c->command)
-		r = outbox_put(c->command_lane, t->node->id, &body, false);
-	return r;
+	return r < 0 ? r : contain_tell_put(c->tell, t->node->id, &body);
 }
 
 int contain_queue(struct contain *c, const struct contain_transition *t)
@@ -83,7 +61,7 @@ int contain_queue(struct contain *c, const struct contain_transition *t)
 	bool shown = strcmp(t->from, t->to) != 0;
 	int r = 0;
 
-	if ((c->o.n_webhooks > 0 || c->command) && (shown || t->held_back || t->remedy_step))
+	if (contain_tell_anybody(c->tell) && (shown || t->held_back || t->remedy_step))
 		r = queue_hooks(c, t);
 	if (r >= 0 && c->deeds && (shown || (t->deeds & taints)))
 		r = deeds_queue(c->deeds, t->node, shown);
@@ -347,98 +325,6 @@ struct contain_book *contain_book(struct contain *c)
 	return c->book;
 }
 
-/* What a receiver says to this message, now, or only that it is not there. */
-static enum outbox_end end_of(int r, int status)
-{
-	if (r == -ECANCELED)
-		return OUTBOX_STOPPED;
-	if (r < 0)
-		return OUTBOX_DOWN;
-	if (status >= 200 && status <= 299)
-		return OUTBOX_DELIVERED;
-	switch (status) {
-	case 408: /* Request Timeout, Too Early, Too Many Requests, and what proxies say of who is behind them */
-	case 425:
-	case 429:
-	case 502:
-	case 503:
-	case 504:
-		return OUTBOX_DOWN;
-	}
-	return OUTBOX_REFUSED;
-}
-
-static void on_answer(void *ctx, int r, int status, const struct buf *body, const struct why *why)
-{
-	const struct hook *h = ctx;
-	struct why own = *why;
-
-	(void)body;
-	if (r >= 0)
-		why_set(&own, 0, "%s: HTTP %d%s", h->origin, status,
-			status >= 300 && status <= 399 ? ", and redirects are not followed" : "");
-	outbox_ended(h->lane, end_of(r, status), &own);
-}
-
-static int on_send(void *ctx, const struct store_message *m, struct why *ret_why)
-{
-	const struct hook *h = ctx;
-	char delivery[48], dropped[48];
-	uint64_t id, n = outbox_dropped(h->lane);
-	struct fetch_request q = {.method = "POST",
-				  .url = h->url,
-				  .shown = h->origin,
-				  .type = "application/json",
-				  .headers = {delivery, dropped},
-				  .n_headers = n ? 2 : 1,
-				  .body = m->body.data,
-				  .size = m->body.size,
-				  .discard = true,
-				  .done = on_answer,
-				  .ctx = ctx};
-	int r = webhook_id(m->body.data, m->body.size, &id);
-
-	if (r < 0)
-		return why_set(ret_why, r == -ENOMEM ? r : -EBADMSG, "it has no id");
-	snprintf(delivery, sizeof(delivery), "Plumb-Delivery: %" PRIu64, id);
-	snprintf(dropped, sizeof(dropped), "Plumb-Dropped: %" PRIu64, n);
-	return fetch_start(h->c->fetch, &q);
-}
-
-static void on_ran(void *ctx, int r, const struct why *why)
-{
-	struct contain *c = ctx;
-
-	outbox_ended(c->command_lane,
-		     r == -ECANCELED ? OUTBOX_STOPPED
-		     : r < 0	     ? OUTBOX_REFUSED
-				     : OUTBOX_DELIVERED,
-		     why);
-}
-
-static int on_run(void *ctx, const struct store_message *m, struct why *ret_why)
-{
-	struct contain *c = ctx;
-
-	return command_start(c->command, m->body.data, m->body.size, on_ran, c, ret_why);
-}
-
-static int open_command(struct contain *c, struct why *ret_why)
-{
-	const struct command_options o = {
-		.base = c->o.base, .file = c->o.command_file, .limit_ms = COMMAND_MS};
-	const struct outbox_lane_options lane = {
-		.target = COMMAND_TARGET, .send = on_run, .ctx = c};
-	int r;
-
-	if (!c->o.command_file)
-		return 0;
-	r = command_check(c->o.command_file, ret_why);
-	if (r >= 0)
-		r = command_open(&o, &c->command);
-	return r < 0 ? r : outbox_add(c->outbox, &lane, &c->command_lane);
-}
-
 void contain_kick(struct contain *c)
 {
 	if (c)
@@ -455,53 +341,6 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	if (c->deeds)
 		deeds_tick(c->deeds);
 	contain_kick(c);
-}
-
-static int open_fetch(struct contain *c, struct why *ret_why)
-{
-	CLEANUP(buf_done) struct buf ca = {0};
-	struct fetch_options f = {.base = c->o.base,
-				  .total_ms = TOTAL_MS,
-				  .user_agent = "plumb-verifier/" PLUMB_VERSION};
-	struct why why = {""};
-	int r;
-
-	if (c->o.webhook_ca) {
-		r = fsio_read_file(fsio_system(), c->o.webhook_ca, 1u << 20, &ca);
-		if (r < 0)
-			return why_set(ret_why, r == -ENOENT ? -EINVAL : r,
-				       "webhook_ca: %.150s: %s", c->o.webhook_ca, strerror(-r));
-		/* An empty file is no reason to trust the whole world. */
-		f.ca_pem = ca.data ? (char *)ca.data : "";
-	}
-	r = fetch_open(&f, &c->fetch, &why);
-	return r < 0 ? why_set(ret_why, r, "webhook_ca: %.150s", why.text) : 0;
-}
-
-/* Known by its URL, so that what waits is not sent to another one when the list was changed. */
-static int open_hook(struct contain *c, uint32_t i, struct why *ret_why)
-{
-	struct hook *h = &c->hooks[i];
-	char target[64], hex[DIGEST_HEX_SIZE];
-	const struct outbox_lane_options lane = {.target = target, .send = on_send, .ctx = h};
-	struct why why = {""};
-	struct digest d;
-	int r = webhook_check_url(c->o.webhooks[i], &why);
-
-	if (r < 0)
-		return why_set(ret_why, r, "webhooks: %.200s", why.text);
-	for (uint32_t k = 0; k < i; k++)
-		if (strcmp(c->o.webhooks[k], c->o.webhooks[i]) == 0)
-			return why_set(ret_why, -EINVAL, "webhooks: one is there twice");
-	h->c = c;
-	h->url = c->o.webhooks[i];
-	webhook_origin(h->url, h->origin);
-	r = digest_sha256(h->url, strlen(h->url), &d);
-	if (r < 0)
-		return r;
-	digest_hex(&d, hex);
-	snprintf(target, sizeof(target), PREFIX "%.16s", hex);
-	return outbox_add(c->outbox, &lane, &h->lane);
 }
 
 static int open_deeds(struct contain *c, struct why *ret_why)
@@ -533,6 +372,18 @@ static int open_deeds(struct contain *c, struct why *ret_why)
 	return deeds_open(&d, &c->deeds, ret_why);
 }
 
+static int open_tell(struct contain *c, struct why *ret_why)
+{
+	const struct contain_tell_options t = {.base = c->o.base,
+					       .outbox = c->outbox,
+					       .webhooks = c->o.webhooks,
+					       .n_webhooks = c->o.n_webhooks,
+					       .webhook_ca = c->o.webhook_ca,
+					       .command_file = c->o.command_file};
+
+	return contain_tell_open(&t, &c->tell, ret_why);
+}
+
 static int open_rest(struct contain *c, struct why *ret_why)
 {
 	const struct timeval tv = {LOOK_MS / 1000, 0};
@@ -540,18 +391,10 @@ static int open_rest(struct contain *c, struct why *ret_why)
 
 	if (r >= 0)
 		r = outbox_open(c->o.store, c->o.clock, &c->outbox);
-	for (uint32_t i = 0; r >= 0 && i < c->o.n_webhooks; i++)
-		r = open_hook(c, i, ret_why);
+	if (r >= 0)
+		r = open_tell(c, ret_why);
 	if (r >= 0)
 		r = open_deeds(c, ret_why);
-	if (r >= 0)
-		r = open_command(c, ret_why);
-	if (r >= 0)
-		r = open_fetch(c, ret_why);
-	if (r >= 0)
-		r = outbox_tidy(c->outbox, PREFIX);
-	if (r >= 0)
-		r = outbox_tidy(c->outbox, COMMAND_TARGET);
 	if (r < 0)
 		return r;
 	/* What the last run left, and what is due again. */
@@ -561,12 +404,9 @@ static int open_rest(struct contain *c, struct why *ret_why)
 
 int contain_open(const struct contain_options *o, struct contain **ret, struct why *ret_why)
 {
-	struct contain *c;
+	struct contain *c = calloc(1, sizeof(*c));
 	int r;
 
-	if (o->n_webhooks > MAX_WEBHOOKS)
-		return why_set(ret_why, -EINVAL, "webhooks: more than %d", MAX_WEBHOOKS);
-	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->o = *o;
@@ -583,8 +423,7 @@ struct contain *contain_free(struct contain *c)
 {
 	if (!c)
 		return NULL;
-	fetch_free(c->fetch);
-	command_free(c->command);
+	contain_tell_free(c->tell);
 	deeds_free(c->deeds);
 	outbox_free(c->outbox);
 	contain_book_free(c->book);
