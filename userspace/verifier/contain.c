@@ -119,9 +119,11 @@ static bool is_unsure(const char *key)
 /* Once a quarantine: its pods have so long to leave by themselves. */
 static void start_drain(const struct contain *c, struct contain_entry *e)
 {
-	if ((c->o.kinds & DEEDS_EVICT) && e->containment == PLUMB_CONTAIN_QUARANTINED &&
-	    !e->unsure && e->drain_until_ns == 0)
-		e->drain_until_ns = clock_utc_ns(c->o.clock) + c->o.evict_ms * 1000000;
+	if (!(c->o.kinds & DEEDS_EVICT) || e->containment != PLUMB_CONTAIN_QUARANTINED ||
+	    e->unsure || e->drain_until_ns != 0)
+		return;
+	e->drain_until_ns = clock_utc_ns(c->o.clock) + c->o.evict_ms * 1000000;
+	e->over = false;
 }
 
 static void judge(struct contain *c, struct contain_entry *e)
@@ -171,6 +173,9 @@ int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, c
 		e->let = false;
 	if (!wanted || (deeds & NODE_DEED_QUARANTINE))
 		e->unsure = is_unsure(key);
+	/* Another one than the one before, though it was held all the while. */
+	if (deeds & NODE_DEED_QUARANTINE)
+		e->drain_until_ns = 0;
 	judge(c, e);
 	*ret = e->held_back;
 	return contain_book_put(c->book, e);
