@@ -73,7 +73,8 @@ void contain_fixture_open(struct contain_fixture *w)
 					  .max_percent = w->max_percent,
 					  .calm_ms = w->calm_ms,
 					  .evict_ms = 600000,
-					  .dry_run = w->dry_run};
+					  .dry_run = w->dry_run,
+					  .v = w->v};
 	struct why why = {""};
 
 	MUST(contain_open(&o, &w->c, &why) == 0);

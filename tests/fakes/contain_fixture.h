@@ -37,6 +37,7 @@ struct contain_fixture {
 	uint32_t kinds, max_percent;
 	uint64_t calm_ms;
 	bool dry_run;
+	const struct verifier *v;	/* for orders and the log; NULL: neither */
 	const char *key;		/* of the case that causes the next transition */
 	enum brakes_why held_back;	/* what came of the last one */
 };

@@ -147,7 +147,7 @@ static void add_approver(struct verifier_fixture *f)
 
 int verifier_fixture_try_start(struct verifier_fixture *f)
 {
-	struct intake_options o = {.v = &f->v};
+	struct intake_options o = {.v = &f->v, .contain = f->contain};
 	struct why why = {""};
 	int r;
 
@@ -165,6 +165,15 @@ int verifier_fixture_try_start(struct verifier_fixture *f)
 void verifier_fixture_start(struct verifier_fixture *f)
 {
 	must(verifier_fixture_try_start(f), "start");
+}
+
+void verifier_fixture_contain(struct verifier_fixture *f, struct contain *contain)
+{
+	const struct intake_options o = {.v = &f->v, .documents = f->documents, .contain = contain};
+
+	f->contain = contain;
+	intake_free(f->intake);
+	must(intake_open(&o, &f->intake), "intake");
 }
 
 void verifier_fixture_stop(struct verifier_fixture *f)

@@ -35,6 +35,7 @@ struct verifier_fixture {
 	struct verifier v;
 	struct documents *documents;
 	struct intake *intake;
+	struct contain *contain;	/* what the intake was opened with; borrowed */
 };
 
 void verifier_fixture_open(struct verifier_fixture *f);
@@ -43,6 +44,8 @@ void verifier_fixture_done(struct verifier_fixture *f);
 void verifier_fixture_stop(struct verifier_fixture *f);
 void verifier_fixture_start(struct verifier_fixture *f);
 int verifier_fixture_try_start(struct verifier_fixture *f);
+/* From here on transitions are carried out by it; NULL: by nobody. */
+void verifier_fixture_contain(struct verifier_fixture *f, struct contain *contain);
 void verifier_fixture_pass(struct verifier_fixture *f, uint64_t ms);	/* both clocks, then a tick every second of it */
 void verifier_fixture_jump(struct verifier_fixture *f, int64_t s);	/* UTC alone */
 

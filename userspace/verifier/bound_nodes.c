@@ -50,7 +50,7 @@ static struct entry *entry_of(const struct bound_nodes *b, const struct store_no
 	e->node.state =
 		(struct node_state){n->life, n->appraisal, n->freshness, n->containment, n->forked};
 	/* What the brakes hold back is judged, and nothing is done about it: not here either. */
-	if (contain_book_held(b->store, n) != BRAKES_OPEN)
+	if (contain_book_is_left(b->store, n))
 		e->node.state.containment = PLUMB_CONTAIN_REPORT;
 	return e;
 }

@@ -89,11 +89,14 @@ static struct brakes_settings brakes_of(const struct contain *c)
 		.max_percent = c->o.max_percent, .dry_run = c->o.dry_run, .paused = is_paused(c)};
 }
 
+static enum brakes_why stopped(const struct contain *c)
+{
+	return c->o.dry_run ? BRAKES_DRY_RUN : is_paused(c) ? BRAKES_PAUSED : BRAKES_OPEN;
+}
+
 static bool is_still(void *ctx)
 {
-	const struct contain *c = ctx;
-
-	return c->o.dry_run || is_paused(c);
+	return stopped(ctx) != BRAKES_OPEN;
 }
 
 static void let_down(struct contain *c, struct contain_entry *e)
@@ -131,15 +134,23 @@ static void judge(struct contain *c, struct contain_entry *e)
 	const struct brakes_settings s = brakes_of(c);
 	enum brakes_why was = e->held_back;
 
-	if (e->let) {
-		start_drain(c, e);
-		return;
-	}
 	e->held_back = contain_book_judge(c->book, &s, e);
 	e->let = e->held_back == BRAKES_OPEN;
 	if (e->let || was != e->held_back)
 		e->since_ns = clock_utc_ns(c->o.clock);
 	if (e->let)
+		start_drain(c, e);
+}
+
+/* It is contained as it is. More of that takes no room from anybody, and waits all the same while all is stopped. */
+static void judge_more(struct contain *c, struct contain_entry *e, uint32_t deeds)
+{
+	enum brakes_why was = e->held_back;
+
+	e->held_back = deeds & NODE_DEED_QUARANTINE ? stopped(c) : BRAKES_OPEN;
+	if (was != e->held_back)
+		e->since_ns = clock_utc_ns(c->o.clock);
+	if (!e->held_back)
 		start_drain(c, e);
 }
 
@@ -158,7 +169,8 @@ int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, c
 	if (!e)
 		return -ENOMEM;
 	if (!contain_book_wants(e)) {
-		const struct contain_before before = {e->let, e->lifted_ns, e->drain_until_ns};
+		const struct contain_before before = {e->let, e->held_back, e->lifted_ns,
+						      e->drain_until_ns};
 
 		let_down(c, e);
 		if (before.let && !e->let) {
@@ -176,7 +188,10 @@ int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, c
 	/* Another one than the one before, though it was held all the while. */
 	if (deeds & NODE_DEED_QUARANTINE)
 		e->drain_until_ns = 0;
-	judge(c, e);
+	if (e->let)
+		judge_more(c, e, deeds);
+	else
+		judge(c, e);
 	*ret = e->held_back;
 	return contain_book_put(c->book, e);
 }
@@ -255,11 +270,18 @@ static bool waits_alone(const struct contain_entry *e)
 	return e->held_back == BRAKES_CONTROL_PLANE || e->held_back == BRAKES_ZONE;
 }
 
-/* Who waits for room, in the order of waiting; and who was to stay up for a while. */
-static void look_again(struct contain *c)
+static struct contain_entry *older(struct contain_entry *a, struct contain_entry *b)
 {
-	struct contain_entry *first = NULL, *alone = NULL;
-	int r;
+	return !a || b->since_ns < a->since_ns ? b : a;
+}
+
+/*
+ * Who waits for room, or for a stop to be over, in the order of waiting: one that is let now. And who was to stay up for a while. *ret_more: it
+ * was let before.
+ */
+static struct contain_entry *next_one(struct contain *c, bool *ret_more)
+{
+	struct contain_entry *first = NULL, *alone = NULL, *more = NULL;
 
 	for (uint32_t i = 0; i < contain_book_n(c->book); i++) {
 		struct contain_entry *e = contain_book_at(c->book, i);
@@ -271,27 +293,44 @@ static void look_again(struct contain *c)
 				e->let = true;
 		}
 		/* One that nothing holds back and nobody let, either: its record is of a lift that did not stand. */
-		if (e->let || !contain_book_wants(e))
+		if (!contain_book_wants(e) || (e->let && !e->held_back))
 			continue;
-		if (!alone && waits_alone(e)) {
+		if (e->let) {
+			more = older(more, e);
+		} else if (!alone && waits_alone(e)) {
 			judge(c, e);
 			alone = e->let ? e : NULL;
-		} else if (!first || e->since_ns < first->since_ns) {
-			first = e;
+		} else {
+			first = older(first, e);
 		}
 	}
-	if (!alone && first)
-		judge(c, first);
-	first = alone ? alone : first;
-	if (!first || !first->let)
-		return;
-	r = retry(c, first);
-	if (r < 0) {
-		first->let = false;
-		first->held_back = BRAKES_SHARE;
-		log_error("node=%s contained=no error=\"%s\" next=\"tried again in a second\"",
-			  first->id, strerror(-r));
+	*ret_more = !alone && more && !is_still(c);
+	if (*ret_more) {
+		judge_more(c, more, 0);
+		return more;
 	}
+	/* Who was judged is let: it is his turn. */
+	if (alone)
+		return alone;
+	if (first)
+		judge(c, first);
+	return first && first->let ? first : NULL;
+}
+
+static void look_again(struct contain *c)
+{
+	bool more;
+	struct contain_entry *e = next_one(c, &more);
+	int r = e ? retry(c, e) : 0;
+
+	if (r >= 0)
+		return;
+	/* It waits as before, and has begun nothing. */
+	e->let = more;
+	e->held_back = more ? BRAKES_PAUSED : BRAKES_SHARE;
+	e->drain_until_ns = 0;
+	log_error("node=%s contained=no error=\"%s\" next=\"tried again in a second\"", e->id,
+		  strerror(-r));
 }
 
 void contain_held(const struct contain *c, struct contain_held *ret)
@@ -304,7 +343,7 @@ void contain_held(const struct contain *c, struct contain_held *ret)
 	for (uint32_t i = 0; i < contain_book_n(c->book); i++) {
 		const struct contain_entry *e = contain_book_at(c->book, i);
 
-		ret->held_back += e->held_back && !e->let && contain_book_wants(e);
+		ret->held_back += e->held_back && contain_book_wants(e);
 	}
 }
 

@@ -333,20 +333,38 @@ enum brakes_why contain_book_judge(struct contain_book *b, const struct brakes_s
 	return brakes_judge(s, b->nodes, n, at);
 }
 
-enum brakes_why contain_book_held(const struct store *store, const struct store_node *n)
+static enum brakes_why read_one(const struct store *store, const struct store_node *n,
+				bool *ret_let)
 {
 	struct contain_book b = {.store = store};
 	struct contain_entry *e = calloc(1, sizeof(*e));
 	enum brakes_why why = BRAKES_OPEN;
 
+	*ret_let = false;
 	if (!e)
 		return BRAKES_OPEN;
 	memcpy(e->id, n->id, sizeof(e->id));
 	take_row(&b, e, n);
-	if (contain_book_wants(e) && load(&b, e) >= 0 && !e->let)
+	if (contain_book_wants(e) && load(&b, e) >= 0) {
 		why = e->held_back;
+		*ret_let = e->let;
+	}
 	free(e);
 	return why;
+}
+
+enum brakes_why contain_book_held(const struct store *store, const struct store_node *n)
+{
+	bool let;
+
+	return read_one(store, n, &let);
+}
+
+bool contain_book_is_left(const struct store *store, const struct store_node *n)
+{
+	bool let;
+
+	return read_one(store, n, &let) != BRAKES_OPEN && !let;
 }
 
 void contain_book_check(struct contain_book *b, struct contain_entry *e)
@@ -363,6 +381,7 @@ void contain_book_check(struct contain_book *b, struct contain_entry *e)
 	if (r < 0 || e->lifting || !contain_book_wants(e))
 		return;
 	e->let = true;
+	e->held_back = e->before.held_back;
 	e->lifted_ns = e->before.lifted_ns;
 	e->drain_until_ns = e->before.drain_until_ns;
 	e->lifting = contain_book_save(b, e) < 0;

@@ -12,18 +12,18 @@
 
 struct contain_book;
 
-struct contain_before { bool let; uint64_t lifted_ns, drain_until_ns; };
+struct contain_before { bool let; enum brakes_why held_back; uint64_t lifted_ns, drain_until_ns; };
 
 struct contain_entry {
 	char id[65], label[254], kube_name[KUBE_FACTS_MAX_NAME];
 	enum plumb_life life;
 	enum plumb_containment containment;
 	/* kept */
-	bool let;			/* the brakes let it: what it is held or quarantined for is done */
+	bool let;			/* the brakes let it: what it is held or quarantined for is done, but for what is held back */
 	bool unsure;			/* what it is quarantined for is that nothing is known: it is held, no more */
 	bool cordoned;			/* by us */
 	bool control_plane;		/* its object was of the control plane, when it was last seen */
-	enum brakes_why held_back;
+	enum brakes_why held_back;	/* of one that is let: it is held, and quarantined when that is over */
 	uint64_t since_ns;		/* of being let or held back */
 	uint64_t lifted_ns;		/* when it was last let down */
 	uint64_t drain_until_ns;	/* its pods are asked to leave until then, and NoExecute waits */
@@ -66,8 +66,9 @@ int contain_book_save(struct contain_book *b, const struct contain_entry *e);	/*
 /* Of a node that is there and not gone, by the brakes' rules; what counts is who is let. */
 enum brakes_why contain_book_judge(struct contain_book *b, const struct brakes_settings *s, const struct contain_entry *e);
 void contain_book_counts(const struct contain_book *b, uint32_t *ret_nodes, uint32_t *ret_let);
-/* Of a row alone, without a book: what the brakes say of it. */
+/* Of a row alone, without a book: what the brakes say of it; and whether nothing at all is done about it, not even that it is held. */
 enum brakes_why contain_book_held(const struct store *store, const struct store_node *n);
+bool contain_book_is_left(const struct store *store, const struct store_node *n);
 bool contain_book_wants(const struct contain_entry *e);	/* it is held, quarantined or remediating */
 
 #endif

@@ -331,13 +331,14 @@ static void put_node(struct jsonl *j, const struct contain_entry *e)
 	jsonl_str(j, "label", e->label);
 	jsonl_str(j, "kube_name", e->kube_name);
 	jsonl_str(j, "wanted", terms_containment_name(e->containment));
-	jsonl_str(j, "held_back", e->let ? "" : brakes_name(e->held_back));
-	jsonl_str(j, "why", e->let ? "" : brakes_text(e->held_back));
+	jsonl_str(j, "held_back", brakes_name(e->held_back));
+	jsonl_str(j, "why", brakes_text(e->held_back));
 	jsonl_str(j, "since", since);
 	jsonl_close(j);
 }
 
-static void put_nodes(struct jsonl *j, const char *key, struct contain_book *b, bool let)
+/* One that is held, and not quarantined while all is stopped, is in both lists. */
+static void put_nodes(struct jsonl *j, const char *key, struct contain_book *b, bool held_back)
 {
 	uint32_t n = 0;
 
@@ -345,7 +346,7 @@ static void put_nodes(struct jsonl *j, const char *key, struct contain_book *b, 
 	for (uint32_t i = 0; i < contain_book_n(b) && n < STORE_MAX_LIST; i++) {
 		const struct contain_entry *e = contain_book_at(b, i);
 
-		if (!contain_book_wants(e) || e->let != let)
+		if (!contain_book_wants(e) || !(held_back ? !e->let || e->held_back : e->let))
 			continue;
 		put_node(j, e);
 		n++;
@@ -375,8 +376,8 @@ int contain_desk_view(const struct action_desk *d, struct buf *ret)
 		jsonl_uint(&j, "limit", h.limit);
 		jsonl_bool(&j, "watching", contain_watches(d->contain, &why));
 		jsonl_str(&j, "watch_error", why.text);
-		put_nodes(&j, "contained", contain_book(d->contain), true);
-		put_nodes(&j, "held_back", contain_book(d->contain), false);
+		put_nodes(&j, "contained", contain_book(d->contain), false);
+		put_nodes(&j, "held_back", contain_book(d->contain), true);
 	}
 	jsonl_end(&j);
 	return buf_status(ret);

@@ -45,7 +45,7 @@ enum kube_want deeds_containment(const struct contain_entry *e, uint32_t kinds, 
 	if (!(kinds & DEEDS_TAINT) || !e->let || e->life == PLUMB_LIFE_RETIRED)
 		return KUBE_FREE;
 	/* Let, and not wanted any more: it was let down only just now. */
-	if (e->containment != PLUMB_CONTAIN_QUARANTINED || e->unsure)
+	if (e->containment != PLUMB_CONTAIN_QUARANTINED || e->unsure || e->held_back)
 		return KUBE_HOLD;
 	return (kinds & DEEDS_EVICT) && e->drain_until_ns > now_ns ? KUBE_HOLD : KUBE_QUARANTINE;
 }
