@@ -168,11 +168,13 @@ static void tick(struct contain_fixture *w)
 	contain_fixture_settle(w);
 }
 
-#define EXEC                                                                                      \
-	"{\"id\":\"E\",\"title\":\"t\",\"when\":{\"type\":\"exec\"},\"severity\":\"high\","       \
-	"\"action\":\"quarantine\",\"mode\":\"armed\",\"release\":\"ack\",\"score\":100,\"grace_" \
-	"ms\":0,"                                                                                 \
-	"\"claim\":\"executables\",\"value\":33}"
+#define RULE(id, when)                                                                             \
+	"{\"id\":\"" id "\",\"title\":\"t\",\"when\":{" when "},\"severity\":\"high\",\"action\":" \
+	"\"quarantine\",\"mode\":\"armed\",\"release\":\"ack\",\"score\":100,\"grace_ms\":0,"      \
+	"\"claim\":"                                                                               \
+	"\"executables\",\"value\":33}"
+#define EXEC RULE("E", "\"type\":\"exec\"")
+#define SILENT RULE("S", "\"finding\":\"silent\"")
 
 static void hold_provisionally(struct place *p)
 {
@@ -265,6 +267,68 @@ static void test_stopped_and_released(void **state)
 	assert_int_equal(wanted(w), KUBE_QUARANTINE);
 }
 
+static enum plumb_containment containment(struct place *p)
+{
+	struct store_node row = verifier_fixture_node(&p->w->f, p->n.record.node);
+	enum plumb_containment c = row.containment;
+
+	store_node_done(&row);
+	return c;
+}
+
+/* A program that nobody listed, under a quote. */
+static void run_unlisted(struct place *p)
+{
+	node_fixture_exec(&p->n, "/usr/local/bin/x");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&p->n), "quarantined");
+	assert_int_equal(n_orders(p), 1);
+	assert_false(entry_of(p)->unsure);
+	assert_int_equal(entry_of(p)->drain_until_ns, p->w->f.utc_ns + EVICT_S * S);
+	contain_fixture_pass(p->w, EVICT_S);
+	assert_int_equal(wanted_of(p), KUBE_QUARANTINE);
+}
+
+/* Held, whatever the rule asks for, and not ordered to isolate itself when it answers. But silence protects nobody: what is found then counts. */
+static void test_silent_first(void **state)
+{
+	struct contain_fixture *w = *state;
+	struct place *p = judged(w, "[" SILENT "," EXEC "]");
+
+	verifier_fixture_pass(&w->f, 181000);
+	assert_string_equal(node_fixture_shown(&p->n), "silent");
+	assert_int_equal(containment(p), PLUMB_CONTAIN_HELD);
+	assert_true(entry_of(p)->let);
+	assert_int_equal(n_orders(p), 0);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&p->n), "held");
+	assert_int_equal(wanted_of(p), KUBE_HOLD);
+	assert_int_equal(n_orders(p), 0);
+	run_unlisted(p);
+	judged_done(p);
+}
+
+/* A store of a release that called such a node quarantined. */
+static void test_silent_first_in_an_older_store(void **state)
+{
+	struct contain_fixture *w = *state;
+	struct place *p = judged(w, "[" SILENT "," EXEC "]");
+	struct store_node row;
+
+	verifier_fixture_pass(&w->f, 181000);
+	row = verifier_fixture_node(&w->f, p->n.record.node);
+	row.containment = PLUMB_CONTAIN_QUARANTINED;
+	assert_int_equal(w->f.ops.begin(w->f.store.ctx), 0);
+	assert_int_equal(w->f.ops.node_put(w->f.store.ctx, &row), 0);
+	assert_int_equal(w->f.ops.commit(w->f.store.ctx), 0);
+	store_node_done(&row);
+	start_anew(p, false);
+	assert_true(entry_of(p)->unsure);
+	assert_int_equal(wanted_of(p), KUBE_HOLD);
+	run_unlisted(p);
+	judged_done(p);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)
 
 int main(void)
@@ -274,6 +338,8 @@ int main(void)
 		T(test_paused_between_held_and_quarantined),
 		T(test_dry_run_between_held_and_quarantined),
 		T(test_stopped_and_released),
+		T(test_silent_first),
+		T(test_silent_first_in_an_older_store),
 	};
 
 	return cmocka_run_group_tests_name("contain_cut", tests, NULL, NULL);

@@ -333,6 +333,31 @@ static void test_worst_of_all(void **state)
 	}
 }
 
+/* Whatever its rule says: a cable that was pulled cuts off nobody. What is known of the node besides does. */
+static void test_unknown_is_no_proof(void **state)
+{
+	static const enum plumb_finding unknown[] = {PLUMB_FINDING_SILENT,
+						     PLUMB_FINDING_UNCONFIRMED};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		p->c = (struct store_case){.id = 1,
+					   .finding = unknown[i],
+					   .armed = true,
+					   .action = PLUMB_ACTION_QUARANTINE};
+		verdict_begin(&p->v, p->p, 1000 * SECOND, true, false);
+		verdict_add(&p->v, &p->c);
+		assert_int_equal(p->v.action, PLUMB_ACTION_HOLD);
+		p->c.id = 2;
+		p->c.finding = PLUMB_FINDING_GAP;
+		verdict_add(&p->v, &p->c);
+		assert_int_equal(p->v.action, PLUMB_ACTION_QUARANTINE);
+		assert_int_equal(p->v.cause, 2);
+	}
+	assert_int_equal(verdict_at_most(PLUMB_FINDING_SILENT, PLUMB_ACTION_REPORT),
+			 PLUMB_ACTION_REPORT);
+}
+
 /* Nothing becomes good because nobody looked, or because no rule speaks of it. */
 static void test_never_good_by_default(void **state)
 {
@@ -561,6 +586,7 @@ int main(void)
 		TEST(test_what_closes),
 		TEST(test_actions),
 		TEST(test_worst_of_all),
+		TEST(test_unknown_is_no_proof),
 		TEST(test_never_good_by_default),
 		TEST(test_ear),
 		TEST(test_ear_status),

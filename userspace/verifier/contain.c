@@ -196,6 +196,13 @@ int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, c
 	return contain_book_put(c->book, e);
 }
 
+bool contain_is_unsure(const struct contain *c, const struct store_node *n)
+{
+	const struct contain_entry *e = c ? contain_book_id(c->book, n->id) : NULL;
+
+	return e && e->unsure && n->containment == PLUMB_CONTAIN_QUARANTINED;
+}
+
 static int write_let(const struct contain *c, const struct store_node *n, uint64_t *ret_seq)
 {
 	CLEANUP(buf_done) struct buf b = {0};

@@ -67,6 +67,8 @@ int contain_bound(struct contain *c, const struct store_node *n, const char *old
  * the case that caused it: what is only not known is held, and not quarantined. c NULL: OPEN.
  */
 int contain_let(struct contain *c, const struct store_node *n, uint32_t deeds, const char *key, enum brakes_why *ret);
+/* It is quarantined by its row for what was only not known, as releases before this one had it: held, and nothing more. */
+bool contain_is_unsure(const struct contain *c, const struct store_node *n);
 int contain_queue(struct contain *c, const struct contain_transition *t);	/* inside the caller's transaction */
 struct contain_held { uint32_t nodes, contained, limit, held_back; bool paused, dry_run; };
 void contain_held(const struct contain *c, struct contain_held *ret);

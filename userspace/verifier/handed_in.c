@@ -208,7 +208,7 @@ static int on_preview_case(void *ctx, const struct store_case *k)
 	jsonl_str(&v->j, "node", v->id);
 	jsonl_str(&v->j, "label", v->label);
 	jsonl_str(&v->j, "rule", rule->id);
-	jsonl_str(&v->j, "action", terms_action_name(rule->action));
+	jsonl_str(&v->j, "action", terms_action_name(verdict_at_most(k->finding, rule->action)));
 	jsonl_uint(&v->j, "cases", k->count);
 	jsonl_str(&v->j, "key", k->key);
 	jsonl_close(&v->j);

@@ -317,5 +317,9 @@ int transition_verdict(const struct transition *t, struct store_node *n, const s
 	if (r >= 0)
 		r = step(&m, want_event(s->verdict.action, s->verdict.n_open),
 			 in->appraise && s->proven);
+	/* What it is quarantined for is known only now: what comes of that was never done. */
+	if (r >= 0 && s->verdict.action == PLUMB_ACTION_QUARANTINE &&
+	    contain_is_unsure(t->contain, n))
+		m.deeds |= NODE_DEED_LOG | NODE_DEED_QUARANTINE;
 	return r < 0 ? r : end(&m);
 }

@@ -323,6 +323,13 @@ static void add_claim(struct verdict *v, const struct store_case *c)
 	}
 }
 
+enum plumb_action verdict_at_most(enum plumb_finding f, enum plumb_action action)
+{
+	bool unknown = f == PLUMB_FINDING_SILENT || f == PLUMB_FINDING_UNCONFIRMED;
+
+	return unknown && action > PLUMB_ACTION_HOLD ? PLUMB_ACTION_HOLD : action;
+}
+
 void verdict_add(struct verdict *v, const struct store_case *c)
 {
 	uint64_t from = c->opened_ns + c->grace_ms * 1000000;
@@ -336,7 +343,7 @@ void verdict_add(struct verdict *v, const struct store_case *c)
 	add_claim(v, c);
 	/* What has no grace acts whatever the clock says of when it was opened. */
 	if (c->armed && (c->grace_ms == 0 || from <= v->now_ns))
-		action = c->action;
+		action = verdict_at_most(c->finding, c->action);
 	else if (c->armed && (v->next_ns == 0 || from < v->next_ns))
 		v->next_ns = from;
 	/* What no quote covers yet keeps new work away, and moves nothing that is there. */
