@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cleanup.h"
 #include "contain_fixture.h"
 #include "dsse.h"
 #include "node_fixture.h"
@@ -69,6 +70,74 @@ static void test_each_quarantine_has_its_time(void **state)
 	contain_free(w->c);
 	contain_fixture_open(w);
 	assert_int_equal(entry(w, "aa")->drain_until_ns, w->f.utc_ns + EVICT_S * S);
+}
+
+/* A tick of the loop's own clock. */
+static void tick(struct contain_fixture *w)
+{
+	event_base_loopexit(w->base, &(struct timeval){1, 100000});
+	event_base_loop(w->base, 0);
+	contain_fixture_settle(w);
+}
+
+static void jump(struct contain_fixture *w, int64_t s)
+{
+	verifier_fixture_jump(&w->f, s);
+	tick(w);
+}
+
+/* Half of their time is over, and half is left, whatever UTC becomes. */
+static void test_their_time_moves_with_the_clock(void **state)
+{
+	static const int64_t jumps[] = {-86400, 86400, 1, 3600, -3601};
+	struct contain_fixture *w = *state;
+	uint64_t left = EVICT_S / 2 * S;
+
+	open_with(w, DEEDS_TAINT | DEEDS_EVICT);
+	become(w, PLUMB_CONTAIN_QUARANTINED, NODE_DEED_QUARANTINE);
+	entry(w, "aa")->cleared_ns = entry(w, "aa")->drain_until_ns;
+	contain_fixture_pass(w, EVICT_S / 2);
+	for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
+		jump(w, jumps[i]);
+		if (jumps[i] != 1)
+			assert_int_equal(entry(w, "aa")->drain_until_ns, w->f.utc_ns + left);
+		assert_int_equal(wanted(w), KUBE_HOLD);
+	}
+	assert_int_equal(entry(w, "aa")->cleared_ns, entry(w, "aa")->drain_until_ns);
+	/* A disk that is full meanwhile: in memory they do not move either, nor is any set by another clock. */
+	w->f.faults.commit = -EIO;
+	jump(w, 86400);
+	assert_true(entry(w, "aa")->drain_until_ns < w->f.utc_ns);
+	w->f.faults.commit = 0;
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "bb", NODE_DEED_QUARANTINE, true);
+	tick(w);
+	assert_int_equal(entry(w, "aa")->drain_until_ns, w->f.utc_ns + left);
+	assert_int_equal(entry(w, "bb")->drain_until_ns, w->f.utc_ns + EVICT_S * S);
+	/* Kept. */
+	contain_free(w->c);
+	contain_fixture_open(w);
+	assert_int_equal(entry(w, "aa")->drain_until_ns, w->f.utc_ns + left);
+	contain_fixture_pass(w, EVICT_S / 2);
+	assert_int_equal(wanted(w), KUBE_QUARANTINE);
+}
+
+/* Set back while there was no verifier: nobody has longer than a whole time. */
+static void test_started_with_a_clock_behind(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	open_with(w, DEEDS_TAINT | DEEDS_EVICT);
+	become(w, PLUMB_CONTAIN_QUARANTINED, NODE_DEED_QUARANTINE);
+	contain_free(w->c);
+	verifier_fixture_jump(&w->f, -86400);
+	contain_fixture_open(w);
+	assert_int_equal(entry(w, "aa")->drain_until_ns, w->f.utc_ns + EVICT_S * S);
+	contain_free(w->c);
+	w->f.utc_ns += 60 * S;
+	w->f.boot_ns += 60 * S;
+	contain_fixture_open(w);
+	assert_int_equal(entry(w, "aa")->drain_until_ns, w->f.utc_ns + (EVICT_S - 60) * S);
 }
 
 struct place {
@@ -158,14 +227,6 @@ static void set_paused(struct contain_fixture *w, const char *value)
 	assert_int_equal(w->f.ops.begin(w->f.store.ctx), 0);
 	assert_int_equal(w->f.ops.setting_put(w->f.store.ctx, CONTAIN_PAUSE, value), 0);
 	assert_int_equal(w->f.ops.commit(w->f.store.ctx), 0);
-}
-
-/* A tick of the loop's own clock. */
-static void tick(struct contain_fixture *w)
-{
-	event_base_loopexit(w->base, &(struct timeval){1, 100000});
-	event_base_loop(w->base, 0);
-	contain_fixture_settle(w);
 }
 
 #define RULE(id, when)                                                                             \
@@ -335,6 +396,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_each_quarantine_has_its_time),
+		T(test_their_time_moves_with_the_clock),
+		T(test_started_with_a_clock_behind),
 		T(test_paused_between_held_and_quarantined),
 		T(test_dry_run_between_held_and_quarantined),
 		T(test_stopped_and_released),

@@ -2,6 +2,7 @@
 #include "contain.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "webhook.h"
 
 #define LOOK_MS 1000
+#define JUMP_NS 2000000000ll /* less is a clock that is being set right slowly */
 
 struct contain {
 	struct contain_options o;
@@ -26,7 +28,21 @@ struct contain {
 	struct kube_options kube;
 	struct deeds *deeds;
 	struct event *timer;
+	struct clock clock; /* by which times are set and held: it jumps when they have moved */
+	uint64_t offset_ns; /* its UTC less boot time; may wrap */
 };
+
+static uint64_t believed_ns(void *ctx)
+{
+	const struct contain *c = ctx;
+
+	return clock_boot_ns(c->o.clock) + c->offset_ns;
+}
+
+static uint64_t boot_ns(void *ctx)
+{
+	return clock_boot_ns(((const struct contain *)ctx)->o.clock);
+}
 
 /* The same body for all, signed once: a receiver that has two URLs knows it by its id. */
 static int queue_hooks(struct contain *c, const struct contain_transition *t)
@@ -101,7 +117,7 @@ static bool is_still(void *ctx)
 
 static void let_down(struct contain *c, struct contain_entry *e)
 {
-	uint64_t now = clock_utc_ns(c->o.clock);
+	uint64_t now = clock_utc_ns(&c->clock);
 
 	e->held_back = BRAKES_OPEN;
 	if (!e->let || !brakes_may_lift(e->lifted_ns, now, c->o.calm_ms))
@@ -125,7 +141,7 @@ static void start_drain(const struct contain *c, struct contain_entry *e)
 	if (!(c->o.kinds & DEEDS_EVICT) || e->containment != PLUMB_CONTAIN_QUARANTINED ||
 	    e->unsure || e->drain_until_ns != 0)
 		return;
-	e->drain_until_ns = clock_utc_ns(c->o.clock) + c->o.evict_ms * 1000000;
+	e->drain_until_ns = clock_utc_ns(&c->clock) + c->o.evict_ms * 1000000;
 	e->over = false;
 }
 
@@ -137,7 +153,7 @@ static void judge(struct contain *c, struct contain_entry *e)
 	e->held_back = contain_book_judge(c->book, &s, e);
 	e->let = e->held_back == BRAKES_OPEN;
 	if (e->let || was != e->held_back)
-		e->since_ns = clock_utc_ns(c->o.clock);
+		e->since_ns = clock_utc_ns(&c->clock);
 	if (e->let)
 		start_drain(c, e);
 }
@@ -149,7 +165,7 @@ static void judge_more(struct contain *c, struct contain_entry *e, uint32_t deed
 
 	e->held_back = deeds & NODE_DEED_QUARANTINE ? stopped(c) : BRAKES_OPEN;
 	if (was != e->held_back)
-		e->since_ns = clock_utc_ns(c->o.clock);
+		e->since_ns = clock_utc_ns(&c->clock);
 	if (!e->held_back)
 		start_drain(c, e);
 }
@@ -382,12 +398,31 @@ void contain_kick(struct contain *c)
 		outbox_kick(c->outbox);
 }
 
+/* As deadlines do. What could not be written is moved a second later. */
+static void follow_clock(struct contain *c)
+{
+	uint64_t offset = clock_utc_ns(c->o.clock) - clock_boot_ns(c->o.clock);
+	int64_t by = (int64_t)(offset - c->offset_ns);
+	int r;
+
+	if (by > -JUMP_NS && by < JUMP_NS)
+		return;
+	r = contain_book_move(c->book, by, UINT64_MAX);
+	if (r < 0)
+		log_error("contain=unmoved by=%" PRId64
+			  "s error=\"%s\" next=\"tried again in a second\"",
+			  by / 1000000000, strerror(-r));
+	else
+		c->offset_ns = offset;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct contain *c = ctx;
 
 	(void)fd;
 	(void)what;
+	follow_clock(c);
 	look_again(c);
 	if (c->deeds)
 		deeds_tick(c->deeds);
@@ -397,7 +432,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 static int open_deeds(struct contain *c, struct why *ret_why)
 {
 	const struct deeds_options d = {.store = c->o.store,
-					.clock = c->o.clock,
+					.clock = &c->clock,
 					.outbox = c->outbox,
 					.book = c->book,
 					.kube = &c->kube,
@@ -438,8 +473,15 @@ static int open_tell(struct contain *c, struct why *ret_why)
 static int open_rest(struct contain *c, struct why *ret_why)
 {
 	const struct timeval tv = {LOOK_MS / 1000, 0};
-	int r = contain_book_open(c->o.store, &c->book);
+	int r;
 
+	c->clock = (struct clock){believed_ns, boot_ns, c};
+	c->offset_ns = clock_utc_ns(c->o.clock) - clock_boot_ns(c->o.clock);
+	r = contain_book_open(c->o.store, &c->book);
+	/* A clock that was set back while nobody looked gives nobody a longer time. */
+	if (r >= 0)
+		r = contain_book_move(c->book, 0,
+				      clock_utc_ns(&c->clock) + c->o.evict_ms * 1000000);
 	if (r >= 0)
 		r = outbox_open(c->o.store, c->o.clock, &c->outbox);
 	if (r >= 0)

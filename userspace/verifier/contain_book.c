@@ -289,6 +289,58 @@ int contain_book_save(struct contain_book *b, const struct contain_entry *e)
 	return r;
 }
 
+static void move(uint64_t *at, int64_t by_ns)
+{
+	if (*at == 0)
+		return;
+	if (by_ns < 0 && *at <= (uint64_t)-by_ns)
+		*at = 1;
+	else
+		*at += (uint64_t)by_ns;
+}
+
+/* Whether anything of it is kept otherwise from here on. */
+static bool move_one(struct contain_entry *e, int64_t by_ns, uint64_t latest_ns)
+{
+	uint64_t since = e->since_ns, lifted = e->lifted_ns, drain = e->drain_until_ns,
+		 cleared = e->cleared_ns;
+
+	move(&e->since_ns, by_ns);
+	move(&e->lifted_ns, by_ns);
+	move(&e->drain_until_ns, by_ns);
+	move(&e->cleared_ns, by_ns);
+	move(&e->before.lifted_ns, by_ns);
+	move(&e->before.drain_until_ns, by_ns);
+	if (e->drain_until_ns > latest_ns) {
+		if (e->cleared_ns == e->drain_until_ns)
+			e->cleared_ns = latest_ns;
+		e->drain_until_ns = latest_ns;
+	}
+	return since != e->since_ns || lifted != e->lifted_ns || drain != e->drain_until_ns ||
+	       cleared != e->cleared_ns;
+}
+
+int contain_book_move(struct contain_book *b, int64_t by_ns, uint64_t latest_ns)
+{
+	int r = b->store->ops->begin(b->store->ctx);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; r >= 0 && i < b->n; i++) {
+		struct contain_entry e = *b->all[i];
+
+		if (move_one(&e, by_ns, latest_ns))
+			r = contain_book_put(b, &e);
+	}
+	if (r >= 0)
+		r = b->store->ops->commit(b->store->ctx);
+	else
+		b->store->ops->rollback(b->store->ctx);
+	for (uint32_t i = 0; r >= 0 && i < b->n; i++)
+		move_one(b->all[i], by_ns, latest_ns);
+	return r;
+}
+
 static bool counts(const struct contain_entry *e)
 {
 	return !node_is_gone(e->life) && e->life != PLUMB_LIFE_PROVISIONING;

@@ -63,6 +63,8 @@ int contain_book_refresh(struct contain_book *b);	/* rows anew, once a minute: a
 void contain_book_check(struct contain_book *b, struct contain_entry *e);
 int contain_book_put(struct contain_book *b, const struct contain_entry *e);	/* inside the caller's transaction */
 int contain_book_save(struct contain_book *b, const struct contain_entry *e);	/* in one of its own */
+/* All times by so much, and none for its pods that ends after latest_ns: all of it, in a transaction of its own, or nothing. */
+int contain_book_move(struct contain_book *b, int64_t by_ns, uint64_t latest_ns);
 /* Of a node that is there and not gone, by the brakes' rules; what counts is who is let. */
 enum brakes_why contain_book_judge(struct contain_book *b, const struct brakes_settings *s, const struct contain_entry *e);
 void contain_book_counts(const struct contain_book *b, uint32_t *ret_nodes, uint32_t *ret_let);
