@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../userspace/agent/proctab.h"
+#include "scratch.h"
 
 #define S 1000000000ull
 
@@ -420,6 +421,56 @@ static void cgroup_ids_become_paths(void **state)
 	assert_int_equal(rmdir(top), 0);
 }
 
+/* Two groups that are gone, told in turns; and more of them than are remembered: in all that, few walks. */
+static void groups_that_are_gone_cost_little(void **state)
+{
+	char top[SCRATCH_SIZE], path[SCRATCH_SIZE + 64];
+	struct cgroups *c = NULL;
+	struct why why = {""};
+	struct stat st;
+	uint64_t n;
+
+	(void)state;
+	scratch_open(top, "cgroups");
+	for (int i = 0; i < 2000; i++) {
+		snprintf(path, sizeof(path), "%s/%d.slice", top, i);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(cgroups_open(top, &c, &why), 0);
+	for (int i = 0; i < 100; i++)
+		assert_null(cgroups_path(c, 1 + (uint64_t)i % 2));
+	n = cgroups_n_walks(c);
+	assert_in_range(n, 1, 4);
+	assert_string_equal(cgroups_path(c, st.st_ino), "/1999.slice");
+	for (int i = 0; i < 2000; i++)
+		assert_null(cgroups_path(c, UINT64_MAX - (uint64_t)i));
+	assert_in_range(cgroups_n_walks(c), n, n + 500);
+	cgroups_free(c);
+	scratch_done(top);
+}
+
+/* Where there is a hierarchy the kernel finds them, and nothing is walked. */
+static void the_kernel_finds_its_own(void **state)
+{
+	struct cgroups *c = NULL;
+	struct why why = {""};
+	struct stat st;
+
+	(void)state;
+	if (cgroups_open(NULL, &c, &why) < 0 || stat(cgroups_root(c), &st) < 0 || geteuid() != 0) {
+		cgroups_free(c);
+		skip();
+	}
+	assert_string_equal(cgroups_path(c, st.st_ino), "/");
+	assert_null(cgroups_path(c, UINT64_MAX));
+	if (cgroups_n_walks(c) > 0) {
+		cgroups_free(c);
+		skip(); /* root of a user namespace that is not the first */
+	}
+	cgroups_free(c);
+}
+
 static void those_of_one_mount_namespace_are_found(void **state)
 {
 	struct proctab *p = table(16);
@@ -463,6 +514,8 @@ int main(void)
 		cmocka_unit_test(scan_finds_us),
 		cmocka_unit_test(a_gone_one_is_where_its_parent_is),
 		cmocka_unit_test(cgroup_ids_become_paths),
+		cmocka_unit_test(groups_that_are_gone_cost_little),
+		cmocka_unit_test(the_kernel_finds_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "fsio.h"
@@ -16,6 +19,12 @@
 #define CGROUPS_DEPTH 24
 #define CGROUPS_PATH 4096
 #define CGROUPS_BUCKETS 4096
+#define CGROUPS_MISSED 64 /* a power of two */
+#define CGROUPS_MISSES 64 /* as often an id that a walk did not find is not walked for again */
+#define CGROUPS_SHARE 10 /* a tenth of the time is walked */
+#define CGROUPS_BURST_NS 1000000000ull /* and a tenth of this at once */
+#define MAGIC_CGROUP2 0x63677270
+#define FILEID_KERNFS 0xfe /* a handle that is the id alone (5.5) */
 
 struct cgroup_entry {
 	uint64_t id;
@@ -23,16 +32,33 @@ struct cgroup_entry {
 	uint32_t next; /* place + 1 of the next in the chain, 0: end */
 };
 
+struct missed {
+	uint64_t id;
+	uint32_t left;
+};
+
 struct cgroups {
 	char *root; /* NULL: no cgroup2 here */
+	int root_fd; /* -1 */
+	bool by_handle; /* the kernel itself finds one by its id */
 	bool v1;
 	struct cgroup_entry entries[CGROUPS_MAX];
 	uint32_t buckets[CGROUPS_BUCKETS];
 	uint32_t n;
 	uint32_t oldest; /* the next place to be used again, once all are */
-	uint64_t missed; /* the id that the last walk did not find: not walked for again at once */
-	uint32_t missed_left;
+	struct missed missed[CGROUPS_MISSED];
+	uint64_t wanted; /* what is walked for */
+	uint32_t n_put; /* by this walk: it is not to push out what it has found itself */
+	uint64_t walked_until_ns, n_walks;
 };
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
 
 static uint32_t bucket_of(uint64_t id)
 {
@@ -66,7 +92,7 @@ static int remember(struct cgroups *c, uint64_t id, const char *path)
 	uint32_t place, b = bucket_of(id);
 	char *copy;
 
-	if (e && strcmp(e->path, path) == 0)
+	if ((e && strcmp(e->path, path) == 0) || (c->n_put >= CGROUPS_MAX && id != c->wanted))
 		return 0;
 	copy = strdup(path);
 	if (!copy)
@@ -76,6 +102,7 @@ static int remember(struct cgroups *c, uint64_t id, const char *path)
 		e->path = copy;
 		return 0;
 	}
+	c->n_put++;
 	if (c->n < CGROUPS_MAX) {
 		place = c->n++;
 	} else {
@@ -155,6 +182,33 @@ static bool find_v1(void)
 	return found;
 }
 
+/* Does the kernel find the root by its id? Not everywhere: it takes CAP_DAC_READ_SEARCH in the first user namespace. */
+static int open_id(const struct cgroups *c, uint64_t id)
+{
+	struct {
+		struct file_handle h;
+		uint64_t id;
+	} of = {.h = {.handle_bytes = sizeof(of.id), .handle_type = FILEID_KERNFS}, .id = id};
+	int fd;
+
+	memcpy(of.h.f_handle, &id, sizeof(id));
+	fd = open_by_handle_at(c->root_fd, &of.h, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool finds_by_handle(const struct cgroups *c)
+{
+	CLEANUP_CLOSE int fd = -1;
+	struct statfs fs;
+	struct stat st;
+
+	if (c->root_fd < 0 || fstatfs(c->root_fd, &fs) < 0 || fs.f_type != MAGIC_CGROUP2 ||
+	    fstat(c->root_fd, &st) < 0)
+		return false;
+	fd = open_id(c, st.st_ino);
+	return fd >= 0;
+}
+
 int cgroups_open(const char *root, struct cgroups **ret, struct why *ret_why)
 {
 	struct cgroups *c = calloc(1, sizeof(*c));
@@ -162,6 +216,7 @@ int cgroups_open(const char *root, struct cgroups **ret, struct why *ret_why)
 
 	if (!c)
 		return -ENOMEM;
+	c->root_fd = -1;
 	if (root) {
 		c->root = strdup(root);
 		r = c->root ? 0 : -ENOMEM;
@@ -173,6 +228,8 @@ int cgroups_open(const char *root, struct cgroups **ret, struct why *ret_why)
 		return r;
 	}
 	c->v1 = find_v1();
+	c->root_fd = c->root ? open(c->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	c->by_handle = finds_by_handle(c);
 	*ret = c;
 	return r < 0 ? why_set(ret_why, -ENOENT, "cgroup2 is mounted nowhere") : 0;
 }
@@ -183,37 +240,82 @@ struct cgroups *cgroups_free(struct cgroups *c)
 		return NULL;
 	for (uint32_t i = 0; i < c->n; i++)
 		free(c->entries[i].path);
+	if (c->root_fd >= 0)
+		close(c->root_fd);
 	free(c->root);
 	free(c);
 	return NULL;
 }
 
+/* The path below the mount. One that is gone has none, and what lies above the mount (a cgroup namespace) neither. */
+static void look_up(struct cgroups *c, uint64_t id)
+{
+	CLEANUP_CLOSE int fd = open_id(c, id);
+	char at[64], path[CGROUPS_PATH];
+	size_t above = strlen(c->root);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	snprintf(at, sizeof(at), "/proc/self/fd/%d", fd);
+	n = readlink(at, path, sizeof(path) - 1);
+	if (n < (ssize_t)above)
+		return;
+	path[n] = '\0';
+	if (strncmp(path, c->root, above) == 0 && (path[above] == '/' || path[above] == '\0') &&
+	    stat(path, &st) == 0 && st.st_ino == id)
+		remember(c, id, path[above] ? path + above : "/");
+}
+
+/* A group that is gone would cost a walk for each of its events. */
+static void look_everywhere(struct cgroups *c, uint64_t id)
+{
+	struct missed *missed = &c->missed[id & (CGROUPS_MISSED - 1)];
+	uint64_t before = monotonic_ns();
+	char path[CGROUPS_PATH] = "";
+	int fd;
+
+	if (missed->id == id && missed->left > 0) {
+		missed->left--;
+		return;
+	}
+	if (before < c->walked_until_ns)
+		return;
+	if (before > CGROUPS_BURST_NS && c->walked_until_ns < before - CGROUPS_BURST_NS)
+		c->walked_until_ns = before - CGROUPS_BURST_NS;
+	fd = open(c->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	c->n_walks++;
+	c->n_put = 0;
+	c->wanted = id;
+	walk(c, fd, path, 0);
+	c->walked_until_ns += CGROUPS_SHARE * (monotonic_ns() - before);
+	if (!find(c, id))
+		*missed = (struct missed){id, CGROUPS_MISSES};
+}
+
 const char *cgroups_path(struct cgroups *c, uint64_t id)
 {
 	struct cgroup_entry *e;
-	char path[CGROUPS_PATH] = "";
-	int fd;
 
 	if (id == 0 || !c->root)
 		return NULL;
 	e = find(c, id);
-	if (e)
-		return e->path;
-	/* A group that is gone would cost a walk for each of its events. */
-	if (c->missed == id && c->missed_left > 0) {
-		c->missed_left--;
-		return NULL;
-	}
-	fd = open(c->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	walk(c, fd, path, 0);
-	e = find(c, id);
 	if (!e) {
-		c->missed = id;
-		c->missed_left = 64;
+		if (c->by_handle)
+			look_up(c, id);
+		else
+			look_everywhere(c, id);
+		e = find(c, id);
 	}
 	return e ? e->path : NULL;
+}
+
+uint64_t cgroups_n_walks(const struct cgroups *c)
+{
+	return c->n_walks;
 }
 
 bool cgroups_has_v1(const struct cgroups *c)

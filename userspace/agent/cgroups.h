@@ -20,8 +20,12 @@ struct cgroups;
 /* root NULL: where cgroup2 is mounted (/proc/self/mountinfo). -ENOENT: nowhere; then *ret is still a table that knows no id. */
 int cgroups_open(const char *root, struct cgroups **ret, struct why *ret_why);
 struct cgroups *cgroups_free(struct cgroups *c);
-/* Path below the mount ("/system.slice/x.service"), NULL when unknown. Borrowed until the next call. */
+/*
+ * Path below the mount ("/system.slice/x.service"), NULL when unknown. Borrowed until the next call. Where the kernel does not say which directory
+ * has an id, all are walked, for a tenth of the time at most: more are not known then.
+ */
 const char *cgroups_path(struct cgroups *c, uint64_t id);
+uint64_t cgroups_n_walks(const struct cgroups *c);	/* so far */
 /* Are there v1 hierarchies? Then a process in v2's root may be in a container all the same. */
 bool cgroups_has_v1(const struct cgroups *c);
 const char *cgroups_root(const struct cgroups *c);	/* where cgroup2 is mounted; NULL: nowhere. Borrowed */
