@@ -9,6 +9,7 @@
 #include "inode.bpf.h"
 #include "maps.bpf.h"
 #include "mark.bpf.h"
+#include "overlay.bpf.h"
 #include "path.bpf.h"
 
 #define CODE_PROT_EXEC 4
@@ -128,13 +129,20 @@ static __always_inline int code_is_named(const struct code_armed *armed, __u64 h
 	return named;
 }
 
-/* The digest that is kept at the inode; nothing can be read here, the file is not open yet. */
+/*
+ * The digest that is kept at the inode; nothing can be read here, the file is not open yet. Of what somebody can write to, what is read later need
+ * not be what the interpreter reads.
+ */
 static __always_inline void code_kept_hash(struct plumb_event_code *e, struct inode *inode)
 {
 	struct plumb_inode *kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
 
-	if (!kept || !kept->hashed || kept->hash_ctime_ns != e->file.ctime_ns ||
-	    kept->hash_file_size != e->file.file_size || inode->i_writecount.counter > 0)
+	if (overlay_is(inode))
+		e->hash.error = -overlay_error(inode);
+	else if (inode->i_writecount.counter > 0)
+		e->hash.error = -CODE_ETXTBSY;
+	if (e->hash.error || !kept || !kept->hashed || kept->hash_ctime_ns != e->file.ctime_ns ||
+	    kept->hash_file_size != e->file.file_size)
 		return;
 	__builtin_memcpy(e->hash.digest, kept->digest, sizeof(e->hash.digest));
 	e->hash.src = PLUMB_HASH_IMA;

@@ -286,6 +286,8 @@ int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
 	struct exec_hash checked = {.hash = {.error = -HASH_EOPNOTSUPP}};
 	__u32 cut;
 
+	if (overlay_is(bprm->file->f_inode))
+		checked.hash.error = -overlay_error(bprm->file->f_inode);
 	if (plumb_may_isolate) {
 		struct plumb_file f;
 

@@ -9,6 +9,7 @@
 
 #include "inode.bpf.h"
 #include "maps.bpf.h"
+#include "overlay.bpf.h"
 
 #define HASH_ALGO_SHA256 4 /* enum hash_algo, part of the kernel's ABI */
 #define HASH_FILE_MAX \
@@ -61,7 +62,7 @@ static __always_inline void hash_file(struct plumb_hash *h, struct file *file, s
 
 	__builtin_memset(h, 0, sizeof(*h));
 	if (hash_is_foreign(f->fs_magic)) {
-		h->error = -HASH_EREMOTE;
+		h->error = overlay_is(inode) ? -overlay_error(inode) : -HASH_EREMOTE;
 		return;
 	}
 	if (f->file_size > HASH_FILE_MAX) {

@@ -74,6 +74,8 @@ static __always_inline int map_is_exe(const struct inode *inode, struct file *ex
  */
 static __always_inline void map_is_written(struct code_found *c, struct inode *inode)
 {
+	if (overlay_is(inode))
+		c->hash.error = -overlay_error(inode);
 	if (inode->i_writecount.counter > 0 || (c->f.fs_magic == MAP_TMPFS && c->f.nlink == 0))
 		c->hash.error = -CODE_ETXTBSY;
 }

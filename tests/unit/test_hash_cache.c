@@ -47,6 +47,22 @@ static struct plumb_file as_seen(const char *name)
 	};
 }
 
+static int take(struct hash_cache *c, uint32_t pid, const char *name, const struct plumb_file *f,
+		struct digest *ret, struct why *why)
+{
+	const struct hash_cache_seen seen = {pid, name, f, -ENODATA};
+
+	return hash_cache_exec(c, &seen, ret, why);
+}
+
+static int take_by(struct hash_cache *c, uint32_t peer, const char *name,
+		   const struct plumb_file *f, struct digest *ret)
+{
+	const struct hash_cache_seen seen = {NOBODY, name, f, -ENODATA};
+
+	return hash_cache_peer(c, peer, &seen, ret);
+}
+
 static int setup(void **state)
 {
 	struct hash_cache *c = NULL;
@@ -72,7 +88,7 @@ static void file_is_hashed(void **state)
 	struct digest d, abc;
 	struct why why = {""};
 
-	assert_int_equal(hash_cache_exec(*state, NOBODY, path, &f, &d, &why), 0);
+	assert_int_equal(take(*state, NOBODY, path, &f, &d, &why), 0);
 	assert_int_equal(digest_sha256("abc", 3, &abc), 0);
 	assert_true(digest_equal(&d, &abc));
 	assert_int_equal(hash_cache_n(*state), 0); /* too young to be remembered */
@@ -84,16 +100,15 @@ static void settled_file_is_remembered(void **state)
 	struct digest d, again;
 	struct why why = {""};
 
-	assert_int_equal(hash_cache_exec(*state, NOBODY, "/bin/sh", &f, &d, &why), 0);
+	assert_int_equal(take(*state, NOBODY, "/bin/sh", &f, &d, &why), 0);
 	assert_int_equal(hash_cache_n(*state), 1);
 	assert_int_equal(hash_cache_n_missed(*state), 1);
 	/* Known by what the kernel said alone: the process and its file may be gone. */
-	assert_int_equal(hash_cache_exec(*state, NOBODY, "/nonexistent", &f, &again, &why), 0);
+	assert_int_equal(take(*state, NOBODY, "/nonexistent", &f, &again, &why), 0);
 	assert_true(digest_equal(&d, &again));
 	assert_int_equal(hash_cache_n_missed(*state), 1);
 	f.ctime_ns++;
-	assert_int_equal(hash_cache_exec(*state, NOBODY, "/nonexistent", &f, &again, &why),
-			 -ENOENT);
+	assert_int_equal(take(*state, NOBODY, "/nonexistent", &f, &again, &why), -ENOENT);
 	assert_int_equal(hash_cache_n_missed(*state), 2);
 }
 
@@ -105,7 +120,7 @@ static void changed_file_is_not_hashed(void **state)
 
 	usleep(20000); /* past the grain of change times */
 	write_text(path, "abd");
-	assert_int_equal(hash_cache_exec(*state, NOBODY, path, &f, &d, &why), -ESTALE);
+	assert_int_equal(take(*state, NOBODY, path, &f, &d, &why), -ESTALE);
 	assert_non_null(strstr(why.text, "changed"));
 }
 
@@ -119,9 +134,9 @@ static void other_file_is_not_hashed(void **state)
 	snprintf(other, sizeof(other), "%s.new", path);
 	write_text(other, "abc");
 	assert_int_equal(rename(other, path), 0);
-	assert_int_equal(hash_cache_exec(*state, NOBODY, path, &f, &d, &why), -EXDEV);
+	assert_int_equal(take(*state, NOBODY, path, &f, &d, &why), -EXDEV);
 	/* The running process's own file is another one, and so is the one at the path. */
-	assert_int_equal(hash_cache_exec(*state, (uint32_t)getpid(), path, &f, &d, &why), -EXDEV);
+	assert_int_equal(take(*state, (uint32_t)getpid(), path, &f, &d, &why), -EXDEV);
 }
 
 static void foreign_file_systems_are_not_hashed(void **state)
@@ -131,7 +146,70 @@ static void foreign_file_systems_are_not_hashed(void **state)
 	struct why why = {""};
 
 	f.fs_magic = 0x65735546;
-	assert_int_equal(hash_cache_exec(*state, NOBODY, path, &f, &d, &why), -EREMOTE);
+	assert_int_equal(take(*state, NOBODY, path, &f, &d, &why), -EREMOTE);
+}
+
+/* How often it is read when it is executed three times, the kernel programs saying so of it. */
+static uint64_t n_read(uint32_t magic, int error, bool scanned)
+{
+	struct plumb_file f = as_seen(path);
+	const struct hash_cache_seen seen = {NOBODY, path, &f, error};
+	struct hash_cache *c = NULL;
+	struct why why = {""};
+	struct digest d;
+	struct stat st;
+	uint64_t n;
+
+	f.fs_magic = magic;
+	assert_int_equal(hash_cache_open(0, 0, &c), 0);
+	if (scanned) {
+		int fd = open(path, O_RDONLY);
+
+		assert_int_equal(hash_cache_fd(c, fd, &d, &st), 0);
+		assert_int_equal(hash_cache_fd(c, fd, &d, &st), 0);
+		close(fd);
+		assert_int_equal(hash_cache_n(c), 1);
+		assert_int_equal(hash_cache_n_bytes(c), 3);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(hash_cache_exec(c, &seen, &d, &why), 0);
+	n = hash_cache_n_missed(c);
+	hash_cache_free(c);
+	return n;
+}
+
+/* A page that is dirty can be stored to under the same change time; in memory it always can. */
+static void what_was_perhaps_written_is_read_again(void **state)
+{
+	struct stat root, own;
+
+	(void)state;
+	assert_int_equal(stat("/", &root) + stat(path, &own), 0);
+	usleep(1100000);
+	assert_int_equal(n_read(0xef53, 0, false), 1);
+	assert_int_equal(n_read(0x794c7630, -ENODATA, false), 1);
+	assert_int_equal(n_read(0x794c7630, -EREMOTE, false), 3);
+	assert_int_equal(n_read(0x794c7630, 0, false), 3);
+	assert_int_equal(n_read(0x794c7630, -ESTALE, false), 3);
+	assert_int_equal(n_read(0x01021994, 0, false), own.st_dev == root.st_dev ? 1 : 3);
+	/* What a scan read is good for scans alone, so soon. */
+	assert_int_equal(n_read(0xef53, 0, true), 1);
+	assert_int_equal(n_read(0x794c7630, -ENODATA, true), 1);
+	assert_int_equal(n_read(0x794c7630, -ESTALE, true), 3);
+}
+
+/* And what is on the disk by now, of an overlay too. */
+static void old_files_are_remembered(void **state)
+{
+	struct plumb_file f = as_seen("/bin/sh");
+	const struct hash_cache_seen unknown = {NOBODY, "/bin/sh", &f, -EREMOTE};
+	struct digest d;
+	struct why why = {""};
+
+	f.fs_magic = 0x794c7630;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(hash_cache_exec(*state, &unknown, &d, &why), 0);
+	assert_int_equal(hash_cache_n_missed(*state), 1);
 }
 
 /*
@@ -161,24 +239,24 @@ static void served_files_are_not_opened(void **state)
 	snprintf(proc, sizeof(proc), "%s/proc", top);
 	hash_cache_use_proc(*state, proc);
 	process(top, path, "nfs4");
-	assert_int_equal(hash_cache_exec(*state, 7, NULL, &f, &d, &why), -EREMOTE);
+	assert_int_equal(take(*state, 7, NULL, &f, &d, &why), -EREMOTE);
 	assert_string_equal(why.text, SERVED_WHY);
 	/* Nor by its path, in our view or in the process's. */
 	process(top, "/bin/sh", "fuse.sshfs");
-	assert_int_equal(hash_cache_exec(*state, 7, path, &f, &d, &why), -EREMOTE);
-	assert_int_equal(hash_cache_peer(*state, 7, path, &f, &d), -EREMOTE);
+	assert_int_equal(take(*state, 7, path, &f, &d, &why), -EREMOTE);
+	assert_int_equal(take_by(*state, 7, path, &f, &d), -EREMOTE);
 	/* That it is not there either is the server's to tell. */
 	snprintf(cold, sizeof(cold), "%s.cold", path);
-	assert_int_equal(hash_cache_exec(*state, 7, cold, &f, &d, &why), -EREMOTE);
+	assert_int_equal(take(*state, 7, cold, &f, &d, &why), -EREMOTE);
 	assert_int_equal(hash_cache_n_bytes(*state), 0);
 	process(top, path, "ext4");
-	assert_int_equal(hash_cache_exec(*state, 7, NULL, &f, &d, &why), 0);
+	assert_int_equal(take(*state, 7, NULL, &f, &d, &why), 0);
 	process(top, "/bin/sh", "overlay");
-	assert_int_equal(hash_cache_exec(*state, 7, path, &f, &d, &why), 0);
-	assert_int_equal(hash_cache_peer(*state, 7, path, &f, &d), 0);
-	assert_int_equal(hash_cache_exec(*state, 7, cold, &f, &d, &why), -ENOENT);
+	assert_int_equal(take(*state, 7, path, &f, &d, &why), 0);
+	assert_int_equal(take_by(*state, 7, path, &f, &d), 0);
+	assert_int_equal(take(*state, 7, cold, &f, &d, &why), -ENOENT);
 	f.fs_magic = 0x6969;
-	assert_int_equal(hash_cache_peer(*state, 7, path, &f, &d), -EREMOTE);
+	assert_int_equal(take_by(*state, 7, path, &f, &d), -EREMOTE);
 	scratch_done(top);
 }
 
@@ -192,7 +270,7 @@ static void bounds_are_kept(void **state)
 	const char *const names[] = {"/bin/sh", "/bin/true", "/bin/cat"};
 
 	assert_int_equal(hash_cache_open(2, 2, &small), 0);
-	assert_int_equal(hash_cache_exec(small, NOBODY, path, &f, &d, &why), -EFBIG);
+	assert_int_equal(take(small, NOBODY, path, &f, &d, &why), -EFBIG);
 	hash_cache_free(small);
 	for (int i = 0; i < 3; i++) {
 		int fd = open(names[i], O_RDONLY);
@@ -213,6 +291,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(foreign_file_systems_are_not_hashed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(served_files_are_not_opened, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_perhaps_written_is_read_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(old_files_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(bounds_are_kept, setup, teardown),
 	};
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,9 @@
 	NS /* change times are as coarse as the timer's tick, on some file systems a second or two */
 #define MAGIC_BTRFS 0x9123683eu /* stat's device is that of the subvolume, not the super block's */
 #define MAGIC_OVERLAY 0x794c7630u /* stat's device may be that of a layer */
+#define MAGIC_TMPFS 0x01021994u /* its pages are never cleaned: no store through a mapping shows */
+#define MAGIC_RAMFS 0x858458f6u
+#define MAGIC_HUGETLBFS 0x958458f6u
 
 /* File systems whose server may answer each read as it likes: what was hashed need not be what ran. */
 static const uint32_t unmeasurable[] = {
@@ -40,6 +44,7 @@ struct cache_entry {
 	struct cache_key key;
 	struct digest digest;
 	bool verity; /* the kernel holds the file to these bytes */
+	bool sure; /* the change time shows whatever was written since */
 	uint32_t next; /* place + 1 in the chain, 0: end */
 };
 
@@ -48,6 +53,7 @@ struct hash_cache {
 	uint32_t *buckets;
 	uint32_t max, n, oldest;
 	uint64_t file_max, n_bytes, n_missed;
+	uint64_t root_dev;
 	const char *proc; /* borrowed */
 };
 
@@ -84,24 +90,53 @@ static void forget(struct hash_cache *c, uint32_t place)
 		*at = c->entries[place].next;
 }
 
-/* What fs-verity holds cannot change any more, so it need not have settled. */
-static void remember(struct hash_cache *c, const struct cache_key *k, const struct digest *d,
-		     bool verity)
+/* How old a change must be, so that the next one shows in the time. */
+enum trust {
+	DOUBTED, /* it never does */
+	BY_AGE, /* when what was written is on the disk: HASH_CACHE_CLEAN_S */
+	UNWRITTEN, /* SETTLED_NS: nobody could write to it */
+};
+
+static bool lies_in_memory(uint32_t fs_magic)
+{
+	return fs_magic == MAGIC_TMPFS || fs_magic == MAGIC_RAMFS || fs_magic == MAGIC_HUGETLBFS;
+}
+
+/*
+ * Whom an exec keeps from writing, and what is told as open for writing, the kernel programs know; of an overlay, whose layer it is that is
+ * written to, they say. A node whose root lies in memory runs all from there: its programs are believed as on a disk.
+ */
+static enum trust trust_of(const struct hash_cache *c, const struct hash_cache_seen *s)
+{
+	if (lies_in_memory(s->file->fs_magic) && s->file->dev != c->root_dev)
+		return DOUBTED;
+	if (s->file->fs_magic != MAGIC_OVERLAY)
+		return UNWRITTEN;
+	return s->error == -ENODATA ? UNWRITTEN : s->error == -ESTALE ? DOUBTED : BY_AGE;
+}
+
+static enum trust trust_of_fd(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) < 0 || lies_in_memory((uint32_t)fs.f_type) ? DOUBTED : BY_AGE;
+}
+
+static uint64_t age_ns(const struct cache_key *k)
 {
 	struct timespec now;
-	uint32_t place, b = bucket_of(c, k);
+	uint64_t ns;
 
-	for (uint32_t i = c->buckets[b]; i; i = c->entries[i - 1].next) {
-		if (!same_key(&c->entries[i - 1].key, k))
-			continue;
-		c->entries[i - 1].digest = *d;
-		c->entries[i - 1].verity = verity;
-		return;
-	}
-	if (clock_gettime(CLOCK_REALTIME, &now) < 0 ||
-	    (!verity &&
-	     (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec < k->ctime_ns + SETTLED_NS))
-		return;
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return 0;
+	ns = (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec;
+	return ns > k->ctime_ns ? ns - k->ctime_ns : 0;
+}
+
+static void put(struct hash_cache *c, const struct cache_entry *e)
+{
+	uint32_t place, b = bucket_of(c, &e->key);
+
 	if (c->n < c->max) {
 		place = c->n++;
 	} else {
@@ -109,9 +144,33 @@ static void remember(struct hash_cache *c, const struct cache_key *k, const stru
 		c->oldest = (c->oldest + 1) % c->max;
 		forget(c, place);
 	}
-	c->entries[place] = (struct cache_entry){
-		.key = *k, .digest = *d, .verity = verity, .next = c->buckets[b]};
+	c->entries[place] = *e;
+	c->entries[place].next = c->buckets[b];
 	c->buckets[b] = place + 1;
+}
+
+/* What fs-verity holds cannot change any more, so it need not have settled. */
+static void remember(struct hash_cache *c, const struct cache_key *k, const struct digest *d,
+		     bool verity, enum trust trust)
+{
+	uint64_t age = age_ns(k);
+	struct cache_entry e = {
+		.key = *k,
+		.digest = *d,
+		.verity = verity,
+		.sure = verity || trust == UNWRITTEN ||
+			(trust == BY_AGE && age >= HASH_CACHE_CLEAN_S * NS),
+	};
+
+	for (uint32_t i = c->buckets[bucket_of(c, k)]; i; i = c->entries[i - 1].next) {
+		if (!same_key(&c->entries[i - 1].key, k))
+			continue;
+		e.next = c->entries[i - 1].next;
+		c->entries[i - 1] = e;
+		return;
+	}
+	if (verity || age >= SETTLED_NS)
+		put(c, &e);
 }
 
 static struct cache_key key_of(const struct stat *st)
@@ -127,9 +186,12 @@ static struct cache_key key_of(const struct stat *st)
 int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret)
 {
 	struct hash_cache *c = calloc(1, sizeof(*c));
+	struct stat root;
 
 	if (!c)
 		return -ENOMEM;
+	if (stat("/", &root) == 0)
+		c->root_dev = key_of(&root).dev;
 	c->proc = "/proc";
 	c->max = max ? max : HASH_CACHE_MAX;
 	c->file_max = file_max ? file_max : HASH_CACHE_FILE_MAX;
@@ -163,6 +225,12 @@ struct hash_cache *hash_cache_free(struct hash_cache *c)
 	return NULL;
 }
 
+struct reading {
+	bool anew; /* though it is remembered */
+	bool unsure; /* what is remembered need not be sure */
+	enum trust trust;
+};
+
 /* Has the file an fs-verity digest? Then the kernel refuses to read, and to run, other bytes than those of that digest. */
 bool hash_cache_has_verity(int fd)
 {
@@ -174,7 +242,7 @@ bool hash_cache_has_verity(int fd)
 }
 
 /* 0, or 1: the file is under fs-verity. */
-static int digest_of(struct hash_cache *c, int fd, bool anew, struct digest *ret,
+static int digest_of(struct hash_cache *c, int fd, const struct reading *how, struct digest *ret,
 		     struct stat *ret_st)
 {
 	struct stat before, after;
@@ -189,8 +257,8 @@ static int digest_of(struct hash_cache *c, int fd, bool anew, struct digest *ret
 	if (!S_ISREG(before.st_mode))
 		return -EINVAL;
 	key = key_of(&before);
-	known = anew ? NULL : find(c, &key);
-	if (known) {
+	known = how->anew ? NULL : find(c, &key);
+	if (known && (known->sure || how->unsure)) {
 		*ret = known->digest;
 		*ret_st = before;
 		return known->verity;
@@ -207,7 +275,7 @@ static int digest_of(struct hash_cache *c, int fd, bool anew, struct digest *ret
 	key_after = key_of(&after);
 	if (!same_key(&key, &key_after))
 		return -ESTALE;
-	remember(c, &key, &d, verity);
+	remember(c, &key, &d, verity, how->trust);
 	*ret = d;
 	*ret_st = before;
 	return verity;
@@ -215,14 +283,16 @@ static int digest_of(struct hash_cache *c, int fd, bool anew, struct digest *ret
 
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
 {
-	int r = digest_of(c, fd, false, ret, ret_st);
+	const struct reading how = {.unsure = true, .trust = trust_of_fd(fd)};
+	int r = digest_of(c, fd, &how, ret, ret_st);
 
 	return r < 0 ? r : 0;
 }
 
 int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
 {
-	int r = digest_of(c, fd, true, ret, ret_st);
+	const struct reading how = {.anew = true, .trust = trust_of_fd(fd)};
+	int r = digest_of(c, fd, &how, ret, ret_st);
 
 	return r < 0 ? r : 0;
 }
@@ -277,28 +347,29 @@ static int may_open(const struct hash_cache *c, uint32_t pid, int link,
 }
 
 /* Takes path_fd. */
-static int hash_of(struct hash_cache *c, uint32_t pid, int path_fd, const struct plumb_file *file,
+static int hash_of(struct hash_cache *c, uint32_t pid, int path_fd, const struct hash_cache_seen *s,
 		   struct digest *ret)
 {
+	const struct reading how = {.anew = trust_of(c, s) == DOUBTED, .trust = trust_of(c, s)};
 	CLEANUP_CLOSE int link = path_fd, fd = -1;
 	struct digest d;
 	struct stat st;
 	int r, verity;
 
-	r = link < 0 ? link : may_open(c, pid, link, file);
+	r = link < 0 ? link : may_open(c, pid, link, s->file);
 	if (r < 0)
 		return r;
 	fd = served_open(link);
 	if (fd < 0)
 		return fd;
-	r = same_file(fd, file);
+	r = same_file(fd, s->file);
 	if (r < 0)
 		return r;
-	verity = digest_of(c, fd, false, &d, &st);
+	verity = digest_of(c, fd, &how, &d, &st);
 	if (verity < 0)
 		return verity;
 	/* digest_of() held the time before against the time after; this holds them against the kernel's. */
-	r = same_file(fd, file);
+	r = same_file(fd, s->file);
 	if (r < 0)
 		return r;
 	*ret = d;
@@ -316,29 +387,28 @@ static int link_of(const struct hash_cache *c, uint32_t pid, const char *name, i
 }
 
 /* By a path below the root of a process. */
-static int hash_below(struct hash_cache *c, uint32_t pid, int root_fd, const char *path,
-		      const struct plumb_file *file, struct digest *ret)
+static int hash_below(struct hash_cache *c, uint32_t pid, int root_fd,
+		      const struct hash_cache_seen *s, struct digest *ret)
 {
 	CLEANUP_CLOSE int root = root_fd;
 	const struct served_walk w = {c->proc, pid, root};
 
-	return root < 0 ? root : hash_of(c, pid, served_walk(&w, path, true), file, ret);
+	return root < 0 ? root : hash_of(c, pid, served_walk(&w, s->path, true), s, ret);
 }
 
 /* In the agent's own view. */
-static int hash_here(struct hash_cache *c, const char *path, const struct plumb_file *file,
-		     struct digest *ret)
+static int hash_here(struct hash_cache *c, const struct hash_cache_seen *s, struct digest *ret)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	return hash_below(c, (uint32_t)getpid(), root < 0 ? -errno : root, path, file, ret);
+	return hash_below(c, (uint32_t)getpid(), root < 0 ? -errno : root, s, ret);
 }
 
 /* In the process's own view: what a script's path is in a container. */
-static int hash_there(struct hash_cache *c, uint32_t pid, const char *path,
-		      const struct plumb_file *file, struct digest *ret)
+static int hash_there(struct hash_cache *c, uint32_t pid, const struct hash_cache_seen *s,
+		      struct digest *ret)
 {
-	return hash_below(c, pid, link_of(c, pid, "root", O_DIRECTORY), path, file, ret);
+	return hash_below(c, pid, link_of(c, pid, "root", O_DIRECTORY), s, ret);
 }
 
 bool hash_cache_may_measure(uint32_t fs_magic)
@@ -379,38 +449,37 @@ static int say_why(const struct hash_cache *c, int r, struct why *ret_why)
 	}
 }
 
-int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path,
-		    const struct plumb_file *file, struct digest *ret, struct why *ret_why)
+int hash_cache_exec(struct hash_cache *c, const struct hash_cache_seen *s, struct digest *ret,
+		    struct why *ret_why)
 {
-	struct cache_key key = {file->dev, file->ino, file->file_size, file->ctime_ns};
+	struct cache_key key = {s->file->dev, s->file->ino, s->file->file_size, s->file->ctime_ns};
 	const struct cache_entry *known = find(c, &key);
 	int r, there;
 
-	if (!hash_cache_may_measure(file->fs_magic))
+	if (!hash_cache_may_measure(s->file->fs_magic))
 		return why_set(ret_why, -EREMOTE, "file system 0x%x is not the kernel's own",
-			       file->fs_magic);
-	if (known) {
+			       s->file->fs_magic);
+	if (known && known->sure && trust_of(c, s) != DOUBTED) {
 		*ret = known->digest;
 		return known->verity;
 	}
 	c->n_missed++;
-	r = hash_of(c, pid, link_of(c, pid, "exe", 0), file, ret);
+	r = hash_of(c, s->pid, link_of(c, s->pid, "exe", 0), s, ret);
 	/* The process may be gone, or be another program by now. */
-	if (may_be_elsewhere(r) && path && path[0] == '/') {
-		r = hash_here(c, path, file, ret);
+	if (may_be_elsewhere(r) && s->path && s->path[0] == '/') {
+		r = hash_here(c, s, ret);
 		if (may_be_elsewhere(r)) {
-			there = hash_there(c, pid, path, file, ret);
+			there = hash_there(c, s->pid, s, ret);
 			r = there == -ENOENT ? r : there;
 		}
 	}
 	return say_why(c, r, ret_why);
 }
 
-int hash_cache_peer(struct hash_cache *c, uint32_t peer, const char *path,
-		    const struct plumb_file *file, struct digest *ret)
+int hash_cache_peer(struct hash_cache *c, uint32_t peer, const struct hash_cache_seen *s,
+		    struct digest *ret)
 {
-	return hash_cache_may_measure(file->fs_magic) ? hash_there(c, peer, path, file, ret)
-						      : -EREMOTE;
+	return hash_cache_may_measure(s->file->fs_magic) ? hash_there(c, peer, s, ret) : -EREMOTE;
 }
 
 bool hash_cache_takes(const struct hash_cache *c, const struct stat *st)
@@ -436,7 +505,7 @@ int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat 
 	key_after = key_of(&after);
 	if (!same_key(&key, &key_after))
 		return -ESTALE;
-	remember(c, &key, d, verity);
+	remember(c, &key, d, verity, trust_of_fd(fd));
 	return 0;
 }
 

@@ -2,7 +2,8 @@
 /*
  * hash_cache.h: SHA-256 of files, remembered by (device, inode, size, change time).
  * In: a process and what the kernel said about its executable, or an open file. Out: its digest, or why there is none.
- * A file that changed within the last second is hashed but not remembered: its change time could not show the next change.
+ * A file that changed within the last second is hashed but not remembered: its change time could not show the next change. Nor does it show a store
+ * through a mapping, as long as the page is dirty; so of what was executed only that is believed which nobody could write to when it was read.
  */
 #ifndef PLUMB_HASH_CACHE_H
 #define PLUMB_HASH_CACHE_H
@@ -17,7 +18,17 @@
 #define HASH_CACHE_MAX 16384			/* digests remembered, when the options say 0; the oldest goes */
 #define HASH_CACHE_FILE_MAX (1ull << 30)	/* bytes of a file that are hashed, when the options say 0 */
 
+#define HASH_CACHE_CLEAN_S 120	/* after its last change all of a file is on the disk (30 seconds, vm.dirty_expire_centisecs): the next store shows */
+
 struct hash_cache;
+
+/* What the kernel saw of a file that was executed, mapped or opened as a script. */
+struct hash_cache_seen {
+	uint32_t pid;
+	const char *path;	/* NULL: not known */
+	const struct plumb_file *file;
+	int error;		/* of its plumb_hash: of an overlay's file it says whether anybody could write to it (event.h) */
+};
 
 int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret);
 struct hash_cache *hash_cache_free(struct hash_cache *c);
@@ -25,14 +36,13 @@ void hash_cache_use_proc(struct hash_cache *c, const char *proc);	/* borrowed; i
 const char *hash_cache_proc(const struct hash_cache *c);
 
 /*
- * Digest of what (pid) executed or was given to run: /proc/PID/exe first, else path in the agent's own view, else in the process's.
+ * Digest of what a process executed or was given to run: /proc/PID/exe first, else path in the agent's own view, else in the process's.
  * Each must be the very inode in *file, with the same size and change time before and after reading, and what somebody serves is not opened to find
  * out. 0; 1: and fs-verity holds the file to these bytes. -ESTALE: changed since; -EFBIG; -ENOENT: gone; -EREMOTE: served; why says it in a few words.
  */
-int hash_cache_exec(struct hash_cache *c, uint32_t pid, const char *path, const struct plumb_file *file, struct digest *ret,
-		    struct why *ret_why);
+int hash_cache_exec(struct hash_cache *c, const struct hash_cache_seen *s, struct digest *ret, struct why *ret_why);
 /* The same, by its path in the view of another process. */
-int hash_cache_peer(struct hash_cache *c, uint32_t peer, const char *path, const struct plumb_file *file, struct digest *ret);
+int hash_cache_peer(struct hash_cache *c, uint32_t peer, const struct hash_cache_seen *s, struct digest *ret);
 /* Digest of an open regular file. *ret_st: its status, equal before and after reading. -ESTALE: it changed meanwhile. */
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
 /* The same, read although it is remembered: a store through an old mapping and a write to the block device change no time. */

@@ -38,14 +38,14 @@ void record_line_digest_done(struct record_line_digest *d)
  * namespace; another process of its namespace leads to the file. Which file that is, is held against what the kernel saw, as always.
  */
 static int take_by_peer(const struct record_line_tables *t, const struct plumb_task *task,
-			const char *path, const struct plumb_file *file, struct digest *ret)
+			const struct hash_cache_seen *s, struct digest *ret)
 {
 	uint32_t pids[PEERS_MAX];
 	uint32_t n = proctab_peers(t->proctab, task->mnt_ns, task->pid, pids, PEERS_MAX);
 	int r = -ENOENT;
 
 	for (uint32_t i = 0; i < n && r < 0; i++)
-		r = hash_cache_peer(t->hash_cache, pids[i], path, file, ret);
+		r = hash_cache_peer(t->hash_cache, pids[i], s, ret);
 	return r;
 }
 
@@ -74,6 +74,7 @@ int record_line_digest(const struct record_line_tables *t, const struct plumb_ta
 		       const char *path, const struct plumb_file *file,
 		       const struct plumb_hash *hash, struct record_line_digest *ret)
 {
+	const struct hash_cache_seen seen = {task->pid, path, file, hash->error};
 	struct digest digest;
 	struct why why = {""};
 	int r = 0, peer;
@@ -85,9 +86,9 @@ int record_line_digest(const struct record_line_tables *t, const struct plumb_ta
 	if (hash->src == PLUMB_HASH_IMA)
 		memcpy(digest.bytes, hash->digest, sizeof(digest.bytes));
 	else
-		r = hash_cache_exec(t->hash_cache, task->pid, path, file, &digest, &why);
+		r = hash_cache_exec(t->hash_cache, &seen, &digest, &why);
 	if ((r == -ENOENT || r == -EXDEV || r == -EREMOTE) && path && path[0] == '/') {
-		peer = take_by_peer(t, task, path, file, &digest);
+		peer = take_by_peer(t, task, &seen, &digest);
 		r = peer >= 0 ? peer : r;
 	}
 	if (r == 1)

@@ -149,6 +149,53 @@ static int mapped(char **argv)
 	return run_path(argv[1]);
 }
 
+/* PROGRAM NAME: an interpreter reads it while it is mapped so that it can be written to; it is stored into, which changes no time, and runs. */
+static int stored(char **argv)
+{
+	int r = copy_as(argv[0], argv[1]), fd = open(argv[1], O_RDWR | O_CLOEXEC);
+	char name[] = "sh", *words[] = {name, argv[1], NULL};
+	struct stat st;
+	pid_t pid;
+	char *at;
+
+	if (r < 0 || fd < 0 || fstat(fd, &st) < 0)
+		return r < 0 ? r : -errno;
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (at == MAP_FAILED)
+		return -errno;
+	*(volatile char *)&at[st.st_size - 1] = at[st.st_size - 1]; /* dirty */
+	usleep(1200000);
+	pid = fork();
+	if (pid == 0) {
+		execve("/bin/sh", words, none);
+		_exit(126);
+	}
+	(void)ended(pid);
+	sleep(1);
+	at[st.st_size - 1] ^= 1;
+	munmap(at, (size_t)st.st_size);
+	return run_path(argv[1]);
+}
+
+/* NAME: is other bytes afterwards, and the kernel was told of no write. */
+static int flip(char **argv)
+{
+	int fd = open(argv[0], O_RDWR | O_CLOEXEC);
+	struct stat st;
+	char *at;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	at[st.st_size - 1] ^= 1;
+	munmap(at, (size_t)st.st_size);
+	close(fd);
+	return 0;
+}
+
 /* PROGRAM NAME COUNT: each its own bytes and name, none there any more when it ended. */
 static int storm(char **argv)
 {
@@ -249,12 +296,19 @@ static int asked(char **argv)
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
-		{"memfd_path", memfd_path, 1}, {"memfd_sealed", memfd_sealed, 1},
-		{"nameless", nameless, 2},     {"replaced", replaced, 2},
-		{"storm", storm, 3},	       {"into_cgroup", into_cgroup, 2},
-		{"thread", by_thread, 1},      {"mapped", mapped, 2},
-		{"path_fd", path_fd, 1},       {"asked", asked, 1},
+		{"memfd_path", memfd_path, 1},
+		{"memfd_sealed", memfd_sealed, 1},
+		{"nameless", nameless, 2},
+		{"replaced", replaced, 2},
+		{"storm", storm, 3},
+		{"into_cgroup", into_cgroup, 2},
+		{"thread", by_thread, 1},
+		{"mapped", mapped, 2},
+		{"path_fd", path_fd, 1},
+		{"asked", asked, 1},
 		{"as_user", as_user, 2},
+		{"stored", stored, 2},
+		{"flip", flip, 1},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
