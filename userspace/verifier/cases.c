@@ -94,14 +94,15 @@ static int add_refound(struct cases *c, uint64_t id)
 static int merge(struct cases *c, const struct store_case *opened, struct store_case *found)
 {
 	bool confirmed = found->provisional && !opened->provisional;
-	bool bound = is_bound(c, found);
+	bool bound = is_bound(c, found), undone = found->ack_by[0], anew;
 
 	if (!c->bound && bound)
 		return 0;
-	if (!bound && c->bound && add_refound(c, found->id) < 0)
-		return -ENOMEM;
 	verdict_merge(found, opened);
-	if (confirmed)
+	anew = undone && !found->ack_by[0];
+	if ((!bound || anew) && c->bound && add_refound(c, found->id) < 0)
+		return -ENOMEM;
+	if (confirmed || anew)
 		tell(c, found->key);
 	return ops(c)->case_put(store_ctx(c), found);
 }
@@ -474,10 +475,15 @@ static int join(struct cases *c, struct store_case *k)
 	int r = other ? ops(c)->case_find(store_ctx(c), k->node, k->rule, k->scope, k->key, other)
 		      : -ENOMEM;
 
-	if (r == -ENOENT || (r >= 0 && other->id == k->id))
+	if (r == -ENOENT || (r >= 0 && other->id == k->id)) {
+		k->armed = k->armed && !k->ack_by[0];
 		return 1;
+	}
 	if (r < 0)
 		return r;
+	/* Taken back is what was taken back in both. */
+	if (!k->ack_by[0])
+		other->ack_by[0] = 0;
 	verdict_merge(other, k);
 	if (k->opened_ns < other->opened_ns)
 		other->opened_ns = k->opened_ns;
@@ -502,7 +508,6 @@ static int on_rejudge(struct cases *c, struct store_case *k, const void *arg)
 		return was_armed;
 	}
 	verdict_by_rule(k, rule);
-	k->armed = k->armed && !k->ack_by[0];
 	return join(c, k);
 }
 

@@ -167,7 +167,7 @@ static int undo(const struct contain_word *w, struct why *ret_why)
 		 dry ? "would undo " : "undoes ", n, n == 1 ? "" : "s", rule,
 		 CONTAIN_DESK_UNDO_A_SECOND, names, n > 10 ? ", …" : "");
 	snprintf(w->ret_undo, w->size,
-		 "none: the same drift, found by another case, contains again");
+		 "none: other drift by that rule contains again; disarm it when it is wrong");
 	return dry ? 0 : set_object(w->desk, UNDO, w, rule, since_ns);
 }
 

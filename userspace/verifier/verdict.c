@@ -12,11 +12,13 @@
 #define WARNING 32
 #define CONTRAINDICATED 96
 #define BIT(finding) (1u << (finding))
+/* Findings whose text only says how long, how far or since when: another text is no other finding. */
+#define MEASURES                                                      \
+	(BIT(PLUMB_FINDING_SILENT) | BIT(PLUMB_FINDING_UNCONFIRMED) | \
+	 BIT(PLUMB_FINDING_BASELINE) | BIT(PLUMB_FINDING_CLOCK) | BIT(PLUMB_FINDING_JUDGE_SKEW))
 /* Findings that are a state, which each evidence says anew: when it no longer does, they are over. The others are deeds. */
-#define STATES                                                                                    \
-	(BIT(PLUMB_FINDING_SILENT) | BIT(PLUMB_FINDING_UNCONFIRMED) |                             \
-	 BIT(PLUMB_FINDING_BASELINE) | BIT(PLUMB_FINDING_CLOCK) | BIT(PLUMB_FINDING_JUDGE_SKEW) | \
-	 BIT(PLUMB_FINDING_BOOT_LOG) | BIT(PLUMB_FINDING_BOOT_MISMATCH) |                         \
+#define STATES                                                                       \
+	(MEASURES | BIT(PLUMB_FINDING_BOOT_LOG) | BIT(PLUMB_FINDING_BOOT_MISMATCH) | \
 	 BIT(PLUMB_FINDING_BOOT_EVENT))
 
 static const char *const claim_names[] = {
@@ -194,6 +196,23 @@ int verdict_open(const struct policy *p, const struct appraise_drift_item *i,
 	return r;
 }
 
+/* What a person took back is what was found then: something else at the same place is as if it were new, and has its own grace. */
+static void begin_anew(struct store_case *c, const struct store_case *again)
+{
+	c->ack_by[0] = 0;
+	c->first_seq = again->first_seq;
+	c->opened_ns = again->opened_ns;
+	c->opened_reset = again->opened_reset;
+	c->provisional = again->provisional;
+}
+
+static bool is_something_else(const struct store_case *c, const struct store_case *again)
+{
+	bool measures = c->finding && (MEASURES & BIT(c->finding));
+
+	return !measures && strcmp(c->found, again->found) != 0;
+}
+
 void verdict_merge(struct store_case *c, const struct store_case *again)
 {
 	/* Numbers of lines begin anew with each incarnation. */
@@ -203,6 +222,9 @@ void verdict_merge(struct store_case *c, const struct store_case *again)
 		c->last_seq = 0;
 	}
 	if (again->incarnation == c->incarnation && again->last_seq > c->last_seq) {
+		/* One that was taken back itself is none that is found: two become one. */
+		if (c->ack_by[0] && !again->ack_by[0] && is_something_else(c, again))
+			begin_anew(c, again);
 		c->count += again->count;
 		c->last_seq = again->last_seq;
 		/* A state that is found again by nobody: who did it is still who did it. */

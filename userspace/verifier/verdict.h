@@ -33,7 +33,10 @@ int verdict_open(const struct policy *p, const struct appraise_drift_item *i, co
 void verdict_by_rule(struct store_case *c, const struct policy_rule *rule);
 /* What a rule may ask for at most: that nothing is known of a node (silent, unconfirmed) is no proof of anything. */
 enum plumb_action verdict_at_most(enum plumb_finding f, enum plumb_action action);
-/* The same (rule, scope, key) again. A line that was counted before is not counted again. */
+/*
+ * The same (rule, scope, key) again. A line that was counted before is not counted again. What a person took back (ack_by, open) stays so, until
+ * something else is found there.
+ */
 void verdict_merge(struct store_case *c, const struct store_case *again);
 /* A quote covers lines below size. true: the case changed. */
 bool verdict_confirm(struct store_case *c, uint64_t size);
