@@ -9,165 +9,55 @@
 
 #include <cmocka.h>
 
-#include "agent_fixture.h"
 #include "clock.h"
-#include "report.h"
-
-struct world {
-	struct agent_fixture f;
-	struct report *report;
-	struct report_options o;
-	unsigned int n_orders, n_renewed;
-	uint64_t last_order, baseline_version;
-	unsigned int want; /* of what is waited for */
-};
-
-static void on_orders(void *ctx, const struct buf *envelopes, uint32_t n)
-{
-	struct world *w = ctx;
-
-	(void)envelopes;
-	w->n_orders += n;
-	w->last_order = w->f.verifier.order_number;
-}
-
-static void on_renewed(void *ctx, const struct buf *pem)
-{
-	struct world *w = ctx;
-
-	assert_memory_equal(pem->data, w->f.verifier.certificate.data, pem->size);
-	w->n_renewed++;
-}
-
-static void on_standing(void *ctx, uint64_t *ret_last_order, uint64_t *ret_baseline_version)
-{
-	const struct world *w = ctx;
-
-	*ret_last_order = w->last_order;
-	*ret_baseline_version = w->baseline_version;
-}
-
-static void on_anchored(void *ctx)
-{
-	struct world *w = ctx;
-
-	if (w->report)
-		report_anchored(w->report);
-}
-
-static void on_drift(void *ctx)
-{
-	struct world *w = ctx;
-
-	if (w->report)
-		report_drift(w->report);
-}
-
-static void start(struct world *w)
-{
-	struct why why = {""};
-
-	agent_fixture_start(&w->f);
-	w->o.transport = w->f.transport;
-	w->o.queue = w->f.queue;
-	w->o.writer = w->f.writer;
-	w->o.identity = &w->f.identity;
-	w->o.clock = clock_system();
-	w->o.io = fsio_system();
-	w->o.ledger_dir = w->f.ledger;
-	w->o.client_key = w->f.client_id;
-	w->o.orders = on_orders;
-	w->o.renewed = on_renewed;
-	w->o.standing = on_standing;
-	w->o.ctx = w;
-	if (w->o.interval_ms == 0)
-		w->o.interval_ms = 600000;
-	if (report_open(w->f.base, &w->o, &w->report, &why) < 0)
-		fail_msg("%s", why.text);
-}
-
-static int make(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	agent_fixture_init(&w->f);
-	w->f.anchored = on_anchored;
-	w->f.drift = on_drift;
-	w->f.ctx = w;
-	*state = w;
-	return 0;
-}
-
-static int end(void **state)
-{
-	struct world *w = *state;
-
-	agent_fixture_stop(&w->f);
-	report_free(w->report);
-	agent_fixture_done(&w->f);
-	free(w);
-	return 0;
-}
-
-static bool has_accepted(void *ctx)
-{
-	const struct world *w = ctx;
-
-	return w->f.verifier.n_accepted >= w->want && report_is_idle(w->report);
-}
+#include "report_fixture.h"
 
 static bool has_whole(void *ctx)
 {
-	const struct world *w = ctx;
+	const struct report_fixture *w = ctx;
 
 	return w->f.verifier.confirmed >= w->want;
 }
 
 static bool has_drift(void *ctx)
 {
-	const struct world *w = ctx;
+	const struct report_fixture *w = ctx;
 
 	return w->f.verifier.n_drift >= w->want;
 }
 
 static bool has_asked(void *ctx)
 {
-	const struct world *w = ctx;
+	const struct report_fixture *w = ctx;
 
 	return w->f.verifier.n_nonce >= w->want;
 }
 
 static bool is_idle(void *ctx)
 {
-	return report_is_idle(((const struct world *)ctx)->report);
+	return report_is_idle(((const struct report_fixture *)ctx)->report);
 }
 
 static bool has_sent(void *ctx)
 {
-	const struct world *w = ctx;
+	const struct report_fixture *w = ctx;
 
 	return w->f.verifier.n_evidence >= w->want;
 }
 
 static bool has_met_faults(void *ctx)
 {
-	return ((const struct world *)ctx)->f.verifier.faults == 0;
-}
-
-static void until(struct world *w, bool (*fn)(void *ctx), unsigned int want, const char *what)
-{
-	w->want = want;
-	agent_fixture_until(&w->f, fn, w, what);
+	return ((const struct report_fixture *)ctx)->f.verifier.faults == 0;
 }
 
 /* Lines that a quote covers are what lies on the disk. */
-static void expect_confirmed(struct world *w, uint64_t size, const char *what)
+static void expect_confirmed(struct report_fixture *w, uint64_t size, const char *what)
 {
-	until(w, has_whole, (unsigned int)size, what);
+	report_fixture_until(w, has_whole, (unsigned int)size, what);
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
 
-static void spin(struct world *w, uint64_t ms)
+static void spin(struct report_fixture *w, uint64_t ms)
 {
 	const struct timeval tick = {0, 5000};
 	uint64_t until_ns = clock_boot_ns(clock_system()) + ms * 1000000;
@@ -180,19 +70,19 @@ static void spin(struct world *w, uint64_t ms)
 
 static void test_evidence(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
 	w->baseline_version = 3;
 	w->last_order = 7;
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 	/* What the quote is bound to stands in it; its line says the same. */
 	assert_int_equal(w->f.verifier.last_order, 7);
 	assert_int_equal(w->f.verifier.baseline_version, 3);
 	report_now(w->report);
-	until(w, has_accepted, 2, "accepted again");
+	report_fixture_until(w, report_fixture_accepted, 2, "accepted again");
 	assert_true(agent_fixture_count(&w->f, "\"type\":\"quote\"",
 					"\"baseline\":3,\"order\":7,\"client_key\"") >= 1);
 	assert_int_equal(w->f.verifier.n_drift, 0);
@@ -200,14 +90,14 @@ static void test_evidence(void **state)
 
 static void test_drift(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	agent_fixture_drift(&w->f, "/tmp/one");
-	until(w, has_drift, 1, "drift was told");
-	until(w, has_accepted, 2, "and confirmed");
+	report_fixture_until(w, has_drift, 1, "drift was told");
+	report_fixture_until(w, report_fixture_accepted, 2, "and confirmed");
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 	assert_int_equal(w->f.verifier.n_signed, 0);
 }
@@ -215,34 +105,34 @@ static void test_drift(void **state)
 /* Before the verifier said where it stands nothing provisional can be sent; as soon as it did, it is, although the TPM hangs. */
 static void test_drift_before_first_answer(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	agent_fixture_drift(&w->f, "/tmp/early");
-	until(w, has_drift, 1, "drift was told");
-	until(w, has_accepted, 1, "and confirmed");
+	report_fixture_until(w, has_drift, 1, "drift was told");
+	report_fixture_until(w, report_fixture_accepted, 1, "and confirmed");
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
 
 static void test_away_and_back(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 	unsigned int drift;
 	uint64_t size;
 
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	fake_verifier_stop(&w->f.verifier);
 	agent_fixture_drift(&w->f, "/tmp/alone");
-	until(w, is_idle, 0, "away");
+	report_fixture_until(w, is_idle, 0, "away");
 	agent_fixture_drift(&w->f, "/tmp/alone2");
 	size = ledger_writer_size(w->f.writer);
-	until(w, is_idle, 0, "still away");
+	report_fixture_until(w, is_idle, 0, "still away");
 	assert_int_equal(w->f.verifier.n_accepted, 1);
 	drift = w->f.verifier.n_drift;
 	fake_verifier_start(&w->f.verifier);
-	until(w, has_drift, drift + 1, "the news is told at once when it is back");
+	report_fixture_until(w, has_drift, drift + 1, "the news is told at once when it is back");
 	expect_confirmed(w, size, "and confirmed");
 }
 
@@ -261,13 +151,13 @@ static void test_faults(void **state)
 	};
 	static const char *const paths[] = {WIRE_ROUTE_NONCE, WIRE_ROUTE_EVIDENCE,
 					    WIRE_ROUTE_DRIFT};
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 	char path[64], what[96];
 	uint64_t size;
 
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		for (size_t k = 0; k < 3; k++) {
 			snprintf(path, sizeof(path), "/tmp/%zu-%zu", i, k);
@@ -276,35 +166,25 @@ static void test_faults(void **state)
 					   faults[i].status, 1);
 			agent_fixture_drift(&w->f, path);
 			size = ledger_writer_size(w->f.writer);
-			until(w, has_met_faults, 0, "the fault was met");
+			report_fixture_until(w, has_met_faults, 0, "the fault was met");
 			expect_confirmed(w, size, what);
 		}
 }
 
 /* More than one body takes is sent in signed pieces, also when the verifier takes less than the wire allows. */
-static void add_many(struct world *w, unsigned int n)
-{
-	char key[64];
-
-	for (unsigned int i = 0; i < n; i++) {
-		snprintf(key, sizeof(key), "boot:claim%u", i);
-		agent_fixture_measure(&w->f, PLUMB_TYPE_CLAIM, key, "some value");
-	}
-}
-
 static void test_pieces(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
 	w->o.max_lines = 7;
-	start(w);
-	add_many(w, 100);
+	report_fixture_start(w);
+	report_fixture_claims(w, 100);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_true(w->f.verifier.n_signed >= 14);
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 	w->f.verifier.largest = 0;
-	add_many(w, 100);
+	report_fixture_claims(w, 100);
 	agent_fixture_drift(&w->f, "/tmp/many");
 	expect_confirmed(w, ledger_writer_size(w->f.writer), "with a drift among it");
 	assert_true(w->f.verifier.largest < 10000);
@@ -312,13 +192,13 @@ static void test_pieces(void **state)
 
 static void test_pieces_by_size(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
 	w->o.max_bytes = 4096;
-	start(w);
-	add_many(w, 200);
+	report_fixture_start(w);
+	report_fixture_claims(w, 200);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_true(w->f.verifier.n_signed >= 5);
 	assert_true(w->f.verifier.largest < 4096 + 8192);
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
@@ -326,20 +206,20 @@ static void test_pieces_by_size(void **state)
 
 static void test_takes_less(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
 	w->f.verifier.max_body = 300000;
 	w->o.max_bytes = 800000;
-	start(w);
-	add_many(w, 4000);
+	report_fixture_start(w);
+	report_fixture_claims(w, 4000);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_true(w->f.verifier.largest > 300000);
 	assert_true(w->f.verifier.n_signed >= 2);
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
 
-static void has_log(struct world *w, size_t size)
+static void has_log(struct report_fixture *w, size_t size)
 {
 	struct identity *i = &w->f.identity;
 
@@ -352,42 +232,42 @@ static void has_log(struct world *w, size_t size)
 /* Once, to a verifier that asks for it; one of before never hears of it. */
 static void test_boot_log(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	has_log(w, 100000);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_int_equal(w->f.verifier.n_boot_logs, 0);
 	assert_true(digest_equal(&w->f.verifier.bound_boot_log, &w->f.identity.boot_log));
 	w->f.verifier.asks_boot_log = true;
 	report_now(w->report);
-	until(w, has_accepted, 2, "accepted with the log");
+	report_fixture_until(w, report_fixture_accepted, 2, "accepted with the log");
 	assert_int_equal(w->f.verifier.n_boot_logs, 1);
 	report_now(w->report);
-	until(w, has_accepted, 3, "accepted without");
+	report_fixture_until(w, report_fixture_accepted, 3, "accepted without");
 	assert_int_equal(w->f.verifier.n_boot_logs, 1);
 	w->f.verifier.held_boot_log.bytes[0]++;
 	report_now(w->report);
-	until(w, has_accepted, 4, "accepted with the log again");
+	report_fixture_until(w, report_fixture_accepted, 4, "accepted with the log again");
 	assert_int_equal(w->f.verifier.n_boot_logs, 2);
 }
 
 /* Beside many lines there is no room for it: it goes with the next evidence. */
 static void test_boot_log_beside_lines(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
 	w->o.max_bytes = 400000;
 	w->f.verifier.asks_boot_log = true;
-	start(w);
+	report_fixture_start(w);
 	has_log(w, 100000);
-	add_many(w, 1500);
+	report_fixture_claims(w, 1500);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_int_equal(w->f.verifier.n_boot_logs, 0);
 	report_now(w->report);
-	until(w, has_accepted, 2, "accepted with the log");
+	report_fixture_until(w, report_fixture_accepted, 2, "accepted with the log");
 	assert_int_equal(w->f.verifier.n_boot_logs, 1);
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
@@ -396,21 +276,22 @@ static void test_not_accepted(void **state)
 {
 	static const enum plumb_result results[] = {PLUMB_RESULT_SEND_AGAIN, PLUMB_RESULT_REFUSED,
 						    PLUMB_RESULT_FORKED};
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	for (size_t i = 0; i < 3; i++) {
 		unsigned int n = w->f.verifier.n_evidence, accepted = w->f.verifier.n_accepted;
 
 		w->f.verifier.give = results[i];
 		report_now(w->report);
-		until(w, has_sent, n + 1, "evidence was sent");
+		report_fixture_until(w, has_sent, n + 1, "evidence was sent");
 		spin(w, 50);
 		assert_int_equal(w->f.verifier.n_accepted, accepted);
 		w->f.verifier.give = 0;
 		/* A stop tries once more, whatever was waited for. */
 		report_last(w->report, false);
-		until(w, has_accepted, accepted + 1, "accepted in the end");
+		report_fixture_until(w, report_fixture_accepted, accepted + 1,
+				     "accepted in the end");
 	}
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
@@ -418,23 +299,23 @@ static void test_not_accepted(void **state)
 /* A verifier that does not know this certificate is asked rarely; a ledger that was put back is not sent at all. */
 static void test_refused_and_shorter(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	fake_verifier_fail(&w->f.verifier, "/v1/", FAKE_VERIFIER_STATUS, 403, 1);
 	report_now(w->report);
-	until(w, has_met_faults, 0, "refused");
+	report_fixture_until(w, has_met_faults, 0, "refused");
 	spin(w, 300);
 	assert_int_equal(w->f.verifier.n_nonce, 0);
 	w->f.verifier.size = 100000;
 	report_last(w->report, false);
-	until(w, has_asked, 1, "asked");
+	report_fixture_until(w, has_asked, 1, "asked");
 	spin(w, 300);
 	assert_int_equal(w->f.verifier.n_evidence, 0);
 	agent_fixture_drift(&w->f, "/tmp/shorter");
 	w->f.verifier.size = 0;
 	report_last(w->report, false);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_true(w->f.verifier.n_nonce <= 3);
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
@@ -442,29 +323,29 @@ static void test_refused_and_shorter(void **state)
 /* A nonce that is too old when it comes makes no hurry. */
 static void test_short_life(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
 	w->f.verifier.life_ms = 100;
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_asked, 3, "asked");
+	report_fixture_until(w, has_asked, 3, "asked");
 	assert_int_equal(w->f.verifier.n_evidence, 0);
 	w->f.verifier.life_ms = UINT64_MAX >> 1;
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_true(w->f.verifier.n_nonce < 10);
 }
 
 static void test_last(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_false(w->f.verifier.leaving);
 	assert_int_equal(ledger_writer_stop(w->f.writer, "signal", 7), 0);
 	report_last(w->report, true);
-	until(w, is_idle, 0, "sent");
+	report_fixture_until(w, is_idle, 0, "sent");
 	assert_int_equal(w->f.verifier.n_accepted, 2);
 	assert_true(w->f.verifier.leaving);
 	assert_non_null(strstr((char *)w->f.verifier.lines.data, "\"why\":\"signal\",\"order\":7"));
@@ -473,63 +354,63 @@ static void test_last(void **state)
 /* The stop waits neither for a verifier that is known to be away nor for one that went just now. */
 static void test_last_while_away(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	fake_verifier_stop(&w->f.verifier);
 	report_last(w->report, false);
-	until(w, is_idle, 0, "not waited for");
+	report_fixture_until(w, is_idle, 0, "not waited for");
 	report_last(w->report, false);
-	until(w, is_idle, 0, "nor again");
+	report_fixture_until(w, is_idle, 0, "nor again");
 	assert_int_equal(w->f.verifier.n_accepted, 1);
 }
 
 static void test_orders_and_certificate(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
 	buf_puts(&w->f.verifier.order, "{\"payload\":\"\"}");
 	w->f.verifier.order_number = 4;
 	fake_verifier_issue(&w->f.verifier, "node", w->f.client_key, 7200,
 			    &w->f.verifier.certificate);
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	assert_int_equal(w->n_orders, 1);
 	assert_int_equal(w->n_renewed, 1);
 	report_now(w->report);
-	until(w, has_accepted, 2, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 2, "accepted");
 	assert_int_equal(w->n_orders, 1);
 	assert_int_equal(w->f.verifier.last_order, 4);
 	/* None inside what was not accepted. */
 	w->f.verifier.give = PLUMB_RESULT_REFUSED;
 	w->n_renewed = 0;
 	report_now(w->report);
-	until(w, has_asked, 4, "refused, and asked again");
+	report_fixture_until(w, has_asked, 4, "refused, and asked again");
 	assert_int_equal(w->n_renewed, 0);
 }
 
 /* Killed in the middle: the next start goes on from where the verifier stands. */
 static void test_restart(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 	struct transport_options o = {w->f.verifier.url, (char *)w->f.verifier.ca.data,
 				      (char *)w->f.client_cert.data, (char *)w->f.client_pem.data};
 	struct why why = {""};
 
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	agent_fixture_drift(&w->f, "/tmp/killed");
-	until(w, has_drift, 1, "drift was told");
+	report_fixture_until(w, has_drift, 1, "drift was told");
 	agent_fixture_stop(&w->f);
 	w->report = report_free(w->report);
 	assert_int_equal(transport_open(w->f.base, &o, &w->f.transport, &why), 0);
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 2, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 2, "accepted");
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 	assert_int_equal(agent_fixture_count(&w->f, "exec:/tmp/killed", "drift"), 1);
 }
@@ -537,21 +418,21 @@ static void test_restart(void **state)
 /* The register is not as the anchors say: nothing is sent that would prove nothing, and what is found is told. */
 static void test_foreign_extend(void **state)
 {
-	struct world *w = *state;
+	struct report_fixture *w = *state;
 
-	start(w);
+	report_fixture_start(w);
 	report_now(w->report);
-	until(w, has_accepted, 1, "accepted");
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
 	fake_tpm_pcrs(w->f.tpm)->values[15].bytes[0] ^= 1;
 	report_now(w->report);
-	until(w, has_accepted, 2, "accepted with what was found");
+	report_fixture_until(w, report_fixture_accepted, 2, "accepted with what was found");
 	assert_int_equal(agent_fixture_count(&w->f, "\"type\":\"epoch\"", "\"foreign\":true"), 1);
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, make, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, report_fixture_make, report_fixture_end)
 	const struct CMUnitTest tests[] = {
 		T(test_evidence),
 		T(test_drift),
