@@ -14,6 +14,10 @@
 
 #define CONTAIN_FIXTURE_MAX 64
 #define CONTAIN_FIXTURE_BOOT "11111111-2222-3333-4444-555555555555"
+#define CONTAIN_FIXTURE_OTHER_BOOT "99999999-2222-3333-4444-555555555555"
+#define CONTAIN_FIXTURE_HOLD "plumbline.io/quarantined:NoSchedule"
+#define CONTAIN_FIXTURE_QUARANTINE CONTAIN_FIXTURE_HOLD " plumbline.io/quarantined:NoExecute"
+#define CONTAIN_FIXTURE_UNATTESTED "plumbline.io/unattested:NoSchedule"
 
 struct contain_fixture_receiver {
 	struct fake_http *http;
@@ -49,6 +53,13 @@ void contain_fixture_open(struct contain_fixture *w);
 void contain_fixture_tls(struct contain_fixture *w, const char *cert_pem, const char *key_pem);
 void contain_fixture_settle(struct contain_fixture *w);		/* until nothing comes any more */
 void contain_fixture_pass(struct contain_fixture *w, uint64_t s);
+void contain_fixture_tick(struct contain_fixture *w, uint64_t s);	/* and a second for the loop's own timer */
+/* Node i has these, of all of them. */
+#define CONTAIN_FIXTURE_TAINTS(w, i, text)                                          \
+	do {                                                                        \
+		char taints_[512];                                                  \
+		assert_string_equal(fake_kube_taints(&(w)->api, i, taints_), text); \
+	} while (0)
 void contain_fixture_node(struct contain_fixture *w, const char *id, const char *kube_name, enum plumb_containment containment,
 			  const char *boot_id);
 void contain_fixture_queue(struct contain_fixture *w, const char *id, uint32_t deeds, bool shown);

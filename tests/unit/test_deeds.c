@@ -14,17 +14,6 @@
 
 #include "contain_fixture.h"
 
-#define OTHER_BOOT "99999999-2222-3333-4444-555555555555"
-#define TAINT "plumbline.io/quarantined"
-#define HOLD TAINT ":NoSchedule"
-#define QUARANTINE TAINT ":NoSchedule " TAINT ":NoExecute"
-
-#define TAINTS(i, text)                                                           \
-	do {                                                                      \
-		char taints_[512];                                                \
-		assert_string_equal(fake_kube_taints(&w->api, i, taints_), text); \
-	} while (0)
-
 static void test_taints_follow_containment(void **state)
 {
 	struct contain_fixture *w = *state;
@@ -35,20 +24,20 @@ static void test_taints_follow_containment(void **state)
 	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
 	contain_fixture_queue(w, "bb", NODE_DEED_QUARANTINE, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " HOLD);
-	TAINTS(1, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 1, "");
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_REMEDIATING, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT | NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_REPORT, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
 }
 
 /* A disk that is full at the wrong moment: what was to free the node does not stand, and neither does what follows from it. */
@@ -60,7 +49,7 @@ static void test_lift_that_is_rolled_back(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
 	assert_int_equal(w->f.ops.node_get(w->f.store.ctx, "aa", &n), 0);
 	n.containment = PLUMB_CONTAIN_FREE;
 	assert_int_equal(w->f.ops.begin(w->f.store.ctx), 0);
@@ -69,17 +58,17 @@ static void test_lift_that_is_rolled_back(void **state)
 	store_node_done(&n);
 	for (int i = 0; i < 5; i++) {
 		contain_fixture_pass(w, 40);
-		TAINTS(0, "a:NoExecute " QUARANTINE);
+		CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
 	}
 	contain_free(w->c);
 	contain_fixture_open(w);
 	contain_fixture_pass(w, 60);
-	TAINTS(0, "a:NoExecute " QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
 	/* One that does stand takes them off. */
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
 }
 
 /* Ten words while the API is away are one in the end, and the last. */
@@ -100,7 +89,7 @@ static void test_the_last_word_counts(void **state)
 	w->api.fail_get = 0;
 	w->api.n_get = 0;
 	contain_fixture_pass(w, 300);
-	TAINTS(0, "a:NoExecute " HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 	assert_true(w->api.n_get <= 2); /* it, and the look at all that are contained */
 }
 
@@ -111,24 +100,25 @@ static void test_taints_that_others_took_off_come_back(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
 	contain_fixture_settle(w);
-	fake_kube_node(&w->api, 0, "n1", "uid-1", OTHER_BOOT, NULL); /* and its kubelet lies */
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_OTHER_BOOT,
+		       NULL); /* and its kubelet lies */
 	contain_fixture_pass(w, 59);
 	contain_fixture_pass(w, 1);
-	TAINTS(0, QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_QUARANTINE);
 	/* Deleted: told, and looked at again, for it may come back, without taints. */
 	fake_kube_node(&w->api, 0, "", "", "", NULL);
 	contain_fixture_pass(w, 60);
 	fake_kube_node(&w->api, 0, "n1", "uid-7", CONTAIN_FIXTURE_BOOT, NULL);
 	contain_fixture_pass(w, 60);
-	TAINTS(0, QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_QUARANTINE);
 	/* Another machine got the name. */
-	fake_kube_node(&w->api, 0, "n1", "uid-8", OTHER_BOOT, NULL);
+	fake_kube_node(&w->api, 0, "n1", "uid-8", CONTAIN_FIXTURE_OTHER_BOOT, NULL);
 	contain_fixture_pass(w, 60);
-	TAINTS(0, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "");
 	/* Released while the API was away, and the verifier stopped: its message is still there. */
 	fake_kube_node(&w->api, 0, "n1", "uid-7", CONTAIN_FIXTURE_BOOT, NULL);
 	contain_fixture_pass(w, 60);
-	TAINTS(0, QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_QUARANTINE);
 	w->api.fail_patch = 500;
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
@@ -137,7 +127,7 @@ static void test_taints_that_others_took_off_come_back(void **state)
 	w->api.fail_patch = 0;
 	contain_fixture_open(w);
 	contain_fixture_settle(w);
-	TAINTS(0, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "");
 }
 
 static void test_contained_ones_are_looked_at_at_the_start(void **state)
@@ -149,8 +139,8 @@ static void test_contained_ones_are_looked_at_at_the_start(void **state)
 	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_open(w);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " QUARANTINE);
-	TAINTS(1, HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
 	w->api.n_get = 0;
 	contain_fixture_pass(w, 30);
 	assert_int_equal(w->api.n_get, 0);
@@ -173,7 +163,7 @@ static void test_a_look_is_tried_again(void **state)
 	assert_int_equal(w->api.n_get, 2);
 	w->api.fail_get = 0;
 	contain_fixture_pass(w, 2);
-	TAINTS(0, "a:NoExecute " QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
 	assert_int_equal(w->api.n_get,
 			 4); /* the object is known from then on: another look, with that */
 }
@@ -184,18 +174,18 @@ static void test_bound_anew(void **state)
 
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_bound(w, "aa", "");
-	TAINTS(0, "a:NoExecute " QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
 	contain_fixture_node(w, "aa", "n2", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_bound(w, "aa", "n1");
-	TAINTS(0, "a:NoExecute");
-	TAINTS(1, QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_QUARANTINE);
 	contain_fixture_node(w, "aa", "", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_bound(w, "aa", "n2");
-	TAINTS(1, "");
+	CONTAIN_FIXTURE_TAINTS(w, 1, "");
 	/* Its name went to another row, which is held: the old row's word is not the last. */
 	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_bound(w, "aa", "n2");
-	TAINTS(1, HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
 }
 
 /* A retired node's name may be another's by now; while it is nobody's, our taints go. */
@@ -215,9 +205,9 @@ static void test_retired(void **state)
 	store_node_done(&n);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
 	contain_fixture_pass(w, 60);
-	TAINTS(0, "a:NoExecute");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
 }
 
 /* No rights, a deleted node, a stranger's machine: none of them holds up the next one, or is asked without end. */
@@ -227,14 +217,14 @@ static void test_one_node_delays_no_other(void **state)
 
 	contain_fixture_node(w, "aa", "n3", PLUMB_CONTAIN_QUARANTINED,
 			     CONTAIN_FIXTURE_BOOT); /* there is none */
-	contain_fixture_node(w, "bb", "n1", PLUMB_CONTAIN_QUARANTINED, OTHER_BOOT);
+	contain_fixture_node(w, "bb", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_OTHER_BOOT);
 	contain_fixture_node(w, "cc", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
 	contain_fixture_queue(w, "bb", NODE_DEED_QUARANTINE, true);
 	contain_fixture_queue(w, "cc", NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute");
-	TAINTS(1, HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
 	w->api.n_get = 0;
 	contain_fixture_pass(w, 20);
 	assert_int_equal(w->api.n_get, 0);
@@ -253,7 +243,7 @@ static void test_without_rights_it_is_tried_again(void **state)
 	assert_int_equal(w->api.n_get, 2);
 	w->api.fail_patch = 0;
 	contain_fixture_pass(w, 2);
-	TAINTS(0, "a:NoExecute " HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 }
 
 /* What is shown follows the state; what cannot be shown holds up no taint. */
@@ -267,7 +257,7 @@ static void test_shown(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
 	assert_non_null(strstr(
 		w->api.status,
 		"\"plumbline.io/Attested\",\"status\":\"False\",\"reason\":\"Quarantined\""));
@@ -285,11 +275,11 @@ static void test_shown(void **state)
 	w->api.fail_status = 403;
 	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
 	contain_fixture_pass(w, 60);
-	TAINTS(0, QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_QUARANTINE);
 	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	TAINTS(1, HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
 }
 
 /* One node that goes up and down a hundred times is not a hundred Events. */
@@ -316,18 +306,9 @@ static void test_events_are_few(void **state)
 	assert_int_equal(w->api.n_events, 26);
 }
 
-#define UNATTESTED "plumbline.io/unattested:NoSchedule"
 #define STARTUP                     \
 	"[{\"key\":\"plumbline.io/" \
 	"unattested\",\"effect\":\"NoExecute\"},{\"key\":\"a\",\"effect\":\"NoSchedule\"}]"
-
-static void tick(struct contain_fixture *w)
-{
-	contain_fixture_pass(w, 1);
-	event_base_loopexit(w->base, &(struct timeval){1, 100000});
-	event_base_loop(w->base, 0);
-	contain_fixture_settle(w);
-}
 
 static void test_boots(void **state)
 {
@@ -338,34 +319,35 @@ static void test_boots(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	TAINTS(0,
-	       "plumbline.io/unattested:NoExecute a:NoSchedule " HOLD); /* it is held: no good verdict */
+	CONTAIN_FIXTURE_TAINTS(w, 0,
+			       "plumbline.io/unattested:NoExecute "
+			       "a:NoSchedule " CONTAIN_FIXTURE_HOLD); /* it is held: no good verdict */
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoSchedule");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoSchedule");
 	/* Booted anew, as its kubelet tells: nobody works there until it is attested again. */
-	fake_kube_node(&w->api, 0, "n1", "uid-1", OTHER_BOOT, NULL);
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_OTHER_BOOT, NULL);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, UNATTESTED);
-	tick(w);
-	TAINTS(0, UNATTESTED);
-	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, OTHER_BOOT);
-	tick(w);
-	TAINTS(0, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_UNATTESTED);
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_UNATTESTED);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_OTHER_BOOT);
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "");
 	/* A kubelet that tells no boot says nothing. */
 	fake_kube_node(&w->api, 0, "n1", "uid-1", "", NULL);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "");
 	/* One that never had a good verdict is left as it is. */
 	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	fake_kube_node(&w->api, 1, "n2", "uid-2", OTHER_BOOT, NULL);
+	fake_kube_node(&w->api, 1, "n2", "uid-2", CONTAIN_FIXTURE_OTHER_BOOT, NULL);
 	contain_fixture_pass(w, 60);
-	TAINTS(1, HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
 }
 
 /* Of a boot that nobody has told of yet nothing is known: a node that was just bound must not be tainted until it is looked at. */
@@ -375,7 +357,7 @@ static void test_a_boot_that_is_not_known(void **state)
 
 	(void)state;
 	assert_int_equal(deeds_unattested(&e, DEEDS_UNATTESTED), KUBE_KEEP);
-	snprintf(e.seen_boot, sizeof(e.seen_boot), "%s", OTHER_BOOT);
+	snprintf(e.seen_boot, sizeof(e.seen_boot), "%s", CONTAIN_FIXTURE_OTHER_BOOT);
 	assert_int_equal(deeds_unattested(&e, DEEDS_UNATTESTED), KUBE_PUT);
 	snprintf(e.seen_boot, sizeof(e.seen_boot), "%s", CONTAIN_FIXTURE_BOOT);
 	assert_int_equal(deeds_unattested(&e, DEEDS_UNATTESTED), KUBE_TAKE);
@@ -403,7 +385,7 @@ static void test_cordon(void **state)
 		contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 		contain_fixture_settle(w);
 		assert_int_equal(w->api.nodes[0].cordoned, before);
-		TAINTS(0, "");
+		CONTAIN_FIXTURE_TAINTS(w, 0, "");
 	}
 	/* Bound to another: it goes with our taints. */
 	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
@@ -414,7 +396,7 @@ static void test_cordon(void **state)
 	contain_fixture_node(w, "aa", "", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_bound(w, "aa", "n1");
 	assert_false(w->api.nodes[0].cordoned);
-	TAINTS(0, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "");
 }
 
 /* The second one has to wait, and then it is its turn. */
@@ -432,20 +414,20 @@ static void test_brakes_hold_back_and_let(void **state)
 	contain_fixture_queue(w, "bb", NODE_DEED_QUARANTINE, true);
 	assert_int_equal(w->held_back, BRAKES_SHARE);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " QUARANTINE);
-	TAINTS(1, "");
-	tick(w);
-	TAINTS(1, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 1, "");
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 1, "");
 	/* Neither a start nor a minute lets it. */
 	contain_free(w->c);
 	contain_fixture_open(w);
 	contain_fixture_pass(w, 60);
-	TAINTS(1, "");
+	CONTAIN_FIXTURE_TAINTS(w, 1, "");
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
-	tick(w);
-	TAINTS(0, "a:NoExecute");
-	TAINTS(1, QUARANTINE);
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_QUARANTINE);
 }
 
 static void test_dry_run(void **state)
@@ -458,8 +440,8 @@ static void test_dry_run(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
 	assert_int_equal(w->held_back, BRAKES_DRY_RUN);
-	tick(w);
-	TAINTS(0, "a:NoExecute");
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
 }
 
 static void set_paused(struct contain_fixture *w, const char *value)
@@ -482,15 +464,15 @@ static void test_paused(void **state)
 	set_paused(w, "{}");
 	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, NULL);
 	contain_fixture_pass(w, 60);
-	TAINTS(0, "");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "");
 	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "bb", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(1, "");
+	CONTAIN_FIXTURE_TAINTS(w, 1, "");
 	set_paused(w, "");
 	contain_again(w->c);
 	contain_fixture_settle(w);
-	TAINTS(0, QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_QUARANTINE);
 }
 
 /* Of another machine's object, or one of which nothing is known yet, nothing is said in the attested machine's name. */
@@ -501,14 +483,14 @@ static void test_shown_only_of_its_own(void **state)
 	contain_free(w->c);
 	w->kinds = DEEDS_DEFAULT | DEEDS_CORDON;
 	contain_fixture_open(w);
-	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, OTHER_BOOT);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_OTHER_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
 	assert_int_equal(w->api.n_shown + w->api.n_status + w->api.n_events, 0);
 	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, "");
 	contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	TAINTS(1, HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
 	assert_false(w->api.nodes[1].cordoned);
 	assert_int_equal(w->api.n_shown + w->api.n_status + w->api.n_events, 0);
 }
@@ -522,7 +504,7 @@ static void test_unknown_is_not_bad(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_QUARANTINED, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_QUARANTINE, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoExecute " HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 }
 
 /* Up and down within a minute: let down once, then it stays up until the minute is over. */
@@ -537,18 +519,19 @@ static void test_calm(void **state)
 		contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 		contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
 		contain_fixture_settle(w);
-		TAINTS(0, "a:NoExecute " HOLD);
+		CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 		contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 		contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 		contain_fixture_settle(w);
-		TAINTS(0, i == 0 ? "a:NoExecute" : "a:NoExecute " HOLD);
+		CONTAIN_FIXTURE_TAINTS(
+			w, 0, i == 0 ? "a:NoExecute" : "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 	}
 	contain_fixture_pass(w, 50);
-	tick(w);
-	TAINTS(0, "a:NoExecute " HOLD);
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 	contain_fixture_pass(w, 10);
-	tick(w);
-	TAINTS(0, "a:NoExecute");
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)

@@ -11,24 +11,6 @@
 
 #include "contain_fixture.h"
 
-#define OTHER_BOOT "99999999-2222-3333-4444-555555555555"
-#define HOLD "plumbline.io/quarantined:NoSchedule"
-#define UNATTESTED "plumbline.io/unattested:NoSchedule"
-
-#define TAINTS(i, text)                                                           \
-	do {                                                                      \
-		char taints_[512];                                                \
-		assert_string_equal(fake_kube_taints(&w->api, i, taints_), text); \
-	} while (0)
-
-static void tick(struct contain_fixture *w)
-{
-	contain_fixture_pass(w, 1);
-	event_base_loopexit(w->base, &(struct timeval){1, 100000});
-	event_base_loop(w->base, 0);
-	contain_fixture_settle(w);
-}
-
 /* PreferNoSchedule keeps no pod away: the one that does is set beside it, and both go with the first good verdict. */
 static void test_a_soft_startup_taint(void **state)
 {
@@ -43,23 +25,23 @@ static void test_a_soft_startup_taint(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	TAINTS(0, SOFT " a:NoSchedule " HOLD);
+	CONTAIN_FIXTURE_TAINTS(w, 0, SOFT " a:NoSchedule " CONTAIN_FIXTURE_HOLD);
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, "a:NoSchedule");
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoSchedule");
 	/* Booted anew, and somebody makes it soft. */
-	fake_kube_node(&w->api, 0, "n1", "uid-1", OTHER_BOOT, NULL);
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_OTHER_BOOT, NULL);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, UNATTESTED);
-	fake_kube_node(&w->api, 0, "n1", "uid-1", OTHER_BOOT, soft);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_UNATTESTED);
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_OTHER_BOOT, soft);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
-	TAINTS(0, SOFT " a:NoSchedule " UNATTESTED);
-	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, OTHER_BOOT);
-	tick(w);
-	TAINTS(0, "a:NoSchedule");
+	CONTAIN_FIXTURE_TAINTS(w, 0, SOFT " a:NoSchedule " CONTAIN_FIXTURE_UNATTESTED);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_OTHER_BOOT);
+	contain_fixture_tick(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoSchedule");
 }
 
 /* What the cluster tells of it is looked at: a soft one alone asks for a patch, whichever way. */
@@ -72,7 +54,7 @@ static void test_a_soft_startup_taint_differs(void **state)
 
 	(void)state;
 	assert_false(deeds_differ(&e, DEEDS_UNATTESTED, 0));
-	snprintf(e.seen_boot, sizeof(e.seen_boot), "%s", OTHER_BOOT);
+	snprintf(e.seen_boot, sizeof(e.seen_boot), "%s", CONTAIN_FIXTURE_OTHER_BOOT);
 	assert_true(deeds_differ(&e, DEEDS_UNATTESTED, 0));
 	e.facts.taints |= KUBE_TAINT_UNATTESTED;
 	assert_false(deeds_differ(&e, DEEDS_UNATTESTED, 0));
