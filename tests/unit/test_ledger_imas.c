@@ -15,42 +15,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../fakes/ima_maker.h"
-#include "../fakes/ima_signer.h"
-#include "../fakes/scratch.h"
+#include "ima_signer.h"
+#include "imas_fixture.h"
 #include "jsonl.h"
-#include "ledger_imas.h"
 
 #define BOOT "00112233-4455-6677-8899-aabbccddeeff"
 #define NEXT "10112233-4455-6677-8899-aabbccddeeff"
 
-struct place {
-	char dir[SCRATCH_SIZE], list[LEDGER_IMA_NAME_SIZE];
-	struct ima_maker ima;
-	struct ledger_imas m;
-	struct why why;
-};
-
 static const uint8_t boot_id[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
 				    0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
 
-static void put(struct place *p, const char *name, const void *data, size_t size)
-{
-	char path[PATH_MAX];
-
-	scratch_run(p->dir, "mkdir -p ima");
-	assert_int_equal(ledger_ima_path(p->dir, name, path), 0);
-	assert_int_equal(fsio_replace_file(fsio_system(), path, data, size, 0600), 0);
-}
-
 static int set_up(void **state)
 {
-	struct place *p = calloc(1, sizeof(*p));
+	struct imas_fixture *p;
 	char name[64];
 
-	assert_non_null(p);
-	scratch_open(p->dir, "imas");
-	ima_maker_open(&p->ima);
+	imas_fixture_make(state);
+	p = *state;
 	assert_int_equal(ledger_ima_name(3, boot_id, p->list), 0);
 	for (uint8_t i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "/usr/bin/%u", i);
@@ -59,24 +40,11 @@ static int set_up(void **state)
 		else
 			ima_maker_file(&p->ima, name, i, NULL);
 	}
-	put(p, p->list, p->ima.list.data, p->ima.list.size);
-	p->m = (struct ledger_imas){.io = fsio_system(), .dir = p->dir};
-	*state = p;
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.list.size);
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	struct place *p = *state;
-
-	ledger_imas_done(&p->m);
-	ima_maker_done(&p->ima);
-	scratch_done(p->dir);
-	free(p);
-	return 0;
-}
-
-static struct ledger_ima_seal seal_of(const struct place *p, const struct ima_maker *ima,
+static struct ledger_ima_seal seal_of(const struct imas_fixture *p, const struct ima_maker *ima,
 				      uint32_t entries)
 {
 	struct buf_view v = ima_maker_from(ima, 0, entries);
@@ -87,52 +55,28 @@ static struct ledger_ima_seal seal_of(const struct place *p, const struct ima_ma
 	return s;
 }
 
-static void add_seal(struct place *p, uint64_t line, const char *boot,
-		     const struct ledger_ima_seal *s)
-{
-	struct buf b = {0}, members = {0};
-	json_t *o = NULL;
-
-	assert_int_equal(ledger_ima_seal_write(s, &members), 0);
-	buf_printf(&b, "{%s}", (char *)members.data);
-	assert_int_equal(jsonl_parse(b.data, b.size, 4096, &o, &p->why), 0);
-	assert_int_equal(ledger_imas_line(&p->m, line, boot, o, &p->why), 0);
-	json_decref(o);
-	buf_done(&b);
-	buf_done(&members);
-}
-
-static void seal(struct place *p, uint64_t line, uint32_t entries)
+static void seal(struct imas_fixture *p, uint64_t line, uint32_t entries)
 {
 	struct ledger_ima_seal s = seal_of(p, &p->ima, entries);
 
-	add_seal(p, line, BOOT, &s);
+	imas_fixture_seal(p, line, BOOT, &s);
 }
 
-static void quote_pcr(struct place *p, uint64_t line, const char *boot, uint32_t reset,
-		      const struct digest *pcr, uint64_t cursor)
+static void quote(struct imas_fixture *p, uint64_t line, uint32_t at, uint64_t cursor)
 {
-	struct quote_pcrs pcrs = {.mask = 0x87ff};
-
-	pcrs.values[10] = *pcr;
-	assert_int_equal(ledger_imas_quote(&p->m, line, boot, reset, &pcrs, cursor), 0);
+	imas_fixture_quote(p, line, BOOT, 7, &p->ima.pcr[at], cursor);
 }
 
-static void quote(struct place *p, uint64_t line, uint32_t at, uint64_t cursor)
-{
-	quote_pcr(p, line, BOOT, 7, &p->ima.pcr[at], cursor);
-}
-
-static struct ledger_imas_one *finish(struct place *p, enum ledger_boot_result want, uint64_t line,
-				      const char *why)
+static struct ledger_imas_one *finish(struct imas_fixture *p, enum ledger_boot_result want,
+				      uint64_t line, const char *why)
 {
 	struct ledger_imas_one *o = p->m.lists;
 
 	assert_int_equal(ledger_imas_finish(&p->m, &p->why), 0);
 	assert_true(p->m.n > 0);
 	o = &p->m.lists[p->m.n - 1];
-	if (o->result != want || !strstr(o->why, why) || (!why[0] && o->why[0]) ||
-	    (line && o->at_line != line))
+	imas_fixture_expect(o, want, why);
+	if ((!why[0] && o->why[0]) || (line && o->at_line != line))
 		fail_msg("%s, line %" PRIu64 ": %s", ledger_boot_result_name(o->result), o->at_line,
 			 o->why);
 	return o;
@@ -140,7 +84,7 @@ static struct ledger_imas_one *finish(struct place *p, enum ledger_boot_result w
 
 static void a_list_is_proven_by_quotes(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct ledger_imas_one *o;
 
 	quote(p, 5, 10, 10);
@@ -165,7 +109,7 @@ static void a_list_is_proven_by_quotes(void **state)
 /* The kernel puts an entry into its list first, then into the register. */
 static void a_list_may_be_one_ahead_of_a_quote(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	quote(p, 5, 10, 11);
 	seal(p, 6, 40);
@@ -178,14 +122,14 @@ static void a_list_may_be_one_ahead_of_a_quote(void **state)
 
 static void what_was_changed_is_named(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	quote(p, 5, 20, 20);
 	seal(p, 6, 20);
 	quote(p, 7, 40, 40);
 	seal(p, 8, 40);
 	p->ima.list.data[p->ima.at[27] + 60] ^= 1;
-	put(p, p->list, p->ima.list.data, p->ima.list.size);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.list.size);
 	assert_int_equal(
 		finish(p, LEDGER_BOOT_BAD, 8,
 		       "entries 20 to 39 are not those that line 8 sealed; entry 27, /usr/bin/27, "
@@ -196,12 +140,12 @@ static void what_was_changed_is_named(void **state)
 
 static void what_a_crash_left_behind_the_last_proof_says_nothing(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	quote(p, 5, 20, 20);
 	seal(p, 6, 20);
 	p->ima.list.data[p->ima.at[25] + 60] ^= 1;
-	put(p, p->list, p->ima.list.data, p->ima.list.size);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.list.size);
 	assert_int_equal(finish(p, LEDGER_BOOT_GOOD, 0, "")->proven, 20);
 	quote(p, 7, 22, 22); /* which is before it as well */
 	p->m.n = 0;
@@ -210,7 +154,7 @@ static void what_a_crash_left_behind_the_last_proof_says_nothing(void **state)
 
 static void what_was_put_elsewhere_is_named(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct buf_view a = ima_maker_from(&p->ima, 24, 25), b = ima_maker_from(&p->ima, 25, 26);
 	uint8_t *data = malloc(p->ima.list.size);
 
@@ -218,7 +162,7 @@ static void what_was_put_elsewhere_is_named(void **state)
 	memcpy(data, p->ima.list.data, p->ima.list.size);
 	memcpy(data + p->ima.at[24], b.data, b.size);
 	memcpy(data + p->ima.at[24] + b.size, a.data, a.size);
-	put(p, p->list, data, p->ima.list.size);
+	imas_fixture_put(p, p->list, data, p->ima.list.size);
 	free(data);
 	seal(p, 6, 20);
 	quote(p, 7, 40, 40);
@@ -228,12 +172,12 @@ static void what_was_put_elsewhere_is_named(void **state)
 
 static void what_was_left_out_is_named(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct buf b = {0};
 
 	buf_put(&b, p->ima.list.data, p->ima.at[12]);
 	buf_put(&b, p->ima.list.data + p->ima.at[13], p->ima.list.size - p->ima.at[13]);
-	put(p, p->list, b.data, b.size);
+	imas_fixture_put(p, p->list, b.data, b.size);
 	seal(p, 6, 20);
 	quote(p, 7, 40, 40);
 	seal(p, 8, 40);
@@ -243,19 +187,19 @@ static void what_was_left_out_is_named(void **state)
 
 static void a_list_that_was_cut_is_named(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	quote(p, 5, 20, 20);
 	seal(p, 6, 20);
 	quote(p, 7, 40, 40);
 	seal(p, 8, 40);
-	put(p, p->list, p->ima.list.data, p->ima.at[35]);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.at[35]);
 	finish(p, LEDGER_BOOT_BAD, 8, "line 8 sealed 40 entries, and 35 are there: it was cut");
-	put(p, p->list, p->ima.list.data, p->ima.at[35] + 7);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.at[35] + 7);
 	p->m.n = 0;
 	finish(p, LEDGER_BOOT_BAD, 8,
 	       "35 are there: it was cut; IMA list: it ends within entry 35");
-	put(p, p->list, "", 0);
+	imas_fixture_put(p, p->list, "", 0);
 	p->m.n = 0;
 	finish(p, LEDGER_BOOT_BAD, 6, "line 6 sealed 20 entries, and 0 are there");
 }
@@ -263,14 +207,14 @@ static void a_list_that_was_cut_is_named(void **state)
 /* Whoever changes list and lines alike does not change what the TPM signed. */
 static void a_list_that_the_register_never_had_is_named(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct ima_maker other;
 
 	ima_maker_open(&other);
 	for (uint8_t i = 0; i < 40; i++)
 		ima_maker_file(&other, "/usr/bin/other", i, NULL);
 	quote(p, 5, 20, 20);
-	put(p, p->list, other.list.data, other.list.size);
+	imas_fixture_put(p, p->list, other.list.data, other.list.size);
 	ima_maker_done(&p->ima);
 	p->ima = other;
 	seal(p, 6, 40);
@@ -281,21 +225,21 @@ static void a_list_that_the_register_never_had_is_named(void **state)
 /* A crash between the quote and the reading after it, or after the reading and before the line. */
 static void what_was_not_read_on_is_not_proven(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	seal(p, 4, 20);
 	quote(p, 5, 30, 20);
-	put(p, p->list, p->ima.list.data, p->ima.at[25]);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.at[25]);
 	finish(p, LEDGER_BOOT_UNPROVEN, 0,
 	       "the PCR 10 of line 5 is not reached, and the list was not read on");
-	put(p, p->list, p->ima.list.data, p->ima.at[31] + 9);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.at[31] + 9);
 	p->m.n = 0;
 	finish(p, LEDGER_BOOT_GOOD, 0, "");
 }
 
 static void what_is_absent_proves_nothing(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct digest zero = {{0}};
 
 	/* Its lines were pruned: the register proves it all the same. */
@@ -309,11 +253,11 @@ static void what_is_absent_proves_nothing(void **state)
 	finish(p, LEDGER_BOOT_UNPROVEN, 0, "it is absent");
 	ledger_imas_done(&p->m);
 	p->m.n = 0;
-	quote_pcr(p, 5, BOOT, 7, &zero, 0);
+	imas_fixture_quote(p, 5, BOOT, 7, &zero, 0);
 	finish(p, LEDGER_BOOT_NOTHING, 0, "IMA measured nothing");
 	/* There is a list, and the register never moved. */
 	seal(p, 6, 20);
-	put(p, p->list, p->ima.list.data, p->ima.list.size);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.list.size);
 	p->m.quotes[0].cursor = 20;
 	p->m.n = 0;
 	finish(p, LEDGER_BOOT_UNPROVEN, 0, "IMA began without this TPM");
@@ -321,7 +265,7 @@ static void what_is_absent_proves_nothing(void **state)
 
 static void a_packed_list_is_read(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	scratch_run(p->dir, "zstd -q --rm ima/*.list");
 	quote(p, 5, 40, 40);
@@ -335,7 +279,7 @@ static void a_packed_list_is_read(void **state)
 /* The list begins anew, and the register goes on; or the new kernel got the old one's list, and goes on with it. */
 static void kexec_goes_on(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	char other[LEDGER_IMA_NAME_SIZE];
 	uint8_t id[16];
 	struct ima_maker next;
@@ -350,11 +294,11 @@ static void kexec_goes_on(void **state)
 		ima_maker_file(&next, "/usr/bin/next", i, NULL);
 	quote(p, 5, 40, 40);
 	seal(p, 6, 40);
-	put(p, other, next.list.data, next.list.size);
+	imas_fixture_put(p, other, next.list.data, next.list.size);
 	memcpy(p->list, other, sizeof(other));
 	s = seal_of(p, &next, 10);
-	quote_pcr(p, 11, NEXT, 7, &next.pcr[10], 10);
-	add_seal(p, 12, NEXT, &s);
+	imas_fixture_quote(p, 11, NEXT, 7, &next.pcr[10], 10);
+	imas_fixture_seal(p, 12, NEXT, &s);
 	assert_true(finish(p, LEDGER_BOOT_GOOD, 0, "")->continued);
 	assert_int_equal(p->m.n, 2);
 	assert_int_equal(p->m.lists[0].result, LEDGER_BOOT_GOOD);
@@ -367,12 +311,12 @@ static void kexec_goes_on(void **state)
 	p->m.n = 0;
 	finish(p, LEDGER_BOOT_BAD, 11, "none of its 10 entries leads to");
 	/* The list was handed on. */
-	put(p, other, p->ima.list.data, p->ima.list.size);
+	imas_fixture_put(p, other, p->ima.list.data, p->ima.list.size);
 	p->m.quotes[1].pcr = p->ima.pcr[30];
 	p->m.quotes[1].reset_count = 7;
 	p->m.n_seals--;
 	s = seal_of(p, &p->ima, 40);
-	add_seal(p, 12, NEXT, &s);
+	imas_fixture_seal(p, 12, NEXT, &s);
 	p->m.n = 0;
 	assert_false(finish(p, LEDGER_BOOT_GOOD, 0, "")->continued);
 	ima_maker_done(&next);
@@ -380,7 +324,7 @@ static void kexec_goes_on(void **state)
 
 static void lines_are_strict(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct ledger_ima_seal s = seal_of(p, &p->ima, 4);
 	json_t *o = json_object();
 
@@ -407,7 +351,7 @@ static void lines_are_strict(void **state)
 
 static void signatures_are_held_against_keys(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct ima_signer own, other;
 	struct buf pem = {0}, sig = {0};
 	char path[PATH_MAX];
@@ -429,7 +373,7 @@ static void signatures_are_held_against_keys(void **state)
 			d.bytes[0] ^= 1;
 		ima_maker_digest(&p->ima, "/usr/bin/signed", &d, &sig);
 	}
-	put(p, p->list, p->ima.list.data, p->ima.list.size);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.list.size);
 	quote(p, 5, 43, 43);
 	seal(p, 6, 43);
 	o = finish(p, LEDGER_BOOT_GOOD, 0, "");
@@ -462,7 +406,7 @@ static void every_template_is_replayed(void **state)
 		    {"tpm2-tss_sml-ima-ng-sha1-invalidated.bin", 0, -ENODATA}};
 	static const char *const made[] = {"ima-ngv2",	"ima-sigv2", "ima-buf",	 "ima-modsig",
 					   "d-ng|n-ng", "d|n|sig",   "made-here"};
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	for (size_t i = 0; i < 5; i++) {
 		struct buf b = {0};
@@ -473,7 +417,7 @@ static void every_template_is_replayed(void **state)
 
 		snprintf(path, sizeof(path), "tests/data/ima/%s", real[i].name);
 		assert_int_equal(fsio_read_file(fsio_system(), path, 1 << 20, &b), 0);
-		put(p, p->list, b.data, b.size);
+		imas_fixture_put(p, p->list, b.data, b.size);
 		assert_int_equal(ledger_ima_open(fsio_system(), p->dir, p->list, &in), 0);
 		while ((r = ledger_ima_next(in, &e, &p->why)) > 0)
 			;
@@ -503,7 +447,7 @@ static void every_template_is_replayed(void **state)
 		ima_maker_raw(&p->ima, 10, made[i], b.data, b.size, false);
 		buf_done(&b);
 	}
-	put(p, p->list, p->ima.list.data, p->ima.list.size);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.list.size);
 	quote(p, 5, p->ima.n, p->ima.n);
 	seal(p, 6, p->ima.n);
 	assert_int_equal(finish(p, LEDGER_BOOT_GOOD, 0, "")->tally.unknown, 1);
@@ -511,18 +455,18 @@ static void every_template_is_replayed(void **state)
 
 static void old_lists_go_with_their_lines(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	struct ledger_ima_file *files = NULL;
 	char name[LEDGER_IMA_NAME_SIZE];
 	uint32_t n = 0;
 	uint8_t id[16] = {1};
 
 	assert_int_equal(ledger_ima_name(50, id, name), 0);
-	put(p, name, "", 0);
+	imas_fixture_put(p, name, "", 0);
 	id[0] = 2;
 	assert_int_equal(ledger_ima_name(100, id, name), 0);
-	put(p, name, "", 0);
-	put(p, "00000000000000000001-no.list", "", 0);
+	imas_fixture_put(p, name, "", 0);
+	imas_fixture_put(p, "00000000000000000001-no.list", "", 0);
 	scratch_run(p->dir, "zstd -q --rm ima/00000000000000000003*.list; "
 			    "zstd -q ima/00000000000000000050*.list");
 	assert_int_equal(ledger_ima_list(p->dir, &files, &n), 0);
@@ -546,7 +490,7 @@ static void old_lists_go_with_their_lines(void **state)
 	free(files);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, imas_fixture_end)
 
 int main(void)
 {

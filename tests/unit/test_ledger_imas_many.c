@@ -9,26 +9,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../fakes/ima_maker.h"
-#include "../fakes/scratch.h"
-#include "jsonl.h"
-#include "ledger_imas.h"
+#include "imas_fixture.h"
 
 #define N 6u /* entries of each list */
 #define FIRST_LINE 10u /* the first boot's quote; each boot has a quote and then a seal */
 #define LAST_SEAL (FIRST_LINE + 1 + 2 * LEDGER_IMAS_MAX)
-
-struct place {
-	char dir[SCRATCH_SIZE], last[LEDGER_IMA_NAME_SIZE];
-	struct ima_maker ima;
-	struct ledger_imas m;
-	struct why why;
-};
 
 static void measure(struct ima_maker *ima, const char *name)
 {
@@ -36,74 +25,32 @@ static void measure(struct ima_maker *ima, const char *name)
 		ima_maker_file(ima, name, i, NULL);
 }
 
-static void put(struct place *p, size_t size)
-{
-	char path[PATH_MAX];
-
-	scratch_run(p->dir, "mkdir -p ima");
-	assert_int_equal(ledger_ima_path(p->dir, p->last, path), 0);
-	assert_int_equal(fsio_replace_file(fsio_system(), path, p->ima.list.data, size, 0600), 0);
-}
-
-static void seal(struct place *p, uint64_t line, const char *boot)
-{
-	struct ledger_ima_seal s = {.entries = N, .bytes = p->ima.list.size};
-	struct buf b = {0}, members = {0};
-	json_t *o = NULL;
-
-	memcpy(s.list, p->last, sizeof(s.list));
-	assert_int_equal(digest_sha256(p->ima.list.data, p->ima.list.size, &s.sha256), 0);
-	assert_int_equal(ledger_ima_seal_write(&s, &members), 0);
-	buf_printf(&b, "{%s}", (char *)members.data);
-	assert_int_equal(jsonl_parse(b.data, b.size, 4096, &o, &p->why), 0);
-	assert_int_equal(ledger_imas_line(&p->m, line, boot, o, &p->why), 0);
-	json_decref(o);
-	buf_done(&b);
-	buf_done(&members);
-}
-
 /* Boot n, with a list of its own. */
-static void boot(struct place *p, uint8_t n, uint32_t reset)
+static void boot(struct imas_fixture *p, uint8_t n, uint32_t reset)
 {
 	const uint8_t id[16] = {n, 0x11};
-	struct quote_pcrs pcrs = {.mask = 0x87ff};
+	struct ledger_ima_seal s = {.entries = N, .bytes = p->ima.list.size};
 	uint64_t line = FIRST_LINE + 2u * n;
 	char text[40];
 
 	snprintf(text, sizeof(text), "%02x110000-0000-0000-0000-000000000000", n);
-	assert_int_equal(ledger_ima_name(line, id, p->last), 0);
-	put(p, p->ima.list.size);
-	pcrs.values[10] = p->ima.pcr[N];
-	assert_int_equal(ledger_imas_quote(&p->m, line, text, reset, &pcrs, N), 0);
-	seal(p, line + 1, text);
+	assert_int_equal(ledger_ima_name(line, id, p->list), 0);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.list.size);
+	imas_fixture_quote(p, line, text, reset, &p->ima.pcr[N], N);
+	memcpy(s.list, p->list, sizeof(s.list));
+	assert_int_equal(digest_sha256(p->ima.list.data, p->ima.list.size, &s.sha256), 0);
+	imas_fixture_seal(p, line + 1, text, &s);
 }
 
 static int set_up(void **state)
 {
-	struct place *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	scratch_open(p->dir, "imas-many");
-	ima_maker_open(&p->ima);
-	measure(&p->ima, "/usr/bin/true");
-	p->m = (struct ledger_imas){.io = fsio_system(), .dir = p->dir};
-	*state = p;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct place *p = *state;
-
-	ledger_imas_done(&p->m);
-	ima_maker_done(&p->ima);
-	scratch_done(p->dir);
-	free(p);
+	imas_fixture_make(state);
+	measure(&((struct imas_fixture *)*state)->ima, "/usr/bin/true");
 	return 0;
 }
 
 /* The table is full, and the newest boot is the last in it. */
-static const struct ledger_imas_one *finish(struct place *p, enum ledger_boot_result want,
+static const struct ledger_imas_one *finish(struct imas_fixture *p, enum ledger_boot_result want,
 					    const char *why)
 {
 	const struct ledger_imas_one *o = &p->m.lists[LEDGER_IMAS_MAX - 1];
@@ -113,27 +60,25 @@ static const struct ledger_imas_one *finish(struct place *p, enum ledger_boot_re
 	assert_int_equal(ledger_imas_finish(&p->m, &p->why), 0);
 	assert_int_equal(p->m.n, LEDGER_IMAS_MAX);
 	assert_int_equal(p->m.more, 1);
-	if (o->result != want || !strstr(o->why, why))
-		fail_msg("%s, line %" PRIu64 ": %s", ledger_boot_result_name(o->result), o->at_line,
-			 o->why);
+	imas_fixture_expect(o, want, why);
 	assert_int_equal(o->first_line, LAST_SEAL - 1);
 	return o;
 }
 
 static void the_newest_are_read(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 	const struct ledger_imas_one *o;
 
 	for (uint8_t i = 0; i <= LEDGER_IMAS_MAX; i++)
 		boot(p, i, i);
 	o = finish(p, LEDGER_BOOT_GOOD, "");
-	assert_string_equal(o->list, p->last);
+	assert_string_equal(o->list, p->list);
 	assert_int_equal(o->proven, N);
 	assert_int_equal(p->m.lists[0].first_line, FIRST_LINE + 2);
 	assert_int_equal(p->m.unread, 1);
 	scratch_run(p->dir, "rm ima/00000000000000000010-*");
-	put(p, p->ima.at[N - 1]);
+	imas_fixture_put(p, p->list, p->ima.list.data, p->ima.at[N - 1]);
 	o = finish(p, LEDGER_BOOT_BAD, "sealed 6 entries, and 5 are there: it was cut");
 	assert_int_equal(o->at_line, LAST_SEAL);
 	assert_int_equal(p->m.unread, 0);
@@ -142,12 +87,12 @@ static void the_newest_are_read(void **state)
 /* Its lines were pruned, or are in another part. */
 static void where_no_line_sealed_them_it_is_the_same(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	for (uint8_t i = 0; i <= LEDGER_IMAS_MAX; i++)
 		boot(p, i, i);
 	p->m.n_seals = 0;
-	assert_string_equal(finish(p, LEDGER_BOOT_GOOD, "")->list, p->last);
+	assert_string_equal(finish(p, LEDGER_BOOT_GOOD, "")->list, p->list);
 	assert_int_equal(p->m.lists[0].first_line, FIRST_LINE + 2);
 	assert_int_equal(p->m.unread, 1);
 	scratch_run(p->dir, "rm ima/*");
@@ -164,7 +109,7 @@ static void where_no_line_sealed_them_it_is_the_same(void **state)
 /* The list before has no room, and the register went on from it all the same. */
 static void kexec_from_one_without_room_is_not_bad(void **state)
 {
-	struct place *p = *state;
+	struct imas_fixture *p = *state;
 
 	boot(p, 0, 1);
 	ima_maker_done(&p->ima);
@@ -181,7 +126,7 @@ static void kexec_from_one_without_room_is_not_bad(void **state)
 	assert_non_null(strstr(p->m.lists[0].why, "was started by kexec"));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, imas_fixture_end)
 
 int main(void)
 {
