@@ -10,22 +10,19 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent_fixture.h"
 #include "cleanup.h"
 #include "dsse.h"
-#include "isolate.h"
+#include "isolate_fixture.h"
 #include "order.h"
 #include "plumb/wire.h"
 
 struct world {
-	struct agent_fixture f;
-	struct isolate *i;
+	struct isolate_fixture x;
 	struct sign_key *operator;
-	char state[96], door[96];
+	char door[96];
 	uint32_t armed;
 	unsigned int n_begun, n_ended, n_evidence, n_snapshots;
 	int begin_result, end_result;
@@ -70,45 +67,25 @@ static int on_snapshot(void *ctx, uint64_t number)
 
 static void start(struct world *w)
 {
-	static const char *const peers[] = {"192.0.2.1"};
-	const struct isolate_options o = {
-		.io = fsio_system(),
-		.clock = clock_system(),
-		.state_dir = w->state,
-		.armed = w->armed,
-		.cut = {.peers = peers, .n_peers = 1, .verifier = "https://192.0.2.9:8443"},
-	};
-	struct isolate_parts parts = {.writer = w->f.writer,
-				      .node = w->f.identity.record.node,
-				      .keys = (const struct sign_key *const *)&w->operator,
+	struct isolate_parts parts = {.keys = (const struct sign_key *const *)&w->operator,
 				      .n_keys = 1,
 				      .door = w->door,
 				      .snapshot = on_snapshot,
 				      .evidence = on_evidence,
 				      .evidence_ctx = w,
 				      .ctx = w};
-	struct why why = {""};
 
 	if (w->has_freeze)
 		parts.freeze = (struct isolate_means){on_begin, on_end, w};
-	if (isolate_open(&o, &w->i, &why) < 0 || isolate_go(w->i, w->f.base, &parts, &why) < 0)
-		fail_msg("%s", why.text);
-}
-
-static void stop(struct world *w)
-{
-	isolate_stop(w->i);
-	w->i = isolate_free(w->i);
+	isolate_fixture_start(&w->x, fsio_system(), w->armed, parts);
 }
 
 static int make(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	agent_fixture_init(&w->f);
-	agent_fixture_start(&w->f);
-	snprintf(w->state, sizeof(w->state), "%s/own", w->f.dir);
-	snprintf(w->door, sizeof(w->door), "%s/door", w->f.dir);
+	isolate_fixture_open(&w->x);
+	snprintf(w->door, sizeof(w->door), "%s/door", w->x.f.dir);
 	assert_int_equal(sign_key_generate(SIGN_ED25519, &w->operator), 0);
 	w->armed = ISOLATE_FREEZE;
 	w->has_freeze = true;
@@ -120,43 +97,27 @@ static int end(void **state)
 {
 	struct world *w = *state;
 
-	stop(w);
+	isolate_fixture_done(&w->x);
 	sign_key_free(w->operator);
-	agent_fixture_stop(&w->f);
-	agent_fixture_done(&w->f);
 	free(w);
 	return 0;
 }
 
-static uint32_t lines(struct world *w, const char *one, const char *two)
-{
-	assert_int_equal(ledger_sync(ledger_writer_ledger(w->f.writer)), 0);
-	return agent_fixture_count(&w->f, one, two);
-}
-
 static void begin(struct world *w, uint32_t ways, const char *want)
 {
-	const struct isolate_cause c = {"verifier", 7, "12", "exec:/tmp/x", NULL};
-	char result[ISOLATE_RESULT] = "";
-
-	isolate_begin(w->i, &c, ways, result);
-	assert_string_equal(result, want);
+	assert_string_equal(isolate_fixture_begin(&w->x, ways), want);
 }
 
 static void finish(struct world *w, const char *want)
 {
-	const struct isolate_cause c = {"verifier", 8, "12", "it was a test", NULL};
-	char result[ISOLATE_RESULT] = "";
-
-	isolate_end(w->i, &c, result);
-	assert_string_equal(result, want);
+	assert_string_equal(isolate_fixture_finish(&w->x), want);
 }
 
 static uint64_t number(struct world *w)
 {
 	struct isolate_state *s = calloc(1, sizeof(*s));
 	struct why why;
-	uint64_t n = isolate_state_load(fsio_system(), w->state, s, &why) < 0 ? 0 : s->number;
+	uint64_t n = isolate_state_load(fsio_system(), w->x.state, s, &why) < 0 ? 0 : s->number;
 
 	free(s);
 	return n;
@@ -169,13 +130,16 @@ static void test_not_armed(void **state)
 	w->armed = 0;
 	start(w);
 	begin(w, ISOLATE_ALL_WAYS, "noted: the settings arm no way to isolate this node");
-	assert_false(isolate_is(w->i));
+	assert_false(isolate_is(w->x.i));
 	assert_int_equal(w->n_begun, 0);
 	assert_int_equal(number(w), 0);
 	finish(w, "done: it was not isolated");
 	/* Who could release it is told all the same. */
-	assert_int_equal(lines(w, "\"type\":\"isolation\",\"what\":\"armed\",\"ways\":[]", ""), 1);
-	assert_int_equal(lines(w, "\"type\":\"isolation\"", ""), 1);
+	assert_int_equal(
+		isolate_fixture_lines(&w->x,
+				      "\"type\":\"isolation\",\"what\":\"armed\",\"ways\":[]", ""),
+		1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"type\":\"isolation\"", ""), 1);
 }
 
 static void test_kept(void **state)
@@ -186,33 +150,34 @@ static void test_kept(void **state)
 	start(w);
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
 	n = number(w);
-	assert_true(isolate_is(w->i) && n > 0);
+	assert_true(isolate_is(w->x.i) && n > 0);
 	assert_int_equal(w->n_snapshots, 1);
 	assert_int_equal(w->n_evidence, 1);
-	assert_int_equal(
-		lines(w, "\"what\":\"begun\"",
-		      "\"by\":\"verifier\",\"order\":7,\"case\":\"12\",\"reason\":\"exec:/tmp/x\","
-		      "\"done\":[\"freeze\"],\"cannot\":[],\"kept\":true"),
-		1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"begun\"",
+					       "\"by\":\"verifier\",\"order\":7,\"case\":\"12\","
+					       "\"reason\":\"exec:/tmp/x\","
+					       "\"done\":[\"freeze\"],\"cannot\":[],\"kept\":true"),
+			 1);
 	/* Again is the same isolation. */
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
 	assert_int_equal(number(w), n);
 	assert_int_equal(w->n_snapshots, 1);
-	assert_int_equal(lines(w, "\"what\":\"again\"", ""), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"again\"", ""), 1);
 	/* A restart, also one whose settings arm nothing any more. */
-	stop(w);
+	isolate_fixture_stop(&w->x);
 	w->armed = 0;
 	start(w);
-	assert_true(isolate_is(w->i));
+	assert_true(isolate_is(w->x.i));
 	assert_int_equal(w->n_begun, 3);
-	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"),
+			 1);
 	finish(w, "done: freeze");
 	assert_int_equal(w->n_ended, 1);
 	assert_int_equal(number(w), 0);
-	assert_int_equal(lines(w, "\"what\":\"released\"", "\"order\":8"), 1);
-	stop(w);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"released\"", "\"order\":8"), 1);
+	isolate_fixture_stop(&w->x);
 	start(w);
-	assert_false(isolate_is(w->i));
+	assert_false(isolate_is(w->x.i));
 }
 
 static void test_cannot(void **state)
@@ -225,19 +190,22 @@ static void test_cannot(void **state)
 	begin(w, ISOLATE_ALL_WAYS,
 	      "refused: cannot: exec (not in this agent), freeze (a test \"refuses\")");
 	/* It is wanted all the same, and a start tries again. */
-	assert_true(isolate_is(w->i));
-	assert_int_equal(lines(w, "\"what\":\"begun\"",
-			       "\"done\":[],\"cannot\":[{\"way\":\"exec\",\"why\":\"not in this "
-			       "agent\"},{\"way\":\"freeze\",\"why\":\"a test \\\"refuses\\\"\"}]"),
-			 1);
-	stop(w);
+	assert_true(isolate_is(w->x.i));
+	assert_int_equal(
+		isolate_fixture_lines(
+			&w->x, "\"what\":\"begun\"",
+			"\"done\":[],\"cannot\":[{\"way\":\"exec\",\"why\":\"not in this "
+			"agent\"},{\"way\":\"freeze\",\"why\":\"a test \\\"refuses\\\"\"}]"),
+		1);
+	isolate_fixture_stop(&w->x);
 	w->begin_result = 0;
 	start(w);
-	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"),
+			 1);
 	/* What cannot be undone stays to be undone. */
 	w->end_result = -EBUSY;
 	finish(w, "in part: exec; cannot: freeze (Device or resource busy); not kept on the disk");
-	assert_true(isolate_is(w->i) && number(w) > 0);
+	assert_true(isolate_is(w->x.i) && number(w) > 0);
 }
 
 static bool has_tried_thrice(void *ctx)
@@ -247,7 +215,7 @@ static bool has_tried_thrice(void *ctx)
 
 static bool is_free(void *ctx)
 {
-	return !isolate_is(((struct world *)ctx)->i);
+	return !isolate_is(((struct world *)ctx)->x.i);
 }
 
 /* What could not be undone is tried on, here and by the next start, and is never done anew; told when it is over. */
@@ -259,26 +227,28 @@ static void test_released_in_part(void **state)
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
 	w->end_result = -EBUSY;
 	finish(w, "refused: cannot: freeze (Device or resource busy); not kept on the disk");
-	agent_fixture_until(&w->f, has_tried_thrice, w, "it is tried again");
-	stop(w);
+	agent_fixture_until(&w->x.f, has_tried_thrice, w, "it is tried again");
+	isolate_fixture_stop(&w->x);
 	start(w);
-	assert_true(isolate_is(w->i));
+	assert_true(isolate_is(w->x.i));
 	assert_int_equal(w->n_begun, 1);
-	assert_int_equal(lines(w, "\"what\":\"kept\"", ""), 0);
-	assert_int_equal(lines(w, "\"what\":\"released\"", ""), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"kept\"", ""), 0);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"released\"", ""), 1);
 	w->end_result = 0;
-	agent_fixture_until(&w->f, is_free, w, "it is free");
+	agent_fixture_until(&w->x.f, is_free, w, "it is free");
 	assert_int_equal(number(w), 0);
-	assert_int_equal(lines(w, "\"what\":\"released\"", "\"done\":[\"freeze\"],\"cannot\":[]"),
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"released\"",
+					       "\"done\":[\"freeze\"],\"cannot\":[]"),
 			 1);
 	/* An order that comes meanwhile holds it again. */
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
 	w->end_result = -EBUSY;
 	finish(w, "refused: cannot: freeze (Device or resource busy); not kept on the disk");
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
-	stop(w);
+	isolate_fixture_stop(&w->x);
 	start(w);
-	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"),
+			 1);
 	w->end_result = 0;
 }
 
@@ -287,14 +257,15 @@ static void test_unreadable(void **state)
 	struct world *w = *state;
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/" ISOLATE_STATE_FILE, w->state);
-	assert_int_equal(fsio_mkdir_all(fsio_system(), w->state, 0700), 0);
+	snprintf(path, sizeof(path), "%s/" ISOLATE_STATE_FILE, w->x.state);
+	assert_int_equal(fsio_mkdir_all(fsio_system(), w->x.state, 0700), 0);
 	assert_int_equal(fsio_replace_file(fsio_system(), path, "{}\n", 3, 0600), 0);
 	start(w);
-	assert_true(isolate_is(w->i));
+	assert_true(isolate_is(w->x.i));
 	assert_int_equal(w->n_begun, 1);
 	assert_true(number(w) > 0);
-	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"by\":\"unreadable\""), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"kept\"", "\"by\":\"unreadable\""),
+			 1);
 }
 
 static bool is_answered(void *ctx)
@@ -311,7 +282,7 @@ static void put_release(struct world *w, uint64_t n, const struct sign_key *key)
 	struct buf payload = {0}, envelope = {0};
 	char path[128];
 
-	memcpy(o.node, w->f.identity.record.node, sizeof(o.node));
+	memcpy(o.node, w->x.f.identity.record.node, sizeof(o.node));
 	assert_int_equal(order_write(&o, &payload), 0);
 	assert_int_equal(dsse_sign(WIRE_DSSE_RELEASE, payload.data, payload.size,
 				   (const struct sign_key *const *)&key, 1, &envelope),
@@ -338,26 +309,27 @@ static void test_offline(void **state)
 	digest_hex(&id, key);
 	snprintf(text, sizeof(text), "\"operators\":[\"%s\"]", key);
 	start(w);
-	assert_int_equal(lines(w, "\"what\":\"armed\",\"ways\":[\"freeze\"]", text), 1);
+	assert_int_equal(
+		isolate_fixture_lines(&w->x, "\"what\":\"armed\",\"ways\":[\"freeze\"]", text), 1);
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
 	n = number(w);
 	put_release(w, n, stranger);
-	agent_fixture_until(&w->f, is_answered, w, "a stranger is answered");
+	agent_fixture_until(&w->x.f, is_answered, w, "a stranger is answered");
 	put_release(w, n + 1, w->operator);
-	agent_fixture_until(&w->f, is_answered, w, "another number is answered");
-	assert_true(isolate_is(w->i));
+	agent_fixture_until(&w->x.f, is_answered, w, "another number is answered");
+	assert_true(isolate_is(w->x.i));
 	put_release(w, n, w->operator);
-	agent_fixture_until(&w->f, is_free, w, "the operator is heard");
+	agent_fixture_until(&w->x.f, is_free, w, "the operator is heard");
 	snprintf(text, sizeof(text), "\"by\":\"operator\",\"order\":0,\"operator\":\"%s\"", key);
-	assert_int_equal(lines(w, "\"what\":\"released\"", text), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"released\"", text), 1);
 	/* The verifier's numbers are none of his. */
-	assert_int_equal(lines(w, "\"type\":\"order\"", ""), 0);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"type\":\"order\"", ""), 0);
 	/* Once: the next isolation has another number. */
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
 	assert_int_not_equal(number(w), n);
 	put_release(w, n, w->operator);
-	agent_fixture_until(&w->f, is_answered, w, "a used one is answered");
-	assert_true(isolate_is(w->i));
+	agent_fixture_until(&w->x.f, is_answered, w, "a used one is answered");
+	assert_true(isolate_is(w->x.i));
 	sign_key_free(stranger);
 }
 
@@ -372,27 +344,27 @@ static void test_begun_while_released(void **state)
 	old = number(w);
 	w->end_result = -EBUSY;
 	put_release(w, old, w->operator);
-	agent_fixture_until(&w->f, is_answered, w, "the operator is heard");
-	assert_true(isolate_is(w->i));
+	agent_fixture_until(&w->x.f, is_answered, w, "the operator is heard");
+	assert_true(isolate_is(w->x.i));
 	assert_int_equal(number(w), old);
 	w->end_result = 0;
 	begin(w, ISOLATE_ALL_WAYS, "done: freeze");
 	assert_true(number(w) > 0 && number(w) != old);
-	assert_int_equal(lines(w, "\"what\":\"begun\"", ""), 2);
-	assert_int_equal(lines(w, "\"what\":\"again\"", ""), 0);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"begun\"", ""), 2);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"again\"", ""), 0);
 	assert_int_equal(w->n_snapshots, 2);
 	put_release(w, old, w->operator);
-	agent_fixture_until(&w->f, is_answered, w, "a used one is answered");
-	assert_true(isolate_is(w->i));
+	agent_fixture_until(&w->x.f, is_answered, w, "a used one is answered");
+	assert_true(isolate_is(w->x.i));
 	put_release(w, number(w), w->operator);
-	agent_fixture_until(&w->f, is_free, w, "its own frees it");
+	agent_fixture_until(&w->x.f, is_free, w, "its own frees it");
 }
 
 static bool is_told(void *ctx)
 {
 	struct world *w = ctx;
 
-	return lines(w, "\"key\":\"guard:isolation:network\"", "removed") > 0;
+	return isolate_fixture_lines(&w->x, "\"key\":\"guard:isolation:network\"", "removed") > 0;
 }
 
 /* In a network namespace of its own; the verifier's address comes from its URL. */
@@ -411,15 +383,16 @@ static void test_network(void **state)
 				"grep -q 'ip daddr 192.0.2.9 tcp dport 8443 accept'"),
 			 0);
 	/* A boot has no table; before there is a ledger it is there again. */
-	stop(w);
+	isolate_fixture_stop(&w->x);
 	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft flush ruleset"), 0);
 	start(w);
 	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft list table inet plumbline_isolation | "
 				"grep -q 'ip daddr 192.0.2.9 tcp dport 8443 accept'"),
 			 0);
-	assert_int_equal(lines(w, "\"what\":\"kept\"", "\"done\":[\"network\"]"), 1);
+	assert_int_equal(
+		isolate_fixture_lines(&w->x, "\"what\":\"kept\"", "\"done\":[\"network\"]"), 1);
 	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft flush ruleset"), 0);
-	agent_fixture_until(&w->f, is_told, w, "that it was removed is told");
+	agent_fixture_until(&w->x.f, is_told, w, "that it was removed is told");
 	assert_int_equal(system("PATH=$PATH:/usr/sbin; nft list table inet plumbline_isolation "
 				">/dev/null"),
 			 0);
@@ -432,9 +405,7 @@ static void test_network(void **state)
 static int own_net(void **state)
 {
 	(void)state;
-	has_net = unshare(CLONE_NEWNET) == 0 &&
-		  system("PATH=$PATH:/usr/sbin; ip link set lo up && nft list ruleset >/dev/null "
-			 "2>&1") == 0;
+	has_net = isolate_fixture_own_net();
 	return 0;
 }
 

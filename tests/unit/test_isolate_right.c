@@ -11,14 +11,12 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent_fixture.h"
 #include "fault_fsio.h"
-#include "isolate.h"
+#include "isolate_fixture.h"
 #include "scratch.h"
 
 #define NFT "PATH=$PATH:/usr/sbin; nft "
@@ -27,10 +25,8 @@
 #define BOTH "\"inet\":true,\"bridge\":true,"
 
 struct world {
-	struct agent_fixture f;
-	struct isolate *i;
+	struct isolate_fixture x;
 	struct fault_fsio disk;
-	char state[96];
 };
 
 static bool has_net;
@@ -50,36 +46,16 @@ static void give_net_admin(bool on)
 
 static void start(struct world *w)
 {
-	static const char *const peers[] = {"192.0.2.1"};
-	const struct isolate_options o = {
-		.io = &w->disk.io,
-		.clock = clock_system(),
-		.state_dir = w->state,
-		.armed = ISOLATE_NETWORK,
-		.cut = {.peers = peers, .n_peers = 1, .verifier = "https://192.0.2.9:8443"},
-	};
-	const struct isolate_parts parts = {.writer = w->f.writer,
-					    .node = w->f.identity.record.node};
-	struct why why = {""};
-
-	if (isolate_open(&o, &w->i, &why) < 0 || isolate_go(w->i, w->f.base, &parts, &why) < 0)
-		fail_msg("%s", why.text);
-}
-
-static void stop(struct world *w)
-{
-	isolate_stop(w->i);
-	w->i = isolate_free(w->i);
+	isolate_fixture_start(&w->x, &w->disk.io, ISOLATE_NETWORK,
+			      (struct isolate_parts){.keys = NULL});
 }
 
 static int make(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	agent_fixture_init(&w->f);
-	agent_fixture_start(&w->f);
+	isolate_fixture_open(&w->x);
 	fault_fsio_init(&w->disk, -1, false, -ENOSPC);
-	snprintf(w->state, sizeof(w->state), "%s/own", w->f.dir);
 	*state = w;
 	return 0;
 }
@@ -88,10 +64,9 @@ static int end(void **state)
 {
 	struct world *w = *state;
 
-	stop(w);
+	isolate_fixture_stop(&w->x);
 	give_net_admin(true);
-	agent_fixture_stop(&w->f);
-	agent_fixture_done(&w->f);
+	isolate_fixture_done(&w->x);
 	free(w);
 	return 0;
 }
@@ -104,31 +79,27 @@ static void need(void)
 	skip();
 }
 
+static void expect(const char *result, const char *begins)
+{
+	if (strncmp(result, begins, strlen(begins)) != 0)
+		fail_msg("%s", result);
+}
+
 static void begin(struct world *w, const char *want)
 {
-	const struct isolate_cause c = {"verifier", 7, "12", "exec:/tmp/x", NULL};
-	char result[ISOLATE_RESULT] = "";
-
-	isolate_begin(w->i, &c, ISOLATE_ALL_WAYS, result);
-	if (strncmp(result, want, strlen(want)) != 0)
-		fail_msg("%s", result);
+	expect(isolate_fixture_begin(&w->x, ISOLATE_ALL_WAYS), want);
 }
 
 static void finish(struct world *w, const char *want)
 {
-	const struct isolate_cause c = {"verifier", 8, "12", "it was a test", NULL};
-	char result[ISOLATE_RESULT] = "";
-
-	isolate_end(w->i, &c, result);
-	if (strncmp(result, want, strlen(want)) != 0)
-		fail_msg("%s", result);
+	expect(isolate_fixture_finish(&w->x), want);
 }
 
 static bool has_file(const struct world *w)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/" ISOLATE_STATE_FILE, w->state);
+	snprintf(path, sizeof(path), "%s/" ISOLATE_STATE_FILE, w->x.state);
 	return access(path, F_OK) == 0;
 }
 
@@ -136,19 +107,13 @@ static bool has_mark(const struct world *w, const char *mark)
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), "grep -q '%s' %s/" ISOLATE_STATE_FILE, mark, w->state);
+	snprintf(command, sizeof(command), "grep -q '%s' %s/" ISOLATE_STATE_FILE, mark, w->x.state);
 	return system(command) == 0;
-}
-
-static uint32_t lines(struct world *w, const char *one, const char *two)
-{
-	assert_int_equal(ledger_sync(ledger_writer_ledger(w->f.writer)), 0);
-	return agent_fixture_count(&w->f, one, two);
 }
 
 static bool is_free(void *ctx)
 {
-	return !isolate_is(((struct world *)ctx)->i);
+	return !isolate_is(((struct world *)ctx)->x.i);
 }
 
 static bool is_cut(void *ctx)
@@ -169,12 +134,12 @@ static void test_never(void **state)
 		begin(w, "refused: cannot: network (");
 		assert_true(has_mark(w, NEITHER));
 		if (again) {
-			stop(w);
+			isolate_fixture_stop(&w->x);
 			start(w);
-			assert_true(isolate_is(w->i));
+			assert_true(isolate_is(w->x.i));
 		}
 		finish(w, "done: network");
-		assert_false(isolate_is(w->i) || has_file(w));
+		assert_false(isolate_is(w->x.i) || has_file(w));
 	}
 }
 
@@ -189,18 +154,18 @@ static void test_lost(void **state)
 	assert_true(has_mark(w, BOTH));
 	give_net_admin(false);
 	finish(w, "refused: cannot: network (");
-	assert_true(isolate_is(w->i));
-	stop(w);
+	assert_true(isolate_is(w->x.i));
+	isolate_fixture_stop(&w->x);
 	start(w);
-	assert_true(isolate_is(w->i) && has_mark(w, BOTH));
+	assert_true(isolate_is(w->x.i) && has_mark(w, BOTH));
 	/* A file of before the marks does not say. */
-	stop(w);
-	scratch_run(w->state, "sed -i 's/" BOTH "//' " ISOLATE_STATE_FILE);
+	isolate_fixture_stop(&w->x);
+	scratch_run(w->x.state, "sed -i 's/" BOTH "//' " ISOLATE_STATE_FILE);
 	start(w);
 	finish(w, "refused: cannot: network (");
-	assert_true(isolate_is(w->i) && is_cut(w));
+	assert_true(isolate_is(w->x.i) && is_cut(w));
 	give_net_admin(true);
-	agent_fixture_until(&w->f, is_free, w, "it is free");
+	agent_fixture_until(&w->x.f, is_free, w, "it is free");
 	assert_false(has_file(w) || HAS("inet") || HAS("bridge"));
 }
 
@@ -215,7 +180,7 @@ static void test_later(void **state)
 	begin(w, "refused: cannot: network (");
 	assert_true(has_mark(w, NEITHER));
 	give_net_admin(true);
-	agent_fixture_until(&w->f, is_cut, w, "it is cut");
+	agent_fixture_until(&w->x.f, is_cut, w, "it is cut");
 	assert_true(has_mark(w, BOTH));
 	give_net_admin(false);
 	finish(w, "refused: cannot: network (");
@@ -241,7 +206,7 @@ static void test_disk_full(void **state)
 		assert_true(!has_file(w) || has_mark(w, BOTH));
 		w->disk.left = -1;
 		finish(w, "done: network");
-		stop(w);
+		isolate_fixture_stop(&w->x);
 	}
 	assert_true(left > 3);
 }
@@ -282,14 +247,15 @@ static void test_in_part(void **state)
 		skip();
 	start(w);
 	begin(w, "in part: network; cannot: network (what bridges hand on is not cut: ");
-	assert_int_equal(lines(w, "\"done\":[\"network\"],\"cannot\":[{\"way\":\"network\"",
-			       "what bridges hand on is not cut"),
+	assert_int_equal(isolate_fixture_lines(
+				 &w->x, "\"done\":[\"network\"],\"cannot\":[{\"way\":\"network\"",
+				 "what bridges hand on is not cut"),
 			 1);
 	assert_true(HAS("inet"));
 	/* While it is there the node is not free of it. */
 	assert_int_not_equal(system(NFT "delete table bridge plumbline_isolation 2>/dev/null"), 0);
 	pclose(owner);
-	agent_fixture_until(&w->f, is_cut, w, "it is put there when it can be");
+	agent_fixture_until(&w->x.f, is_cut, w, "it is put there when it can be");
 	assert_int_equal(
 		system(NFT "list table bridge plumbline_isolation | grep -q 'policy drop'"), 0);
 	finish(w, "done: network");
@@ -308,12 +274,12 @@ static void test_beside_another(void **state)
 	begin(w, "in part: network; ");
 	assert_true(HAS("inet") && has_mark(w, "\"inet\":true,\"bridge\":false,"));
 	/* Nor after a start. */
-	stop(w);
+	isolate_fixture_stop(&w->x);
 	start(w);
 	finish(w, "done: network");
-	assert_false(isolate_is(w->i));
+	assert_false(isolate_is(w->x.i));
 	for (int i = 0; i < 25; i++) {
-		event_base_loop(w->f.base, EVLOOP_NONBLOCK);
+		event_base_loop(w->x.f.base, EVLOOP_NONBLOCK);
 		usleep(100000);
 	}
 	assert_false(HAS("inet"));
@@ -335,27 +301,26 @@ static void test_over_restarts(void **state)
 		skip();
 	finish(w, "refused: cannot: network (");
 	assert_true(has_mark(w, "\"inet\":false,\"bridge\":true,\"releasing\":true"));
-	stop(w);
+	isolate_fixture_stop(&w->x);
 	start(w);
-	assert_true(isolate_is(w->i));
+	assert_true(isolate_is(w->x.i));
 	/* A file of before the mark does not say: no reason to call it done. */
-	stop(w);
-	scratch_run(w->state, "sed -i 's/\"bridge\":true,//' " ISOLATE_STATE_FILE);
+	isolate_fixture_stop(&w->x);
+	scratch_run(w->x.state, "sed -i 's/\"bridge\":true,//' " ISOLATE_STATE_FILE);
 	start(w);
-	assert_true(isolate_is(w->i));
-	assert_int_equal(lines(w, "\"what\":\"released\"", ""), 1);
+	assert_true(isolate_is(w->x.i));
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"released\"", ""), 1);
 	pclose(owner);
-	agent_fixture_until(&w->f, is_free, w, "it is free");
-	assert_int_equal(lines(w, "\"what\":\"released\"", "\"done\":[\"network\"],\"cannot\":[]"),
+	agent_fixture_until(&w->x.f, is_free, w, "it is free");
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"released\"",
+					       "\"done\":[\"network\"],\"cannot\":[]"),
 			 1);
 }
 
 static int own_net(void **state)
 {
 	(void)state;
-	has_net = unshare(CLONE_NEWNET) == 0 &&
-		  system("PATH=$PATH:/usr/sbin; ip link set lo up && nft list ruleset >/dev/null "
-			 "2>&1") == 0;
+	has_net = isolate_fixture_own_net();
 	return 0;
 }
 
