@@ -319,9 +319,10 @@ static void test_boots(void **state)
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
 	contain_fixture_settle(w);
-	CONTAIN_FIXTURE_TAINTS(w, 0,
-			       "plumbline.io/unattested:NoExecute "
-			       "a:NoSchedule " CONTAIN_FIXTURE_HOLD); /* it is held: no good verdict */
+	CONTAIN_FIXTURE_TAINTS(
+		w, 0,
+		"plumbline.io/unattested:NoExecute "
+		"a:NoSchedule " CONTAIN_FIXTURE_HOLD); /* it is held: no good verdict */
 	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
 	contain_fixture_queue(w, "aa", NODE_DEED_LIFT, true);
 	contain_fixture_settle(w);
