@@ -189,6 +189,45 @@ static void test_linked(void **state)
 	interpret(b, "/bin/dash", "sh\0link", 8, S_IFCHR, NULL);
 }
 
+/* Process 7, whose root and place are what these links say. */
+static void stands(struct bench *b, const char *root, const char *cwd, const char *expected)
+{
+	struct plumb_event_code e = record(PLUMB_CODE_INTERPRETER, "/bin/dash");
+
+	scratch_run(b->top,
+		    "rm -rf proc && mkdir -p proc/7 proc/%d && cd proc && ln -s %d self && "
+		    "ln -s %s/%s 7/root && ln -s %s/%s 7/cwd && "
+		    "cp /proc/self/mountinfo self/ && cp /proc/self/mountinfo 7/",
+		    getpid(), getpid(), b->top, root, b->top, cwd);
+	e.task.pid = 7;
+	memcpy(e.args, "sh\0link", 8);
+	e.args_size = 8;
+	e.stdin_mode = S_IFCHR;
+	told(b, &e, expected);
+}
+
+/* A relative name is of where the process stands, below a root of its own as well. */
+static void test_linked_below_a_root(void **state)
+{
+	struct bench *b = *state;
+	char proc[SCRATCH_SIZE + 8], expected[512];
+
+	scratch_run(b->top, "mkdir -p root/d && printf abc >root/d/script && ln -s /d/script "
+			    "root/d/link && mkdir -p rootless/d");
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
+	hash_cache_use_proc(b->hashes, proc);
+	snprintf(expected, sizeof(expected),
+		 "code:%s/root/d/script|script|sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177"
+		 "a9cb410ff61f20015ad|user",
+		 b->top);
+	stands(b, "root", "root/d", expected);
+	stands(b, "root", "root", NULL); /* there is none */
+	/* It stands where its root does not lead. */
+	stands(b, "root", "rootless/d", "code:.../link|script|unmeasured below another root|none");
+	stands(b, "root", "root/e\\ \\(deleted\\)",
+	       "code:.../link|script|unmeasured below another root|none");
+}
+
 /* Where no kernel program sees what an interpreter opens. */
 static void test_looked_for(void **state)
 {
@@ -270,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_programs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_linked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_linked_below_a_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_looked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_served, setup, teardown),
 	};

@@ -35,34 +35,59 @@ static bool status_of(int fd, struct statx *ret)
 	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
 }
 
-static bool same_root(int root)
+static int link_text(const struct hash_cache *c, uint32_t pid, const char *name,
+		     char ret[PLUMB_PATH_MAX])
 {
-	CLEANUP_CLOSE int own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct statx ours, theirs;
+	char at[512];
+	ssize_t n;
 
-	return status_of(own, &ours) && status_of(root, &theirs) &&
-	       ours.stx_dev_major == theirs.stx_dev_major &&
-	       ours.stx_dev_minor == theirs.stx_dev_minor && ours.stx_ino == theirs.stx_ino;
+	proc_path(c, pid, name, at);
+	n = readlink(at, ret, PLUMB_PATH_MAX - 1);
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return 0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Where it stands, below its own root: both are told as from our root, or, in another mount namespace, from that one's. */
+static int stands_at(const struct hash_cache *c, uint32_t pid, char ret[PLUMB_PATH_MAX])
+{
+	char root[PLUMB_PATH_MAX], cwd[PLUMB_PATH_MAX];
+	size_t above;
+	int r = link_text(c, pid, "root", root);
+
+	if (r >= 0)
+		r = link_text(c, pid, "cwd", cwd);
+	if (r < 0)
+		return r;
+	above = strcmp(root, "/") == 0 ? 0 : strlen(root);
+	if (strncmp(cwd, root, above) != 0 || (cwd[above] != '/' && cwd[above] != '\0') ||
+	    ends_with(cwd, " (deleted)"))
+		return -EXDEV;
+	strcpy(ret, cwd + above);
+	return 0;
 }
 
 /* The file as an absolute path below the process's root. */
-static int absolute(const struct hash_cache *c, uint32_t pid, int root, const char *file,
-		    size_t size, char ret[PLUMB_PATH_MAX])
+static int absolute(const struct hash_cache *c, uint32_t pid, const char *file, size_t size,
+		    char ret[PLUMB_PATH_MAX])
 {
-	char at[512], cwd[PLUMB_PATH_MAX] = "";
-	ssize_t n;
+	char cwd[PLUMB_PATH_MAX] = "";
+	int r = 0;
 
 	if (size == 0 || size >= PLUMB_PATH_MAX)
 		return -ENAMETOOLONG;
-	if (file[0] != '/') {
-		if (!same_root(root))
-			return -EXDEV;
-		proc_path(c, pid, "cwd", at);
-		n = readlink(at, cwd, sizeof(cwd) - 1);
-		if (n < 0)
-			return -errno;
-		cwd[n] = '\0';
-	}
+	if (file[0] != '/')
+		r = stands_at(c, pid, cwd);
+	if (r < 0)
+		return r;
 	return snprintf(ret, PLUMB_PATH_MAX, "%s%s%.*s", cwd, file[0] == '/' ? "" : "/", (int)size,
 			file) < PLUMB_PATH_MAX
 		       ? 0
@@ -144,12 +169,11 @@ int code_link_read(struct hash_cache *c, uint32_t pid, const char *file, size_t 
 	CLEANUP_CLOSE int root = open_root(c, pid);
 	const struct served_walk w = {hash_cache_proc(c), pid, root};
 	char path[PLUMB_PATH_MAX];
-	int r = root < 0 ? root : absolute(c, pid, root, file, size, path);
+	int r = root < 0 ? root : absolute(c, pid, file, size, path);
 
 	if (r == 0)
 		return read_at(c, &w, path, any, ret);
-	if (!any)
-		return 0;
-	return not_seen(file, size, r == -EXDEV ? "below another root" : "gone before it was read",
-			ret);
+	if (r == -EXDEV)
+		return not_seen(file, size, "below another root", ret);
+	return any ? not_seen(file, size, "gone before it was read", ret) : 0;
 }

@@ -13,10 +13,10 @@
 #include "hash_cache.h"
 
 /*
- * 1: path and found are written; 0: nothing is to be told: it is no link, no regular file, or there is none. A link that cannot be followed (the
- * process is gone, or the path is a relative one below another root than ours) is none either; with any, it is told as unmeasured, by the path
- * in the arguments, and ret_cut says whether that is a relative one. What somebody serves is not read, and what he would have to be asked for is told
- * as unmeasured too. -errno.
+ * 1: path and found are written; 0: nothing is to be told: it is no link, no regular file, or there is none, or the process is gone; with any, that
+ * is told as unmeasured, by the path in the arguments, and ret_cut says whether that is a relative one. So is always a relative path whose process
+ * stands outside its own root, or where nothing is any more. What somebody serves is not read, and what he would have to be asked for is told as
+ * unmeasured too. -errno.
  */
 struct code_link {
 	char path[PLUMB_PATH_MAX];
