@@ -170,6 +170,10 @@ static uint64_t n_read(uint32_t magic, int error, bool scanned)
 		close(fd);
 		assert_int_equal(hash_cache_n(c), 1);
 		assert_int_equal(hash_cache_n_bytes(c), 3);
+		fd = open(path, O_RDONLY);
+		assert_int_equal(hash_cache_fd_sure(c, fd, &d, &st), 0);
+		assert_int_equal(hash_cache_n_bytes(c), 6);
+		close(fd);
 	}
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(hash_cache_exec(c, &seen, &d, &why), 0);

@@ -103,7 +103,7 @@ static int digest_in_words(struct hash_cache *c, const struct served_walk *w, in
 	struct digest d;
 	struct stat st;
 
-	r = fd < 0 ? fd : hash_cache_fd(c, fd, &d, &st);
+	r = fd < 0 ? fd : hash_cache_fd_sure(c, fd, &d, &st);
 	if (r >= 0)
 		return claims_exec_value(&d, ret);
 	buf_printf(ret, "unmeasured %s", r == -EREMOTE ? SERVED_WHY : strerrorname_np(-r));

@@ -289,6 +289,14 @@ int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat 
 	return r < 0 ? r : 0;
 }
 
+int hash_cache_fd_sure(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
+{
+	const struct reading how = {.trust = trust_of_fd(fd)};
+	int r = digest_of(c, fd, &how, ret, ret_st);
+
+	return r < 0 ? r : 0;
+}
+
 int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st)
 {
 	const struct reading how = {.anew = true, .trust = trust_of_fd(fd)};

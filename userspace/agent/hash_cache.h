@@ -45,6 +45,8 @@ int hash_cache_exec(struct hash_cache *c, const struct hash_cache_seen *s, struc
 int hash_cache_peer(struct hash_cache *c, uint32_t peer, const struct hash_cache_seen *s, struct digest *ret);
 /* Digest of an open regular file. *ret_st: its status, equal before and after reading. -ESTALE: it changed meanwhile. */
 int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
+/* The same of what runs: read again while what is remembered may have been stored into without another time. */
+int hash_cache_fd_sure(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
 /* The same, read although it is remembered: a store through an old mapping and a write to the block device change no time. */
 int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
 bool hash_cache_may_measure(uint32_t fs_magic);	/* false: its server may answer each read as it likes */
