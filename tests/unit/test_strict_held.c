@@ -25,7 +25,7 @@
 struct bench {
 	char dir[64];
 	struct strict_held *held;
-	uint32_t n_allowed, n_denied, n_ignored, n_msgs;
+	uint32_t n_allowed, n_denied, n_ignored, n_unignored, n_msgs;
 	bool deaf;
 	struct strict_msg last;
 };
@@ -48,6 +48,14 @@ static int on_ignore(void *ctx, int fd)
 	return 0;
 }
 
+static void on_unignore(void *ctx, int fd)
+{
+	struct bench *b = ctx;
+
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	b->n_unignored++;
+}
+
 static int on_send(void *ctx, const struct strict_msg *m)
 {
 	struct bench *b = ctx;
@@ -64,7 +72,7 @@ static int on_send(void *ctx, const struct strict_msg *m)
 
 static void bench_open(struct bench *b, bool closed)
 {
-	const struct strict_door door = {b, on_answer, on_ignore, on_send};
+	const struct strict_door door = {b, on_answer, on_ignore, on_unignore, on_send};
 
 	*b = (struct bench){.n_msgs = 0};
 	strcpy(b->dir, "/tmp/plumb-test-strict-XXXXXX");
@@ -199,6 +207,59 @@ static void test_changed_meanwhile(void **state)
 	strict_held_anchored(b.held, b.last.id);
 	assert_int_equal(b.n_allowed, 1);
 	assert_int_equal(b.n_ignored, 0);
+	bench_done(&b);
+}
+
+static void run(struct bench *b, const char *name, uint64_t now_ms)
+{
+	strict_held_event(b->held, open_file(b, name), 7, 1, now_ms);
+	work(b, now_ms);
+	strict_held_anchored(b->held, b->last.id);
+}
+
+/* A store through a mapping changes neither size nor time, as long as the page is dirty. */
+static void test_stored(void **state)
+{
+	struct bench b;
+	char path[128];
+	int fd;
+
+	(void)state;
+	bench_open(&b, false);
+	put(&b, "a", "abc");
+	path_of(&b, "a", path);
+	run(&b, "a", 1);
+	run(&b, "a", 2);
+	assert_int_equal(b.n_msgs, 1);
+	assert_int_equal(b.n_unignored, 0);
+	/* Whoever could write has closed it. */
+	strict_held_closed(b.held, open_file(&b, "a"));
+	assert_int_equal(b.n_unignored, 1);
+	run(&b, "a", 3);
+	assert_int_equal(b.n_msgs, 2);
+	assert_int_equal(b.n_allowed, 3);
+	/* While somebody can, it is measured, and not known. */
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	run(&b, "a", 4);
+	run(&b, "a", 5);
+	assert_int_equal(b.n_msgs, 4);
+	assert_int_equal(b.n_unignored, 3);
+	close(fd);
+	run(&b, "a", 6);
+	run(&b, "a", 7);
+	assert_int_equal(b.n_msgs, 5);
+	/* He closed it between its measurement and the word that it is anchored. */
+	strict_held_closed(b.held, open_file(&b, "a"));
+	strict_held_event(b.held, open_file(&b, "a"), 7, 1, 8);
+	work(&b, 8);
+	strict_held_closed(b.held, open_file(&b, "a"));
+	strict_held_anchored(b.held, b.last.id);
+	assert_int_equal(b.n_allowed, 7);
+	work(&b, 9);
+	strict_held_anchored(b.held, b.last.id);
+	assert_int_equal(b.n_allowed, 8);
+	assert_int_equal(b.n_msgs, 7);
 	bench_done(&b);
 }
 
@@ -373,10 +434,11 @@ static void test_skips(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_first_run), cmocka_unit_test(test_changed_meanwhile),
-		cmocka_unit_test(test_time_out),  cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_programs),  cmocka_unit_test(test_unmeasurable),
-		cmocka_unit_test(test_check),	  cmocka_unit_test(test_skips),
+		cmocka_unit_test(test_first_run),    cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_stored),	     cmocka_unit_test(test_time_out),
+		cmocka_unit_test(test_flood),	     cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_unmeasurable), cmocka_unit_test(test_check),
+		cmocka_unit_test(test_skips),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

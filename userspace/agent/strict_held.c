@@ -2,6 +2,7 @@
 #include "strict_held.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct version {
 
 struct held_file {
 	enum state state;
+	bool written; /* perhaps, since it was begun to be read */
 	struct version version;
 	uint32_t id, pid, tries;
 	int fd, error;
@@ -125,11 +127,31 @@ static bool same_version(const struct version *a, const struct version *b)
 	       a->ctime.tv_nsec == b->ctime.tv_nsec;
 }
 
+/*
+ * Has somebody got it open for writing, or mapped so? The kernel gives no lease then; it is given back at once. Who is not let look (CAP_LEASE, for
+ * another's file) hears of it when that one closes the file. An overlay counts those alone who have not closed it.
+ */
+static bool may_be_written(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+		return errno == EAGAIN;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	return false;
+}
+
 static struct version *known_place(struct strict_held *h, const struct version *v)
 {
 	uint64_t x = ((uint64_t)v->ino ^ (uint64_t)v->dev << 40) * 0x9e3779b97f4a7c15ull;
 
 	return &h->known[x >> 32 & (STRICT_KNOWN - 1)];
+}
+
+static void forget(struct strict_held *h, const struct version *v)
+{
+	struct version *known = known_place(h, v);
+
+	if (same_inode(known, v))
+		*known = (struct version){.ino = 0};
 }
 
 /* Has the last change been so long ago that the next one will show? A clock that was set back is no reason to wait for ever. */
@@ -231,6 +253,10 @@ static bool is_known(struct strict_held *h, int fd, const struct version *v)
 
 	if (!same_version(known_place(h, v), v) || unsettled_ms(v))
 		return false;
+	if (may_be_written(fd)) {
+		forget(h, v);
+		return false;
+	}
 	h->door.ignore(h->door.ctx, fd);
 	return version_of(fd, &now) == 0 && same_version(&now, v);
 }
@@ -268,6 +294,21 @@ void strict_held_event(struct strict_held *h, int fd, uint32_t pid, uint64_t uni
 	give_up(h, fd, pid, 0);
 }
 
+void strict_held_closed(struct strict_held *h, int fd)
+{
+	struct version v;
+	int file;
+
+	h->door.unignore(h->door.ctx, fd);
+	if (version_of(fd, &v) == 0) {
+		forget(h, &v);
+		file = find_file(h, &v);
+		if (file >= 0)
+			h->files[file].written = true;
+	}
+	close(fd);
+}
+
 void strict_held_program(struct strict_held *h, int fd)
 {
 	struct version v;
@@ -283,6 +324,7 @@ static void measure_anew(struct strict_held *h, uint32_t i)
 
 	f->stream = digest_stream_free(f->stream);
 	f->state = SETTLING;
+	f->written = false;
 	f->at = 0;
 	f->error = version_of(f->fd, &f->version);
 	if (f->error == 0 && ++f->tries >= STRICT_TRIES)
@@ -300,14 +342,22 @@ void strict_held_anchored(struct strict_held *h, uint32_t id)
 
 		if (f->state != ASKED || f->id != id)
 			continue;
-		/* The mark first: a change after it takes it away, a change before it shows in the inode. */
+		/*
+		 * The mark first: a change after it takes it away, a change before it shows in the inode. Who can write to it can change it
+		 * without either: it is held again the next time.
+		 */
 		if (f->error == 0) {
 			h->door.ignore(h->door.ctx, f->fd);
-			if (version_of(f->fd, &now) < 0 || !same_version(&now, &f->version)) {
+			if (version_of(f->fd, &now) < 0 || f->written ||
+			    !same_version(&now, &f->version)) {
 				measure_anew(h, i);
 				return;
 			}
 			*known_place(h, &now) = now;
+			if (may_be_written(f->fd)) {
+				h->door.unignore(h->door.ctx, f->fd);
+				forget(h, &now);
+			}
 		}
 		release(h, i);
 		drop_file(h, i);

@@ -47,7 +47,8 @@ struct strict_msg {
 struct strict_door {
 	void *ctx;
 	void (*answer)(void *ctx, int fd, bool allow);
-	int (*ignore)(void *ctx, int fd);	/* opens of this file are not asked about until it is modified. 0 or -errno */
+	int (*ignore)(void *ctx, int fd);	/* opens of this file are not asked about until it is modified; who closes it after he could write is told. 0 or -errno */
+	void (*unignore)(void *ctx, int fd);
 	int (*send)(void *ctx, const struct strict_msg *m);	/* 0; -EAGAIN: not now */
 };
 
@@ -58,6 +59,8 @@ struct strict_held *strict_held_free(struct strict_held *h);	/* whoever waits ma
 /* unit: whose it is (a user in a cgroup): one has at most a quarter of the room, so that his storm makes nobody else a time-out. Takes fd. */
 void strict_held_event(struct strict_held *h, int fd, uint32_t pid, uint64_t unit, uint64_t now_ms);
 void strict_held_program(struct strict_held *h, int fd);	/* to be measured, nobody waits; takes fd */
+/* Somebody who could write to it has closed it: stores through a mapping are no modification to the kernel. Takes fd. */
+void strict_held_closed(struct strict_held *h, int fd);
 void strict_held_anchored(struct strict_held *h, uint32_t id);
 bool strict_held_work(struct strict_held *h, uint64_t now_ms);	/* a small piece; true: there is more right away */
 int strict_held_next_ms(const struct strict_held *h, uint64_t now_ms);	/* until something is due; -1: nothing */

@@ -68,23 +68,33 @@ static void on_answer(void *ctx, int fd, bool allow)
 		return;
 }
 
-/* On the inode, until it is modified. Evictable: it does not keep the inode in memory (5.19). */
-static int on_ignore(void *ctx, int fd)
+static int mark_inode(struct keeper *k, int fd, unsigned int flags, uint64_t mask)
 {
-	struct keeper *k = ctx;
-	unsigned int flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (k->evictable) {
-		if (fanotify_mark(GROUP_FD, flags | FAN_MARK_EVICTABLE, FAN_OPEN_EXEC_PERM,
-				  AT_FDCWD, path) == 0)
+	if (k->evictable && flags & FAN_MARK_ADD) {
+		if (fanotify_mark(GROUP_FD, flags | FAN_MARK_EVICTABLE, mask, AT_FDCWD, path) == 0)
 			return 0;
 		if (errno != EINVAL)
 			return -errno;
 		k->evictable = false;
 	}
-	return fanotify_mark(GROUP_FD, flags, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) == 0 ? 0 : -errno;
+	return fanotify_mark(GROUP_FD, flags, mask, AT_FDCWD, path) == 0 ? 0 : -errno;
+}
+
+/* On the inode, until it is modified. Evictable: it does not keep the inode in memory (5.19). Stores through a mapping are no modification. */
+static int on_ignore(void *ctx, int fd)
+{
+	int r = mark_inode(ctx, fd, FAN_MARK_ADD | FAN_MARK_IGNORED_MASK, FAN_OPEN_EXEC_PERM);
+
+	return r < 0 ? r : mark_inode(ctx, fd, FAN_MARK_ADD, FAN_CLOSE_WRITE);
+}
+
+static void on_unignore(void *ctx, int fd)
+{
+	(void)mark_inode(ctx, fd, FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, FAN_OPEN_EXEC_PERM);
+	(void)mark_inode(ctx, fd, FAN_MARK_REMOVE, FAN_CLOSE_WRITE);
 }
 
 static int on_send(void *ctx, const struct strict_msg *m)
@@ -302,6 +312,8 @@ static void take_events(struct keeper *k)
 	for (; n > 0 && FAN_EVENT_OK(e, n); e = FAN_EVENT_NEXT(e, n)) {
 		if (e->vers != FANOTIFY_METADATA_VERSION)
 			_exit(1); /* another kernel's events: nobody is held any more */
+		if (e->fd >= 0 && !(e->mask & FAN_OPEN_EXEC_PERM))
+			strict_held_closed(k->held, e->fd);
 		if (e->fd < 0 || !(e->mask & FAN_OPEN_EXEC_PERM))
 			continue;
 		if (is_agents(k, e->pid)) {
@@ -370,7 +382,7 @@ static void be_keeper(const struct strict_keeper_options *o, pid_t agent)
 {
 	const struct rlimit files = {FILES_MAX, FILES_MAX};
 	struct keeper *k = calloc(1, sizeof(*k));
-	const struct strict_door door = {k, on_answer, on_ignore, on_send};
+	const struct strict_door door = {k, on_answer, on_ignore, on_unignore, on_send};
 
 	if (!k || strict_held_open(o->wait_ms, o->closed, &door, &k->held) < 0)
 		_exit(1);
@@ -397,6 +409,7 @@ static void child(const struct strict_keeper_options *o, pid_t agent, int socket
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGIO, SIG_IGN); /* somebody opens what a lease is asked of at this moment */
 	prctl(PR_SET_NAME, "plumbd-strict");
 	group = fcntl(group, F_DUPFD_CLOEXEC, 16);
 	socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
