@@ -7,10 +7,13 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Names of interpreters, up to the first digit; set by the agent. Value 1: it is a shell only under such a name (busybox). */
+/*
+ * Names of interpreters, up to the first digit; set by the agent. Value 1: it is a shell only under such a name (busybox). 2: ld.so, which opens
+ * what it runs in its own process first, and that opens its script.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
+	__uint(max_entries, 96);
 	__type(key, char[PLUMB_CODE_NAME]);
 	__type(value, __u32);
 } interpreters SEC(".maps");
@@ -147,7 +150,8 @@ int BPF_PROG(plumb_code_interpreter, struct task_struct *task, int old_pid,
 	if (bpf_probe_read_user(armed->args, size, (void *)task->mm->arg_start) < 0)
 		size = 0;
 	code_name_args(armed, size);
-	if (*many && !code_is_shell(armed, code_name_hash(dentry))) {
+	armed->keeps = *many == CODE_LOADER;
+	if (*many == CODE_MANY && !code_is_shell(armed, code_name_hash(dentry))) {
 		code_disarm(tgid);
 		return 0;
 	}

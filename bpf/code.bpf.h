@@ -19,6 +19,8 @@
 #define CODE_NAME_SIZE 256 /* of the longest name, which arguments are compared with whole */
 #define CODE_OPENS_MAX 4096
 #define CODE_BINFMT_MAGIC 0x42494e4du
+#define CODE_MANY 1 /* values of the map of interpreters */
+#define CODE_LOADER 2
 #define CODE_HASH_START 0xcbf29ce484222325ull
 #define CODE_HASH_STEP 0x100000001b3ull
 
@@ -28,6 +30,8 @@ struct code_armed {
 	__u64 names[CODE_NAMES];
 	__u32 n_names;
 	__u32 n_opens;
+	__u32 keeps; /* stays armed: ld.so, of which more than one is told */
+	__u32 reserved;
 	char args[PLUMB_CODE_ARGS];
 };
 
@@ -354,7 +358,8 @@ static __always_inline int code_is_script(struct file *file)
 	if ((file->f_inode->i_mode & MARK_S_IFMT) != CODE_S_IFREG ||
 	    !code_is_named(armed, code_name_hash(file->f_path.dentry)))
 		return 0;
-	code_disarm(tgid);
+	if (!armed->keeps)
+		code_disarm(tgid);
 	return 1;
 }
 

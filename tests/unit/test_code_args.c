@@ -82,9 +82,48 @@ static void test_table(void **state)
 	}
 }
 
+/* What ld.so runs, and with which arguments. */
+static void loads(const char *args, size_t size, const char *program, size_t rest)
+{
+	char *own = malloc(size + !size);
+	const char *at = own, *found = NULL;
+	size_t left = size, n = 0;
+
+	memcpy(own, args, size);
+	assert_int_equal(code_args_loaded(&at, &left, &found, &n), program != NULL);
+	if (program) {
+		assert_int_equal(n, strlen(program));
+		assert_memory_equal(found, program, n);
+		assert_int_equal(left, rest);
+		assert_ptr_equal(at + left, own + size);
+	}
+	free(own);
+}
+
+static void test_loader(void **state)
+{
+	(void)state;
+	assert_true(code_args_is_loader("ld-linux-x"));
+	assert_true(code_args_is_loader("ld-musl-x"));
+	assert_true(code_args_is_loader("ld-"));
+	assert_false(code_args_is_loader("ld"));
+	loads(ARGS("ld.so\0/bin/bash\0-c\0:"), "/bin/bash", 15);
+	loads(ARGS("ld.so\0--library-path\0/x\0--preload\0y\0sh"), "sh", 3);
+	loads(ARGS("ld.so\0--inhibit-cache\0--\0sh"), "sh", 3);
+	loads(ARGS("ld.so\0/bin/busybox\0sh\0p"), "/bin/busybox", 18);
+	loads(ARGS("ld.so\0--argv0\0sh\0/bin/busybox\0-c"), "/bin/busybox", 16);
+	loads(ARGS("ld.so\0/bin/busybox\0cp\0-c"), NULL, 0);
+	loads(ARGS("ld.so\0--list\0/bin/bash"), NULL, 0);
+	loads(ARGS("ld.so\0--audit\0x"), NULL, 0);
+	loads(ARGS("ld.so"), NULL, 0);
+	loads("ld.so\0/bin/ba", 13, "/bin/ba", 7);
+	loads("", 0, NULL, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
+					   cmocka_unit_test(test_loader)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,9 @@ static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	const struct measure_sink sink = {b, on_line, NULL, NULL};
-	struct code_lines_options o = {.binfmt = on_binfmt, .ctx = b};
+	static const char *const interpreters[] = {"dash", "python"};
+	struct code_lines_options o = {
+		.interpreters = interpreters, .n_interpreters = 2, .binfmt = on_binfmt, .ctx = b};
 
 	scratch_open(b->top, "code");
 	assert_int_equal(proctab_open(0, NULL, &b->proctab), 0);
@@ -161,6 +163,13 @@ static void test_unnamed(void **state)
 	interpret(b, "/usr/bin/python3.11", "p\0-W\0-c", 8, S_IFCHR, NULL);
 	interpret(b, "/usr/bin/python3.11", "p\0-c\0pass", 10, S_IFCHR,
 		  "unnamed:arguments:/usr/bin/python3.11|text|run|-");
+	/* In ld.so's process; what it runs otherwise is mapped, and told so. */
+	interpret(b, "/lib64/ld-linux-x86-64.so.2", "ld\0/bin/dash\0-c\0:", 18, S_IFCHR,
+		  "unnamed:arguments:/lib64/ld-linux-x86-64.so.2|text|run|-");
+	interpret(b, "/lib/ld-musl-x86_64.so.1", "ld\0--preload\0x\0/bin/python3", 28, S_IFIFO,
+		  "unnamed:stdin:/lib/ld-musl-x86_64.so.1|pipe|run|-");
+	interpret(b, "/lib/ld-2.31.so", "ld\0/bin/cat\0-c\0:", 17, S_IFREG, NULL);
+	interpret(b, "/lib/ld-2.31.so", "ld\0--list\0/bin/dash", 19, S_IFREG, NULL);
 }
 
 /* The kernel programs tell a script by its name; a symbolic link has another. */

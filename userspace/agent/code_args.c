@@ -102,6 +102,63 @@ static enum option option_of(const struct grammar *g, const struct word *w)
 	return NONE;
 }
 
+/* glibc's (ld-linux-x86-64.so.2, ld-2.31.so) and musl's. */
+bool code_args_is_loader(const char *name)
+{
+	return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld-musl", 7) == 0 ||
+	       strcmp(name, "ld-") == 0;
+}
+
+static bool loader_takes(const struct word *w)
+{
+	static const char *const takes[] = {
+		"--library-path",
+		"--preload",
+		"--audit",
+		"--argv0",
+		"--inhibit-rpath",
+		"--glibc-hwcaps-mask",
+		"--glibc-hwcaps-prepend",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(takes); i++)
+		if (is(w, takes[i]))
+			return true;
+	return false;
+}
+
+/* One program that is many. By another name (--argv0) it is what that says, and has its own options next. */
+static bool is_no_shell(const struct word *program, const char *args, size_t size)
+{
+	struct word w;
+
+	return is_name(program, "busybox") && next(&args, &size, &w) && !is(&w, "sh") &&
+	       !is(&w, "ash") && !starts(&w, "-");
+}
+
+bool code_args_loaded(const char **args, size_t *size, const char **ret_program, size_t *ret_size)
+{
+	const char *at = *args;
+	size_t left = *size;
+	struct word w;
+
+	(void)next(&at, &left, &w);
+	for (bool ended = false; next(&at, &left, &w);) {
+		if (ended || !starts(&w, "--")) {
+			*size -= (size_t)(w.text - *args);
+			*args = *ret_program = w.text;
+			*ret_size = w.size;
+			return !is_no_shell(&w, at, left);
+		}
+		if (is(&w, "--list") || is(&w, "--verify"))
+			return false;
+		if (loader_takes(&w))
+			(void)next(&at, &left, &w);
+		ended = is(&w, "--");
+	}
+	return false;
+}
+
 enum code_args_what code_args_read(const char *name, const char *args, size_t size,
 				   uint32_t stdin_mode, const char **ret_file, size_t *ret_size)
 {

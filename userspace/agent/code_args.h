@@ -7,6 +7,7 @@
 #ifndef PLUMB_CODE_ARGS_H
 #define PLUMB_CODE_ARGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,12 @@ enum code_args_what {
 	CODE_ARGS_STDIN = 3,
 };
 
+/*
+ * ld.so runs a program that is its argument: *args and *size begin with that one's own name afterwards, and *ret_program is it, in args too. false:
+ * it runs none (--list, --verify), or it does not stand in what is there. name: as below.
+ */
+bool code_args_is_loader(const char *name);
+bool code_args_loaded(const char **args, size_t *size, const char **ret_program, size_t *ret_size);
 /* args: each ends with a NUL, but the last one that may be cut. name: of the interpreter up to its first digit. *ret_file: for FILE, in args; may be cut. */
 enum code_args_what code_args_read(const char *name, const char *args, size_t size, uint32_t stdin_mode, const char **ret_file,
 				   size_t *ret_size);

@@ -124,14 +124,43 @@ static void tell_looked_for(struct code_lines *c, const struct plumb_event_code 
 	     strncmp((const char *)l.found.data, "unmeasured", 10) == 0 ? "none" : "user");
 }
 
+static bool is_interpreter(const struct code_lines *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->o.n_interpreters; i++)
+		if (strcmp(c->o.interpreters[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Whose rules its arguments follow, and where they begin: ld.so's own come before what it runs. false: that is no interpreter. */
+static bool whose_args(const struct code_lines *c, const struct plumb_event_code *e,
+		       char ret_name[PLUMB_CODE_NAME], const char **ret_args, size_t *ret_size)
+{
+	char path[PLUMB_CODE_ARGS + 1];
+	const char *program;
+	size_t size;
+
+	*ret_args = e->args;
+	*ret_size = e->args_size;
+	base_name(e->path, ret_name);
+	if (!code_args_is_loader(ret_name))
+		return true;
+	if (!code_args_loaded(ret_args, ret_size, &program, &size))
+		return false;
+	snprintf(path, sizeof(path), "%.*s", (int)size, program);
+	base_name(path, ret_name);
+	return is_interpreter(c, ret_name);
+}
+
 static void take_interpreter(struct code_lines *c, const struct plumb_event_code *e)
 {
 	char name[PLUMB_CODE_NAME];
-	const char *file = NULL;
-	size_t size = 0;
+	const char *file = NULL, *args;
+	size_t size = 0, args_size;
 
-	base_name(e->path, name);
-	switch (code_args_read(name, e->args, e->args_size, e->stdin_mode, &file, &size)) {
+	if (!whose_args(c, e, name, &args, &args_size))
+		return;
+	switch (code_args_read(name, args, args_size, e->stdin_mode, &file, &size)) {
 	case CODE_ARGS_NOTHING:
 		break;
 	case CODE_ARGS_FILE:

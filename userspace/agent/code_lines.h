@@ -6,6 +6,7 @@
  *   code:<path>                  found as of an exec; op map, script
  *   memory:anonymous:<program>   found "executable"; memory:written:<program>: pages of a file that were written to since they were mapped
  *   unnamed:arguments:<program>  found "run": a text among its arguments (sh -c); unnamed:stdin:<program>; op: what standard input is
+ *   What ld.so runs in its own process is told as if it had been executed, by ld.so's path.
  *   binfmt:<file of binfmt_misc> found "opened for writing"
  */
 #ifndef PLUMB_CODE_LINES_H
@@ -18,6 +19,8 @@ struct code_lines;
 
 struct code_lines_options {
 	struct record_line_tables tables;
+	const char *const *interpreters;	/* names up to their first digit, of what ld.so runs; borrowed */
+	uint32_t n_interpreters;
 	void (*binfmt)(void *ctx);	/* binfmt_misc is about to be changed; may be NULL */
 	void *ctx;
 };

@@ -175,24 +175,37 @@ void loader_kernel_letters(const char *const *names, uint32_t n, uint32_t ret[32
 	for (uint32_t i = 0; i < n; i++)
 		if (names[i][0])
 			ret[names[i][0] & 31] |= 1u << (names[i][1] & 31);
+	if (n > 0)
+		ret['l' & 31] |= 1u << ('d' & 31); /* ld.so, which runs any of them */
+}
+
+static int put_interpreter(struct bpf_map *map, const char *name, uint32_t how, struct why *ret_why)
+{
+	char key[PLUMB_CODE_NAME] = "";
+
+	if (strlen(name) >= sizeof(key))
+		return why_set(ret_why, -E2BIG, "interpreter \"%s\": longer than %zu bytes", name,
+			       sizeof(key) - 1);
+	memcpy(key, name, strlen(name));
+	if (bpf_map__update_elem(map, key, sizeof(key), &how, sizeof(how), BPF_ANY) < 0)
+		return why_set(ret_why, -errno, "interpreter \"%s\": %s", name, strerror(errno));
+	return 0;
 }
 
 int loader_kernel_interpreters(struct bpf_map *map, const char *const *names, uint32_t n,
 			       struct why *ret_why)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t many = strcmp(names[i], "busybox") == 0;
-		char key[PLUMB_CODE_NAME] = "";
+	/* Up to the first digit, and as much as the kernel programs compare. */
+	static const char *const loaders[] = {
+		"ld-",	     "ld-linux.so.", "ld-linux-x",   "ld-linux-aarch",
+		"ld-musl-i", "ld-musl-x",    "ld-musl-aarch"};
+	int r = 0;
 
-		if (strlen(names[i]) >= sizeof(key))
-			return why_set(ret_why, -E2BIG, "interpreter \"%s\": longer than %zu bytes",
-				       names[i], sizeof(key) - 1);
-		memcpy(key, names[i], strlen(names[i]));
-		if (bpf_map__update_elem(map, key, sizeof(key), &many, sizeof(many), BPF_ANY) < 0)
-			return why_set(ret_why, -errno, "interpreter \"%s\": %s", names[i],
-				       strerror(errno));
-	}
-	return 0;
+	for (uint32_t i = 0; r >= 0 && i < n; i++)
+		r = put_interpreter(map, names[i], strcmp(names[i], "busybox") == 0, ret_why);
+	for (size_t i = 0; r >= 0 && n > 0 && i < ARRAY_SIZE(loaders); i++)
+		r = put_interpreter(map, loaders[i], 2, ret_why);
+	return r;
 }
 
 const char *loader_kernel_type_name(uint32_t type, bool attach)

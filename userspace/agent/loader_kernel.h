@@ -31,7 +31,7 @@ void loader_kernel_why(int error, const char *log, char *ret, size_t size);	/* w
 
 /* The first two letters of names, which have no digits: bit (second & 31) of ret[first & 31], no second is 0 (code_may_interpret()). */
 void loader_kernel_letters(const char *const *names, uint32_t n, uint32_t ret[32]);
-/* Names of interpreters into their map; busybox is one under a shell's name alone. -E2BIG: a name is too long. */
+/* Names of interpreters into their map; busybox is one under a shell's name alone, ld.so runs any. -E2BIG: a name is too long. */
 int loader_kernel_interpreters(struct bpf_map *map, const char *const *names, uint32_t n, struct why *ret_why);
 /* Name of a program's type, or of what it is attached to; NULL: not known here. Static. */
 const char *loader_kernel_type_name(uint32_t type, bool attach);

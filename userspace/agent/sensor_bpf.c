@@ -476,8 +476,11 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 				    .isolate = s->o.isolate,
 				    .interpreters = s->o.code.interpreters,
 				    .n_interpreters = s->o.code.n_interpreters};
-	const struct code_lines_options code = {
-		.tables = s->tables, .binfmt = s->o.code.binfmt, .ctx = s->o.code.ctx};
+	const struct code_lines_options code = {.tables = s->tables,
+						.interpreters = s->o.code.interpreters,
+						.n_interpreters = s->o.code.n_interpreters,
+						.binfmt = s->o.code.binfmt,
+						.ctx = s->o.code.ctx};
 	/* Forks and exits wake nobody (maps_end_quiet), so it is looked at without being asked, too. */
 	struct rested_fd_options ring = {.rest_ms = REST_MS,
 					 .known_rest_ms = KNOWN_REST_MS,

@@ -41,7 +41,7 @@ struct sensor_bpf_options {
 	void (*marked)(void *ctx, const union event_record *r);
 	void *marked_ctx;
 	struct {
-		const char *const *interpreters;	/* names up to their first digit, whose scripts are told; borrowed during open */
+		const char *const *interpreters;	/* names up to their first digit, whose scripts are told; borrowed */
 		uint32_t n_interpreters;
 		void (*binfmt)(void *ctx);	/* binfmt_misc is being changed: the claims of it are to be read soon; may be NULL */
 		void *ctx;
