@@ -16,10 +16,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* From the check to the exec: which file a thread is about to become, and its digest. An exec that fails leaves its own behind. */
 struct exec_hash {
-	__u64 ino;
-	__u32 dev;
-	__u32 reserved;
+	struct plumb_file file;
 	struct plumb_hash hash;
+	__u64 first; /* the exec was asked for it, and not for what names it as its interpreter */
 };
 
 struct {
@@ -138,7 +137,7 @@ int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_bin
 		if (plumb_exec_args)
 			exec_args((struct plumb_event_exec_args *)e, task);
 		e->old_pid = old_pid;
-		if (checked && checked->ino == e->file.ino && checked->dev == e->file.dev)
+		if (checked && checked->file.ino == e->file.ino && checked->file.dev == e->file.dev)
 			__builtin_memcpy(&e->hash, &checked->hash, sizeof(e->hash));
 		else
 			__builtin_memset(&e->hash, 0, sizeof(e->hash));
@@ -222,6 +221,47 @@ static __always_inline void exec_script(struct linux_binprm *bprm, const struct 
 }
 
 /*
+ * A program of this machine, and binfmt_misc hands it to an interpreter all the same: what it is named in the exec, for the kernel has let its
+ * file go. One that is itself an interpreter has no name there any more.
+ */
+static __always_inline void exec_handed_on(struct linux_binprm *bprm, const struct exec_hash *kept)
+{
+	struct plumb_event_script *e;
+	long n = 0;
+
+	e = maps_begin(PLUMB_KIND_SCRIPT, sizeof(*e));
+	if (!e)
+		return;
+	maps_current(&e->task);
+	__builtin_memcpy(&e->file, &kept->file, sizeof(e->file));
+	__builtin_memcpy(&e->hash, &kept->hash, sizeof(e->hash));
+	e->reserved = 0;
+	e->reserved2 = 0;
+	if (plumb_may_probe && kept->first)
+		n = bpf_probe_read_kernel_str(e->path, sizeof(e->path), bprm->filename);
+	if (n <= 0)
+		e->path[0] = 0;
+	e->path_size = n > 0 ? n : 1;
+	e->event.flags = e->path[0] == '/' && n < PLUMB_PATH_MAX ? 0 : PLUMB_EVENT_PATH_CUT;
+	maps_end(e);
+}
+
+/* The kernel asks for one file more of the same exec, or for the first of another: then what an exec left that failed is nothing. */
+static __always_inline void exec_asked(struct linux_binprm *bprm, __u64 thread, __u64 first)
+{
+	const struct exec_hash *kept;
+
+	if (first && exec_is_elf(bprm)) /* takes its place */
+		return;
+	kept = exec_kept(thread);
+	if (!kept)
+		return;
+	if (!first)
+		exec_handed_on(bprm, kept);
+	exec_forget(thread);
+}
+
+/*
  * What may still run on an isolated node: by digest, where the kernel takes it; else a version of a file that the agent has read. They have
  * room for one each where the settings do not arm it.
  */
@@ -260,19 +300,17 @@ int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct inode *inode = bprm->file->f_inode;
-	struct exec_hash checked = {0};
-	struct plumb_file f;
+	struct exec_hash checked = {.first = bprm->interp == bprm->filename};
 
-	inode_file(&f, inode);
-	hash_file(&checked.hash, bprm->file, inode, &f);
-	if (isolate_exec(bprm, &f, &checked.hash))
+	inode_file(&checked.file, inode);
+	hash_file(&checked.hash, bprm->file, inode, &checked.file);
+	if (isolate_exec(bprm, &checked.file, &checked.hash))
 		return -GUARD_EPERM;
+	exec_asked(bprm, thread, checked.first);
 	if (!exec_is_elf(bprm)) {
-		exec_script(bprm, &f, &checked.hash);
+		exec_script(bprm, &checked.file, &checked.hash);
 		return 0;
 	}
-	checked.ino = f.ino;
-	checked.dev = f.dev;
 	exec_keep(thread, &checked);
 	return 0;
 }
@@ -283,21 +321,17 @@ int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct plumb_event_script *e;
-	struct exec_hash checked = {.hash = {.error = -HASH_EOPNOTSUPP}};
+	struct exec_hash checked = {.hash = {.error = -HASH_EOPNOTSUPP},
+				    .first = bprm->interp == bprm->filename};
 	__u32 cut;
 
 	if (overlay_is(bprm->file->f_inode))
 		checked.hash.error = -overlay_error(bprm->file->f_inode);
-	if (plumb_may_isolate) {
-		struct plumb_file f;
-
-		inode_file(&f, bprm->file->f_inode);
-		if (isolate_exec(bprm, &f, &checked.hash))
-			return -GUARD_EPERM;
-	}
+	inode_file(&checked.file, bprm->file->f_inode);
+	if (plumb_may_isolate && isolate_exec(bprm, &checked.file, &checked.hash))
+		return -GUARD_EPERM;
+	exec_asked(bprm, thread, checked.first);
 	if (exec_is_elf(bprm)) {
-		checked.ino = bprm->file->f_inode->i_ino;
-		checked.dev = bprm->file->f_inode->i_sb->s_dev;
 		bpf_map_update_elem(&exec_hashes, &thread, &checked, BPF_ANY);
 		return 0;
 	}
@@ -305,7 +339,7 @@ int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
 	if (!e)
 		return 0;
 	maps_current(&e->task);
-	inode_file(&e->file, bprm->file->f_inode);
+	__builtin_memcpy(&e->file, &checked.file, sizeof(e->file));
 	__builtin_memcpy(&e->hash, &checked.hash, sizeof(e->hash));
 	e->reserved = 0;
 	e->reserved2 = 0;
