@@ -198,12 +198,15 @@ static void remember_mounter(struct watch_lsm *w, const struct plumb_event_mount
 
 /*
  * Service managers give a service mounts of its own: the path on itself, with other flags. That shows the same files. And who leaves a
- * tree behind takes the mounts above our paths away from himself alone.
+ * tree behind takes the mounts above our paths away from himself alone; so does who moves a tree of his own to his root: a service's, a
+ * container's that has no pivot_root(2).
  */
 static bool hides_nothing(const struct plumb_event_mount *e, const char *path)
 {
 	if (e->op == PLUMB_MOUNT_UMOUNT)
 		return hardly_watched(e->mark);
+	if (strcmp(path, "/") == 0 && (e->op == PLUMB_MOUNT_MOVE || (e->flags & MS_MOVE)))
+		return true;
 	if (e->op != PLUMB_MOUNT_MOUNT)
 		return false;
 	return (e->flags & (MS_REMOUNT | PROPAGATION)) ||
