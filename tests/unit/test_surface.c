@@ -497,8 +497,7 @@ static void a_disk_that_is_open_already_is_told_once(void **state)
 	block(b, 16, "sdb under /data");
 	assert_true(open_already(b, 8u << 20 | 16, S_IFBLK));
 	assert_int_equal(b->n, 0);
-	/* Nothing was counted that is to be told at the end. */
-	b->s = surface_free(b->s);
+	b->s = surface_free(b->s); /* nothing was counted that is to be told at the end */
 	assert_int_equal(b->n, 0);
 }
 
@@ -593,7 +592,6 @@ int main(void)
 		T(a_disk_that_is_open_already_is_told_once),
 		T(perf_events_are_told_by_type),
 		T(commands_are_told_and_a_terminal_is_no_disk),
-
 		T(our_own_deeds_are_none),
 		T(a_flood_of_objects_is_one_line_more),
 	};
