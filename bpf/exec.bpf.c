@@ -185,7 +185,7 @@ static __always_inline int exec_is_of_this_machine(const struct linux_binprm *bp
 	unsigned machine = (__u8)bprm->buf[18] | (__u8)bprm->buf[19] << 8;
 
 #if defined(__TARGET_ARCH_x86)
-	return machine == 62 || machine == 3; /* EM_X86_64, EM_386 */
+	return machine == 62 || machine == 3 || machine == 6; /* EM_X86_64, EM_386, EM_486 */
 #elif defined(__TARGET_ARCH_arm64)
 	return machine == 183 || machine == 40; /* EM_AARCH64, EM_ARM */
 #else
