@@ -40,24 +40,19 @@ static __always_inline void map_shared(struct file *file, unsigned long prot)
 }
 
 /* Is there a digest at the inode, or can there be none? Whoever opened the file for writing took it away, and then it is another version. */
-static __always_inline int map_is_same(struct inode *inode, const struct plumb_file *f)
+static __always_inline int map_is_same(const struct plumb_inode *kept, const struct plumb_file *f)
 {
-	struct plumb_inode *kept;
-
 	if (!plumb_hash_keep || hash_is_foreign(f->fs_magic) || f->file_size > HASH_FILE_MAX)
 		return 1;
-	kept = bpf_inode_storage_get(&inodes, inode, 0, 0);
 	return kept && kept->hashed;
 }
 
-static __always_inline int map_was_told(struct inode *inode, const struct plumb_file *f,
-					__u32 mnt_ns)
+static __always_inline int map_was_told(const struct plumb_file *f, __u32 mnt_ns)
 {
 	struct code_place place = {.ino = f->ino, .dev = f->dev, .mnt_ns = mnt_ns};
 	struct code_version *told = bpf_map_lookup_elem(&code_told, &place);
 
-	return told && told->ctime_ns == f->ctime_ns && told->file_size == f->file_size &&
-	       (!inode || map_is_same(inode, f));
+	return told && told->ctime_ns == f->ctime_ns && told->file_size == f->file_size;
 }
 
 static __always_inline int map_is_exe(const struct inode *inode, struct file *exe)
@@ -80,14 +75,15 @@ static __always_inline void map_is_written(struct code_found *c, struct inode *i
 		c->hash.error = -CODE_ETXTBSY;
 }
 
-/* Who opens it for writing from now on exchanges code that runs: file.bpf.c tells. */
-static __always_inline void map_keep_mapped(struct inode *inode)
+/* Who opens it for writing from now on exchanges code that runs: file.bpf.c tells. The one before was told, and the mark taken from it. */
+static __always_inline struct plumb_inode *map_keep_mapped(struct inode *inode)
 {
 	struct plumb_inode *kept =
 		bpf_inode_storage_get(&inodes, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	if (kept)
 		kept->mapped = 1;
+	return kept;
 }
 
 static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags, int may_hash)
@@ -98,18 +94,19 @@ static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags,
 			       .what = PLUMB_CODE_MAP,
 			       .walk = 1,
 			       .hash = {.error = -HASH_EOPNOTSUPP}};
+	struct plumb_inode *kept;
 	__u32 mnt_ns;
 
 	if (map_is_exe(file->f_inode, code_exe(&mnt_ns))) /* told by its exec */
 		return;
 	inode_file(&c.f, file->f_inode);
-	if (map_was_told(may_hash ? file->f_inode : 0, &c.f, mnt_ns))
+	kept = map_keep_mapped(file->f_inode);
+	if (map_was_told(&c.f, mnt_ns) && (!may_hash || map_is_same(kept, &c.f)))
 		return;
 	/* Before there is a record: the ring's reader waits for each that is begun. */
 	if (may_hash)
 		hash_file(&c.hash, file, file->f_inode, &c.f);
 	map_is_written(&c, file->f_inode);
-	map_keep_mapped(file->f_inode);
 	code_tell(&c, mnt_ns, may_hash ? CODE_PATH_OR_KERNEL : CODE_PATH_IF_ALLOWED);
 }
 
@@ -176,7 +173,8 @@ int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqp
 		inode_file(&c.f, file->f_inode);
 		c.file = file;
 		map_is_written(&c, file->f_inode);
-		if (!map_was_told(0, &c.f, mnt_ns))
+		map_keep_mapped(file->f_inode);
+		if (!map_was_told(&c.f, mnt_ns))
 			c.what = PLUMB_CODE_MAP;
 	}
 	return code_tell(&c, mnt_ns, CODE_PATH_WALKED);

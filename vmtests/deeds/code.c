@@ -83,6 +83,30 @@ static int code_rewritten(char **argv)
 	return fd < 0 || pwrite(fd, "x", 1, 100) != 1 ? -errno : 0;
 }
 
+/* FILE: opened and left as it is, mapped once more, and written to by another program. */
+static int code_remapped(char **argv)
+{
+	int fd = open(argv[0], O_RDONLY | O_CLOEXEC), r, to, status;
+	void *at;
+	pid_t pid;
+
+	r = fd < 0 ? -errno : map_fd(fd, PROT_READ | PROT_EXEC, &at);
+	if (r < 0)
+		return r;
+	to = open(argv[0], O_WRONLY | O_CLOEXEC);
+	if (to < 0 || close(to) < 0)
+		return -errno;
+	r = map_fd(fd, PROT_READ | PROT_EXEC, &at);
+	pid = r < 0 ? r : fork();
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", "echo x >>$0", argv[0], NULL);
+		_exit(126);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EACCES;
+}
+
 /* FILE PROGRAM: the first thread ends, many processes come and go, and another thread maps FILE. */
 static void *outlive(void *of)
 {
@@ -126,6 +150,19 @@ static int code_later(char **argv)
 	if (r < 0)
 		return r;
 	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
+}
+
+/* FILE: the same, and written to afterwards. */
+static int code_rewritten_later(char **argv)
+{
+	int r = code_later(argv), fd;
+
+	if (r < 0)
+		return r;
+	sleep(1);
+	deed_stamp();
+	fd = open(argv[0], O_WRONLY | O_CLOEXEC);
+	return fd < 0 || pwrite(fd, "x", 1, 100) != 1 ? -errno : 0;
 }
 
 /* FILE: its page is written to in memory before it is made executable. */
@@ -242,6 +279,8 @@ int main(int argc, char **argv)
 		{"memfd", code_memfd, 1},
 		{"dual", code_dual, 1},
 		{"rewritten", code_rewritten, 1},
+		{"remapped", code_remapped, 1},
+		{"rewritten_later", code_rewritten_later, 1},
 		{"headless", code_headless, 1},
 		{"later", code_later, 1},
 		{"written", code_written, 1},
