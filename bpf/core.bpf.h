@@ -152,8 +152,21 @@ struct io_uring_cmd {
 
 struct super_block {
 	__u32 s_dev;
+	unsigned long s_flags;
 	unsigned long s_magic;
 	struct user_namespace *s_user_ns;
+};
+
+struct core_long_counter {
+	__s64 counter;
+}; /* atomic_long_t */
+
+struct rw_semaphore {
+	struct core_long_counter count; /* not where locks may sleep (PREEMPT_RT) */
+};
+
+struct address_space {
+	struct core_counter i_mmap_writable; /* below 0: nobody may map it so that he can write */
 };
 
 struct inode {
@@ -165,9 +178,16 @@ struct inode {
 	unsigned int i_nlink;
 	__s64 i_size;
 	struct super_block *i_sb;
+	struct address_space *i_mapping;
 	__s64 i_ctime_sec;
 	__u32 i_ctime_nsec;
 	struct core_counter i_writecount;
+	struct rw_semaphore i_rwsem;
+};
+
+struct shmem_inode_info {
+	unsigned int seals;
+	struct inode vfs_inode;
 };
 
 /* How the change time lay in struct inode: up to 6.5 i_ctime, 6.6 to 6.10 __i_ctime. */

@@ -287,6 +287,10 @@ static __always_inline int isolate_exec(struct linux_binprm *bprm, const struct 
 
 	if (!isolate_is_on())
 		return 0;
+	/* Whoever can write to it may have listed bytes read and others run. */
+	if (h->error == -HASH_ETXTBSY)
+		return isolate_refuse(PLUMB_GUARD_EXEC, 0, bprm->file->f_inode,
+				      bprm->file->f_path.dentry);
 	if (h->src != PLUMB_HASH_NONE && bpf_map_lookup_elem(&isolate_digests, h->digest))
 		return 0;
 	v = bpf_map_lookup_elem(&isolate_files, &file);
@@ -327,6 +331,8 @@ int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
 
 	if (overlay_is(bprm->file->f_inode))
 		checked.hash.error = -overlay_error(bprm->file->f_inode);
+	else if (hash_is_loose(bprm->file->f_inode))
+		checked.hash.error = -HASH_ETXTBSY;
 	inode_file(&checked.file, bprm->file->f_inode);
 	if (plumb_may_isolate && isolate_exec(bprm, &checked.file, &checked.hash))
 		return -GUARD_EPERM;

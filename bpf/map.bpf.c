@@ -15,7 +15,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define MAP_TYPE_SHARED_VALIDATE 3
 #define MAP_FMODE_WRITE 2
 #define MAP_VM_EXEC 4
-#define MAP_TMPFS 0x01021994
 
 /* Most mappings are neither, as the loader maps data. */
 static __always_inline int map_is_shared(unsigned long flags)
@@ -39,12 +38,16 @@ static __always_inline void map_shared(struct file *file, unsigned long prot)
 		mark_untold(file->f_inode);
 }
 
-/* Is there a digest at the inode, or can there be none? Whoever opened the file for writing took it away, and then it is another version. */
-static __always_inline int map_is_same(const struct plumb_inode *kept, const struct plumb_file *f)
+/*
+ * Is there a digest at the inode, or can there be none? Whoever opened the file for writing took it away, and then it is another version. Memory
+ * that is not sealed is told as what can be written to, whatever is in it.
+ */
+static __always_inline int map_is_same(const struct plumb_inode *kept, struct inode *inode,
+				       const struct plumb_file *f)
 {
 	if (!plumb_hash_keep || hash_is_foreign(f->fs_magic) || f->file_size > HASH_FILE_MAX)
 		return 1;
-	return kept && kept->hashed;
+	return (kept && kept->hashed) || hash_is_loose(inode);
 }
 
 static __always_inline int map_was_told(const struct plumb_file *f, __u32 mnt_ns)
@@ -63,16 +66,13 @@ static __always_inline int map_is_exe(const struct inode *inode, struct file *ex
 	return f.ino == inode->i_ino && f.dev == inode->i_sb->s_dev;
 }
 
-/*
- * What was read need not be what runs: whoever can write to it now can still do so when it is mapped. A memfd's first descriptor is one
- * that nobody counts.
- */
+/* What was read need not be what runs: whoever can write to it now can still do so when it is mapped. */
 static __always_inline void map_is_written(struct code_found *c, struct inode *inode)
 {
 	if (overlay_is(inode))
 		c->hash.error = -overlay_error(inode);
-	if (inode->i_writecount.counter > 0 || (c->f.fs_magic == MAP_TMPFS && c->f.nlink == 0))
-		c->hash.error = -CODE_ETXTBSY;
+	if (inode->i_writecount.counter > 0 || hash_is_loose(inode))
+		c->hash.error = -HASH_ETXTBSY;
 }
 
 /* Who opens it for writing from now on exchanges code that runs: file.bpf.c tells. The one before was told, and the mark taken from it. */
@@ -101,7 +101,7 @@ static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags,
 		return;
 	inode_file(&c.f, file->f_inode);
 	kept = map_keep_mapped(file->f_inode);
-	if (map_was_told(&c.f, mnt_ns) && (!may_hash || map_is_same(kept, &c.f)))
+	if (map_was_told(&c.f, mnt_ns) && (!may_hash || map_is_same(kept, file->f_inode, &c.f)))
 		return;
 	/* Before there is a record: the ring's reader waits for each that is begun. */
 	if (may_hash)

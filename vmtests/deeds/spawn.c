@@ -89,13 +89,37 @@ static int memfd_path(char **argv)
 	return r < 0 ? r : run_path(path);
 }
 
-/* PROGRAM: nobody can write to it any more, and it says itself that it is to run. */
+/* PROGRAM OTHER: runs, and is another one afterwards, as large: nobody opens it, and no time says so. */
+static int memfd_twice(char **argv)
+{
+	int fd = (int)syscall(SYS_memfd_create, "twice", 0), r = copy_to(fd, argv[0]);
+	int other = open(argv[1], O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *at;
+
+	if (r < 0 || other < 0 || fstat(other, &st) < 0)
+		return r < 0 ? r : -errno;
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	r = run_fd(fd);
+	if (r < 0)
+		return r;
+	if (pread(other, at, (size_t)st.st_size, 0) != st.st_size)
+		return -EIO;
+	return run_fd(fd);
+}
+
+/* PROGRAM: nobody can write to it any more, and it says itself that it is to run, where there is such a word. */
 static int memfd_sealed(char **argv)
 {
 	int fd = (int)syscall(SYS_memfd_create, "sealed",
 			      MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC),
-	    r = copy_to(fd, argv[0]);
+	    r;
 
+	if (fd < 0 && errno == EINVAL)
+		fd = (int)syscall(SYS_memfd_create, "sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	r = copy_to(fd, argv[0]);
 	if (r < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		return r < 0 ? r : -errno;
@@ -298,6 +322,7 @@ int main(int argc, char **argv)
 	static const struct deed deeds[] = {
 		{"memfd_path", memfd_path, 1},
 		{"memfd_sealed", memfd_sealed, 1},
+		{"memfd_twice", memfd_twice, 2},
 		{"nameless", nameless, 2},
 		{"replaced", replaced, 2},
 		{"storm", storm, 3},
