@@ -15,6 +15,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define MAP_TYPE_SHARED_VALIDATE 3
 #define MAP_FMODE_WRITE 2
 #define MAP_VM_EXEC 4
+#define MAP_VM_MAYSHARE 0x80
 
 /* Most mappings are neither, as the loader maps data. */
 static __always_inline int map_is_shared(unsigned long flags)
@@ -36,6 +37,17 @@ static __always_inline void map_shared(struct file *file, unsigned long prot)
 	if (mark & PLUMB_MARK_FILE &&
 	    !mark_tell(PLUMB_FILE_MMAP, file->f_inode, dentry->d_parent->d_inode, dentry, mark))
 		mark_untold(file->f_inode);
+}
+
+/*
+ * Memory, though a file stands for it. It can be written to by another mapping, as by compilers at run time that map twice: what was read of it
+ * would say nothing. Who maps a memfd for himself alone, as a loader does, maps a file.
+ */
+static __always_inline int map_is_memory(struct file *file, int shared)
+{
+	struct inode *inode = file->f_inode;
+
+	return hash_is_memory(inode) && (shared || (__u32)inode->i_sb->s_magic == HASH_HUGETLBFS);
 }
 
 /*
@@ -117,7 +129,7 @@ static __always_inline int map_file(void *ctx, struct file *file, unsigned long 
 
 	if (!shared && !(prot & CODE_PROT_EXEC))
 		return 0;
-	if (core_no_file(ctx, file) || !file) {
+	if (core_no_file(ctx, file) || !file || map_is_memory(file, shared)) {
 		if (prot & CODE_PROT_EXEC)
 			code_anonymous(prot, flags);
 		return 0;
@@ -167,8 +179,10 @@ int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqp
 		return 0;
 	file = vma->vm_file;
 	exe = code_exe(&mnt_ns);
-	if (!file || vma->anon_vma) {
-		code_find_memory(&c, file ? PLUMB_CODE_WRITTEN : PLUMB_CODE_ANONYMOUS, exe);
+	if (!file || map_is_memory(file, !!(vma->vm_flags & MAP_VM_MAYSHARE))) {
+		code_find_memory(&c, PLUMB_CODE_ANONYMOUS, exe);
+	} else if (vma->anon_vma) {
+		code_find_memory(&c, PLUMB_CODE_WRITTEN, exe);
 	} else {
 		inode_file(&c.f, file->f_inode);
 		c.file = file;

@@ -63,6 +63,9 @@ static void test_lines(void **state)
 	assert_int_equal(parse("7f0a1000-7f0a2000 r--p 0 08:01 131090 /usr/lib/x.so", &e), 0);
 	assert_int_equal(parse("7f0a1000-7f0a2000 r-xp 0 00:01 17 /memfd:x (deleted)", &e), 1);
 	assert_int_equal(e.path_size, strlen("/memfd:x"));
+	assert_false(e.shared);
+	assert_int_equal(parse("7f0a1000-7f0a2000 r-xs 0 00:01 17 /memfd:x (deleted)", &e), 1);
+	assert_true(e.shared);
 	assert_int_equal(parse("7f0a1000-7f0a2000 rwxp 0 00:00 0 ", &e), 1);
 	assert_int_equal(e.ino, 0);
 	assert_int_equal(parse("7f0a1000-7f0a2000 r-xp 0 00:00 0 [vdso]", &e), 0);
@@ -79,6 +82,7 @@ struct bench {
 	struct proctab *proctab;
 	struct hash_cache *hashes;
 	char removed[256], library[256], memory[256], whole[128];
+	bool memfd; /* one was told as a file */
 	char wanted[SCRATCH_SIZE + 32];
 	char locked[256];
 	uint32_t n_served;
@@ -92,6 +96,7 @@ static void on_line(void *ctx, const struct line *l)
 	assert_int_equal(l->type, PLUMB_TYPE_CODE);
 	if (strcmp(l->key, b->wanted) == 0)
 		snprintf(b->removed, sizeof(b->removed), "%s %s", l->found, l->hash_src);
+	b->memfd |= strncmp(l->key, "code:/memfd:", 12) == 0;
 	b->n_served += strcmp(l->found, "unmeasured " SERVED_WHY) == 0;
 	if (strncmp(l->key, "code:", 5) == 0 && strstr(l->key, "/libc.so."))
 		snprintf(b->library, sizeof(b->library), "%s %s", l->found, l->hash_src);
@@ -134,6 +139,25 @@ static void scan(struct bench *b)
 	scan_maps_free(m);
 }
 
+/* What a compiler at run time maps twice is memory, what a loader maps of a memfd for itself is a file. */
+static void map_memfd(struct bench *b, int how, const char *exe)
+{
+	int fd = memfd_create("twice", MFD_CLOEXEC);
+	void *at;
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, how, fd, 0);
+	assert_ptr_not_equal(at, MAP_FAILED);
+	close(fd);
+	b->memory[0] = '\0';
+	b->memfd = false;
+	scan(b);
+	assert_int_equal(b->memfd, how == MAP_PRIVATE);
+	if (how == MAP_SHARED)
+		assert_string_equal(b->memory, exe);
+	munmap(at, 4096);
+}
+
 static void test_real(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -143,8 +167,10 @@ static void test_real(void **state)
 
 	(void)state;
 	scratch_open(b->top, "code");
-	scratch_run(b->top, "mkdir proc && ln -s /proc/%d proc/%d && printf abc >x.so", getpid(),
-		    getpid());
+	scratch_run(
+		b->top,
+		"mkdir proc && ln -s /proc/%d proc/%d && ln -s %d proc/self && printf abc >x.so",
+		getpid(), getpid(), getpid());
 	assert_int_equal(proctab_open(0, NULL, &b->proctab), 0);
 	assert_int_equal(hash_cache_open(0, 0, &b->hashes), 0);
 	snprintf(path, sizeof(path), "%s/x.so", b->top);
@@ -172,6 +198,8 @@ static void test_real(void **state)
 	assert_string_equal(b->memory, exe);
 	munmap(file, 4096);
 	munmap(memory, 4096);
+	map_memfd(b, MAP_SHARED, exe);
+	map_memfd(b, MAP_PRIVATE, exe);
 	proctab_free(b->proctab);
 	hash_cache_free(b->hashes);
 	scratch_done(b->top);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ struct scan_maps {
 	struct hash_pieces *pieces; /* the file of the mapping at text + at */
 	int file; /* it; -1: none */
 	uint64_t bytes_before;
+	uint32_t memory_dev, huge_dev; /* of files that stand for memory; 0: none */
 	uint64_t own; /* a mount that this step found to be served by nobody; 0: none */
 	bool memory_told; /* of this process */
 	const char *blind; /* why not all was looked at; NULL: all was */
@@ -105,6 +107,7 @@ int scan_maps_parse(const char *line, size_t size, struct scan_maps_entry *ret)
 	while (at < end && *at == ' ')
 		at++;
 	e.dev = (uint32_t)(major << 20 | minor);
+	e.shared = flags[3] == 's';
 	e.path = at;
 	e.path_size = (size_t)(end - at);
 	if (e.ino && e.path_size > strlen(DELETED) &&
@@ -112,6 +115,22 @@ int scan_maps_parse(const char *line, size_t size, struct scan_maps_entry *ret)
 		e.path_size -= strlen(DELETED);
 	*ret = e;
 	return flags[2] == 'x' && !is_kernels_own(&e);
+}
+
+/* Where what memfd_create() gives lies, as shared memory of no file does, and System V's. 0: the kernel gives none. */
+static uint32_t memory_dev(unsigned flags)
+{
+	CLEANUP_CLOSE int fd = memfd_create("device", MFD_CLOEXEC | flags);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? major(st.st_dev) << 20 | minor(st.st_dev) : 0;
+}
+
+/* As the kernel programs have it: what is mapped twice by a memfd is no file, what a loader maps of one is. */
+static bool is_memory(const struct scan_maps *m, const struct scan_maps_entry *e)
+{
+	return e->ino == 0 || (e->shared && m->memory_dev && e->dev == m->memory_dev) ||
+	       (m->huge_dev && e->dev == m->huge_dev);
 }
 
 int scan_maps_open(const struct claims_source *s, const struct record_line_tables *t,
@@ -126,6 +145,8 @@ int scan_maps_open(const struct claims_source *s, const struct record_line_table
 	m->sink = *sink;
 	m->file = -1;
 	m->bytes_before = hash_cache_n_bytes(t->hash_cache);
+	m->memory_dev = memory_dev(0);
+	m->huge_dev = memory_dev(MFD_HUGETLB);
 	*ret = m;
 	return 0;
 }
@@ -329,10 +350,12 @@ static void step_maps(struct scan_maps *m)
 	if (r < 0)
 		m->blind = "a line of maps that cannot be read";
 	if (r == 1) {
-		if (e.ino == 0 && !m->memory_told) {
+		bool memory = is_memory(m, &e);
+
+		if (memory && !m->memory_told) {
 			m->memory_told = true;
 			tell_memory(m, "anonymous", "executable");
-		} else if (e.ino != 0 && take_file(m, &e) == 1) {
+		} else if (!memory && take_file(m, &e) == 1) {
 			return;
 		}
 	}

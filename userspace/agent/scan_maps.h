@@ -9,6 +9,7 @@
 #ifndef PLUMB_SCAN_MAPS_H
 #define PLUMB_SCAN_MAPS_H
 
+#include <stdbool.h>
 #include "claims_source.h"
 #include "measure.h"
 #include "record_line.h"
@@ -26,6 +27,7 @@ struct scan_maps_entry {
 	uint32_t dev;			/* major << 20 | minor */
 	const char *path;		/* in the line, may be "" */
 	size_t path_size;		/* without the " (deleted)" behind it */
+	bool shared;			/* others that map it see what is written to it */
 };
 
 /* 1: it is one; 0: it is not executable, or the kernel's own (vdso); -EBADMSG. line without LF. */

@@ -229,6 +229,50 @@ static int code_shared_later(char **argv)
 	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
 }
 
+/* As compilers at run time do that let nobody have memory that can be written and executed: what one mapping writes the other executes. */
+static int map_twice(const char *name, int prot, void **ret)
+{
+	int fd = (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC), r;
+	void *at;
+
+	if (fd < 0 || ftruncate(fd, SIZE) < 0)
+		return -errno;
+	at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	r = mapped(at);
+	if (r < 0)
+		return r;
+	*(volatile char *)at = 0x55;
+	*ret = mmap(NULL, SIZE, prot, MAP_SHARED, fd, 0);
+	return mapped(*ret);
+}
+
+static int code_double(char **argv)
+{
+	void *at;
+
+	(void)argv;
+	return map_twice("doublemapper", PROT_READ | PROT_EXEC, &at);
+}
+
+static int code_double_later(char **argv)
+{
+	void *at;
+	int r = map_twice("doublelater", PROT_NONE, &at);
+
+	(void)argv;
+	if (r < 0)
+		return r;
+	return mprotect(at, SIZE, PROT_READ | PROT_EXEC) < 0 ? -errno : 0;
+}
+
+/* Large pages of no file: the kernel makes a file of them. */
+static int code_huge(char **argv)
+{
+	(void)argv;
+	return mapped(mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0));
+}
+
 /* Who reads may execute, without asking for it. */
 static int code_implied(char **argv)
 {
@@ -281,6 +325,9 @@ int main(int argc, char **argv)
 		{"rewritten", code_rewritten, 1},
 		{"remapped", code_remapped, 1},
 		{"rewritten_later", code_rewritten_later, 1},
+		{"double", code_double, 0},
+		{"double_later", code_double_later, 0},
+		{"huge", code_huge, 0},
 		{"headless", code_headless, 1},
 		{"later", code_later, 1},
 		{"written", code_written, 1},
