@@ -71,7 +71,7 @@ static int stands_at(const struct hash_cache *c, uint32_t pid, char ret[PLUMB_PA
 	if (strncmp(cwd, root, above) != 0 || (cwd[above] != '/' && cwd[above] != '\0') ||
 	    ends_with(cwd, " (deleted)"))
 		return -EXDEV;
-	strcpy(ret, cwd + above);
+	memcpy(ret, cwd + above, strlen(cwd + above) + 1);
 	return 0;
 }
 
