@@ -3,7 +3,7 @@
  * fuse.c: a file system whose server gives other bytes at each read, and a program that runs from it. `fuse run PROGRAM DIRECTORY` serves
  * PROGRAM with one more byte, the number of the read, as DIRECTORY/program. `fuse stuck …`: once it was executed, nothing is answered any more.
  * `fuse script FILE DIRECTORY`: a shell runs DIRECTORY/p.sh and is answered, as nobody else ever is; `fuse held …`: this process has it open and
- * mapped. Both stay until `fuse gone DIRECTORY`, a minute at most.
+ * mapped. Both stay until `fuse gone DIRECTORY`, five minutes at most: an agent has to start meanwhile.
  */
 #include <linux/fuse.h>
 #include <stdbool.h>
@@ -215,7 +215,7 @@ static pid_t serve_one_alone(struct server *ret, char **argv)
 
 static int stay(pid_t server, const char *dir)
 {
-	for (int i = 0; i < 600 && waitpid(server, NULL, WNOHANG) == 0; i++)
+	for (int i = 0; i < 3000 && waitpid(server, NULL, WNOHANG) == 0; i++)
 		usleep(100000);
 	(void)unmount(dir);
 	return 0;
