@@ -118,6 +118,8 @@ static int node_part(const void *data, size_t size, struct buf *ret, struct why 
 	int e = record_parse(data, size, &r, ret_why);
 
 	r.order_key.size = r.witness_key.size = 0;
+	for (uint32_t i = 0; i < r.n_old_witnesses; i++)
+		buf_done(&r.old_witnesses[i].key);
 	r.n_old_witnesses = 0;
 	for (uint32_t i = 0; i < r.n_baseline_keys; i++)
 		buf_done(&r.baseline_keys[i]);
