@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,6 +164,41 @@ static void test_what_is_what(void **state)
 	assert_string_equal(found(b, "/etc"), "tmpfs none /");
 	assert_string_equal(found(b, "/etc/ssh"), "ext4 /dev/sda1 /tmp/x,tmpfs two /");
 	assert_string_equal(found(b, "/srv/www/a"), "ext4 /dev/sda2 /other");
+}
+
+/* What systemd mounts to take a path away shows nobody anything, unless somebody put something there. */
+static void test_taken_away(void **state)
+{
+	struct bench *b = *state;
+	char mounts[512];
+	struct stat st;
+
+	watch(b, "/etc/ssh", "/srv/www");
+	b->f.source.root = b->f.top;
+	scratch_run(
+		b->f.top,
+		"mkdir -p run/systemd/inaccessible/dir && touch run/systemd/inaccessible/reg && "
+		"chmod 000 run/systemd/inaccessible/*");
+	assert_int_equal(lstat(b->f.top, &st), 0);
+	process(b, "self", "host", "/", OURS);
+	snprintf(mounts, sizeof(mounts),
+		 OURS "4 1 %u:%u /systemd/inaccessible/dir /etc/ssh ro - tmpfs tmpfs rw\n"
+		      "5 1 %u:%u /systemd/inaccessible/reg /srv/www ro - tmpfs tmpfs rw\n",
+		 major(st.st_dev), minor(st.st_dev), major(st.st_dev), minor(st.st_dev));
+	process(b, "30", "service", "/", mounts);
+	assert_int_equal(scan(b), 2); /* what is said of each scan */
+	assert_int_equal(b->f.n, 2);
+	/* The same words, another file system. */
+	process(b, "31", "evil", "/",
+		OURS "4 1 0:9 /systemd/inaccessible/dir /etc/ssh ro - tmpfs tmpfs rw\n");
+	assert_int_equal(scan(b), 1);
+	assert_string_equal(found(b, "/etc/ssh"), "tmpfs tmpfs /systemd/inaccessible/dir");
+	scratch_run(b->f.top, "echo a >run/systemd/inaccessible/reg");
+	assert_int_equal(scan(b), 1);
+	assert_string_equal(found(b, "/srv/www"), "tmpfs tmpfs /systemd/inaccessible/reg");
+	scratch_run(b->f.top, "rm -r proc/31 && echo a >run/systemd/inaccessible/dir/sshd_config");
+	assert_int_equal(scan(b), 0);
+	assert_string_equal(found(b, "/etc/ssh"), "tmpfs tmpfs /systemd/inaccessible/dir");
 }
 
 /* A process that was chrooted says nothing about its namespace, and does not hide it from the others that are in it. */
@@ -328,8 +364,9 @@ static void test_real(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {T(test_what_is_what), T(test_chroot), T(test_blind),
-					   T(test_served),	 T(test_root),	 T(test_real)};
+	const struct CMUnitTest tests[] = {T(test_what_is_what), T(test_taken_away), T(test_chroot),
+					   T(test_blind),	 T(test_served),     T(test_root),
+					   T(test_real)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

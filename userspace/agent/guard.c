@@ -147,10 +147,11 @@ static const char *path_of(const struct guard *g, const struct plumb_event_guard
 static void tell(struct guard *g, const struct plumb_event_guard *e)
 {
 	const char *outcome = guard_words_outcome(e);
-	char path[PATH_MAX], words[PATH_MAX + 16], key[KEY_SIZE];
+	char buf[PATH_MAX], words[PATH_MAX + 16], key[KEY_SIZE];
+	const char *path = path_of(g, e, buf);
 	struct line l;
 
-	guard_words_key(e, path_of(g, e, path), words, sizeof(words));
+	guard_words_key(e, path, words, sizeof(words));
 	snprintf(key, sizeof(key), "%s:%s", e->outcome == PLUMB_GUARD_ALLOWED ? "allowed" : "guard",
 		 words);
 	if (is_again(g, e, key, outcome))
@@ -162,6 +163,7 @@ static void tell(struct guard *g, const struct plumb_event_guard *e)
 	l.cpu = e->event.cpu;
 	l.kseq = e->event.kseq;
 	l.op = guard_words_file_op(e);
+	l.name = guard_words_control(e) ? path : NULL;
 	if (e->op == PLUMB_GUARD_MOVED || e->op == PLUMB_GUARD_FROZEN)
 		l.src = "bpf"; /* when it is done: no hook of LSM is asked before */
 	log_warning("guard key=\"%s\" outcome=%s pid=%u comm=\"%.16s\"", key, outcome, e->task.pid,

@@ -33,11 +33,14 @@ static void put_rlimit(uint64_t number, char *ret, size_t size)
 		snprintf(ret, size, "rlimit:%" PRIu64, number);
 }
 
+bool guard_words_control(const struct plumb_event_guard *e)
+{
+	return e->mark & (PLUMB_MARK_GUARD_CGROUP | PLUMB_MARK_GUARD_LIMIT);
+}
+
 static void put_file(const struct plumb_event_guard *e, const char *path, char *ret, size_t size)
 {
-	bool control = e->mark & (PLUMB_MARK_GUARD_CGROUP | PLUMB_MARK_GUARD_LIMIT);
-
-	if (control)
+	if (guard_words_control(e))
 		snprintf(ret, size, "cgroup:%s", e->name[0] ? e->name : "unknown");
 	else
 		snprintf(ret, size, "file:%s", path ? path : e->name[0] ? e->name : "unknown");

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "claims_names.h"
 #include "cleanup.h"
+#include "inaccessible.h"
 #include "log.h"
 #include "mntns_files.h"
 #include "mounts.h"
@@ -165,7 +167,8 @@ static int add_found(struct scan_mntns *m, const struct mounts_entry *e, const c
 	CLEANUP(buf_done) struct buf value = {0};
 	struct found *f;
 
-	if (!file_set_touches(m->files, e->point) || shows_the_same(m, e))
+	if (!file_set_touches(m->files, e->point) || shows_the_same(m, e) ||
+	    inaccessible_mount(m->s.root, makedev(e->major, e->minor), e->root))
 		return 0;
 	if (m->n_found == FOUND_MAX)
 		return -E2BIG;

@@ -4,7 +4,7 @@
  * In: /proc, a process a step. Out: mountns:<path> = "<fstype> <source> <root>" (several: comma between) to put, by path.
  *
  * Only namespaces whose root is our root count: a container has files of its own. What shows the same files as here (a bind mount of the
- * path on itself, as service managers make) is none. Namespaces that no process is in, or a thread alone, are not found.
+ * path on itself, as service managers make) is none, nor what takes it away (inaccessible.h). Namespaces that no process is in, or a thread alone, are not found.
  */
 #ifndef PLUMB_SCAN_MNTNS_H
 #define PLUMB_SCAN_MNTNS_H

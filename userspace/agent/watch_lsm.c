@@ -14,6 +14,7 @@
 
 #include "claims.h"
 #include "cleanup.h"
+#include "inaccessible.h"
 #include "log.h"
 
 #define LINKS_MAX 16 /* names of one inode that are looked at; the rest comes with the rescan */
@@ -213,6 +214,28 @@ static bool hides_nothing(const struct plumb_event_mount *e, const char *path)
 	       ((e->flags & MS_BIND) && strcmp(e->source, path) == 0);
 }
 
+/*
+ * A service is kept from a path. The text is as he says who mounts, who may have another /run: only the first process's program is believed,
+ * or its helper (since systemd 254), which take it from ours.
+ */
+static bool takes_away(struct watch_lsm *w, const struct plumb_event_mount *e)
+{
+	char exe[PATH_MAX];
+	struct line_actor a;
+	size_t n;
+
+	if (e->op != PLUMB_MOUNT_MOUNT || !(e->flags & MS_BIND) ||
+	    !inaccessible_path(w->o.root, e->source) ||
+	    proctab_actor(w->o.proctab, e->task.pid, e->task.start_ns, &a) < 0 || !a.exe ||
+	    a.container)
+		return false;
+	snprintf(exe, sizeof(exe), "%s", a.exe);
+	if (proctab_actor(w->o.proctab, 1, 0, &a) < 0 || !a.exe)
+		return false;
+	n = strlen(a.exe);
+	return strncmp(exe, a.exe, n) == 0 && (exe[n] == '\0' || strcmp(exe + n, "-executor") == 0);
+}
+
 /* first: the line that has the record's number; one record may cover several watched paths, and a number stands once in a ledger. */
 static void tell_elsewhere(struct watch_lsm *w, const struct plumb_event_mount *e, const char *path,
 			   bool first)
@@ -262,7 +285,7 @@ static void take_mount(struct watch_lsm *w, const struct plumb_event_mount *e)
 	for (uint32_t i = 0; i < n; i++) {
 		if (e->task.mnt_ns == w->mnt_ns) {
 			remember_mounter(w, e, paths[i]);
-		} else if (!hides_nothing(e, paths[i])) {
+		} else if (!hides_nothing(e, paths[i]) && !takes_away(w, e)) {
 			tell_elsewhere(w, e, paths[i], first);
 			first = false;
 		}

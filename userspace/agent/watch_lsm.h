@@ -25,6 +25,7 @@ struct watch_lsm_options {
 	void (*flush)(void *ctx);	/* records that wait are taken, now: watch_lsm_take() is called from inside */
 	void (*marked_late)(void *ctx);	/* a file that somebody may have open for writing, and no record told so: since before its mark, or it was dropped */
 	void *ctx;
+	const char *root;		/* below which /run lies; NULL: "" */
 	bool discover;			/* nobody else looks for new files when all is marked anew */
 	uint32_t max;			/* paths; 0: INODE_MARKS_MAX */
 };

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_watch_lsm_mounts.c: mounts over watched paths, as the kernel programs tell of them: in another namespace they are lines, here they name who mounted.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "scratch.h"
+#include "watch_lsm_fixture.h"
+
+static union event_record mount_record(const char *path, uint32_t mnt_ns)
+{
+	union event_record r = {
+		.mount = {.event = {.kind = PLUMB_KIND_MOUNT},
+			  .task = {.pid = LSM_BENCH_PID, .start_ns = LSM_BENCH_START_NS},
+			  .mark = PLUMB_MARK_DIR | PLUMB_MARK_TREE,
+			  .op = PLUMB_MOUNT_MOUNT,
+			  .fstype = "tmpfs",
+			  .source = "cover"}};
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	r.mount.file.ino = st.st_ino;
+	r.mount.file.dev = lsm_bench_dev(&st);
+	r.mount.event.boottime_ns = clock_boot_ns(clock_system());
+	r.mount.task.mnt_ns = mnt_ns;
+	return r;
+}
+
+static void mounts_elsewhere_are_told(void **state)
+{
+	struct lsm_bench *b = *state;
+	union event_record r;
+
+	assert_int_equal(lsm_bench_try(b), 0);
+	r = mount_record(b->dir, 1);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->lines[0].type, PLUMB_TYPE_MOUNT);
+	assert_string_equal(b->lines[0].key + strlen("mountns:"), b->dir);
+	assert_string_equal(b->lines[0].found, "tmpfs cover");
+	assert_int_equal(b->lines[0].pid, LSM_BENCH_PID);
+	/* Flags, and a path on itself, hide nothing. */
+	r.mount.flags = MS_REMOUNT | MS_BIND | MS_RDONLY;
+	watch_lsm_take(b->watch, &r);
+	r.mount.flags = MS_SLAVE | MS_REC;
+	watch_lsm_take(b->watch, &r);
+	r.mount.flags = MS_BIND;
+	lsm_bench_copy(r.mount.source, sizeof(r.mount.source), b->dir);
+	watch_lsm_take(b->watch, &r);
+	r = mount_record("/", 1); /* a root of one's own, as systemd and runc make it */
+	r.mount.flags = MS_MOVE;
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+}
+
+/* By the first process, to whom it is what it is here: a service has no such path any more. */
+static void what_is_taken_away_is_not(void **state)
+{
+	const struct plumb_task first = {.pid = 1, .comm = "systemd"};
+	const struct plumb_task child = {
+		.pid = LSM_BENCH_PID, .start_ns = LSM_BENCH_START_NS + 1, .comm = "(d)"};
+	struct lsm_bench *b = *state;
+	union event_record r;
+
+	assert_int_equal(lsm_bench_try(b), 0);
+	scratch_run(
+		b->top,
+		"mkdir -p run/systemd/inaccessible/dir && chmod 0 run/systemd/inaccessible/dir");
+	proctab_exec(b->proctab, &first, "/lib/systemd/systemd");
+	r = mount_record(b->dir, 1);
+	r.mount.flags = MS_BIND | MS_REC;
+	lsm_bench_copy(r.mount.source, sizeof(r.mount.source), "/run/systemd/inaccessible/dir");
+	watch_lsm_take(b->watch, &r); /* somebody else's words */
+	assert_int_equal(b->n, 1);
+	r.mount.task.start_ns = child.start_ns;
+	proctab_exec(b->proctab, &child, "/lib/systemd/systemd");
+	watch_lsm_take(b->watch, &r);
+	proctab_exec(b->proctab, &child, "/lib/systemd/systemd-executor");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	proctab_exec(b->proctab, &child, "/lib/systemd/systemd-else");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 2);
+	proctab_exec(b->proctab, &child, "/lib/systemd/systemd");
+	scratch_run(b->top, "touch run/systemd/inaccessible/dir/a");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 3);
+}
+
+static void mounts_here_have_a_mounter(void **state)
+{
+	struct lsm_bench *b = *state;
+	struct line_actor actor;
+	union event_record r;
+	struct stat ns;
+
+	assert_int_equal(lsm_bench_try(b), 0);
+	assert_int_equal(stat("/proc/self/ns/mnt", &ns), 0);
+	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, false, &actor), -ENOENT);
+	r = mount_record(b->dir, (uint32_t)ns.st_ino);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 0); /* mountinfo tells it */
+	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, false, &actor), 0);
+	assert_int_equal(actor.pid, LSM_BENCH_PID);
+	assert_int_equal(watch_lsm_mounter(b->watch, b->dir, true, &actor), -ENOENT);
+	assert_int_equal(watch_lsm_mounter(b->watch, "/", false, &actor), -ENOENT);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, lsm_bench_open, lsm_bench_done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(mounts_elsewhere_are_told),
+		T(what_is_taken_away_is_not),
+		T(mounts_here_have_a_mounter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inaccessible.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+
+#define RUN "/run"
+
+static bool is_empty(const char *dir)
+{
+	DIR *d = opendir(dir);
+	bool empty = d != NULL;
+	struct dirent *e;
+
+	while (empty && (e = readdir(d)))
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+	if (d)
+		closedir(d);
+	return empty;
+}
+
+/* As systemd makes them: nobody but root can even look, and he finds nothing. What else lies there was put there by somebody. */
+static bool holds_nothing(const char *root, const char *path, struct stat *ret)
+{
+	static const char *const names[] = {RUN "/systemd/inaccessible/dir",
+					    RUN "/systemd/inaccessible/reg"};
+	char real[PATH_MAX];
+
+	if (strcmp(path, names[0]) != 0 && strcmp(path, names[1]) != 0)
+		return false;
+	if (snprintf(real, sizeof(real), "%s%s", root ? root : "", path) >= (int)sizeof(real) ||
+	    lstat(real, ret) < 0 || ret->st_mode & ALLPERMS || ret->st_uid != 0)
+		return false;
+	return S_ISDIR(ret->st_mode)   ? is_empty(real)
+	       : S_ISREG(ret->st_mode) ? ret->st_size == 0
+				       : false;
+}
+
+bool inaccessible_path(const char *root, const char *path)
+{
+	struct stat st;
+
+	return holds_nothing(root, path, &st);
+}
+
+bool inaccessible_mount(const char *root, dev_t dev, const char *inside)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof(path), RUN "%s", inside) < (int)sizeof(path) &&
+	       holds_nothing(root, path, &st) && st.st_dev == dev;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inaccessible.h: what systemd mounts over a path to take it away from a service (ProtectHome=, InaccessiblePaths=): below /run/systemd/inaccessible,
+ * objects that hold nothing. Who is shown one of them is shown no other files; which services run at a moment is no matter of a baseline.
+ * In: mounts, as the kernel names them. Out: whether it is such an object, and holds nothing now.
+ */
+#ifndef PLUMB_INACCESSIBLE_H
+#define PLUMB_INACCESSIBLE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* path: as a service manager names it to mount(2). root: below which /run lies; NULL: "". false also where it cannot be told. */
+bool inaccessible_path(const char *root, const char *path);
+/* The same of a mount of this file system (st_dev), whose root is inside: its own root is mounted at /run. */
+bool inaccessible_mount(const char *root, dev_t dev, const char *inside);
+
+#endif
