@@ -67,7 +67,12 @@ static void test_together(void **state)
 					    "debian-node"};
 	static const struct {
 		const char *key, *rule;
-	} answers[] = {{"file:/etc/pam.d/sshd", "access-pam"},
+	} answers[] = {{"file:/root/.ssh/known_hosts", "access-known-hosts"},
+		       {"file:/root/.ssh/authorized_keys", "access-keys"},
+		       {"file:/etc/kubernetes/manifests/.etcd.yaml.swp", "kubelet-editing"},
+		       {"file:/etc/kubernetes/manifests/etcd.yaml~", "kubelet-static-pod"},
+		       {"file:/etc/cni/net.d/calico-kubeconfig", "cni-token"},
+		       {"file:/etc/pam.d/sshd", "access-pam"},
 		       {"file:/etc/kubernetes/manifests/x.yaml", "kubelet-static-pod"},
 		       {"sysctl:kernel.modprobe", "sysctl-helper"},
 		       {"file:/etc/cron.d/x", "file-start"}};
