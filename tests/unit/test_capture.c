@@ -48,7 +48,9 @@ static int setup(void **state)
 		"printf 'ro  quiet\\n' >proc/cmdline && echo 6.1 >proc/sys/kernel/osrelease && "
 		"echo 'ext4 1 0 - Live 0x0' >proc/modules && echo ABC >sys/module/ext4/srcversion "
 		"&& echo live >sys/module/ext4/initstate && "
-		"echo 2 >proc/sys/kernel/kptr_restrict",
+		"echo 2 >proc/sys/kernel/kptr_restrict && "
+		"echo /sbin/poweroff >proc/sys/kernel/poweroff_cmd && mkdir proc/sys/user && "
+		"echo 31337 >proc/sys/user/max_user_namespaces",
 		b->top);
 	*state = b;
 	return 0;
@@ -267,14 +269,20 @@ static void test_claims(void **state)
 	assert_string_equal(expected(base, "cpu:smt"), "absent");
 	assert_string_equal(expected(base, "ima:policy"), "(none)");
 	assert_string_equal(expected(base, "kernel:hidden_modules"), "none");
+	assert_string_equal(expected(base, "sysctl:kernel.poweroff_cmd"), "/sbin/poweroff");
+	assert_string_equal(expected(base, "sysctl:user.max_user_namespaces"), "(none)");
+	assert_true(baseline_is_closed(base, "binfmt:new"));
 	assert_true(baseline_is_closed(base, "mountns:/etc"));
 	assert_true(baseline_is_closed(base, "guard:ring"));
 	assert_false(baseline_is_closed(base, "bpf:prog:x"));
 	assert_false(baseline_is_closed(base, "surface:block:sda under / by /usr/bin/dd"));
 	assert_true(baseline_is_closed(base, "module:rootkit"));
 	baseline_free(base);
+	/* Where it was set to none it is to stay so. */
+	scratch_run(".", "echo 0 >%s/sys/user/max_user_namespaces", proc);
 	o.surface = true;
 	base = made(b, &o);
+	assert_string_equal(expected(base, "sysctl:user.max_user_namespaces"), "0");
 	assert_true(baseline_is_closed(base, "surface:block:sda under / by /usr/bin/dd"));
 	assert_true(baseline_is_closed(base, "surface:ptrace:/usr/sbin/sshd by /usr/bin/gdb"));
 	assert_false(baseline_is_closed(base, "surface:userns:new by /usr/bin/podman"));

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "claims_host.h"
+#include "cleanup.h"
 #include "fsio.h"
 #include "policy_compile.h"
 #include "policy_join.h"
@@ -60,11 +62,43 @@ static void judge(char *path)
 	buf_done(&bundle);
 }
 
-/* Those for one node stand together: no id twice, no name too long, and what is special comes first. */
+/* Those for one node, as docs/policy.md signs them. */
+static const char *const together[] = {"access", "kubelet-containerd-node", "hardened-sysctls",
+				       "debian-node"};
+
+static struct policy *joined(void)
+{
+	struct buf text = {0}, bundles[ARRAY_SIZE(together)] = {{0}}, out = {0};
+	struct policy_join_part parts[ARRAY_SIZE(together)];
+	struct policy *each[ARRAY_SIZE(together)] = {NULL}, *p = NULL;
+	struct policy_yaml *y;
+	struct why why = {""};
+	char path[96];
+
+	for (size_t i = 0; i < ARRAY_SIZE(together); i++) {
+		snprintf(path, sizeof(path), "policies/%s.yaml", together[i]);
+		buf_clear(&text);
+		assert_int_equal(fsio_read_file(fsio_system(), path, POLICY_YAML_MAX_SIZE, &text),
+				 0);
+		assert_int_equal(policy_yaml_open(path, text.data, text.size, &y, &why), 0);
+		assert_int_equal(policy_compile(y, &bundles[i], &each[i], &why), 0);
+		policy_yaml_free(y);
+		parts[i] = (struct policy_join_part){&bundles[i], each[i]};
+	}
+	if (policy_join(parts, ARRAY_SIZE(together), &out, &p, &why) < 0)
+		fail_msg("%s", why.text);
+	for (size_t i = 0; i < ARRAY_SIZE(together); i++) {
+		policy_free(each[i]);
+		buf_done(&bundles[i]);
+	}
+	buf_done(&text);
+	buf_done(&out);
+	return p;
+}
+
+/* No id twice, no name too long, and what is special comes first. */
 static void test_together(void **state)
 {
-	static const char *const files[] = {"access", "kubelet-containerd-node", "hardened-sysctls",
-					    "debian-node"};
 	static const struct {
 		const char *key, *rule;
 	} answers[] = {{"file:/root/.ssh/known_hosts", "access-known-hosts"},
@@ -76,36 +110,166 @@ static void test_together(void **state)
 		       {"file:/etc/kubernetes/manifests/x.yaml", "kubelet-static-pod"},
 		       {"sysctl:kernel.modprobe", "sysctl-helper"},
 		       {"file:/etc/cron.d/x", "file-start"}};
-	struct buf text = {0}, bundles[4] = {{0}}, joined = {0};
-	struct policy_join_part parts[4];
-	struct policy *each[4] = {NULL}, *p = NULL;
-	struct policy_yaml *y;
-	struct why why = {""};
-	char path[96];
+	struct policy *p = joined();
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
-		snprintf(path, sizeof(path), "policies/%s.yaml", files[i]);
-		buf_clear(&text);
-		assert_int_equal(fsio_read_file(fsio_system(), path, POLICY_YAML_MAX_SIZE, &text),
-				 0);
-		assert_int_equal(policy_yaml_open(path, text.data, text.size, &y, &why), 0);
-		assert_int_equal(policy_compile(y, &bundles[i], &each[i], &why), 0);
-		policy_yaml_free(y);
-		parts[i] = (struct policy_join_part){&bundles[i], each[i]};
-	}
-	if (policy_join(parts, 4, &joined, &p, &why) < 0)
-		fail_msg("%s", why.text);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
 		const struct policy_subject s = {.type = PLUMB_TYPE_CLAIM, .key = answers[i].key};
 
 		assert_string_equal(policy_match(p, &s)->id, answers[i].rule);
-		policy_free(each[i]);
-		buf_done(&bundles[i]);
 	}
 	policy_free(p);
+}
+
+/* A key of each form of userspace/lib/claims.h, and the type of the lines that have it. NULL: no rule, for each boot has another. */
+static const struct {
+	enum plumb_type type;
+	const char *key, *rule;
+} forms[] = {
+	{PLUMB_TYPE_FILE, "file:/srv/x", "file-other"},
+	{PLUMB_TYPE_CLAIM, "file:/srv/x", "file-other"},
+	{PLUMB_TYPE_FILE, "attr:/srv/x", "file-attributes"},
+	{PLUMB_TYPE_CLAIM, "attr:/srv/x", "file-attributes"},
+	{PLUMB_TYPE_EXEC, "exec:/srv/x", "exec-unlisted"},
+	{PLUMB_TYPE_CODE, "code:/srv/x", "code-unlisted"},
+	{PLUMB_TYPE_CODE, "memory:anonymous:/srv/x", "code-unnamed"},
+	{PLUMB_TYPE_LOAD, "load:firmware:/lib/firmware/x", "kernel-load"},
+	{PLUMB_TYPE_MODULE, "module:x", "module-unlisted"},
+	{PLUMB_TYPE_CLAIM, "module:x", "module-unlisted"},
+	{PLUMB_TYPE_MOUNT, "mount:/srv", "mount-over"},
+	{PLUMB_TYPE_CLAIM, "mount:/srv", "mount-over"},
+	{PLUMB_TYPE_MOUNT, "mount:/etc/pam.d", "access-mount"},
+	{PLUMB_TYPE_CLAIM, "mountns:/srv", "mount-over"},
+	{PLUMB_TYPE_CLAIM, "mountns:file:/srv/x", "mount-over"},
+	{PLUMB_TYPE_CLAIM, "mountns:/etc/pam.d", "access-mount"},
+	{PLUMB_TYPE_CLAIM, "mountns:file:/etc/pam.d/sshd", "access-mount"},
+	{PLUMB_TYPE_CLAIM, "mountns:/etc/kubernetes/manifests", "kubelet-mount"},
+	{PLUMB_TYPE_CLAIM, "mountns:file:/var/lib/kubelet/config.yaml", "kubelet-mount"},
+	{PLUMB_TYPE_CLAIM, "sysctl:vm.swappiness", "sysctl-rest"},
+	{PLUMB_TYPE_CLAIM, "boot:id", NULL},
+	{PLUMB_TYPE_CLAIM, "boot:cmdline", "boot-state"},
+	{PLUMB_TYPE_CLAIM, "boot:release", "boot-state"},
+	{PLUMB_TYPE_CLAIM, "boot:lockdown", "boot-state"},
+	{PLUMB_TYPE_CLAIM, "boot:lsm", "boot-state"},
+	{PLUMB_TYPE_CLAIM, "boot:secure_boot", "secure-boot"},
+	{PLUMB_TYPE_CLAIM, "boot:mok_state", "boot-state"},
+	{PLUMB_TYPE_CLAIM, "boot:mok_list", "boot-state"},
+	{PLUMB_TYPE_CLAIM, "boot:modules", "boot-state"},
+	{PLUMB_TYPE_CLAIM, "firmware:bios_version", "firmware"},
+	{PLUMB_TYPE_CLAIM, "cpu:microcode", "microcode"},
+	{PLUMB_TYPE_CLAIM, "cpu:flags", "cpu-vulnerability"},
+	{PLUMB_TYPE_CLAIM, "cpu:vulnerability:meltdown", "cpu-vulnerability"},
+	{PLUMB_TYPE_CLAIM, "cpu:vulnerabilities", "cpu-vulnerability"},
+	{PLUMB_TYPE_CLAIM, "cpu:smt", "cpu-vulnerability"},
+	{PLUMB_TYPE_CLAIM, "ima:policy", "ima-policy"},
+	{PLUMB_TYPE_CLAIM, "kernel:taint", "kernel-taint"},
+	{PLUMB_TYPE_CLAIM, "kernel:kprobe_events", "kernel-probes"},
+	{PLUMB_TYPE_CLAIM, "kernel:livepatch", "kernel-other"},
+	{PLUMB_TYPE_CLAIM, "kernel:hidden_modules", "kernel-hidden"},
+	{PLUMB_TYPE_CLAIM, "kernel:binfmt_misc", "kernel-other"},
+	{PLUMB_TYPE_CLAIM, "kernel:mount_namespaces", "kernel-other"},
+	{PLUMB_TYPE_CLAIM, "kernel:chroots", "kernel-other"},
+	{PLUMB_TYPE_CLAIM, "binfmt:x", "binfmt-other"},
+	{PLUMB_TYPE_CODE, "binfmt:register", "code-unnamed"},
+	{PLUMB_TYPE_CLAIM, "running:/srv/x", "running-unlisted"},
+	{PLUMB_TYPE_CLAIM, "running:container:00:/srv/x", "running-unlisted"},
+	{PLUMB_TYPE_CLAIM, "bpf:prog:kprobe:x:00", "kernel-probes"},
+	{PLUMB_TYPE_BPF, "bpf:prog:kprobe:x:00", "kernel-probes"},
+	{PLUMB_TYPE_CLAIM, "bpf:own", "kernel-probes"},
+	{PLUMB_TYPE_CLAIM, "runtime:containerd.version", "kubelet-runtime"},
+	{PLUMB_TYPE_CLAIM, "net:links", "packet-filter"},
+	{PLUMB_TYPE_CLAIM, "net:nft_table:inet:filter", "packet-filter"},
+	{PLUMB_TYPE_AUDIT, "audit:config", "audit-told"},
+	{PLUMB_TYPE_SURFACE, "surface:clock:set by /srv/x", "surface-other"},
+	{PLUMB_TYPE_CLAIM, "sensor:exec_divergence", "sensor-away"},
+	{PLUMB_TYPE_CLAIM, "sensor:tier", "sensor-away"},
+	{PLUMB_TYPE_GUARD, "guard:ring", "agent-touched"},
+	{PLUMB_TYPE_GUARD, "guard:file:/srv/x", "agent-touched"},
+	{PLUMB_TYPE_CLAIM, "measured:cmdline", "measured-boot"},
+};
+
+static bool has_form(const char *kind, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		if (strncmp(forms[i].key, kind, size) == 0)
+			return true;
+	return false;
+}
+
+/* What drifts and is taken by no rule leaves the node trusted. */
+static void test_every_form_has_a_rule(void **state)
+{
+	static const char start[] = "\n *   ";
+	struct policy *p = joined();
+	struct buf text = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		const struct policy_subject s = {
+			.type = forms[i].type, .scope = "host", .key = forms[i].key};
+		const struct policy_rule *rule = policy_match(p, &s);
+
+		if (!rule != !forms[i].rule || (rule && strcmp(rule->id, forms[i].rule) != 0))
+			fail_msg("%s: %s", forms[i].key, rule ? rule->id : "no rule");
+	}
+	policy_free(p);
+	/* A kind that is new in the list is to be here, too. */
+	assert_int_equal(fsio_read_file(fsio_system(), "userspace/lib/claims.h", 65536, &text), 0);
+	buf_put(&text, "", 1);
+	for (const char *at = (char *)text.data; (at = strstr(at, start));) {
+		size_t n = strspn(at += strlen(start), "abcdefghijklmnopqrstuvwxyz");
+
+		if (at[n] == ':' && !has_form(at, n + 1))
+			fail_msg("%.*s: of this kind", (int)n, at);
+	}
 	buf_done(&text);
-	buf_done(&joined);
+}
+
+static void is_told(const char *path, const struct policy_yaml *y, int node)
+{
+	const struct claims_source host = {.put = NULL};
+	const char *text;
+	struct why why;
+
+	for (uint32_t i = 0;
+	     policy_yaml_kind(y, node) == POLICY_YAML_LIST && i < policy_yaml_n(y, node); i++)
+		is_told(path, y, policy_yaml_item(y, node, i));
+	if (policy_yaml_kind(y, node) != POLICY_YAML_TEXT)
+		return;
+	assert_int_equal(policy_yaml_text(y, node, POLICY_MAX_PATTERN, &text, &why), 0);
+	if (strncmp(text, "sysctl:", 7) == 0 && !claims_host_has_sysctl(&host, text + 7))
+		fail_msg("%s: no agent tells %s", path, text);
+}
+
+/* A sysctl that a rule names is one that the agent reads. */
+static void test_sysctls_are_told(void **state)
+{
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob("policies/*.yaml", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		struct policy_yaml *y = NULL;
+		struct buf text = {0};
+		struct why why;
+		int rules;
+
+		assert_int_equal(fsio_read_file(fsio_system(), path, POLICY_YAML_MAX_SIZE, &text),
+				 0);
+		assert_int_equal(policy_yaml_open(path, text.data, text.size, &y, &why), 0);
+		rules = policy_yaml_get(y, policy_yaml_root(y), "rules");
+		for (uint32_t k = 0; k < policy_yaml_n(y, rules); k++) {
+			int when = policy_yaml_get(y, policy_yaml_item(y, rules, k), "when");
+			int key = policy_yaml_get(y, when, "key");
+
+			if (key)
+				is_told(path, y, key);
+		}
+		policy_yaml_free(y);
+		buf_done(&text);
+	}
+	globfree(&found);
 }
 
 static void test_shipped(void **state)
@@ -123,7 +287,9 @@ static void test_shipped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_shipped),
-					   cmocka_unit_test(test_together)};
+					   cmocka_unit_test(test_together),
+					   cmocka_unit_test(test_every_form_has_a_rule),
+					   cmocka_unit_test(test_sysctls_are_told)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

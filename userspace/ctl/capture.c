@@ -38,6 +38,12 @@ struct claims {
 	struct why *why;
 };
 
+/* Where nobody has set it the kernel makes it of the memory that it found: another kernel, or a like machine, has another. */
+static bool stays(const char *key, const char *value)
+{
+	return strcmp(key, "sysctl:user.max_user_namespaces") != 0 || strcmp(value, "0") == 0;
+}
+
 static int put_claim(void *ctx, const char *key, const char *value)
 {
 	const struct claims *c = ctx;
@@ -56,7 +62,7 @@ static int put_claim(void *ctx, const char *key, const char *value)
 			"kernel modules that not all lists have: %.150s: look into that first",
 			value);
 	expected = c->o->expect ? c->o->expect(c->o->expect_ctx, key, value) : NULL;
-	if (!expected && c->only_expected)
+	if (!expected && (c->only_expected || !stays(key, value)))
 		return 0;
 	return capture_set_add_text(c->set, key, expected ? expected : value);
 }
@@ -315,12 +321,15 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 	}
 	if (o->modules)
 		put_once(m, &j, "module:");
-	/* Mounts over watched paths in other mount namespaces are found by the agent alone: there are to be none. */
-	if (o->claims)
+	/*
+	 * Mounts over watched paths in other mount namespaces, and what is done to the agent itself, are found by the agent alone: there are to be
+	 * none. And no more interpreters than were registered.
+	 */
+	if (o->claims) {
 		put_once(m, &j, "mountns:");
-	/* And what is done to the agent itself. */
-	if (o->claims)
 		put_once(m, &j, "guard:");
+		put_once(m, &j, "binfmt:");
+	}
 	if (o->bpf) {
 		put_once(m, &j, "bpf:prog:");
 		put_once(m, &j, "bpf:link:");
