@@ -37,7 +37,7 @@ struct guard {
 	uint32_t n_same;
 	uint64_t again_ns;
 	uint32_t canary_pid; /* 0: none is awaited */
-	bool canary_seen, lsm;
+	bool canary_seen, lsm, frozen_told;
 };
 
 static struct loader *loader_of(const struct guard *g)
@@ -143,6 +143,17 @@ static const char *path_of(const struct guard *g, const struct plumb_event_guard
 	return ret;
 }
 
+/*
+ * systemd (252) opens the slice's cgroup.freeze at each stop of a unit, to thaw it. Where the kernel says that something of the agent's is frozen
+ * (guard:frozen), what process 1 had open to do it says nothing more.
+ */
+static bool is_thaw(const struct guard *g, const struct plumb_event_guard *e)
+{
+	return g->frozen_told && e->op == PLUMB_GUARD_FILE && e->outcome == PLUMB_GUARD_SEEN &&
+	       e->mark & PLUMB_MARK_GUARD_CGROUP && e->task.pid == 1 &&
+	       strcmp(e->name, "cgroup.freeze") == 0;
+}
+
 /* What an order allows is no drift: another first word than the one that a baseline closes. */
 static void tell(struct guard *g, const struct plumb_event_guard *e)
 {
@@ -184,7 +195,8 @@ void guard_take(struct guard *g, const union event_record *r)
 	/* Its new cgroup is marked soon: not here, between records. */
 	if (e->op == PLUMB_GUARD_MOVED)
 		event_active(g->moved, EV_TIMEOUT, 0);
-	tell(g, e);
+	if (!is_thaw(g, e))
+		tell(g, e);
 }
 
 static int mark_v2(struct guard *g)
@@ -311,6 +323,7 @@ void guard_start(struct guard *g)
 	int r = -ENOTSUP, refused = 0;
 
 	g->lsm = lsm;
+	g->frozen_told = g->o.bpf && loader_is_attached(loader_of(g), "plumb_guard_frozen");
 	if (lsm) {
 		r = mark_paths(g);
 		refused = try_self(g);
