@@ -96,6 +96,60 @@ static void what_is_taken_away_is_not(void **state)
 	assert_int_equal(b->n, 3);
 }
 
+/* ProtectSystem=, ReadWritePaths=: in the tree that systemd puts together below /run, and moves to its root only then. */
+static void what_is_made_read_only_is_not(void **state)
+{
+	static const char *const roots[] = {"/run/systemd/unit-root", "/run/systemd/mount-rootfs"};
+	const struct plumb_task first = {.pid = 1, .comm = "systemd"};
+	struct plumb_task child = {
+		.pid = LSM_BENCH_PID, .start_ns = LSM_BENCH_START_NS + 1, .comm = "(d)"};
+	struct lsm_bench *b = *state;
+	union event_record r;
+
+	assert_int_equal(lsm_bench_try(b), 0);
+	scratch_run(b->top, "mkdir -p run/systemd/unit-root run/systemd/mount-rootfs");
+	proctab_exec(b->proctab, &first, "/lib/systemd/systemd");
+	proctab_exec(b->proctab, &child, "/lib/systemd/systemd-executor");
+	r = mount_record(b->dir, 1);
+	r.mount.task.start_ns = child.start_ns;
+	r.mount.flags = MS_BIND | MS_REC;
+	for (int i = 0; i < 2; i++) {
+		snprintf(r.mount.source, sizeof(r.mount.source), "%s%s", roots[i], b->dir);
+		watch_lsm_take(b->watch, &r);
+	}
+	r = mount_record("/", 1);
+	r.mount.task.start_ns = child.start_ns;
+	r.mount.flags = MS_BIND | MS_REC;
+	lsm_bench_copy(r.mount.source, sizeof(r.mount.source), roots[0]);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 0);
+	/* Another path in it, no bind mount, and what is like it. */
+	r = mount_record(b->dir, 1);
+	r.mount.task.start_ns = child.start_ns;
+	r.mount.flags = MS_BIND | MS_REC;
+	snprintf(r.mount.source, sizeof(r.mount.source), "%s%s/sub", roots[0], b->dir);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	snprintf(r.mount.source, sizeof(r.mount.source), "/run/systemd/unit-root2%s", b->dir);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 2);
+	snprintf(r.mount.source, sizeof(r.mount.source), "%s%s", roots[0], b->dir);
+	r.mount.flags = 0;
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 3);
+	/* Somebody has put files there, for systemd to bind them; or it is not systemd. */
+	r.mount.flags = MS_BIND | MS_REC;
+	scratch_run(b->top, "mkdir run/systemd/unit-root/etc");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 4);
+	scratch_run(b->top, "rmdir run/systemd/unit-root/etc");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 4);
+	proctab_exec(b->proctab, &child, "/usr/bin/mount");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 5);
+}
+
 static void mounts_here_have_a_mounter(void **state)
 {
 	struct lsm_bench *b = *state;
@@ -122,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(mounts_elsewhere_are_told),
 		T(what_is_taken_away_is_not),
+		T(what_is_made_read_only_is_not),
 		T(mounts_here_have_a_mounter),
 	};
 

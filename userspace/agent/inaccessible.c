@@ -56,3 +56,21 @@ bool inaccessible_mount(const char *root, dev_t dev, const char *inside)
 	return snprintf(path, sizeof(path), RUN "%s", inside) < (int)sizeof(path) &&
 	       holds_nothing(root, path, &st) && st.st_dev == dev;
 }
+
+/* Since systemd 254 it is the second one. */
+bool inaccessible_same(const char *root, const char *source, const char *path)
+{
+	static const char *const roots[] = {RUN "/systemd/unit-root", RUN "/systemd/mount-rootfs"};
+	char real[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		size_t n = strlen(roots[i]);
+
+		if (strncmp(source, roots[i], n) == 0 &&
+		    (strcmp(source + n, path) == 0 || (!source[n] && strcmp(path, "/") == 0)))
+			return snprintf(real, sizeof(real), "%s%s", root ? root : "", roots[i]) <
+				       (int)sizeof(real) &&
+			       is_empty(real);
+	}
+	return false;
+}

@@ -14,5 +14,10 @@
 bool inaccessible_path(const char *root, const char *path);
 /* The same of a mount of this file system (st_dev), whose root is inside: its own root is mounted at /run. */
 bool inaccessible_mount(const char *root, dev_t dev, const char *inside);
+/*
+ * Is source path itself, by the name that it has while systemd puts a service's mounts together: the root is bound to a directory of /run, and
+ * what is made read-only there (ProtectSystem=, ReadOnlyPaths=) is bound to itself by that name? Not if anything lies in that directory here.
+ */
+bool inaccessible_same(const char *root, const char *source, const char *path);
 
 #endif

@@ -214,26 +214,32 @@ static bool hides_nothing(const struct plumb_event_mount *e, const char *path)
 	       ((e->flags & MS_BIND) && strcmp(e->source, path) == 0);
 }
 
-/*
- * A service is kept from a path. The text is as he says who mounts, who may have another /run: only the first process's program is believed,
- * or its helper (since systemd 254), which take it from ours.
- */
-static bool takes_away(struct watch_lsm *w, const struct plumb_event_mount *e)
+/* Process 1's program, or its helper (since systemd 254), in no container. */
+static bool by_first(struct watch_lsm *w, const struct plumb_task *t)
 {
 	char exe[PATH_MAX];
 	struct line_actor a;
 	size_t n;
 
-	if (e->op != PLUMB_MOUNT_MOUNT || !(e->flags & MS_BIND) ||
-	    !inaccessible_path(w->o.root, e->source) ||
-	    proctab_actor(w->o.proctab, e->task.pid, e->task.start_ns, &a) < 0 || !a.exe ||
-	    a.container)
+	if (proctab_actor(w->o.proctab, t->pid, t->start_ns, &a) < 0 || !a.exe || a.container)
 		return false;
 	snprintf(exe, sizeof(exe), "%s", a.exe);
 	if (proctab_actor(w->o.proctab, 1, 0, &a) < 0 || !a.exe)
 		return false;
 	n = strlen(a.exe);
 	return strncmp(exe, a.exe, n) == 0 && (exe[n] == '\0' || strcmp(exe + n, "-executor") == 0);
+}
+
+/*
+ * A service is kept from a path, or from writing to it. The text is as he says who mounts, who may have another /run: only the first process
+ * is believed, whose is ours. What his mounts show in truth the scan looks at.
+ */
+static bool shuts_off(struct watch_lsm *w, const struct plumb_event_mount *e, const char *path)
+{
+	return e->op == PLUMB_MOUNT_MOUNT && (e->flags & MS_BIND) &&
+	       (inaccessible_path(w->o.root, e->source) ||
+		inaccessible_same(w->o.root, e->source, path)) &&
+	       by_first(w, &e->task);
 }
 
 /* first: the line that has the record's number; one record may cover several watched paths, and a number stands once in a ledger. */
@@ -285,7 +291,7 @@ static void take_mount(struct watch_lsm *w, const struct plumb_event_mount *e)
 	for (uint32_t i = 0; i < n; i++) {
 		if (e->task.mnt_ns == w->mnt_ns) {
 			remember_mounter(w, e, paths[i]);
-		} else if (!hides_nothing(e, paths[i]) && !takes_away(w, e)) {
+		} else if (!hides_nothing(e, paths[i]) && !shuts_off(w, e, paths[i])) {
 			tell_elsewhere(w, e, paths[i], first);
 			first = false;
 		}
