@@ -76,6 +76,15 @@ static void on_late(void *ctx)
 	((struct lsm_bench *)ctx)->n_late++;
 }
 
+static void on_told(void *ctx, const char *key, const char *value)
+{
+	struct lsm_bench *b = ctx;
+
+	b->n_noted++;
+	lsm_bench_copy(b->noted_key, sizeof(b->noted_key), key);
+	lsm_bench_copy(b->noted_value, sizeof(b->noted_value), value);
+}
+
 static void on_flush(void *ctx)
 {
 	struct lsm_bench *b = ctx;
@@ -119,6 +128,7 @@ int lsm_bench_try(struct lsm_bench *b)
 					    .dropped = on_dropped,
 					    .flush = on_flush,
 					    .marked_late = on_late,
+					    .told = on_told,
 					    .ctx = b,
 					    .root = b->top};
 	struct why why = {""};

@@ -30,7 +30,8 @@ struct lsm_bench {
 	struct changes *changes;
 	struct watch_lsm *watch;
 	struct lsm_told lines[LSM_BENCH_LINES];
-	uint32_t n, n_scans, n_late;
+	uint32_t n, n_scans, n_late, n_noted;
+	char noted_key[256], noted_value[128]; /* for whoever scans */
 	int mark_says;
 	uint64_t lost, failed, dropped, canary_ino;
 	uint32_t n_wanted;

@@ -208,6 +208,38 @@ static void test_gone(void **state)
 	assert_string_equal(found(b, "mountns:/etc"), "absent");
 }
 
+/* A namespace that lived between two passes: LSM told of its mount, and who scans says that it is no more. */
+static void test_told_by_another(void **state)
+{
+	struct bench *b = *state;
+
+	open_slow(b, 3600000);
+	passes(b, 1);
+	assert_int_equal(scan_claims_note(b->claims, "mountns:/etc/ssh", "tmpfs cover"), 1);
+	assert_int_equal(scan_claims_note(b->claims, "mountns:/etc/ssh", "tmpfs cover"), 0);
+	assert_string_equal(found(b, "mountns:/etc/ssh"), "(not put)"); /* that line is another's */
+	scan_slow_now(b->slow);
+	passes(b, 1);
+	assert_string_equal(found(b, "mountns:/etc/ssh"), "absent");
+	/* Again, after that. */
+	assert_int_equal(scan_claims_note(b->claims, "mountns:/etc/ssh", "tmpfs cover"), 1);
+	b->f.n = 0;
+	scan_slow_now(b->slow);
+	passes(b, 1);
+	assert_string_equal(found(b, "mountns:/etc/ssh"), "absent");
+	/* While a pass runs: that one may have been there before it. */
+	scan_slow_now(b->slow);
+	passes(b, 1);
+	b->f.n = 0;
+	scan_claims_begin(b->claims, "mountns:");
+	assert_int_equal(scan_claims_note(b->claims, "mountns:/etc/ssh", "tmpfs cover"), 1);
+	assert_int_equal(scan_claims_gone(b->claims, "mountns:"), 0);
+	assert_string_equal(found(b, "mountns:/etc/ssh"), "(not put)");
+	scan_slow_now(b->slow);
+	passes(b, 1);
+	assert_string_equal(found(b, "mountns:/etc/ssh"), "absent");
+}
+
 /* Freed in the middle of anything. */
 static void test_freed_while_it_runs(void **state)
 {
@@ -231,8 +263,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_start_and_schedule),  T(test_asked), T(test_slices), T(test_gone),
-		T(test_freed_while_it_runs),
+		T(test_start_and_schedule),  T(test_asked),	      T(test_slices), T(test_gone),
+		T(test_freed_while_it_runs), T(test_told_by_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

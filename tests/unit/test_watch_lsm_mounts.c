@@ -48,6 +48,9 @@ static void mounts_elsewhere_are_told(void **state)
 	assert_string_equal(b->lines[0].key + strlen("mountns:"), b->dir);
 	assert_string_equal(b->lines[0].found, "tmpfs cover");
 	assert_int_equal(b->lines[0].pid, LSM_BENCH_PID);
+	assert_int_equal(b->n_noted, 1);
+	assert_string_equal(b->noted_key, b->lines[0].key);
+	assert_string_equal(b->noted_value, "tmpfs cover");
 	/* Flags, and a path on itself, hide nothing. */
 	r.mount.flags = MS_REMOUNT | MS_BIND | MS_RDONLY;
 	watch_lsm_take(b->watch, &r);
@@ -60,6 +63,7 @@ static void mounts_elsewhere_are_told(void **state)
 	r.mount.flags = MS_MOVE;
 	watch_lsm_take(b->watch, &r);
 	assert_int_equal(b->n, 1);
+	assert_int_equal(b->n_noted, 1);
 }
 
 /* By the first process, to whom it is what it is here: a service has no such path any more. */

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "hash_pieces.h"
+#include "log.h"
 #include "old_writers.h"
 #include "watch_lsm.h"
 
@@ -93,6 +95,17 @@ static void on_marked_late(void *ctx)
 		old_writers_look(f->old_writers);
 }
 
+/* A pass may never meet the namespace that had it, which lived for a moment: then the next one says that it is gone. */
+static void on_told(void *ctx, const char *key, const char *value)
+{
+	int r = scan_claims_note(((struct lsm_files *)ctx)->o.claims, key, value);
+
+	if (r < 0)
+		log_warning(
+			"sensor=lsm key=\"%s\" error=%s next=\"it is not told when it is gone\"",
+			key, strerrorname_np(-r));
+}
+
 static int start(struct lsm_files *f, struct event_base *base, const struct measure_sink *sink,
 		 struct why *ret_why)
 {
@@ -105,6 +118,7 @@ static int start(struct lsm_files *f, struct event_base *base, const struct meas
 					      .dropped = on_dropped,
 					      .flush = on_flush,
 					      .marked_late = on_marked_late,
+					      .told = on_told,
 					      .ctx = f,
 					      .discover = f->o.discover};
 	const struct old_writers_options old = {.held = proctab_held(f->o.proctab),

@@ -80,9 +80,9 @@ int scan_claims_put(struct scan_claims *s, const char *key, const char *value)
 	return scan_claims_take(s, &l);
 }
 
-int scan_claims_take(struct scan_claims *s, const struct line *l)
+/* 1: new, or other than before. */
+static int remember(struct scan_claims *s, const char *key, const char *value)
 {
-	const char *key = l->key, *value = l->found;
 	struct claim *c = find(s, key);
 	char *copy;
 
@@ -108,8 +108,21 @@ int scan_claims_take(struct scan_claims *s, const struct line *l)
 	}
 	free(c->value);
 	c->value = copy;
-	s->sink.measurement(s->sink.ctx, l);
 	return 1;
+}
+
+int scan_claims_take(struct scan_claims *s, const struct line *l)
+{
+	int r = remember(s, l->key, l->found);
+
+	if (r > 0)
+		s->sink.measurement(s->sink.ctx, l);
+	return r;
+}
+
+int scan_claims_note(struct scan_claims *s, const char *key, const char *value)
+{
+	return remember(s, key, value);
 }
 
 void scan_claims_begin(struct scan_claims *s, const char *prefix)

@@ -54,6 +54,8 @@ int scan_claims_put(struct scan_claims *s, const char *key, const char *value);
 const char *scan_claims_value(struct scan_claims *s, const char *key);	/* as it was told last; NULL: never. Until the next put */
 /* The same with a line of its own (src, actor): only key, found and whether it is told are this room's. */
 int scan_claims_take(struct scan_claims *s, const struct line *l);
+/* What another room has told itself: a scan that does not find it tells that it is gone. 1 new or other than before, 0 same, -errno. */
+int scan_claims_note(struct scan_claims *s, const char *key, const char *value);
 /* "sensor:<name>" = "attached" or "absent <why>". */
 int scan_claims_sensor(struct scan_claims *s, const char *name, bool attached, const char *absent_why);
 /* The same, and the log says it, too, when r, which came of opening it, is < 0. */

@@ -280,6 +280,8 @@ static void tell_elsewhere(struct watch_lsm *w, const struct plumb_event_mount *
 	l.found = (const char *)value.data;
 	(void)proctab_actor(w->o.proctab, e->task.pid, e->task.start_ns, &l.actor);
 	w->sink.measurement(w->sink.ctx, &l);
+	if (w->o.told)
+		w->o.told(w->o.ctx, key, l.found);
 }
 
 static void take_mount(struct watch_lsm *w, const struct plumb_event_mount *e)

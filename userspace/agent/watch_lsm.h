@@ -24,6 +24,8 @@ struct watch_lsm_options {
 	uint64_t (*dropped)(void *ctx);	/* records of files that found no room in the ring, so far; NULL: not known */
 	void (*flush)(void *ctx);	/* records that wait are taken, now: watch_lsm_take() is called from inside */
 	void (*marked_late)(void *ctx);	/* a file that somebody may have open for writing, and no record told so: since before its mark, or it was dropped */
+	/* A line of a mount elsewhere: who scans for those is to know of it, since what is gone by then only he can tell to be. NULL: nobody does */
+	void (*told)(void *ctx, const char *key, const char *value);
 	void *ctx;
 	const char *root;		/* below which /run lies; NULL: "" */
 	bool discover;			/* nobody else looks for new files when all is marked anew */
