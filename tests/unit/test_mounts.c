@@ -38,6 +38,32 @@ static void good_lines_are_read(void **state)
 	assert_string_equal(e.source, "none");
 }
 
+/* As long as mount(2) lets whoever mounts make them: a tenant's NFS export, a FUSE file system's own name. */
+static void long_words_are_cut(void **state)
+{
+	static char text[16384], words[8192];
+	struct mounts_entry e;
+	struct why why = {""};
+
+	(void)state;
+	memset(words, 'a', sizeof(words) - 1);
+	snprintf(text, sizeof(text), "41 25 0:23 / /mnt rw - nfs %.4095s rw", words);
+	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), 0);
+	assert_int_equal(strlen(e.source), 4095);
+	assert_int_equal(e.super_size, 2);
+	snprintf(text, sizeof(text), "41 25 0:23 / /mnt rw - fuse.%.4090s \\040%.8000s x=y", words,
+		 words);
+	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), 0);
+	assert_int_equal(strlen(e.fstype), sizeof(e.fstype) - 1);
+	assert_int_equal(strncmp(e.fstype, "fuse.a", 6), 0);
+	assert_int_equal(strlen(e.source), 4095);
+	assert_int_equal(strncmp(e.source, " a", 2), 0);
+	assert_int_equal(strncmp(e.super, "x=y", e.super_size), 0);
+	/* Not a broken one. */
+	snprintf(text, sizeof(text), "41 25 0:23 / /mnt rw - nfs %.5000s\\09 rw", words);
+	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), -EBADMSG);
+}
+
 static void broken_lines_are_refused(void **state)
 {
 	static const char *const rows[] = {
@@ -263,6 +289,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_lines_are_read),
+		cmocka_unit_test(long_words_are_cut),
 		cmocka_unit_test(broken_lines_are_refused),
 		cmocka_unit_test(mounts_over_watched_paths_are_told),
 		cmocka_unit_test(own_table_is_read),

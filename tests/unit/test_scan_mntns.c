@@ -272,6 +272,17 @@ static void test_blind(void **state)
 	assert_false(b->whole);
 	assert_string_equal(claims_fixture_found(&b->f, "kernel:mount_namespaces"),
 			    "unknown EBADMSG");
+	/* And the others are looked at: behind the bad line, in other namespaces, and with one in our own table. */
+	process(b, "self", "host", "/", "9 1 no mountinfo\n" OURS);
+	process(b, "11", "evil", "/",
+		OURS "4 1 no mountinfo\n5 1 0:9 / /etc/ssh rw - tmpfs none rw\n"
+		     "6 1 8:1 /srv/x /srv/www rw - ext4 /dev/sda1 rw\n");
+	scan(b);
+	assert_false(b->whole);
+	assert_string_equal(found(b, "/etc/ssh"), "tmpfs none /");
+	assert_string_equal(found(b, "/srv/www"), "ext4 /dev/sda1 /srv/x");
+	process(b, "self", "host", "/", OURS);
+	claims_fixture_remove(&b->f, "proc/11/mountinfo");
 	/* One that ended is none. */
 	claims_fixture_remove(&b->f, "proc/10/mountinfo");
 	scan(b);

@@ -36,40 +36,64 @@ struct mounts {
 	bool started;
 };
 
-/* Copies a field up to the next blank, with \ooo undone (the kernel escapes blank, tab, LF and backslash). */
-static int take_field(struct buf_reader *r, char *ret, size_t room, const char *what,
-		      struct why *ret_why)
+/* The byte at r, with \ooo undone (the kernel escapes blank, tab, LF and backslash); -EBADMSG. */
+static int take_byte(struct buf_reader *r, const char *what, struct why *ret_why)
+{
+	uint8_t c = r->data[r->at++];
+
+	if (c == '\\') {
+		const uint8_t *d = r->data + r->at;
+
+		if (buf_left(r) < 3 || d[0] < '0' || d[0] > '3' || d[1] < '0' || d[1] > '7' ||
+		    d[2] < '0' || d[2] > '7')
+			return why_set(ret_why, -EBADMSG, "mountinfo: bad escape in %s", what);
+		c = (uint8_t)((d[0] - '0') << 6 | (d[1] - '0') << 3 | (d[2] - '0'));
+		r->at += 3;
+	}
+	return c ? c : why_set(ret_why, -EBADMSG, "mountinfo: NUL in %s", what);
+}
+
+/* Copies what fits of a field up to the next blank; its whole length. */
+static int64_t copy_field(struct buf_reader *r, char *ret, size_t room, const char *what,
+			  struct why *ret_why)
 {
 	size_t n = 0;
-	uint8_t c;
+	int c;
 
 	while (buf_left(r) > 0 && r->data[r->at] != ' ') {
-		c = r->data[r->at++];
-		if (c == '\0')
-			return why_set(ret_why, -EBADMSG, "mountinfo: NUL in %s", what);
-		if (c == '\\') {
-			const uint8_t *d = r->data + r->at;
-
-			if (buf_left(r) < 3 || d[0] < '0' || d[0] > '3' || d[1] < '0' ||
-			    d[1] > '7' || d[2] < '0' || d[2] > '7')
-				return why_set(ret_why, -EBADMSG, "mountinfo: bad escape in %s",
-					       what);
-			c = (uint8_t)((d[0] - '0') << 6 | (d[1] - '0') << 3 | (d[2] - '0'));
-			if (c == '\0')
-				return why_set(ret_why, -EBADMSG, "mountinfo: NUL in %s", what);
-			r->at += 3;
-		}
-		if (n + 1 >= room)
-			return why_set(ret_why, -EBADMSG, "mountinfo: %s has more than %zu bytes",
-				       what, room - 1);
-		ret[n++] = (char)c;
+		c = take_byte(r, what, ret_why);
+		if (c < 0)
+			return c;
+		if (n + 1 < room)
+			ret[n] = (char)c;
+		n++;
 	}
 	if (n == 0)
 		return why_set(ret_why, -EBADMSG, "mountinfo: no %s", what);
-	ret[n] = '\0';
+	ret[n < room ? n : room - 1] = '\0';
 	if (buf_left(r) > 0)
 		r->at++; /* the blank */
-	return 0;
+	return (int64_t)n;
+}
+
+static int take_field(struct buf_reader *r, char *ret, size_t room, const char *what,
+		      struct why *ret_why)
+{
+	int64_t n = copy_field(r, ret, room, what, ret_why);
+
+	if (n >= (int64_t)room)
+		return why_set(ret_why, -EBADMSG, "mountinfo: %s has more than %zu bytes", what,
+			       room - 1);
+	return n < 0 ? (int)n : 0;
+}
+
+/* What only says what a mount is of, in words that whoever made it may have chosen: he is not to have the line refused, and with it the others. */
+static int take_words(struct buf_reader *r, char *ret, size_t room, const char *what,
+		      struct why *ret_why)
+{
+	int64_t n = copy_field(r, ret, room, what, ret_why);
+
+	return n < 0 ? (int)n : 0;
 }
 
 static int take_number(struct buf_reader *r, char end, uint32_t *ret, const char *what,
@@ -109,7 +133,7 @@ int mounts_parse(const char *text, size_t size, struct mounts_entry *ret, struct
 	while (bad == 0 && strcmp(skipped, "-") != 0)
 		bad = take_field(&r, skipped, sizeof(skipped), "separator", ret_why);
 	if (bad == 0)
-		bad = take_field(&r, ret->fstype, sizeof(ret->fstype), "file system", ret_why);
+		bad = take_words(&r, ret->fstype, sizeof(ret->fstype), "file system", ret_why);
 	if (bad < 0)
 		return bad;
 	/* A mount may have an empty source: two blanks. */
@@ -117,7 +141,7 @@ int mounts_parse(const char *text, size_t size, struct mounts_entry *ret, struct
 		snprintf(ret->source, sizeof(ret->source), "none");
 		r.at++;
 	} else {
-		bad = take_field(&r, ret->source, sizeof(ret->source), "source", ret_why);
+		bad = take_words(&r, ret->source, sizeof(ret->source), "source", ret_why);
 	}
 	ret->super = text + r.at;
 	ret->super_size = buf_left(&r);

@@ -35,8 +35,8 @@ struct mounts_entry {
 	uint32_t id, parent_id, major, minor;
 	char root[4096];
 	char point[4096];
-	char fstype[64];
-	char source[1024];
+	char fstype[64];	/* cut there: FUSE lets whoever mounts put any name behind its own */
+	char source[4096];	/* cut there, and no more than mount(2) takes */
 	const char *super;	/* the file system's own options, borrowed from text: escapes are still in them */
 	size_t super_size;
 };

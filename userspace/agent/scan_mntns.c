@@ -89,6 +89,17 @@ struct scan_mntns *scan_mntns_free(struct scan_mntns *m)
 	return NULL;
 }
 
+/* A line that cannot be read keeps nobody from the others: what they say is said. */
+static void be_blind(struct scan_mntns *m, const char *pid, const char *why)
+{
+	if (m->blind == 0)
+		log_warning("scan=mntns pid=%.20s why=\"%s\" next=\"not whole: nothing is told as "
+			    "gone\"",
+			    pid, why);
+	m->blind = -EBADMSG;
+	m->whole = false;
+}
+
 /* Each line of a process's mountinfo. take: < 0 ends it. */
 static int each_mount(struct scan_mntns *m, const char *pid,
 		      int (*take)(struct scan_mntns *m, const struct mounts_entry *e,
@@ -107,9 +118,10 @@ static int each_mount(struct scan_mntns *m, const char *pid,
 	     r >= 0 && at < end;) {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 
-		r = mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why);
-		if (r >= 0)
+		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) >= 0)
 			r = take(m, e, pid);
+		else
+			be_blind(m, pid, why.text);
 		at = lf ? lf + 1 : end;
 	}
 	return r;
