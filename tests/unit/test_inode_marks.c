@@ -111,8 +111,12 @@ static uint32_t paths_of(struct bench *b, const struct stat *st, const char **re
 
 static void open_marks(struct bench *b, uint32_t max, uint32_t max_held)
 {
-	const struct inode_marks_options o = {
-		.files = b->files, .mark = on_mark, .ctx = b, .max = max, .max_held = max_held};
+	const struct inode_marks_options o = {.files = b->files,
+					      .mark = on_mark,
+					      .ctx = b,
+					      .max = max,
+					      .max_held = max_held,
+					      .root = b->top};
 
 	assert_int_equal(inode_marks_open(&o, &b->marks), 0);
 }
@@ -203,6 +207,47 @@ static void a_file_that_is_to_come_has_its_directory(void **state)
 	b->n = 0;
 	inode_marks_all(b->marks);
 	assert_int_equal(mark_of(b, b->top), PLUMB_MARK_ANCESTOR);
+}
+
+/* What systemd mounts over paths that it takes away: by the path that it has there. */
+static void what_takes_paths_away_is_marked(void **state)
+{
+	struct bench *b = *state;
+	const char *paths[8];
+	char command[512], dir[128], reg[128];
+	struct stat st, old;
+	uint32_t before;
+
+	open_marks(b, 0, 0);
+	inode_marks_all(b->marks); /* there is none */
+	before = inode_marks_n(b->marks);
+	assert_int_equal(inode_marks_n_unmarked(b->marks), 0);
+	snprintf(command, sizeof(command),
+		 "cd %s && mkdir -p run/systemd/inaccessible/dir && "
+		 "touch run/systemd/inaccessible/reg && chmod 0 run/systemd/inaccessible/*",
+		 b->top);
+	assert_int_equal(system(command), 0);
+	inode_marks_all(b->marks);
+	snprintf(dir, sizeof(dir), "%s/run/systemd/inaccessible/dir", b->top);
+	snprintf(reg, sizeof(reg), "%s/run/systemd/inaccessible/reg", b->top);
+	assert_int_equal(mark_of(b, dir), PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES);
+	assert_int_equal(mark_of(b, reg), PLUMB_MARK_ANCESTOR | PLUMB_MARK_FILE);
+	assert_int_equal(inode_marks_n(b->marks), before + 2);
+	st = stat_of(reg);
+	assert_int_equal(paths_of(b, &st, paths), 1);
+	assert_string_equal(paths[0], "/run/systemd/inaccessible/reg");
+	/* No file of the set: nobody looks who has it open. */
+	assert_false(inode_marks_is_marked(b->marks, major(st.st_dev) << 20 | minor(st.st_dev),
+					   st.st_ino));
+	/* What stands there by now. */
+	old = stat_of(dir);
+	snprintf(command, sizeof(command), "cd %s && mv %s old && mkdir %s", b->top, dir, dir);
+	assert_int_equal(system(command), 0);
+	inode_marks_all(b->marks);
+	st = stat_of(dir);
+	assert_int_equal(paths_of(b, &old, paths), 0);
+	assert_int_equal(paths_of(b, &st, paths), 1);
+	assert_string_equal(paths[0], "/run/systemd/inaccessible/dir");
 }
 
 /* "<layers>/<name>" */
@@ -404,6 +449,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_kind_has_its_mark, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_that_is_to_come_has_its_directory, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_takes_paths_away_is_marked, setup, teardown),
 		cmocka_unit_test_setup_teardown(layers_of_an_overlay_are_marked, setup, teardown),
 		cmocka_unit_test_setup_teardown(hard_links_are_all_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_takes_a_name_takes_its_place, setup, teardown),

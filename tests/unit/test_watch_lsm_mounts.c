@@ -154,6 +154,127 @@ static void what_is_made_read_only_is_not(void **state)
 	assert_int_equal(b->n, 5);
 }
 
+static void take_inaccessible(struct lsm_bench *b)
+{
+	scratch_run(b->top, "mkdir -p run/systemd/inaccessible/dir && touch "
+			    "run/systemd/inaccessible/reg && chmod 0 run/systemd/inaccessible/*");
+	assert_int_equal(lsm_bench_try(b), 0);
+}
+
+static union event_record mount_over_inaccessible(struct lsm_bench *b, const char *name,
+						  uint32_t mnt_ns)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/run/systemd/inaccessible/%s", b->top, name);
+	return mount_record(path, mnt_ns);
+}
+
+/* Where a path was taken away, what stands there is none of the watched: whose it is all the same is known by its own. */
+static void over_what_was_taken_away(void **state)
+{
+	struct lsm_bench *b = *state;
+	union event_record r;
+	struct stat ns;
+
+	take_inaccessible(b);
+	r = mount_over_inaccessible(b, "dir", 1);
+	r.mount.mark = PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES;
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	assert_string_equal(b->lines[0].key, "mountns:/run/systemd/inaccessible/dir");
+	assert_string_equal(b->lines[0].found, "tmpfs cover");
+	assert_int_equal(b->n_noted, 1);
+	/* Flags, and that it is given back. */
+	r.mount.flags = MS_REMOUNT | MS_BIND | MS_RDONLY;
+	watch_lsm_take(b->watch, &r);
+	r.mount.flags = 0;
+	r.mount.op = PLUMB_MOUNT_UMOUNT;
+	watch_lsm_take(b->watch, &r);
+	r = mount_over_inaccessible(b, "reg", 1);
+	r.mount.mark = PLUMB_MARK_ANCESTOR | PLUMB_MARK_FILE;
+	r.mount.op = PLUMB_MOUNT_UMOUNT;
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	r.mount.op = PLUMB_MOUNT_MOUNT;
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 2);
+	/* Here it is where services get it from: marked anew. */
+	assert_int_equal(stat("/proc/self/ns/mnt", &ns), 0);
+	b->n_scans = 0;
+	r = mount_over_inaccessible(b, "dir", (uint32_t)ns.st_ino);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 2);
+	assert_int_equal(b->n_scans, 1);
+}
+
+static union event_record file_record(struct lsm_bench *b, uint16_t op, const char *name)
+{
+	union event_record r = {
+		.file = {.event = {.kind = PLUMB_KIND_FILE},
+			 .task = {.pid = LSM_BENCH_PID, .start_ns = LSM_BENCH_START_NS},
+			 .op = op,
+			 .mark = PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES}};
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/run/systemd/inaccessible/dir", b->top);
+	assert_int_equal(lstat(path, &st), 0);
+	r.file.dir_ino = st.st_ino;
+	r.file.dir_dev = lsm_bench_dev(&st);
+	lsm_bench_copy(r.file.name, sizeof(r.file.name), name);
+	return r;
+}
+
+/* Put there and taken away again, between two passes. */
+static void into_what_was_taken_away(void **state)
+{
+	struct lsm_bench *b = *state;
+	union event_record r;
+	char path[128];
+	struct stat st;
+
+	take_inaccessible(b);
+	r = file_record(b, PLUMB_FILE_CREATE, "sshd_config");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->lines[0].type, PLUMB_TYPE_MOUNT);
+	assert_string_equal(b->lines[0].key, "mountns:/run/systemd/inaccessible/dir");
+	assert_string_equal(b->lines[0].found, "filled sshd_config");
+	assert_string_equal(b->lines[0].op, "create");
+	assert_int_equal(b->lines[0].pid, LSM_BENCH_PID);
+	assert_int_equal(b->n_noted, 1);
+	r = file_record(b, PLUMB_FILE_UNLINK, "sshd_config");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	r = file_record(b, PLUMB_FILE_RENAME, "sshd_config"); /* away */
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 1);
+	r.file.other_dir_ino = r.file.dir_ino;
+	r.file.other_dir_dev = r.file.dir_dev;
+	lsm_bench_copy(r.file.other_name, sizeof(r.file.other_name), "other");
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 2);
+	assert_string_equal(b->lines[1].found, "filled other");
+	assert_string_equal(b->lines[1].op, "moved_to");
+	/* A file's own. */
+	snprintf(path, sizeof(path), "%s/run/systemd/inaccessible/reg", b->top);
+	assert_int_equal(lstat(path, &st), 0);
+	r = file_record(b, PLUMB_FILE_OPEN_WRITE, "reg");
+	r.file.mark = PLUMB_MARK_ANCESTOR | PLUMB_MARK_FILE;
+	r.file.dir_ino = 0;
+	r.file.file.ino = st.st_ino;
+	r.file.file.dev = lsm_bench_dev(&st);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 3);
+	assert_string_equal(b->lines[2].key, "mountns:/run/systemd/inaccessible/reg");
+	assert_string_equal(b->lines[2].found, "filled");
+	assert_string_equal(b->lines[2].op, "write");
+	r.file.op = PLUMB_FILE_SETATTR;
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 3);
+}
+
 static void mounts_here_have_a_mounter(void **state)
 {
 	struct lsm_bench *b = *state;
@@ -178,10 +299,9 @@ static void mounts_here_have_a_mounter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(mounts_elsewhere_are_told),
-		T(what_is_taken_away_is_not),
-		T(what_is_made_read_only_is_not),
-		T(mounts_here_have_a_mounter),
+		T(mounts_elsewhere_are_told),	  T(what_is_taken_away_is_not),
+		T(what_is_made_read_only_is_not), T(over_what_was_taken_away),
+		T(into_what_was_taken_away),	  T(mounts_here_have_a_mounter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,22 @@
 
 #define RUN "/run"
 
+static const char *const names[] = {RUN "/systemd/inaccessible/dir",
+				    RUN "/systemd/inaccessible/reg"};
+
+const char *inaccessible_at(uint32_t i)
+{
+	return i < ARRAY_SIZE(names) ? names[i] : NULL;
+}
+
+bool inaccessible_is(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(path, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool is_empty(const char *dir)
 {
 	DIR *d = opendir(dir);
@@ -27,11 +43,9 @@ static bool is_empty(const char *dir)
 /* As systemd makes them: nobody but root can even look, and he finds nothing. What else lies there was put there by somebody. */
 static bool holds_nothing(const char *root, const char *path, struct stat *ret)
 {
-	static const char *const names[] = {RUN "/systemd/inaccessible/dir",
-					    RUN "/systemd/inaccessible/reg"};
 	char real[PATH_MAX];
 
-	if (strcmp(path, names[0]) != 0 && strcmp(path, names[1]) != 0)
+	if (!inaccessible_is(path))
 		return false;
 	if (snprintf(real, sizeof(real), "%s%s", root ? root : "", path) >= (int)sizeof(real) ||
 	    lstat(real, ret) < 0 || ret->st_mode & ALLPERMS || ret->st_uid != 0)

@@ -8,8 +8,11 @@
 #define PLUMB_INACCESSIBLE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
+const char *inaccessible_at(uint32_t i);	/* their paths; NULL: no more */
+bool inaccessible_is(const char *path);	/* one of them, whatever it holds */
 /* path: as a service manager names it to mount(2). root: below which /run lies; NULL: "". false also where it cannot be told. */
 bool inaccessible_path(const char *root, const char *path);
 /* The same of a mount of this file system (st_dev), whose root is inside: its own root is mounted at /run. */

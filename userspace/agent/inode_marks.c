@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "inaccessible.h"
 #include "log.h"
 #include "overlay_below.h"
 #include "path_table.h"
@@ -135,9 +136,15 @@ static bool has_single(const struct inode_marks *m, const char *dir)
 
 static uint32_t mark_for(const struct inode_marks *m, const char *path, mode_t mode)
 {
-	if (!file_set_covers(m->o.files, path))
-		return has_single(m, path) ? PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES
-					   : PLUMB_MARK_ANCESTOR;
+	bool covered = file_set_covers(m->o.files, path);
+
+	/* Watched for what is put into it, and no file of the set. */
+	if (!covered && inaccessible_is(path) && !S_ISDIR(mode))
+		return PLUMB_MARK_ANCESTOR | PLUMB_MARK_FILE;
+	if (!covered)
+		return has_single(m, path) || inaccessible_is(path)
+			       ? PLUMB_MARK_ANCESTOR | PLUMB_MARK_NAMES
+			       : PLUMB_MARK_ANCESTOR;
 	return S_ISDIR(mode) ? PLUMB_MARK_DIR | PLUMB_MARK_TREE : PLUMB_MARK_FILE;
 }
 
@@ -275,6 +282,26 @@ int inode_marks_add(struct inode_marks *m, const char *path)
 	return tell_unmarked(m, path, r);
 }
 
+static void mark_inaccessible(struct inode_marks *m)
+{
+	char real[PATH_MAX];
+
+	for (uint32_t i = 0; inaccessible_at(i); i++) {
+		const char *path = inaccessible_at(i);
+		int r, fd;
+
+		if (file_set_covers(m->o.files, path))
+			continue;
+		drop_path(m, 0, path);
+		snprintf(real, sizeof(real), "%s%s", m->o.root ? m->o.root : "", path);
+		fd = open(real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		r = fd < 0 ? -errno : add(m, 0, path, fd);
+		if (fd >= 0)
+			close(fd);
+		(void)tell_unmarked(m, path, r);
+	}
+}
+
 static void mark_ancestors(struct inode_marks *m, const char *root)
 {
 	char path[PATH_MAX];
@@ -298,6 +325,7 @@ void inode_marks_all(struct inode_marks *m)
 			    strerror(-r));
 	for (uint32_t i = 0; i < file_set_n_roots(m->o.files); i++)
 		mark_ancestors(m, file_set_root_at(m->o.files, i));
+	mark_inaccessible(m);
 	for (uint32_t i = 0; i < file_set_n(m->o.files); i++)
 		(void)inode_marks_add(m, file_set_path_at(m->o.files, i));
 }

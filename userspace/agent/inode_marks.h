@@ -5,7 +5,8 @@
  * in none, are held in memory (by inotify, which does not keep a file system from being unmounted, as a descriptor would); what lies in
  * a held directory is marked again by the kernel program when it is looked up. At most `max` paths, `max_held` of them held and as many as
  * fs.inotify.max_user_watches lets: what is beyond is not marked, or not held, and counted. Of a path on an overlay what its layers have
- * there is marked, too, and has the same path: overlay_below.h.
+ * there is marked, too, and has the same path: overlay_below.h. So is what systemd takes paths from services with, since in those it lies where a
+ * watched path may be: inaccessible.h.
  */
 #ifndef PLUMB_INODE_MARKS_H
 #define PLUMB_INODE_MARKS_H
@@ -25,6 +26,7 @@ struct inode_marks_options {
 	uint32_t max;		/* of paths; 0: INODE_MARKS_MAX */
 	uint32_t max_held;	/* 0: no bound of ours */
 	const char *mountinfo;	/* NULL: this process's own */
+	const char *root;	/* below which inaccessible.h's /run lies; NULL: ""; borrowed */
 };
 
 int inode_marks_open(const struct inode_marks_options *o, struct inode_marks **ret);

@@ -149,6 +149,83 @@ static void take_rename(struct watch_lsm *w, const struct plumb_event_file *e)
 		file_set_want_scan(w->o.files);
 }
 
+struct mountns_deed {
+	const struct plumb_event *event;
+	const struct plumb_task *task;
+	const char *op;
+	bool numbered; /* the line has the record's number */
+};
+
+static void tell_mountns(struct watch_lsm *w, const struct mountns_deed *d, const char *path,
+			 const struct buf *raw)
+{
+	CLEANUP(buf_done) struct buf value = {0};
+	char key[LINE_MAX_KEY];
+	struct line l = {
+		.utc_ns = clock_utc_ns(w->o.clock),
+		.boot_ns = d->event->boottime_ns,
+		.src = "lsm",
+		.has_kernel = d->numbered,
+		.ksess = d->event->ksess,
+		.cpu = d->event->cpu,
+		.kseq = d->event->kseq,
+		.type = PLUMB_TYPE_MOUNT,
+		.scope = "host",
+		.key = key,
+		.op = d->op,
+		.has_actor = true,
+	};
+
+	if (buf_status(raw) < 0 ||
+	    claims_text_value((const char *)raw->data, raw->size, &value) < 0 ||
+	    buf_status(&value) < 0) {
+		changes_lost(w->o.changes, "lsm", 1, "a mount could not be put into words");
+		return;
+	}
+	snprintf(key, sizeof(key), "mountns:%s", path);
+	l.found = (const char *)value.data;
+	(void)proctab_actor(w->o.proctab, d->task->pid, d->task->start_ns, &l.actor);
+	w->sink.measurement(w->sink.ctx, &l);
+	if (w->o.told)
+		w->o.told(w->o.ctx, key, l.found);
+}
+
+static const char *inaccessible_of(const struct watch_lsm *w, uint32_t dev, uint64_t ino)
+{
+	const char *paths[LINKS_MAX];
+	uint32_t n = ino ? inode_marks_paths(w->marks, dev, ino, paths, LINKS_MAX) : 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (inaccessible_is(paths[i]))
+			return paths[i];
+	return NULL;
+}
+
+/* What services have in place of a path that is taken from them was to hold nothing: whatever is put into it, all of those see. */
+static void tell_filled(struct watch_lsm *w, const struct plumb_event_file *e, uint32_t what)
+{
+	bool renamed = e->op == PLUMB_FILE_RENAME;
+	const char *name = renamed ? e->other_name : what & CHANGES_CREATE ? e->name : "";
+	const struct mountns_deed deed = {&e->event, &e->task,
+					  renamed		  ? "moved_to"
+					  : what & CHANGES_CREATE ? "create"
+								  : "write",
+					  false};
+	CLEANUP(buf_done) struct buf raw = {0};
+	const char *path = NULL;
+
+	if (renamed)
+		path = inaccessible_of(w, e->other_dir_dev, e->other_dir_ino);
+	else if (what & CHANGES_CREATE)
+		path = inaccessible_of(w, e->dir_dev, e->dir_ino);
+	else if (what & CHANGES_WRITE)
+		path = inaccessible_of(w, e->file.dev, e->file.ino);
+	if (!path)
+		return;
+	buf_printf(&raw, "filled %s", name);
+	tell_mountns(w, &deed, path, &raw);
+}
+
 /* A directory above what is watched, and no more. */
 static bool hardly_watched(uint32_t mark)
 {
@@ -165,6 +242,7 @@ static void take_file(struct watch_lsm *w, const struct plumb_event_file *e)
 		w->canary_seen = true;
 		return;
 	}
+	tell_filled(w, e, what);
 	if (e->op == PLUMB_FILE_RENAME) {
 		take_rename(w, e);
 		return;
@@ -205,7 +283,7 @@ static void remember_mounter(struct watch_lsm *w, const struct plumb_event_mount
 static bool hides_nothing(const struct plumb_event_mount *e, const char *path)
 {
 	if (e->op == PLUMB_MOUNT_UMOUNT)
-		return hardly_watched(e->mark);
+		return hardly_watched(e->mark) || inaccessible_is(path);
 	if (strcmp(path, "/") == 0 && (e->op == PLUMB_MOUNT_MOVE || (e->flags & MS_MOVE)))
 		return true;
 	if (e->op != PLUMB_MOUNT_MOUNT)
@@ -246,22 +324,9 @@ static bool shuts_off(struct watch_lsm *w, const struct plumb_event_mount *e, co
 static void tell_elsewhere(struct watch_lsm *w, const struct plumb_event_mount *e, const char *path,
 			   bool first)
 {
-	CLEANUP(buf_done) struct buf raw = {0}, value = {0};
-	char key[LINE_MAX_KEY];
-	struct line l = {
-		.utc_ns = clock_utc_ns(w->o.clock),
-		.boot_ns = e->event.boottime_ns,
-		.src = "lsm",
-		.has_kernel = first,
-		.ksess = e->event.ksess,
-		.cpu = e->event.cpu,
-		.kseq = e->event.kseq,
-		.type = PLUMB_TYPE_MOUNT,
-		.scope = "host",
-		.key = key,
-		.op = e->op == PLUMB_MOUNT_UMOUNT ? "umount" : "mount",
-		.has_actor = true,
-	};
+	CLEANUP(buf_done) struct buf raw = {0};
+	const struct mountns_deed deed = {&e->event, &e->task,
+					  e->op == PLUMB_MOUNT_UMOUNT ? "umount" : "mount", first};
 
 	if (e->op == PLUMB_MOUNT_UMOUNT)
 		buf_printf(&raw, "absent");
@@ -270,18 +335,7 @@ static void tell_elsewhere(struct watch_lsm *w, const struct plumb_event_mount *
 	else
 		buf_printf(&raw, "%s %s", e->fstype[0] ? e->fstype : "none",
 			   e->source[0] ? e->source : "none");
-	if (buf_status(&raw) < 0 ||
-	    claims_text_value((const char *)raw.data, raw.size, &value) < 0 ||
-	    buf_status(&value) < 0) {
-		changes_lost(w->o.changes, "lsm", 1, "a mount could not be put into words");
-		return;
-	}
-	snprintf(key, sizeof(key), "mountns:%s", path);
-	l.found = (const char *)value.data;
-	(void)proctab_actor(w->o.proctab, e->task.pid, e->task.start_ns, &l.actor);
-	w->sink.measurement(w->sink.ctx, &l);
-	if (w->o.told)
-		w->o.told(w->o.ctx, key, l.found);
+	tell_mountns(w, &deed, path, &raw);
 }
 
 static void take_mount(struct watch_lsm *w, const struct plumb_event_mount *e)
@@ -293,6 +347,9 @@ static void take_mount(struct watch_lsm *w, const struct plumb_event_mount *e)
 	for (uint32_t i = 0; i < n; i++) {
 		if (e->task.mnt_ns == w->mnt_ns) {
 			remember_mounter(w, e, paths[i]);
+			/* What stands there then is to be marked. */
+			if (inaccessible_is(paths[i]))
+				file_set_want_scan(w->o.files);
 		} else if (!hides_nothing(e, paths[i]) && !shuts_off(w, e, paths[i])) {
 			tell_elsewhere(w, e, paths[i], first);
 			first = false;
@@ -431,8 +488,11 @@ static int run_canary(struct watch_lsm *w, struct why *ret_why)
 
 static int start(struct watch_lsm *w, struct event_base *base, struct why *ret_why)
 {
-	const struct inode_marks_options marks = {
-		.files = w->o.files, .mark = w->o.mark, .ctx = w->o.ctx, .max = w->o.max};
+	const struct inode_marks_options marks = {.files = w->o.files,
+						  .mark = w->o.mark,
+						  .ctx = w->o.ctx,
+						  .max = w->o.max,
+						  .root = w->o.root};
 	const struct changes_marker marker = {mark_came, drop_gone, w};
 	const struct timeval every = {5, 0};
 	struct stat st;

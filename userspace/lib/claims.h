@@ -10,6 +10,7 @@
  *   module:<name>    "loaded" | "loaded srcversion=<text>" | "absent"
  *   mount:<path>     "<fstype> <source> <root>" | "absent"
  *   mountns:<path>   mounts over watched paths in other mount namespaces that show other files: as mount:, several: sorted, comma between
+ *                    of /run/systemd/inaccessible/{dir,reg} also "filled <name>": something is put into what services have in place of other paths
  *   mountns:file:<path>    what a watched file is in other mount namespaces, as file:<path>, where it is other than here (several: as above)
  *   sysctl:<name>    the text of /proc/sys, runs of blanks as one space, no LF
  *   boot:id boot:cmdline boot:release boot:lockdown boot:lsm    text as the kernel gives it
