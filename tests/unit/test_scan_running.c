@@ -111,6 +111,18 @@ static void test_measured(void **state)
 	assert_int_equal(b->f.n, 2);
 }
 
+/* The name is that of the file that is read: who executes something else in between does not lend it his new one's bytes. */
+static void test_named_by_its_file(void **state)
+{
+	struct bench *b = *state;
+
+	scratch_run(b->f.top, "ln -s abc bin/before");
+	process(b, "10", "before", "here", "ext4");
+	assert_int_equal(scan(b), 1);
+	assert_string_equal(found(b, "", "abc"), ABC);
+	assert_string_equal(found(b, "", "before"), "(not put)");
+}
+
 /* What is seen from another root is another path. */
 static void test_elsewhere(void **state)
 {
@@ -197,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_measured, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_named_by_its_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_served, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_from_elsewhere, setup, teardown),

@@ -36,7 +36,7 @@ struct scan_running {
 	int put;
 	struct hash_pieces *pieces; /* of the program at work, which is large */
 	char exe[PATH_MAX], key[KEY_SIZE]; /* the program at work */
-	int link; /* to it, of O_PATH; -1: none */
+	int link; /* to it, of O_PATH; negative: none, -errno of why */
 	struct seen_mount mounts[SCAN_RUNNING_MOUNTS];
 	uint32_t n_mounts;
 };
@@ -74,6 +74,15 @@ struct scan_running *scan_running_free(struct scan_running *r)
 	return NULL;
 }
 
+/* Its file from here on, whatever the process executes meanwhile: name, mount and bytes are of one. */
+static void open_link(struct scan_running *r)
+{
+	drop_link(r);
+	r->link = open(r->exe, O_PATH | O_CLOEXEC);
+	if (r->link < 0)
+		r->link = -errno;
+}
+
 static int kind_of(struct scan_running *r, const char *pid, uint64_t id)
 {
 	int kind;
@@ -87,15 +96,11 @@ static int kind_of(struct scan_running *r, const char *pid, uint64_t id)
 	return kind;
 }
 
-/* enum served_kind or -errno. What is read after that is r->link's file, whatever the process executes meanwhile. */
+/* Where r->link's file lies: enum served_kind or -errno. */
 static int lies_on(struct scan_running *r, const char *pid)
 {
 	uint64_t mount = 0;
-	int error;
-
-	drop_link(r);
-	r->link = open(r->exe, O_PATH | O_CLOEXEC);
-	error = r->link < 0 ? -errno : served_mount_of(r->link, &mount);
+	int error = r->link < 0 ? r->link : served_mount_of(r->link, &mount);
 
 	return error < 0 ? error : kind_of(r, pid, mount);
 }
@@ -139,7 +144,7 @@ static void whose(struct scan_running *r, const char *pid, char ret[96])
 		snprintf(ret, 96, "elsewhere:");
 }
 
-/* 1: it is a program, r->exe and r->key are of it; 0: none (a thread of the kernel's, or it ended). */
+/* 1: it is a program, r->link and r->key are of it; 0: none (a thread of the kernel's, or it ended). */
 static int name_it(struct scan_running *r, const char *pid)
 {
 	char name[64], path[PATH_MAX], who[96];
@@ -149,7 +154,9 @@ static int name_it(struct scan_running *r, const char *pid)
 	snprintf(name, sizeof(name), "%.20s/exe", pid);
 	if (claims_source_path(&r->s, CLAIMS_PROC, name, r->exe, sizeof(r->exe)) < 0)
 		return 0;
-	n = readlink(r->exe, path, sizeof(path) - 1);
+	open_link(r);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", r->link);
+	n = readlink(r->link < 0 ? r->exe : name, path, sizeof(path) - 1);
 	if (n <= 0)
 		return 0;
 	path[n] = '\0';
@@ -224,8 +231,10 @@ static int begin(struct scan_running *r)
 		n = readlink(name, r->own, sizeof(r->own) - 1);
 		r->own[n > 0 ? n : 0] = '\0';
 	}
-	if (claims_source_path(&r->s, CLAIMS_PROC, "self/exe", r->exe, sizeof(r->exe)) == 0)
+	if (claims_source_path(&r->s, CLAIMS_PROC, "self/exe", r->exe, sizeof(r->exe)) == 0) {
+		open_link(r);
 		r->own_elsewhere = lies_on(r, "self") == SERVED_NOT_LISTED;
+	}
 	r->dir = opendir(r->s.proc ? r->s.proc : "/proc");
 	return r->dir ? 0 : -errno;
 }
