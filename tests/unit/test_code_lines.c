@@ -131,7 +131,9 @@ static void test_programs(void **state)
 	/* What the kernel does not say the table of processes may know. */
 	e.task.start_ns = 5;
 	proctab_exec(b->proctab, &e.task, "/usr/bin/java");
+	e.task.mnt_ns = 77; /* where it is now is what the record says */
 	told(b, &e, "memory:anonymous:/usr/bin/java|map|executable|-");
+	assert_int_equal(proctab_peers(b->proctab, 77, 0, &(uint32_t){0}, 1), 1);
 	e = record(PLUMB_CODE_BINFMT, "/proc/sys/fs/binfmt_misc/register");
 	told(b, &e, "binfmt:register|write|opened for writing|-");
 	assert_int_equal(b->n_binfmt, 1);

@@ -88,11 +88,12 @@ static int teardown(void **state)
 
 static void take(struct bench *b, uint16_t op, uint64_t object, uint16_t outcome, uint32_t pid)
 {
-	union event_record r = {.guard = {.event = {.kind = PLUMB_KIND_GUARD},
-					  .task = {.pid = pid, .start_ns = 5, .comm = "deed"},
-					  .object = object,
-					  .op = op,
-					  .outcome = outcome}};
+	union event_record r = {
+		.guard = {.event = {.kind = PLUMB_KIND_GUARD},
+			  .task = {.pid = pid, .start_ns = 5, .mnt_ns = 77, .comm = "deed"},
+			  .object = object,
+			  .op = op,
+			  .outcome = outcome}};
 
 	if (op == PLUMB_GUARD_FILE) {
 		r.guard.file_op = PLUMB_FILE_UNLINK;
@@ -112,8 +113,10 @@ static void run(struct bench *b)
 static void deeds_are_lines(void **state)
 {
 	struct bench *b = *state;
+	struct line_actor a;
 
 	take(b, PLUMB_GUARD_KILL, 9, PLUMB_GUARD_DENIED, 10);
+	assert_int_equal(proctab_actor(b->o.proctab, 10, 5, &a), 0); /* as the record says */
 	take(b, PLUMB_GUARD_KILL, 15, PLUMB_GUARD_SEEN, 10);
 	take(b, PLUMB_GUARD_KILL, 15, PLUMB_GUARD_ALLOWED, 10);
 	take(b, PLUMB_GUARD_FILE, 0, PLUMB_GUARD_DENIED, 10);

@@ -338,57 +338,6 @@ static void scan_finds_us(void **state)
 	proctab_free(p);
 }
 
-#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-/* Of a process that is gone nobody can be asked: what it came from tells, when both are in one mount namespace that is not the host's. */
-static void a_gone_one_is_where_its_parent_is(void **state)
-{
-	char top[] = "/tmp/plumb-test-cgroups-XXXXXX", path[160], scope[CGROUPS_SCOPE_SIZE];
-	struct plumb_task parent = task(4194200, 5 * S, 1, 1 * S, "sh");
-	struct plumb_task child = task(4194201, 6 * S, 4194200, 5 * S, "x");
-	struct cgroups *c = NULL;
-	struct proctab *p = NULL;
-	struct why why = {""};
-	struct line_actor a;
-	struct stat st;
-
-	(void)state;
-	assert_non_null(mkdtemp(top));
-	snprintf(path, sizeof(path), "%s/docker-" ID ".scope", top);
-	assert_int_equal(mkdir(path, 0755), 0);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(cgroups_open(top, &c, &why), 0);
-	assert_int_equal(proctab_open(16, c, &p), 0);
-	parent.cgroup_id = st.st_ino;
-	parent.mnt_ns = child.mnt_ns = 77;
-	child.cgroup_id = 1;
-	proctab_exec(p, &parent, "/bin/sh");
-	proctab_exec(p, &child, "/bin/x");
-	assert_int_equal(proctab_actor(p, 4194201, 6 * S, &a), 0);
-	assert_string_equal(a.container, ID);
-	assert_null(a.pod);
-	proctab_scope(p, 4194201, 6 * S, scope);
-	assert_string_equal(scope, "container:" ID);
-	/* In another namespace than its parent: nobody knows. It is not the host. */
-	child.pid++;
-	child.mnt_ns = 78;
-	proctab_exec(p, &child, "/bin/x");
-	proctab_scope(p, child.pid, 6 * S, scope);
-	assert_string_equal(scope, "container:unknown");
-	assert_int_equal(proctab_actor(p, child.pid, 6 * S, &a), 0);
-	assert_null(a.container);
-	/* In the host's it is: the stricter rules. */
-	child.pid++;
-	child.mnt_ns = cgroups_host_mnt_ns();
-	proctab_exec(p, &child, "/bin/x");
-	proctab_scope(p, child.pid, 6 * S, scope);
-	assert_string_equal(scope, "host");
-	proctab_free(p);
-	cgroups_free(c);
-	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(rmdir(top), 0);
-}
-
 static void cgroup_ids_become_paths(void **state)
 {
 	char top[] = "/tmp/plumb-test-cgroups-XXXXXX", path[128];
@@ -512,7 +461,6 @@ int main(void)
 		cmocka_unit_test(late_parents_are_found),
 		cmocka_unit_test(ancestry_is_bounded_and_ends_in_circles),
 		cmocka_unit_test(scan_finds_us),
-		cmocka_unit_test(a_gone_one_is_where_its_parent_is),
 		cmocka_unit_test(cgroup_ids_become_paths),
 		cmocka_unit_test(groups_that_are_gone_cost_little),
 		cmocka_unit_test(the_kernel_finds_its_own),

@@ -11,12 +11,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "agent_fixture.h"
+#include "scratch.h"
 #include "strict.h"
 #include "strict_held.h"
 
@@ -24,6 +26,8 @@ struct bench {
 	struct agent_fixture f;
 	struct strict *strict;
 	struct proctab *proctab;
+	struct cgroups *cgroups;
+	char groups[SCRATCH_SIZE];
 	pid_t child;
 	int keeper; /* its end */
 	uint32_t n_states, last_id, n_leaves;
@@ -73,6 +77,7 @@ static void say(struct bench *b, struct strict_msg *m, const char *path)
 static void bench_open(struct bench *b)
 {
 	struct strict_parts parts = {.clock = clock_system(), .state = on_state, .ctx = b};
+	struct why why = {""};
 	int pair[2];
 
 	memset(b, 0, sizeof(*b));
@@ -80,7 +85,9 @@ static void bench_open(struct bench *b)
 	b->f.anchored = on_anchored;
 	b->f.ctx = b;
 	agent_fixture_start(&b->f);
-	assert_int_equal(proctab_open(16, NULL, &b->proctab), 0);
+	scratch_open(b->groups, "cgroups");
+	assert_int_equal(cgroups_open(b->groups, &b->cgroups, &why), 0);
+	assert_int_equal(proctab_open(16, b->cgroups, &b->proctab), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	b->child = fork();
 	if (b->child == 0) {
@@ -105,6 +112,8 @@ static void bench_done(struct bench *b)
 	close(b->keeper);
 	agent_fixture_done(&b->f);
 	proctab_free(b->proctab);
+	cgroups_free(b->cgroups);
+	scratch_done(b->groups);
 }
 
 static bool has_left(void *ctx)
@@ -175,6 +184,32 @@ static void test_measured(void **state)
 	bench_done(&b);
 }
 
+#define ID "c0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0de"
+
+/* Where who is held was when it was forked, the table knows; where it is now it is asked itself. */
+static void test_moved(void **state)
+{
+	struct strict_msg m = {.kind = STRICT_MEASURED, .id = 7, .pid = (uint32_t)getpid()};
+	struct plumb_task t = {.pid = m.pid, .start_ns = 5, .comm = "test"};
+	char path[SCRATCH_SIZE + 128];
+	struct bench b;
+	struct stat st;
+
+	(void)state;
+	bench_open(&b);
+	snprintf(path, sizeof(path), "%s/docker-" ID ".scope", b.groups);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(stat(path, &st), 0);
+	t.cgroup_id = st.st_ino;
+	proctab_exec(b.proctab, &t, "/usr/bin/runc");
+	say(&b, &m, "/tmp/program");
+	agent_fixture_until(&b.f, has_left, &b, "leave to run");
+	assert_int_equal(
+		agent_fixture_count(&b.f, "exec:/tmp/program", "\"exe\":\"/usr/bin/runc\""), 1);
+	assert_int_equal(agent_fixture_count(&b.f, "exec:/tmp/program", ID), 0);
+	bench_done(&b);
+}
+
 static void test_time_out(void **state)
 {
 	struct strict_msg m = {
@@ -226,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_measured),
+		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_time_out),
 		cmocka_unit_test(test_gone),
 	};

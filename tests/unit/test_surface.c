@@ -71,7 +71,7 @@ static void on_lost(void *ctx, const char *src, uint64_t n, const char *what)
 
 static struct plumb_task task(uint32_t pid)
 {
-	struct plumb_task t = {.pid = pid, .tid = pid, .ppid = 1, .start_ns = pid * 1000ull};
+	struct plumb_task t = {.pid = pid, .ppid = 1, .mnt_ns = 77, .start_ns = pid * 1000ull};
 
 	snprintf(t.comm, sizeof(t.comm), "p%u", pid);
 	return t;
@@ -122,7 +122,7 @@ static int setup(void **state)
 	const struct measure_sink sink = {b, on_line, NULL, on_lost};
 	struct scan_claims_options claims = {.clock = clock_system()};
 	struct why why = {""};
-	struct plumb_task t = task(70);
+	struct plumb_task t = {.pid = 70, .ppid = 1, .start_ns = 70000, .comm = "p70"};
 
 	assert_non_null(b);
 	claims_fixture_open(&b->f);
@@ -146,8 +146,7 @@ static int setup(void **state)
 	claims.sys = b->f.sys;
 	assert_int_equal(proctab_open(0, NULL, &b->proctab), 0);
 	proctab_exec(b->proctab, &t, "/usr/bin/gdb");
-	t = task(71);
-	proctab_exec(b->proctab, &t, "/usr/sbin/sshd");
+	proctab_exec(b->proctab, &(struct plumb_task){.pid = 71}, "/usr/sbin/sshd");
 	assert_true(scan_claims_open(b->base, &claims, &sink, &b->claims, &why) >= 0);
 	open_surface(b, 0);
 	*state = b;
@@ -231,6 +230,7 @@ static void a_sysctl_that_is_a_claim_is_told_once_with_its_actor(void **state)
 
 	written(b, "kernel/core_pattern", "core", "|/tmp/x");
 	assert_int_equal(b->n, 0);
+	assert_int_equal(proctab_peers(b->proctab, 77, 0, &(uint32_t){0}, 1), 1); /* as it says */
 	claims_fixture_text(&b->f, "proc/sys/kernel/core_pattern", "|/tmp/x\n");
 	run(b, 60);
 	assert_int_equal(b->n, 1);

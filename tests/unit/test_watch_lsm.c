@@ -29,7 +29,7 @@ static struct plumb_event_file record(uint16_t op, const char *path, const char 
 {
 	struct plumb_event_file e = {
 		.event = {.kind = PLUMB_KIND_FILE},
-		.task = {.pid = LSM_BENCH_PID, .start_ns = LSM_BENCH_START_NS},
+		.task = {.pid = LSM_BENCH_PID, .start_ns = LSM_BENCH_START_NS, .mnt_ns = 77},
 		.op = op,
 	};
 	struct stat st;
@@ -89,6 +89,7 @@ static void writes_are_told_by_inode(void **state)
 		assert_int_equal(b->n, i + 1);
 		expect(b, i, lsm_bench_in_dir(b, "file"), "write");
 	}
+	assert_int_equal(proctab_peers(b->proctab, 77, 0, &(uint32_t){0}, 1), 1); /* as they say */
 }
 
 static void attributes_are_told_though_nothing_changed(void **state)

@@ -64,6 +64,12 @@ static void mounts_elsewhere_are_told(void **state)
 	watch_lsm_take(b->watch, &r);
 	assert_int_equal(b->n, 1);
 	assert_int_equal(b->n_noted, 1);
+	/* One of whom nothing was told before is whom the record says. */
+	r = mount_record(b->dir, 1);
+	r.mount.task.pid = 4194201;
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(b->n, 2);
+	assert_int_equal(b->lines[1].pid, 4194201);
 }
 
 /* By the first process, to whom it is what it is here: a service has no such path any more. */

@@ -195,6 +195,7 @@ void guard_take(struct guard *g, const union event_record *r)
 	/* Its new cgroup is marked soon: not here, between records. */
 	if (e->op == PLUMB_GUARD_MOVED)
 		event_active(g->moved, EV_TIMEOUT, 0);
+	proctab_seen(g->o.proctab, &e->task);
 	if (!is_thaw(g, e))
 		tell(g, e);
 }

@@ -283,12 +283,19 @@ static struct shared_text *find_cgroup(struct proctab *p, const struct entry *e)
 
 static void set_cgroup(struct proctab *p, struct entry *e, uint64_t id, uint32_t mnt_ns)
 {
+	bool scanned = e->cgroup_id == 0 && e->mnt_ns == mnt_ns;
+	struct shared_text *found;
+
 	if (e->cgroup && e->cgroup_id == id && e->mnt_ns == mnt_ns)
 		return;
 	e->cgroup_id = id;
 	e->mnt_ns = mnt_ns;
+	found = find_cgroup(p, e);
+	/* /proc told it without a number, and who is gone by now has no other. */
+	if (!found && scanned)
+		return;
 	shared_text_drop(e->cgroup);
-	e->cgroup = find_cgroup(p, e);
+	e->cgroup = found;
 }
 
 static void set_task(struct proctab *p, struct entry *e, const struct plumb_task *t)
@@ -332,9 +339,31 @@ void proctab_fork(struct proctab *p, const struct plumb_task *parent, uint32_t c
 	shared_text_drop(child->exe);
 	child->exe = known ? shared_text_share(known->exe) : NULL;
 	shared_text_drop(child->cgroup);
-	child->cgroup = known && known->cgroup_id == parent->cgroup_id
-				? shared_text_share(known->cgroup)
-				: NULL;
+	/* Of a parent that is elsewhere by now the child's own is looked for; with cgroup v1 the number stays the same. */
+	child->cgroup =
+		known && known->cgroup_id == parent->cgroup_id && known->mnt_ns == parent->mnt_ns
+			? shared_text_share(known->cgroup)
+			: NULL;
+}
+
+/*
+ * There is one ring, and the records of one process lie in it as they were begun, so a later one does not set back what an earlier one
+ * said; but for its threads in the very moment of the move, of whom the next record tells again. 0 is not known: its end has begun.
+ */
+void proctab_seen(struct proctab *p, const struct plumb_task *t)
+{
+	struct entry *e = find(p, t->pid, t->start_ns), *now;
+	uint64_t id = t->cgroup_id || !e ? t->cgroup_id : e->cgroup_id;
+	uint32_t mnt_ns = t->mnt_ns || !e ? t->mnt_ns : e->mnt_ns;
+
+	if (e && (e->cgroup_id != id || e->mnt_ns != mnt_ns))
+		set_cgroup(p, e, id, mnt_ns);
+	if (e || (id == 0 && mnt_ns == 0))
+		return;
+	now = find(p, t->pid, 0);
+	/* Not one that ended long ago: its number is another's. */
+	if (!now || now->start_ns <= t->start_ns)
+		set_task(p, put(p, t->pid, t->start_ns), t);
 }
 
 void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns)

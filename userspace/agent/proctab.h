@@ -26,6 +26,11 @@ int proctab_scan(struct proctab *p, const char *proc);	/* "/proc"; number of pro
 void proctab_exec(struct proctab *p, const struct plumb_task *t, const char *exe);	/* copied; exe NULL: unknown */
 void proctab_fork(struct proctab *p, const struct plumb_task *parent, uint32_t child_pid, uint64_t child_start_ns);
 void proctab_exit(struct proctab *p, uint32_t pid, uint64_t start_ns);
+/*
+ * A record of another kind, before its actor is asked for: where the process is now, for who is forked on the host may be moved into a container
+ * before it runs anything. Its program stays that of its exec, or its parent's. Who is not known is put, the program unknown.
+ */
+void proctab_seen(struct proctab *p, const struct plumb_task *t);
 
 /*
  * Fills *ret with what is known of (pid, start_ns); start_ns 0: the process that has this pid now. 0, or -ENOENT with *ret "unknown".

@@ -21,6 +21,7 @@ void record_line_begin(const struct record_line_tables *t, const struct plumb_ev
 		.kseq = e->kseq,
 		.has_actor = true,
 	};
+	proctab_seen(t->proctab, task);
 	(void)proctab_actor(t->proctab, task->pid, task->start_ns, &ret->actor);
 	proctab_scope(t->proctab, task->pid, task->start_ns, scope);
 	if (t->images)

@@ -125,11 +125,36 @@ static const char *why_unmeasured(int error)
 	}
 }
 
+struct place {
+	char path[CONTAINER_PATH_MAX], scope[CGROUPS_SCOPE_SIZE];
+	struct container_path container;
+};
+
+/*
+ * Whoever is held may have been forked elsewhere and moved: the record that tells the table so is its exec's, which comes after, so it is asked
+ * itself. With cgroup v1 those of the host's mount namespace are the host's, as in the table.
+ */
+static void find_place(uint32_t pid, uint32_t mnt_ns, struct place *p, struct line_actor *a)
+{
+	bool root = cgroups_v2_path(pid, p->path) == 0 && strcmp(p->path, "/") == 0;
+
+	if (!(root && mnt_ns == cgroups_host_mnt_ns()) && cgroups_path_of_pid(pid, p->path) < 0)
+		return;
+	container_path_parse(p->path, &p->container);
+	a->cgroup = p->path;
+	a->container = p->container.id[0] ? p->container.id : NULL;
+	a->pod = p->container.pod[0] ? p->container.pod : NULL;
+	snprintf(p->scope, sizeof(p->scope), "%s%s", a->container ? "container:" : "host",
+		 p->container.id);
+}
+
 /* found, hash_src and key are set. 0, or -errno: there is no line. */
 static int write_line(struct strict *s, const struct strict_msg *m, struct line *l,
 		      uint64_t *ret_size)
 {
-	char key[PATH_MAX + 16], scope[CGROUPS_SCOPE_SIZE];
+	char key[PATH_MAX + 16];
+	uint32_t mnt_ns = m->pid ? mnt_ns_of(m->pid) : 0;
+	struct place place;
 
 	if (s->parts.first)
 		s->parts.first(s->parts.ctx);
@@ -144,10 +169,11 @@ static int write_line(struct strict *s, const struct strict_msg *m, struct line 
 	if (m->pid) {
 		l->has_actor = true;
 		(void)proctab_actor(s->parts.proctab, m->pid, 0, &l->actor);
-		proctab_scope(s->parts.proctab, m->pid, 0, scope);
+		proctab_scope(s->parts.proctab, m->pid, 0, place.scope);
+		find_place(m->pid, mnt_ns, &place, &l->actor);
 		if (s->parts.images)
-			images_scope(s->parts.images, mnt_ns_of(m->pid), scope);
-		l->scope = scope;
+			images_scope(s->parts.images, mnt_ns, place.scope);
+		l->scope = place.scope;
 	}
 	return ledger_writer_before(s->parts.writer, l, ret_size);
 }

@@ -432,6 +432,7 @@ static void take(struct surface *s, const struct plumb_event_surface *e)
 
 	if (e->task.pid == (uint32_t)getpid() || !surface_words(e, &s->facts, &s->words))
 		return;
+	proctab_seen(s->o.proctab, &e->task);
 	/* Who is traced asks for it, and the other one has the hand in it. */
 	if (traced) {
 		by_parent = *e;

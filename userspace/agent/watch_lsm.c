@@ -359,10 +359,13 @@ static void take_mount(struct watch_lsm *w, const struct plumb_event_mount *e)
 
 void watch_lsm_take(struct watch_lsm *w, const union event_record *r)
 {
-	if (r->event.kind == PLUMB_KIND_FILE)
+	if (r->event.kind == PLUMB_KIND_FILE) {
+		proctab_seen(w->o.proctab, &r->file.task);
 		take_file(w, &r->file);
-	else if (r->event.kind == PLUMB_KIND_MOUNT)
+	} else if (r->event.kind == PLUMB_KIND_MOUNT) {
+		proctab_seen(w->o.proctab, &r->mount.task);
 		take_mount(w, &r->mount);
+	}
 }
 
 int watch_lsm_mounter(struct watch_lsm *w, const char *point, bool umount, struct line_actor *ret)

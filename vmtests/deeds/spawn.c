@@ -259,6 +259,31 @@ static int into_cgroup(char **argv)
 	return ended(pid);
 }
 
+/* PROGRAM CGROUP: forked where its parent is, and moved before it is executed, as a runtime does with what it begins in a container. */
+static int moved(char **argv)
+{
+	char name[] = "true", *words[] = {name, NULL}, path[1024], go = 0;
+	int pipes[2], fd, r;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", argv[1]);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pipe2(pipes, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		close(pipes[1]);
+		if (read(pipes[0], &go, 1) == 1)
+			execve(argv[0], words, none);
+		_exit(126);
+	}
+	r = pid > 0 && dprintf(fd, "%d", pid) > 0 && write(pipes[1], "", 1) == 1 ? 0 : -errno;
+	close(pipes[1]);
+	close(pipes[0]);
+	close(fd);
+	return r < 0 ? r : ended(pid);
+}
+
 static void *exec_here(void *path)
 {
 	char name[] = "true", *argv[] = {name, NULL};
@@ -327,6 +352,7 @@ int main(int argc, char **argv)
 		{"replaced", replaced, 2},
 		{"storm", storm, 3},
 		{"into_cgroup", into_cgroup, 2},
+		{"moved", moved, 2},
 		{"thread", by_thread, 1},
 		{"mapped", mapped, 2},
 		{"path_fd", path_fd, 1},
