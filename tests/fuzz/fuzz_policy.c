@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct policy_subject s = {.type = PLUMB_TYPE_FILE,
 					 .scope = "host",
 					 .key = "file:/srv/shop/config/a/b.conf",
+					 .found = "unknown EMFILE",
 					 .exe = "/usr/bin/dpkg",
 					 .cgroup = "/shop.slice",
 					 .actor_known = true};

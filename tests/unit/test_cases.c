@@ -414,6 +414,56 @@ static void test_found_again(void **state)
 	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
 }
 
+static void module(struct place *p, uint64_t seq, const char *found, bool good)
+{
+	const struct appraise_drift_item i = {.seq = seq,
+					      .type = PLUMB_TYPE_MODULE,
+					      .judgement =
+						      good ? PLUMB_JUDGE_OK : PLUMB_JUDGE_DRIFT,
+					      .scope = "host",
+					      .key = "module:x",
+					      .expected = "loaded srcversion=1",
+					      .found = found};
+
+	begin(p, false, true, seq);
+	assert_int_equal(cases_item(&p->c, &i), 0);
+	end(p);
+}
+
+static bool has_case(struct place *p, const char *rule)
+{
+	struct store_case k;
+
+	return p->v.ops.case_find(p->v.store.ctx, p->n.record.node, rule, "host", "module:x", &k) ==
+	       0;
+}
+
+/* Each line is judged by what it found: who is gone and comes back as another is seen, and who goes away again takes nothing with him. */
+static void test_found_decides(void **state)
+{
+	static const char rules[] = "[" RULE("G", "{\"key\":\"module:x\",\"found\":\"absent\"}",
+					     "report", "claim", "0") "," //
+		RULE("M", "{\"key\":\"module:x\"}", "armed", "reboot", "0") "]";
+	struct place *p = *state;
+
+	verifier_fixture_rules(&p->v, 1, rules);
+	module(p, 3, "absent", false);
+	assert_true(has_case(p, "G") && !has_case(p, "M"));
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_REPORT);
+	module(p, 4, "loaded srcversion=2", false);
+	assert_true(has_case(p, "M"));
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+	module(p, 5, "absent", false);
+	assert_true(has_case(p, "G") && has_case(p, "M"));
+	assert_int_equal(n_open(p), 2);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+	rejudge(p, 2, rules);
+	assert_true(has_case(p, "G") && has_case(p, "M"));
+	module(p, 6, "loaded srcversion=1", true);
+	assert_true(!has_case(p, "G") && has_case(p, "M"));
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+}
+
 /* No rule looked at who did it: then there is none to go on under, and the one for strangers is asked. */
 static void test_found_again_without_rule(void **state)
 {
@@ -518,6 +568,7 @@ int main(void)
 		TEST(found_again),
 		TEST(found_again_unsigned),
 		TEST(found_again_without_rule),
+		TEST(found_decides),
 		TEST(incarnation),
 	};
 

@@ -63,6 +63,29 @@ static void test_example(void **state)
 	done(&c);
 }
 
+/* What was found decides, and what nobody found agrees with nothing. */
+static void test_found(void **state)
+{
+	struct policy_test_report report;
+	struct compiled c = {.y = NULL};
+	struct buf expected = {0};
+
+	(void)state;
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/policy/found.yaml", 65536, &c.yaml), 0);
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/policy/found.json", 65536, &expected), 0);
+	assert_int_equal(compile(&c, (char *)c.yaml.data, c.yaml.size), 0);
+	assert_int_equal(c.bundle.size, expected.size);
+	assert_memory_equal(c.bundle.data, expected.data, expected.size);
+	assert_int_equal(policy_test(c.y, c.policy, NULL, &report, &c.why), 0);
+	assert_int_equal(report.n_tests, 5);
+	assert_int_equal(report.n_failed, 0);
+	assert_int_equal(report.n_unreached, 0);
+	buf_done(&expected);
+	done(&c);
+}
+
 /* What a rule's remedy becomes, also where it is not all there. */
 static void test_remedy(void **state)
 {
@@ -256,7 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_example), cmocka_unit_test(test_remedy),
 		cmocka_unit_test(test_broken),	cmocka_unit_test(test_strange_files),
-		cmocka_unit_test(test_tests),
+		cmocka_unit_test(test_tests),	cmocka_unit_test(test_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,10 +96,12 @@ static int put_bool(struct compile *c, const char *key, int node)
 static const struct condition {
 	const char *key;
 	int (*put)(struct compile *c, const char *key, int node);
-} conditions[] = {{"type", put_type},		{"finding", put_finding}, {"scope", put_pattern},
-		  {"key", put_pattern},		{"exe", put_pattern},	  {"cgroup", put_pattern},
-		  {"layer", put_pattern},	{"uid", put_uid},	  {"actor_known", put_bool},
-		  {"announced_by", put_pattern}};
+} conditions[] = {{"type", put_type},	     {"finding", put_finding},
+		  {"scope", put_pattern},    {"key", put_pattern},
+		  {"exe", put_pattern},	     {"cgroup", put_pattern},
+		  {"layer", put_pattern},    {"uid", put_uid},
+		  {"actor_known", put_bool}, {"announced_by", put_pattern},
+		  {"found", put_pattern}};
 
 static int put_when(struct compile *c, const char *key, int node);
 

@@ -17,7 +17,15 @@
 
 enum op { OP_ALL, OP_ANY, OP_NOT, OP_TYPE, OP_FINDING, OP_TEXT, OP_UID, OP_ACTOR_KNOWN };
 enum match { MATCH_EXACT, MATCH_PREFIX, MATCH_SUFFIX, MATCH_GLOB };
-enum field { FIELD_SCOPE, FIELD_KEY, FIELD_EXE, FIELD_CGROUP, FIELD_LAYER, FIELD_ANNOUNCED_BY };
+enum field {
+	FIELD_SCOPE,
+	FIELD_KEY,
+	FIELD_EXE,
+	FIELD_CGROUP,
+	FIELD_LAYER,
+	FIELD_ANNOUNCED_BY,
+	FIELD_FOUND
+};
 
 /* Conditions lie in prefix order: a node, then its children. */
 struct node {
@@ -46,7 +54,8 @@ static const char *const claims[] = {"instance-identity", "configuration", "exec
 				     "file-system",	  "hardware",	   "runtime-opaque",
 				     "storage-opaque",	  "sourced-data"};
 static const char *const matches[] = {"exact", "prefix", "suffix", "glob"};
-static const char *const fields[] = {"scope", "key", "exe", "cgroup", "layer", "announced_by"};
+static const char *const fields[] = {"scope", "key",	      "exe",  "cgroup",
+				     "layer", "announced_by", "found"};
 
 static int index_of(const char *const *names, size_t n, const char *name)
 {
@@ -181,7 +190,8 @@ static bool leaf_matches(const struct node *n, const struct policy_subject *s)
 				     s->actor_known ? s->exe : NULL,
 				     s->actor_known ? s->cgroup : NULL,
 				     s->layer,
-				     s->announced_by};
+				     s->announced_by,
+				     s->found};
 
 	switch ((enum op)n->op) {
 	case OP_TYPE:
