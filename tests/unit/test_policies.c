@@ -99,24 +99,65 @@ static struct policy *joined(void)
 /* No id twice, no name too long, and what is special comes first. */
 static void test_together(void **state)
 {
+	static const char systemd[] = "/usr/lib/systemd/systemd";
 	static const struct {
-		const char *key, *rule;
-	} answers[] = {{"file:/root/.ssh/known_hosts", "access-known-hosts"},
-		       {"file:/root/.ssh/authorized_keys", "access-keys"},
-		       {"file:/etc/kubernetes/manifests/.etcd.yaml.swp", "kubelet-editing"},
-		       {"file:/etc/kubernetes/manifests/etcd.yaml~", "kubelet-static-pod"},
-		       {"file:/etc/cni/net.d/calico-kubeconfig", "cni-token"},
-		       {"file:/etc/pam.d/sshd", "access-pam"},
-		       {"file:/etc/kubernetes/manifests/x.yaml", "kubelet-static-pod"},
-		       {"sysctl:kernel.modprobe", "sysctl-helper"},
-		       {"file:/etc/cron.d/x", "file-start"}};
+		const char *key, *rule, *found, *exe;
+	} answers[] = {
+		{"file:/root/.ssh/known_hosts", "access-known-hosts", NULL, NULL},
+		{"file:/root/.ssh/authorized_keys", "access-keys", NULL, NULL},
+		{"file:/etc/kubernetes/manifests/.etcd.yaml.swp", "kubelet-editing", NULL, NULL},
+		{"file:/etc/kubernetes/manifests/etcd.yaml~", "kubelet-static-pod", NULL, NULL},
+		{"file:/etc/cni/net.d/calico-kubeconfig", "cni-token", NULL, NULL},
+		{"file:/etc/pam.d/sshd", "access-pam", NULL, NULL},
+		{"file:/etc/kubernetes/manifests/x.yaml", "kubelet-static-pod", NULL, NULL},
+		{"sysctl:kernel.modprobe", "sysctl-helper", "/tmp/x", NULL},
+		{"sysctl:kernel.core_pattern", "sysctl-core-file", "core", NULL},
+		{"sysctl:kernel.core_pattern", "sysctl-helper", "|/tmp/x", NULL},
+		{"module:e1000e", "module-gone", "absent", NULL},
+		{"module:e1000e", "module-unlisted", "loaded", NULL},
+		{"kernel:hidden_modules", "kernel-hidden-unknown", "unknown EMFILE", NULL},
+		{"kernel:hidden_modules", "kernel-hidden", "x=+sys", NULL},
+		{"guard:cgroup:cgroup.freeze", "agent-thawed", NULL, systemd},
+		{"guard:cgroup:cgroup.freeze", "agent-touched", NULL, "/tmp/systemd"},
+		{"guard:frozen", "agent-touched", NULL, systemd},
+		{"guard:cgroup:cpu.max", "agent-touched", NULL, "/tmp/runc"},
+		{"file:/var/lib/kubelet/pki/a.pem", "kubelet-renewal", NULL, "/usr/bin/kubelet"},
+		{"file:/var/lib/kubelet/pki/a.pem", "kubelet-pki", NULL, "/tmp/kubelet"},
+		{"file:/etc/cron.d/x", "file-start", NULL, NULL},
+	};
 	struct policy *p = joined();
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
-		const struct policy_subject s = {.type = PLUMB_TYPE_CLAIM, .key = answers[i].key};
+		const struct policy_subject s = {.type = PLUMB_TYPE_CLAIM,
+						 .key = answers[i].key,
+						 .found = answers[i].found,
+						 .exe = answers[i].exe,
+						 .actor_known = answers[i].exe != NULL};
 
 		assert_string_equal(policy_match(p, &s)->id, answers[i].rule);
+	}
+	policy_free(p);
+}
+
+/* What a boot sets late is not as it should be at first: no node is cut off for that, and it is over by itself. */
+static void test_boot(void **state)
+{
+	static const struct {
+		const char *key;
+		uint64_t grace_ms;
+	} late[] = {{"sysctl:kernel.kexec_load_disabled", 600000},
+		    {"sysctl:kernel.modules_disabled", 600000},
+		    {"sysctl:kernel.modprobe", 10000}};
+	struct policy *p = joined();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(late); i++) {
+		const struct policy_subject s = {
+			.type = PLUMB_TYPE_CLAIM, .key = late[i].key, .found = "0"};
+
+		assert_true(policy_match(p, &s)->grace_ms >= late[i].grace_ms);
+		assert_int_equal(policy_match(p, &s)->release, POLICY_RELEASE_CLAIM);
 	}
 	policy_free(p);
 }
@@ -286,10 +327,10 @@ static void test_shipped(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_shipped),
-					   cmocka_unit_test(test_together),
-					   cmocka_unit_test(test_every_form_has_a_rule),
-					   cmocka_unit_test(test_sysctls_are_told)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shipped), cmocka_unit_test(test_together),
+		cmocka_unit_test(test_boot), cmocka_unit_test(test_every_form_has_a_rule),
+		cmocka_unit_test(test_sysctls_are_told)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
