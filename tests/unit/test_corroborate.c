@@ -315,6 +315,23 @@ static void what_was_before_the_start_is_nobodys(void **state)
 	assert_int_equal(b->lines, 0);
 }
 
+/* Its exec failed when BPF had told it; what the connector alone saw is told as ever. */
+static void where_bpf_tells_early_what_it_alone_saw_is_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	corroborate_early(b->c);
+	seen(b, BPF, 5);
+	pass_ms(b, 5000);
+	assert_int_equal(b->lines, 0);
+	seen(b, BPF, 5); /* the same number, when it was given again */
+	seen(b, CONNECTOR, 5);
+	seen(b, CONNECTOR, 6);
+	pass_ms(b, 1500);
+	assert_int_equal(b->lines, 1);
+	assert_string_equal(b->found, "only proc_connector saw 1: pid 6 (gone)");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -330,6 +347,7 @@ int main(void)
 		TEST(a_tracer_may_hold_one_as_long_as_it_likes),
 		TEST(too_many_are_not_compared_and_that_is_said),
 		TEST(what_was_before_the_start_is_nobodys),
+		TEST(where_bpf_tells_early_what_it_alone_saw_is_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

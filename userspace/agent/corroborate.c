@@ -37,6 +37,7 @@ struct corroborate {
 	uint32_t buckets[BUCKETS];
 	uint32_t first, last, free;
 	uint64_t from_ns; /* execs before this boot time are not compared; UINT64_MAX: not begun */
+	bool early; /* what BPF tells may fail yet */
 	bool lost; /* nothing follows until both sides were emptied */
 	uint32_t losses;
 	uint64_t latest_ns[2]; /* the last exec that a source told */
@@ -129,6 +130,11 @@ void corroborate_seen(struct corroborate *c, enum corroborate_source source, uin
 	add(c, &p);
 }
 
+void corroborate_early(struct corroborate *c)
+{
+	c->early = true;
+}
+
 void corroborate_lost(struct corroborate *c)
 {
 	uint32_t next;
@@ -175,6 +181,8 @@ static void note_alone(struct corroborate *c, const struct pending *p)
 {
 	/* Of a pair that lies across the border the connector's may seem the later one. */
 	if (p->source == CORROBORATE_CONNECTOR && p->at_ns < c->from_ns + SLACK_NS)
+		return;
+	if (p->source == CORROBORATE_BPF && c->early)
 		return;
 	lone_execs_note(&c->alone[p->source], p->pid, p->start_ns);
 }

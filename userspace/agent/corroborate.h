@@ -37,6 +37,11 @@ struct corroborate *corroborate_free(struct corroborate *c);
 
 /* start_ns 0: not known. at_ns: boot time. The comparison begins with the first that BPF tells. */
 void corroborate_seen(struct corroborate *c, enum corroborate_source source, uint32_t pid, uint64_t start_ns, uint64_t at_ns);
+/*
+ * From now on BPF tells execs that may still fail: what it alone saw means nothing, and is not told. Not an option, for it is known only when the
+ * programs are loaded, and they may not miss what the comparison begins with.
+ */
+void corroborate_early(struct corroborate *c);
 void corroborate_lost(struct corroborate *c);	/* some of either side, or a clock jumped */
 void corroborate_tick(struct corroborate *c);	/* several times a window */
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "audit_match.h"
 #include "corroborate.h"
@@ -162,6 +163,21 @@ struct exec_pair *exec_pair_free(struct exec_pair *p)
 	return NULL;
 }
 
+/*
+ * The lesser form (lockdown=confidentiality) tells an exec when the kernel has decided for it. It can fail after that, and the process dies; the
+ * connector tells those alone that went well.
+ */
+static bool tells_early(const struct loader *l)
+{
+	for (uint32_t i = 0; i < loader_n_programs(l); i++) {
+		const struct loader_program *p = loader_program_at(l, i);
+
+		if (strcmp(p->name, "plumb_exec") == 0)
+			return p->stands_in;
+	}
+	return false;
+}
+
 int exec_pair_bpf(struct exec_pair *p, struct sensor_bpf *bpf, struct why *ret_why)
 {
 	p->bpf = bpf;
@@ -169,6 +185,8 @@ int exec_pair_bpf(struct exec_pair *p, struct sensor_bpf *bpf, struct why *ret_w
 		on_audit_state(p, false, "there are no kernel programs to compare with");
 		return open_connector(p, false, ret_why);
 	}
+	if (tells_early(sensor_bpf_loader(bpf)))
+		corroborate_early(p->corroborate);
 	p->counters = calloc(loader_n_cpus(sensor_bpf_loader(bpf)), sizeof(*p->counters));
 	return p->counters ? 0 : -ENOMEM;
 }
