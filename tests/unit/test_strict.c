@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -94,6 +95,7 @@ static void bench_open(struct bench *b)
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none behind */
 		close(pair[0]);
 		close(pair[1]);
+		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY); /* hold_back() */
 		for (;;)
 			pause();
 	}
@@ -257,6 +259,63 @@ static void test_gone(void **state)
 	}
 }
 
+/* Killed, but nobody's to reap as long as another one traces it: what a keeper looks like that the kernel waits in. 0: that may not be done here. */
+static pid_t hold_back(pid_t pid)
+{
+	int pair[2];
+	char c = 0;
+	pid_t tracer;
+
+	assert_int_equal(pipe(pair), 0);
+	tracer = fork();
+	if (tracer == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		c = ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0;
+		if (write(pair[1], &c, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(pair[0], &c, 1), 1);
+	close(pair[0]);
+	close(pair[1]);
+	if (c)
+		return tracer;
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
+	return 0;
+}
+
+static bool is_stuck(void *ctx)
+{
+	return strcmp(((struct bench *)ctx)->why, STRICT_STUCK) == 0;
+}
+
+static void test_stuck(void **state)
+{
+	struct strict_msg m = {.kind = STRICT_READY, .n = 3};
+	struct bench b;
+	pid_t tracer;
+
+	(void)state;
+	bench_open(&b);
+	tracer = hold_back(b.child);
+	if (!tracer) {
+		bench_done(&b);
+		skip();
+	}
+	say(&b, &m, "");
+	agent_fixture_until(&b.f, has_state, &b, "ready");
+	shutdown(b.keeper, SHUT_RDWR);
+	agent_fixture_until(&b.f, is_stuck, &b, "told that who is held waits");
+	assert_int_equal(b.n_states, 3);
+	assert_false(b.attached);
+	kill(tracer, SIGKILL);
+	assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+	b.child = 0;
+	bench_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_time_out),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_stuck),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ struct strict {
 	struct event *readable, *ping;
 	uint64_t anchored;
 	uint32_t unanswered; /* pings since the keeper was last heard of */
-	bool attached;
+	bool attached, killed;
 	struct asked asked[ASKED_MAX];
 	struct strict_msg msg;
 };
@@ -91,15 +91,32 @@ static void let_run(struct strict *s)
 static void gone(struct strict *s, const char *why)
 {
 	event_del(s->readable);
-	event_del(s->ping);
-	/* A read that a disk does not answer ends with it, and the kernel frees who waits. */
+	/* A read that a disk does not answer ends with it, and the kernel frees who waits; but where the kernel itself waits in it, it goes on waiting. */
 	kill(s->pid, SIGKILL);
+	s->unanswered = 0;
+	s->killed = true;
 	if (s->attached)
-		log_error("strict=ended why=\"%s\" next=\"nothing is held any more; it is a claim "
-			  "in the ledger\" cure=\"restart plumbd\"",
+		log_error("strict=ended why=\"%s\" next=\"nobody is held any more once its keeper, "
+			  "which was killed, is gone; it is a claim in the ledger\" "
+			  "cure=\"restart plumbd\"",
 			  why);
 	s->attached = false;
 	s->parts.state(s->parts.ctx, false, why);
+}
+
+/* Killed is not gone: until then whoever it holds waits. */
+static void look_for_end(struct strict *s)
+{
+	if (waitpid(s->pid, NULL, WNOHANG) != 0) {
+		event_del(s->ping);
+		log_notice("strict=gone pid=%d next=\"nobody is held any more\"", (int)s->pid);
+	} else if (++s->unanswered == STRICT_STUCK_PINGS) {
+		log_error("strict=stuck pid=%d next=\"whoever it holds waits until the kernel is "
+			  "done with it\" cure=\"see what /proc/%d/stack waits for: a disk, a "
+			  "server of files; end that\"",
+			  (int)s->pid, (int)s->pid);
+		s->parts.state(s->parts.ctx, false, STRICT_STUCK);
+	}
 }
 
 static uint32_t mnt_ns_of(uint32_t pid)
@@ -285,6 +302,10 @@ static void on_ping(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	if (s->killed) {
+		look_for_end(s);
+		return;
+	}
 	let_run(s);
 	if (s->unanswered++ > (s->wait_ms + STRICT_HUNG_MS) / STRICT_PING_MS) {
 		gone(s, "its keeper did not answer");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * strict.h: measure before run: the agent's side of strict_keeper.h. In: programs that the keeper measured, and time-outs; "anchored". Out: lines
- * (op "strict"), and the keeper's leave to let them run once those are in the PCR. A keeper that hangs is killed, which frees whoever waits;
- * that there is none is told. Loop's thread; it reads no program and waits for nobody.
+ * (op "strict"), and the keeper's leave to let them run once those are in the PCR. A keeper that hangs is killed, which frees whoever
+ * waits as soon as the kernel lets it die; that there is none is told, and that it does not die. Loop's thread; it reads no program and waits for nobody.
  */
 #ifndef PLUMB_STRICT_H
 #define PLUMB_STRICT_H
@@ -16,6 +16,8 @@
 
 #define STRICT_PING_MS 1000
 #define STRICT_HUNG_MS 10000	/* without an answer of the keeper, beyond the wait of a program */
+#define STRICT_STUCK_PINGS 3	/* a killed keeper that is there for longer is told */
+#define STRICT_STUCK "its keeper was killed and does not end: who is held waits"
 
 struct strict;
 

@@ -22,6 +22,7 @@
 #include "cleanup.h"
 #include "fsio.h"
 #include "mounts.h"
+#include "served.h"
 #include "strict_held.h"
 
 #ifndef FAN_MARK_EVICTABLE
@@ -36,6 +37,7 @@
 #define UNIT_DEPTH \
 	4 /* a pod's container; below them a user's own slices, a container's own cgroups */
 #define PROC_PREFIX "/proc/1/root"
+#define PROCESSES_A_TURN 16 /* each costs a mount table; who is held waits meanwhile */
 
 struct keeper {
 	const struct strict_keeper_options *o;
@@ -146,19 +148,22 @@ static bool is_below_risky(const struct keeper *k, const char *point)
 	return false;
 }
 
+static void note_risky(struct keeper *k, const struct mounts_entry *e)
+{
+	if (!strict_keeper_skips(e->fstype) || !e->point[1] || e->major != 0 ||
+	    k->n_risky == RISKY_MAX)
+		return;
+	k->risky[k->n_risky] = strdup(e->point);
+	k->n_risky += k->risky[k->n_risky] != NULL;
+}
+
 static void mark_mount(struct keeper *k, const struct mounts_entry *e)
 {
 	char path[sizeof(PROC_PREFIX) + sizeof(e->point)];
 	uint32_t dev = e->major << 20 | e->minor;
 
-	if (is_below_risky(k, e->point))
+	if (strict_keeper_skips(e->fstype) || is_below_risky(k, e->point))
 		return;
-	if (strict_keeper_skips(e->fstype)) {
-		if (k->n_risky < RISKY_MAX && e->point[1] && e->major == 0)
-			k->risky[k->n_risky] = strdup(e->point);
-		k->n_risky += k->n_risky < RISKY_MAX && k->risky[k->n_risky];
-		return;
-	}
 	for (uint32_t i = 0; i < k->n_devs; i++)
 		if (k->devs[i] == dev)
 			return;
@@ -168,26 +173,39 @@ static void mark_mount(struct keeper *k, const struct mounts_entry *e)
 		k->devs[k->n_devs++] = dev;
 }
 
-/* All file systems of the node: a new one (a container's overlay) is marked as soon as its mount is seen. */
+static void each_mount(struct keeper *k, const struct buf *text, struct mounts_entry *e,
+		       void (*fn)(struct keeper *k, const struct mounts_entry *e))
+{
+	const char *at = (const char *)text->data, *end = at ? at + text->size : at;
+	struct why why = {""};
+
+	while (at < end) {
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+
+		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) == 0)
+			fn(k, e);
+		at = lf ? lf + 1 : end;
+	}
+}
+
+/*
+ * All file systems of the node: a new one (a container's overlay) is marked as soon as its mount is seen. Who may not be asked is known first: such
+ * a mount may cover the way to one that was there before it.
+ */
 static int mark_all(struct keeper *k)
 {
 	CLEANUP(buf_done) struct buf text = {0};
 	CLEANUP_FREE struct mounts_entry *e = malloc(sizeof(*e));
-	struct why why = {""};
 	int r = e ? fsio_read_file(fsio_system(), "/proc/1/mountinfo", MOUNTS_MAX_SIZE, &text)
 		  : -ENOMEM;
 
 	k->n_devs = k->n_marked = 0;
 	while (k->n_risky > 0)
 		free(k->risky[--k->n_risky]);
-	for (const char *at = (const char *)text.data, *end = at ? at + text.size : at;
-	     r >= 0 && at < end;) {
-		const char *lf = memchr(at, '\n', (size_t)(end - at));
-
-		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) == 0)
-			mark_mount(k, e);
-		at = lf ? lf + 1 : end;
-	}
+	if (r < 0)
+		return r;
+	each_mount(k, &text, e, note_risky);
+	each_mount(k, &text, e, mark_mount);
 	return r;
 }
 
@@ -202,47 +220,59 @@ static int mark_paths(struct keeper *k, const char **ret_path)
 	return r;
 }
 
+/*
+ * Nobody waits for these, and nobody else may have to be waited for: what a server that does not answer stands behind is not opened, for the child
+ * would hang in the kernel with all that it holds. pid: in whose mount table it is.
+ */
+static void measure(struct keeper *k, const char *path, uint32_t pid)
+{
+	CLEANUP_CLOSE int link = open(path, O_PATH | O_CLOEXEC);
+	int fd = link >= 0 && served_check(NULL, pid, link, NULL) == 0 ? served_open(link) : -1;
+
+	if (fd >= 0)
+		strict_held_program(k->held, fd);
+}
+
 /* The interpreter of dynamic programs: with it what runs already can be started again. */
 static int find_interpreter(struct dl_phdr_info *info, size_t size, void *ctx)
 {
 	struct keeper *k = ctx;
 
 	(void)size;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		if (info->dlpi_phdr[i].p_type == PT_INTERP) {
-			int fd = open((const char *)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr,
-				      O_RDONLY | O_CLOEXEC);
-
-			if (fd >= 0)
-				strict_held_program(k->held, fd);
-		}
-	}
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_INTERP)
+			measure(k, (const char *)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr,
+				(uint32_t)getpid());
 	return 1; /* only the program itself */
 }
 
 /*
  * What runs already is measured though nobody waits for it: a TPM's broker, systemd, whatever the ledger's disk needs. Should one of them
- * have to be started again, it is not held for the very extend that needs it.
+ * have to be started again, it is not held for the very extend that needs it. True: there is more to look at, and room for it.
  */
-static void measure_running(struct keeper *k)
+static bool measure_running(struct keeper *k)
 {
-	while (k->proc && strict_held_n_files(k->held) < STRICT_FILES / 4) {
-		const struct dirent *d = readdir(k->proc);
-		char path[300];
-		int fd;
+	uint32_t n = 0;
 
+	while (k->proc && strict_held_n_files(k->held) < STRICT_FILES / 4) {
+		const struct dirent *d;
+		char path[300];
+
+		if (n == PROCESSES_A_TURN)
+			return true;
+		d = readdir(k->proc);
 		if (!d) {
 			closedir(k->proc);
 			k->proc = NULL;
-			return;
+			return false;
 		}
 		if (d->d_name[0] < '1' || d->d_name[0] > '9')
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/exe", d->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd >= 0)
-			strict_held_program(k->held, fd);
+		measure(k, path, (uint32_t)strtoul(d->d_name, NULL, 10));
+		n++;
 	}
+	return false;
 }
 
 static void go(struct keeper *k)
@@ -374,7 +404,7 @@ static void run(struct keeper *k)
 		if (p[2].revents & (POLLPRI | POLLERR))
 			(void)mark_all(k);
 		more = strict_held_work(k->held, now_ms());
-		measure_running(k);
+		more |= measure_running(k);
 	}
 }
 

@@ -2,8 +2,9 @@
 /*
  * fuse.c: a file system whose server gives other bytes at each read, and a program that runs from it. `fuse run PROGRAM DIRECTORY` serves
  * PROGRAM with one more byte, the number of the read, as DIRECTORY/program. `fuse stuck …`: once it was executed, nothing is answered any more.
+ * `fuse hung …`: the same, and the program goes on, as busybox's sleep; says "hung" then.
  * `fuse script FILE DIRECTORY`: a shell runs DIRECTORY/p.sh and is answered, as nobody else ever is; `fuse held …`: this process has it open and
- * mapped. Both stay until `fuse gone DIRECTORY`, five minutes at most: an agent has to start meanwhile.
+ * mapped. These three stay until `fuse gone DIRECTORY`, five minutes at most: an agent has to start meanwhile.
  */
 #include <linux/fuse.h>
 #include <stdbool.h>
@@ -260,6 +261,40 @@ static int run_held(char **argv)
 	return stay(server, argv[1]);
 }
 
+/* Once argv[0] runs from there nothing is answered any more, and it goes on running. */
+static int run_hung(char **argv)
+{
+	char path[256], name[] = "sleep", long_time[] = "1000", *args[] = {name, long_time, NULL},
+			*envp[] = {NULL};
+	struct server s = {.only = NULL};
+	pid_t pid, server;
+	int stop[2], told[2];
+	char c;
+
+	if (pipe2(stop, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -errno;
+	server = serve_at(&s, argv[0], argv[1], stop[0]);
+	if (server < 0)
+		return server;
+	if (pipe2(told, O_CLOEXEC) < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/program", argv[1]);
+	pid = fork();
+	if (pid == 0) {
+		execve(path, args, envp);
+		_exit(126);
+	}
+	close(told[1]);
+	if (pid < 0 || read(told[0], &c, 1) != 0) /* closed by the exec */
+		return -errno;
+	sleep(1);
+	if (write(stop[1], "", 1) != 1)
+		return -errno;
+	printf("hung\n");
+	fflush(stdout);
+	return stay(server, argv[1]);
+}
+
 static int run_gone(char **argv)
 {
 	return unmount(argv[0]);
@@ -277,11 +312,9 @@ static int run_stuck(char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct deed deeds[] = {{"run", run_from, 2},
-					    {"stuck", run_stuck, 2},
-					    {"script", run_script, 2},
-					    {"held", run_held, 2},
-					    {"gone", run_gone, 1}};
+	static const struct deed deeds[] = {{"run", run_from, 2},      {"stuck", run_stuck, 2},
+					    {"script", run_script, 2}, {"held", run_held, 2},
+					    {"hung", run_hung, 2},     {"gone", run_gone, 1}};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
 }
