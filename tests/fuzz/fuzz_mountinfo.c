@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../userspace/agent/mounts.h"
+#include "mountinfo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct mounts_entry e;
+	struct mountinfo_entry e;
 	struct why why = {""};
-	int r = mounts_parse((const char *)data, size, &e, &why);
+	int r = mountinfo_parse((const char *)data, size, &e, &why);
 
 	if (r == 0 && (!e.root[0] || !e.point[0] || !e.fstype[0] || !e.source[0]))
 		abort();

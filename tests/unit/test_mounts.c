@@ -14,17 +14,19 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "mountinfo.h"
+
 #include "../../userspace/agent/mounts.h"
 
 static void good_lines_are_read(void **state)
 {
 	const char *text = "36 35 98:0 /mnt1 /etc/my\\040conf\\134x rw,noatime master:1 "
 			   "propagate_from:2 - ext3 /dev/root rw,errors=continue";
-	struct mounts_entry e;
+	struct mountinfo_entry e;
 	struct why why = {""};
 
 	(void)state;
-	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), 0);
+	assert_int_equal(mountinfo_parse(text, strlen(text), &e, &why), 0);
 	assert_int_equal(e.id, 36);
 	assert_int_equal(e.parent_id, 35);
 	assert_int_equal(e.major, 98);
@@ -34,7 +36,7 @@ static void good_lines_are_read(void **state)
 	assert_string_equal(e.fstype, "ext3");
 	assert_string_equal(e.source, "/dev/root");
 	text = "41 25 0:23 / /mnt rw - tmpfs  rw";
-	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), 0);
+	assert_int_equal(mountinfo_parse(text, strlen(text), &e, &why), 0);
 	assert_string_equal(e.source, "none");
 }
 
@@ -42,18 +44,18 @@ static void good_lines_are_read(void **state)
 static void long_words_are_cut(void **state)
 {
 	static char text[16384], words[8192];
-	struct mounts_entry e;
+	struct mountinfo_entry e;
 	struct why why = {""};
 
 	(void)state;
 	memset(words, 'a', sizeof(words) - 1);
 	snprintf(text, sizeof(text), "41 25 0:23 / /mnt rw - nfs %.4095s rw", words);
-	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), 0);
+	assert_int_equal(mountinfo_parse(text, strlen(text), &e, &why), 0);
 	assert_int_equal(strlen(e.source), 4095);
 	assert_int_equal(e.super_size, 2);
 	snprintf(text, sizeof(text), "41 25 0:23 / /mnt rw - fuse.%.4090s \\040%.8000s x=y", words,
 		 words);
-	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), 0);
+	assert_int_equal(mountinfo_parse(text, strlen(text), &e, &why), 0);
 	assert_int_equal(strlen(e.fstype), sizeof(e.fstype) - 1);
 	assert_int_equal(strncmp(e.fstype, "fuse.a", 6), 0);
 	assert_int_equal(strlen(e.source), 4095);
@@ -61,7 +63,7 @@ static void long_words_are_cut(void **state)
 	assert_int_equal(strncmp(e.super, "x=y", e.super_size), 0);
 	/* Not a broken one. */
 	snprintf(text, sizeof(text), "41 25 0:23 / /mnt rw - nfs %.5000s\\09 rw", words);
-	assert_int_equal(mounts_parse(text, strlen(text), &e, &why), -EBADMSG);
+	assert_int_equal(mountinfo_parse(text, strlen(text), &e, &why), -EBADMSG);
 }
 
 static void broken_lines_are_refused(void **state)
@@ -82,18 +84,18 @@ static void broken_lines_are_refused(void **state)
 		"36 35 98:0 /a\\",
 	};
 	char big[6000];
-	struct mounts_entry e;
+	struct mountinfo_entry e;
 	struct why why;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		why.text[0] = '\0';
-		if (mounts_parse(rows[i], strlen(rows[i]), &e, &why) != -EBADMSG || !why.text[0])
+		if (mountinfo_parse(rows[i], strlen(rows[i]), &e, &why) != -EBADMSG || !why.text[0])
 			fail_msg("\"%s\" was taken", rows[i]);
 	}
 	memset(big, 'a', sizeof(big));
 	memcpy(big, "36 35 98:0 /", 12);
-	assert_int_equal(mounts_parse(big, sizeof(big), &e, &why), -EBADMSG);
+	assert_int_equal(mountinfo_parse(big, sizeof(big), &e, &why), -EBADMSG);
 	assert_non_null(strstr(why.text, "root has more than"));
 }
 
@@ -218,7 +220,7 @@ static void mounts_over_watched_paths_are_told(void **state)
 static void own_table_is_read(void **state)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "r");
-	struct mounts_entry e;
+	struct mountinfo_entry e;
 	struct why why = {""};
 	char *text = NULL;
 	size_t room = 0;
@@ -227,7 +229,7 @@ static void own_table_is_read(void **state)
 	(void)state;
 	assert_non_null(f);
 	for (n = getline(&text, &room, f); n > 0; n = getline(&text, &room, f)) {
-		if (mounts_parse(text, (size_t)n - 1, &e, &why) != 0)
+		if (mountinfo_parse(text, (size_t)n - 1, &e, &why) != 0)
 			fail_msg("%s: %s", text, why.text);
 	}
 	free(text);

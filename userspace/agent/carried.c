@@ -14,7 +14,7 @@
 #include "buf.h"
 #include "claims_source.h"
 #include "cleanup.h"
-#include "mounts.h"
+#include "mountinfo.h"
 
 #define CARRIED_DEPTH 5 /* disk, partition, md, dm, dm */
 #define CARRIED_TRIES 256 /* devices that are looked at for one */
@@ -24,7 +24,7 @@
 struct search {
 	const struct carried_source *s;
 	struct buf mounts, swaps;
-	struct mounts_entry entry;
+	struct mountinfo_entry entry;
 	uint32_t tries;
 	struct carried *ret;
 };
@@ -69,7 +69,7 @@ static int is_mounted(struct search *q, uint32_t dev)
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 		size_t n = (size_t)((lf ? lf : end) - at);
 
-		r = mounts_parse(at, n, &q->entry, &why);
+		r = mountinfo_parse(at, n, &q->entry, &why);
 		if (r >= 0 && ((q->entry.major == MAJOR(dev) && q->entry.minor == MINOR(dev)) ||
 			       (q->entry.major == 0 && is_device(q->entry.source, dev)))) {
 			snprintf(q->ret->what, sizeof(q->ret->what), "%.255s", q->entry.point);
@@ -165,9 +165,11 @@ int carried_by(const struct carried_source *s, uint32_t dev, struct carried *ret
 		return -ENOMEM;
 	q->s = s;
 	q->ret = ret;
-	r = claims_source_read(&source, CLAIMS_PROC, "self/mountinfo", MOUNTS_MAX_SIZE, &q->mounts);
+	r = claims_source_read(&source, CLAIMS_PROC, "self/mountinfo", MOUNTINFO_MAX_SIZE,
+			       &q->mounts);
 	if (r >= 0)
-		r = claims_source_read(&source, CLAIMS_PROC, "swaps", MOUNTS_MAX_SIZE, &q->swaps);
+		r = claims_source_read(&source, CLAIMS_PROC, "swaps", MOUNTINFO_MAX_SIZE,
+				       &q->swaps);
 	if (r >= 0 || r == -ENOENT) {
 		buf_put(&q->swaps, "", 1); /* ended as text */
 		r = buf_status(&q->swaps);

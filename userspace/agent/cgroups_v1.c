@@ -8,7 +8,7 @@
 
 #include "cleanup.h"
 #include "container_path.h"
-#include "mounts.h"
+#include "mountinfo.h"
 
 /* A line of /proc/PID/cgroup: "4:cpu,cpuacct:/a/b". */
 struct place {
@@ -37,7 +37,7 @@ static int take_line(const char *text, size_t size, struct place *ret)
 }
 
 /* Is the first controller of the hierarchy a word of the mount's options? One controller is in one hierarchy. */
-static bool is_of(const struct mounts_entry *m, const struct place *p)
+static bool is_of(const struct mountinfo_entry *m, const struct place *p)
 {
 	const char *comma = memchr(p->controllers, ',', p->n_controllers);
 	size_t n = comma ? (size_t)(comma - p->controllers) : p->n_controllers;
@@ -65,7 +65,7 @@ static const char *below(const char *path, const char *root)
 
 /* The first mount that has it. ret->point and the result are as in fn. */
 static const char *find(const char *mountinfo, size_t size, const struct place *p,
-			struct mounts_entry *ret, int *ret_r)
+			struct mountinfo_entry *ret, int *ret_r)
 {
 	struct why why;
 
@@ -73,7 +73,7 @@ static const char *find(const char *mountinfo, size_t size, const struct place *
 		const char *end = memchr(mountinfo + at, '\n', size - at), *path;
 		size_t n = (end ? (size_t)(end - mountinfo) : size) - at;
 
-		*ret_r = mounts_parse(mountinfo + at, n, ret, &why);
+		*ret_r = mountinfo_parse(mountinfo + at, n, ret, &why);
 		if (*ret_r < 0)
 			return NULL;
 		path = strcmp(ret->fstype, "cgroup") == 0 && is_of(ret, p)
@@ -90,7 +90,7 @@ int cgroups_v1_each(const char *cgroup, size_t cgroup_size, const char *mountinf
 		    size_t mountinfo_size,
 		    void (*fn)(void *ctx, const char *root, const char *path), void *ctx)
 {
-	CLEANUP_FREE struct mounts_entry *m = malloc(sizeof(*m));
+	CLEANUP_FREE struct mountinfo_entry *m = malloc(sizeof(*m));
 	CLEANUP_FREE struct place *p = malloc(sizeof(*p));
 	int r = m && p ? 0 : -ENOMEM, given = 0;
 

@@ -16,7 +16,7 @@
 #include "fsio.h"
 #include "guard_words.h"
 #include "log.h"
-#include "mounts.h"
+#include "mountinfo.h"
 
 #define SAME_MAX 32 /* deeds that are remembered; of more, one is told and forgotten */
 #define KEY_SIZE (PATH_MAX + 32)
@@ -231,7 +231,8 @@ static int mark_v1(struct guard *g)
 			       &places);
 
 	if (r >= 0)
-		r = fsio_read_file(fsio_system(), "/proc/self/mountinfo", MOUNTS_MAX_SIZE, &mounts);
+		r = fsio_read_file(fsio_system(), "/proc/self/mountinfo", MOUNTINFO_MAX_SIZE,
+				   &mounts);
 	if (r >= 0)
 		r = cgroups_v1_each((const char *)places.data, places.size,
 				    (const char *)mounts.data, mounts.size, on_v1, &v);

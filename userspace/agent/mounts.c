@@ -11,9 +11,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "claims.h"
 #include "cleanup.h"
 #include "log.h"
+#include "mountinfo.h"
 
 #define MOUNTS_MAX \
 	65536 /* lines of mountinfo that are looked at; a kernel allows 100,000 mounts a namespace */
@@ -36,119 +36,7 @@ struct mounts {
 	bool started;
 };
 
-/* The byte at r, with \ooo undone (the kernel escapes blank, tab, LF and backslash); -EBADMSG. */
-static int take_byte(struct buf_reader *r, const char *what, struct why *ret_why)
-{
-	uint8_t c = r->data[r->at++];
-
-	if (c == '\\') {
-		const uint8_t *d = r->data + r->at;
-
-		if (buf_left(r) < 3 || d[0] < '0' || d[0] > '3' || d[1] < '0' || d[1] > '7' ||
-		    d[2] < '0' || d[2] > '7')
-			return why_set(ret_why, -EBADMSG, "mountinfo: bad escape in %s", what);
-		c = (uint8_t)((d[0] - '0') << 6 | (d[1] - '0') << 3 | (d[2] - '0'));
-		r->at += 3;
-	}
-	return c ? c : why_set(ret_why, -EBADMSG, "mountinfo: NUL in %s", what);
-}
-
-/* Copies what fits of a field up to the next blank; its whole length. */
-static int64_t copy_field(struct buf_reader *r, char *ret, size_t room, const char *what,
-			  struct why *ret_why)
-{
-	size_t n = 0;
-	int c;
-
-	while (buf_left(r) > 0 && r->data[r->at] != ' ') {
-		c = take_byte(r, what, ret_why);
-		if (c < 0)
-			return c;
-		if (n + 1 < room)
-			ret[n] = (char)c;
-		n++;
-	}
-	if (n == 0)
-		return why_set(ret_why, -EBADMSG, "mountinfo: no %s", what);
-	ret[n < room ? n : room - 1] = '\0';
-	if (buf_left(r) > 0)
-		r->at++; /* the blank */
-	return (int64_t)n;
-}
-
-static int take_field(struct buf_reader *r, char *ret, size_t room, const char *what,
-		      struct why *ret_why)
-{
-	int64_t n = copy_field(r, ret, room, what, ret_why);
-
-	if (n >= (int64_t)room)
-		return why_set(ret_why, -EBADMSG, "mountinfo: %s has more than %zu bytes", what,
-			       room - 1);
-	return n < 0 ? (int)n : 0;
-}
-
-/* What only says what a mount is of, in words that whoever made it may have chosen: he is not to have the line refused, and with it the others. */
-static int take_words(struct buf_reader *r, char *ret, size_t room, const char *what,
-		      struct why *ret_why)
-{
-	int64_t n = copy_field(r, ret, room, what, ret_why);
-
-	return n < 0 ? (int)n : 0;
-}
-
-static int take_number(struct buf_reader *r, char end, uint32_t *ret, const char *what,
-		       struct why *ret_why)
-{
-	size_t begin = r->at;
-	uint64_t v = 0;
-
-	while (buf_left(r) > 0 && r->data[r->at] >= '0' && r->data[r->at] <= '9' && v <= UINT32_MAX)
-		v = v * 10 + (uint64_t)(r->data[r->at++] - '0');
-	if (r->at == begin || v > UINT32_MAX || buf_left(r) == 0 || r->data[r->at] != (uint8_t)end)
-		return why_set(ret_why, -EBADMSG, "mountinfo: %s is no number", what);
-	r->at++;
-	*ret = (uint32_t)v;
-	return 0;
-}
-
-/* 36 35 98:0 /root /point options [optional …] - fstype source super-options */
-int mounts_parse(const char *text, size_t size, struct mounts_entry *ret, struct why *ret_why)
-{
-	struct buf_reader r = buf_reader_of(text, size);
-	char skipped[8192] = "";
-	int bad;
-
-	memset(ret, 0, sizeof(*ret));
-	bad = take_number(&r, ' ', &ret->id, "mount id", ret_why);
-	if (bad == 0)
-		bad = take_number(&r, ' ', &ret->parent_id, "parent id", ret_why);
-	if (bad == 0)
-		bad = take_number(&r, ':', &ret->major, "major", ret_why);
-	if (bad == 0)
-		bad = take_number(&r, ' ', &ret->minor, "minor", ret_why);
-	if (bad == 0)
-		bad = take_field(&r, ret->root, sizeof(ret->root), "root", ret_why);
-	if (bad == 0)
-		bad = take_field(&r, ret->point, sizeof(ret->point), "mount point", ret_why);
-	while (bad == 0 && strcmp(skipped, "-") != 0)
-		bad = take_field(&r, skipped, sizeof(skipped), "separator", ret_why);
-	if (bad == 0)
-		bad = take_words(&r, ret->fstype, sizeof(ret->fstype), "file system", ret_why);
-	if (bad < 0)
-		return bad;
-	/* A mount may have an empty source: two blanks. */
-	if (buf_left(&r) > 0 && r.data[r.at] == ' ') {
-		snprintf(ret->source, sizeof(ret->source), "none");
-		r.at++;
-	} else {
-		bad = take_words(&r, ret->source, sizeof(ret->source), "source", ret_why);
-	}
-	ret->super = text + r.at;
-	ret->super_size = buf_left(&r);
-	return bad;
-}
-
-static struct seen *find(struct mounts *m, const struct mounts_entry *e, const char *value)
+static struct seen *find(struct mounts *m, const struct mountinfo_entry *e, const char *value)
 {
 	for (uint32_t i = 0; i < m->n; i++) {
 		if (m->seen[i].id == e->id && strcmp(m->seen[i].point, e->point) == 0 &&
@@ -179,7 +67,7 @@ static void tell(struct mounts *m, const char *point, const char *value, const c
 	m->sink.measurement(m->sink.ctx, &l);
 }
 
-static int add(struct mounts *m, const struct mounts_entry *e, const char *value)
+static int add(struct mounts *m, const struct mountinfo_entry *e, const char *value)
 {
 	struct seen *grown;
 	char *point, *copy;
@@ -210,13 +98,13 @@ static int add(struct mounts *m, const struct mounts_entry *e, const char *value
 /* 1: something new was told, 0: nothing, -errno. */
 static int look_at(struct mounts *m, const char *text, size_t size)
 {
-	struct mounts_entry e;
-	CLEANUP(buf_done) struct buf raw = {0}, value = {0};
+	struct mountinfo_entry e;
+	CLEANUP(buf_done) struct buf value = {0};
 	struct why why = {""};
 	struct seen *s;
 	int r;
 
-	r = mounts_parse(text, size, &e, &why);
+	r = mountinfo_parse(text, size, &e, &why);
 	if (r < 0) {
 		log_error("mounts why=\"%s\" next=\"told as lost\"", why.text);
 		m->sink.lost(m->sink.ctx, "mountinfo", 1, why.text);
@@ -224,12 +112,9 @@ static int look_at(struct mounts *m, const char *text, size_t size)
 	}
 	if (!file_set_touches(m->o.files, e.point))
 		return 0;
-	buf_printf(&raw, "%s %s %s", e.fstype, e.source, e.root);
-	if (buf_status(&raw) < 0)
-		return -ENOMEM;
-	r = claims_text_value((const char *)raw.data, raw.size, &value);
-	if (r < 0 || buf_status(&value) < 0)
-		return r < 0 ? r : -ENOMEM;
+	r = mountinfo_value(&e, &value);
+	if (r < 0)
+		return r;
 	s = find(m, &e, (const char *)value.data);
 	if (s) {
 		s->still_there = true;
@@ -298,7 +183,7 @@ int mounts_check(struct mounts *m)
 	uint32_t lines = 0;
 	int r, told = 0;
 
-	buf_init(&text, MOUNTS_MAX_SIZE);
+	buf_init(&text, MOUNTINFO_MAX_SIZE);
 	r = read_all(m, &text);
 	if (r < 0)
 		return r;

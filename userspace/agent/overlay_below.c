@@ -19,7 +19,7 @@
 
 #include "cleanup.h"
 #include "fsio.h"
-#include "mounts.h"
+#include "mountinfo.h"
 #include "overlay_layer.h"
 
 struct overlay_below {
@@ -58,7 +58,7 @@ struct overlay_below *overlay_below_free(struct overlay_below *b)
 
 static int take_points(const struct buf *text, struct buf *ret)
 {
-	CLEANUP_FREE struct mounts_entry *m = malloc(sizeof(*m));
+	CLEANUP_FREE struct mountinfo_entry *m = malloc(sizeof(*m));
 	const char *at = text->size ? (const char *)text->data : "", *end = at + text->size;
 	struct why why;
 	int r = m ? 0 : -ENOMEM;
@@ -67,7 +67,7 @@ static int take_points(const struct buf *text, struct buf *ret)
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 		size_t n = (size_t)((lf ? lf : end) - at);
 
-		r = mounts_parse(at, n, m, &why);
+		r = mountinfo_parse(at, n, m, &why);
 		if (r >= 0 && strcmp(m->fstype, "overlay") == 0)
 			buf_put(ret, m->point, strlen(m->point) + 1);
 		at += n + 1;
@@ -78,7 +78,7 @@ static int take_points(const struct buf *text, struct buf *ret)
 int overlay_below_read(struct overlay_below *b)
 {
 	struct buf text = {0}, points = {0};
-	int r = fsio_read_file(fsio_system(), b->source, MOUNTS_MAX_SIZE, &text);
+	int r = fsio_read_file(fsio_system(), b->source, MOUNTINFO_MAX_SIZE, &text);
 
 	if (r >= 0)
 		r = take_points(&text, &points);

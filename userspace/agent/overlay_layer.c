@@ -15,7 +15,7 @@
 
 #include "cleanup.h"
 #include "fsio.h"
-#include "mounts.h"
+#include "mountinfo.h"
 
 #define SLOTS 1024 /* files remembered; another with the same slot takes it */
 #define PLACES 64 /* overlays whose processes may be gone before they are looked at */
@@ -145,7 +145,7 @@ static size_t covers(const char *point, const char *path)
 	return strncmp(point, path, n) == 0 && path[n] == '/' ? n + 1 : 0;
 }
 
-static int take_mount(const struct mounts_entry *m, const char *path, size_t covered,
+static int take_mount(const struct mountinfo_entry *m, const char *path, size_t covered,
 		      struct overlay_layer_place *ret)
 {
 	const char *front = strcmp(m->root, "/") == 0 ? "" : m->root + 1;
@@ -163,7 +163,7 @@ static int take_mount(const struct mounts_entry *m, const char *path, size_t cov
 int overlay_layer_find(const char *mountinfo, size_t size, uint32_t dev, const char *path,
 		       struct overlay_layer_place *ret)
 {
-	CLEANUP_FREE struct mounts_entry *m = malloc(sizeof(*m));
+	CLEANUP_FREE struct mountinfo_entry *m = malloc(sizeof(*m));
 	size_t best = 0;
 	int r = 0;
 
@@ -175,7 +175,7 @@ int overlay_layer_find(const char *mountinfo, size_t size, uint32_t dev, const c
 		size_t n = end ? (size_t)(end - mountinfo) - at : size - at;
 		struct why why;
 
-		r = mounts_parse(mountinfo + at, n, m, &why);
+		r = mountinfo_parse(mountinfo + at, n, m, &why);
 		if (r >= 0 && strcmp(m->fstype, "overlay") == 0 &&
 		    (m->major << 20 | m->minor) == dev && covers(m->point, path) >= best &&
 		    covers(m->point, path) > 0) {

@@ -17,7 +17,7 @@
 #include "inaccessible.h"
 #include "log.h"
 #include "mntns_files.h"
-#include "mounts.h"
+#include "mountinfo.h"
 #include "served.h"
 
 #define MOUNTINFO_MAX (4u << 20) /* bytes of one namespace's table */
@@ -102,10 +102,10 @@ static void be_blind(struct scan_mntns *m, const char *pid, const char *why)
 
 /* Each line of a process's mountinfo. take: < 0 ends it. */
 static int each_mount(struct scan_mntns *m, const char *pid,
-		      int (*take)(struct scan_mntns *m, const struct mounts_entry *e,
+		      int (*take)(struct scan_mntns *m, const struct mountinfo_entry *e,
 				  const char *pid))
 {
-	CLEANUP_FREE struct mounts_entry *e = malloc(sizeof(*e));
+	CLEANUP_FREE struct mountinfo_entry *e = malloc(sizeof(*e));
 	CLEANUP(buf_done) struct buf text = {0};
 	struct why why = {""};
 	char name[64];
@@ -118,7 +118,7 @@ static int each_mount(struct scan_mntns *m, const char *pid,
 	     r >= 0 && at < end;) {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 
-		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) >= 0)
+		if (mountinfo_parse(at, (size_t)((lf ? lf : end) - at), e, &why) >= 0)
 			r = take(m, e, pid);
 		else
 			be_blind(m, pid, why.text);
@@ -127,7 +127,7 @@ static int each_mount(struct scan_mntns *m, const char *pid,
 	return r;
 }
 
-static int add_own(struct scan_mntns *m, const struct mounts_entry *e, const char *pid)
+static int add_own(struct scan_mntns *m, const struct mountinfo_entry *e, const char *pid)
 {
 	struct own *o;
 
@@ -156,7 +156,7 @@ static const char *rest_of(const char *path, const char *above)
 }
 
 /* Does this mount show at its point what we see there? Our mount that is nearest above, the last of several, says where that lies. */
-static bool shows_the_same(const struct scan_mntns *m, const struct mounts_entry *e)
+static bool shows_the_same(const struct scan_mntns *m, const struct mountinfo_entry *e)
 {
 	const struct own *best = NULL;
 	char want[2 * PATH_MAX];
@@ -174,7 +174,7 @@ static bool shows_the_same(const struct scan_mntns *m, const struct mounts_entry
 	return strcmp(want[0] ? want : "/", e->root) == 0;
 }
 
-static int add_found(struct scan_mntns *m, const struct mounts_entry *e, const char *pid)
+static int add_found(struct scan_mntns *m, const struct mountinfo_entry *e, const char *pid)
 {
 	CLEANUP(buf_done) struct buf value = {0};
 	struct found *f;

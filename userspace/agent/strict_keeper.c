@@ -21,7 +21,7 @@
 #include "cgroups.h"
 #include "cleanup.h"
 #include "fsio.h"
-#include "mounts.h"
+#include "mountinfo.h"
 #include "served.h"
 #include "strict_held.h"
 
@@ -148,7 +148,7 @@ static bool is_below_risky(const struct keeper *k, const char *point)
 	return false;
 }
 
-static void note_risky(struct keeper *k, const struct mounts_entry *e)
+static void note_risky(struct keeper *k, const struct mountinfo_entry *e)
 {
 	if (!strict_keeper_skips(e->fstype) || !e->point[1] || e->major != 0 ||
 	    k->n_risky == RISKY_MAX)
@@ -157,7 +157,7 @@ static void note_risky(struct keeper *k, const struct mounts_entry *e)
 	k->n_risky += k->risky[k->n_risky] != NULL;
 }
 
-static void mark_mount(struct keeper *k, const struct mounts_entry *e)
+static void mark_mount(struct keeper *k, const struct mountinfo_entry *e)
 {
 	char path[sizeof(PROC_PREFIX) + sizeof(e->point)];
 	uint32_t dev = e->major << 20 | e->minor;
@@ -173,8 +173,8 @@ static void mark_mount(struct keeper *k, const struct mounts_entry *e)
 		k->devs[k->n_devs++] = dev;
 }
 
-static void each_mount(struct keeper *k, const struct buf *text, struct mounts_entry *e,
-		       void (*fn)(struct keeper *k, const struct mounts_entry *e))
+static void each_mount(struct keeper *k, const struct buf *text, struct mountinfo_entry *e,
+		       void (*fn)(struct keeper *k, const struct mountinfo_entry *e))
 {
 	const char *at = (const char *)text->data, *end = at ? at + text->size : at;
 	struct why why = {""};
@@ -182,7 +182,7 @@ static void each_mount(struct keeper *k, const struct buf *text, struct mounts_e
 	while (at < end) {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 
-		if (mounts_parse(at, (size_t)((lf ? lf : end) - at), e, &why) == 0)
+		if (mountinfo_parse(at, (size_t)((lf ? lf : end) - at), e, &why) == 0)
 			fn(k, e);
 		at = lf ? lf + 1 : end;
 	}
@@ -195,8 +195,8 @@ static void each_mount(struct keeper *k, const struct buf *text, struct mounts_e
 static int mark_all(struct keeper *k)
 {
 	CLEANUP(buf_done) struct buf text = {0};
-	CLEANUP_FREE struct mounts_entry *e = malloc(sizeof(*e));
-	int r = e ? fsio_read_file(fsio_system(), "/proc/1/mountinfo", MOUNTS_MAX_SIZE, &text)
+	CLEANUP_FREE struct mountinfo_entry *e = malloc(sizeof(*e));
+	int r = e ? fsio_read_file(fsio_system(), "/proc/1/mountinfo", MOUNTINFO_MAX_SIZE, &text)
 		  : -ENOMEM;
 
 	k->n_devs = k->n_marked = 0;
