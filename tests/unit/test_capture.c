@@ -16,6 +16,7 @@
 
 #include "baseline.h"
 #include "capture.h"
+#include "capture_mounts.h"
 #include "capture_root.h"
 #include "capture_sign.h"
 #include "cleanup.h"
@@ -50,7 +51,8 @@ static int setup(void **state)
 		"&& echo live >sys/module/ext4/initstate && "
 		"echo 2 >proc/sys/kernel/kptr_restrict && "
 		"echo /sbin/poweroff >proc/sys/kernel/poweroff_cmd && mkdir proc/sys/user && "
-		"echo 31337 >proc/sys/user/max_user_namespaces",
+		"echo 31337 >proc/sys/user/max_user_namespaces && mkdir proc/self && "
+		"echo '20 1 8:1 / / rw - ext4 /dev/sda1 rw' >proc/self/mountinfo",
 		b->top);
 	*state = b;
 	return 0;
@@ -109,6 +111,13 @@ static const char *two_is_better(void *ctx, const char *key, const char *found)
 	return strcmp(key, "sysctl:kernel.kptr_restrict") == 0 ? "1" : NULL;
 }
 
+static int tier_is_full(void *ctx, int (*put)(void *put_ctx, const char *key, const char *value),
+			void *put_ctx)
+{
+	(void)ctx;
+	return put(put_ctx, "sensor:tier", "full");
+}
+
 /* What is expected is listed as it should be; without --claims nothing else is. */
 static void test_expected(void **state)
 {
@@ -129,17 +138,83 @@ static void test_expected(void **state)
 	assert_string_equal(expected(base, "sysctl:kernel.kptr_restrict"), "1");
 	assert_int_equal(baseline_info(base)->count, 1);
 	baseline_free(base);
+	o.expect_told = tier_is_full;
+	base = made(b, &o);
+	assert_string_equal(expected(base, "sensor:tier"), "full");
+	assert_int_equal(baseline_info(base)->count, 2);
+	baseline_free(base);
+}
+
+/* What is mounted on, below and above a watched path is to stay as it is; what comes below it is drift, and elsewhere nothing is said. */
+static void test_mounts(void **state)
+{
+	const struct bench *b = *state;
+	char proc[128], deep[128], file[256];
+	const char *const files[] = {deep, file}, *const all[] = {"/"};
+	struct capture_options o = {.files = files, .n_files = 2, .proc = proc};
+	struct capture_set *set;
+	struct baseline *base;
+	struct why why;
+
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
+	snprintf(deep, sizeof(deep), "%s/deep", b->etc);
+	snprintf(file, sizeof(file), "%s/empty", b->etc);
+	scratch_run(".",
+		    "printf '20 1 8:1 / / rw - ext4 /dev/sda1 rw\\n"
+		    "21 20 0:9 / %s rw - autofs auto rw\\n22 21 8:2 / %s rw - ext4 /dev/sda2 rw\\n"
+		    "23 20 8:1 /x %s/e\\\\040r rw - ext4 /dev/sda1 rw\\n"
+		    "24 20 0:8 / %s rw - tmpfs t rw\\n' >%s/self/mountinfo",
+		    deep, deep, deep, b->top, proc);
+	base = made(b, &o);
+	assert_string_equal(expected(base, "mount:%s", deep), "ext4 /dev/sda2 /");
+	assert_string_equal(expected(base, "mount:%s/e r", deep), "ext4 /dev/sda1 /x");
+	assert_string_equal(expected(base, "mount:%s", file), "absent");
+	assert_string_equal(expected(base, "mount:%s", b->etc), "absent");
+	assert_string_equal(expected(base, "mount:%s", b->top), "(none)");
+	assert_string_equal(expected(base, "mount:/tmp"), "absent");
+	assert_string_equal(expected(base, "mount:/"), "(none)");
+	assert_false(baseline_is_closed(base, "mount:/run/user/1000"));
+	snprintf(file, sizeof(file), "mount:%s/new", deep);
+	assert_true(baseline_is_closed(base, file));
+	snprintf(file, sizeof(file), "mount:%s/new", b->etc);
+	assert_false(baseline_is_closed(base, file));
+	baseline_free(base);
+	assert_int_equal(capture_set_open(CAPTURE_ROOT_HOST, &set), 0);
+	assert_int_equal(capture_mounts(set, proc, all, 1, &why), 0);
+	assert_int_equal(capture_set_n(set), 0);
+	capture_set_free(set);
+}
+
+/* A table that cannot be read, or a line of it, is not one without mounts. */
+static void test_mounts_unread(void **state)
+{
+	const struct bench *b = *state;
+	const char *const files[] = {b->etc};
+	char proc[128];
+	struct capture_options o = {.files = files, .n_files = 1, .proc = proc};
+	struct why why = {""};
+	uint64_t count;
+
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
+	scratch_run(".", "echo x >%s/self/mountinfo", proc);
+	assert_int_equal(make(b, &o, &count, &why), -EBADMSG);
+	scratch_run(".", "rm %s/self/mountinfo", proc);
+	assert_int_equal(make(b, &o, &count, &why), -ENOENT);
+	assert_non_null(strstr(why.text, "mountinfo"));
 }
 
 static void test_files(void **state)
 {
 	const struct bench *b = *state;
 	const char *const files[] = {b->etc, "/nonexistent/there"};
-	struct capture_options o = {.files = files, .n_files = 2};
-	struct baseline *base = made(b, &o);
-	char text[256];
+	char text[256], proc[128];
+	struct capture_options o = {.files = files, .n_files = 2, .proc = proc};
+	struct baseline *base;
 
-	assert_int_equal(baseline_info(base)->count, 10);
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
+	base = made(b, &o);
+	/* And that nothing is mounted on any of five directories. */
+	assert_int_equal(baseline_info(base)->count, 10 + 5);
 	snprintf(text, sizeof(text), "reg 0600 %u:%u 0 sha256:" EMPTY, getuid(), getgid());
 	assert_string_equal(expected(base, "file:%s/empty", b->etc), text);
 	assert_non_null(strstr(expected(base, "file:%s/caf\xe9", b->etc), EMPTY));
@@ -355,11 +430,16 @@ static void test_progress(void **state)
 	const struct bench *b = *state;
 	const char *const files[] = {b->etc};
 	uint64_t last = 0;
-	struct capture_options o = {
-		.files = files, .n_files = 1, .n_threads = 1, .progress = {count, &last}};
+	char proc[128];
+	struct capture_options o = {.files = files,
+				    .n_files = 1,
+				    .n_threads = 1,
+				    .proc = proc,
+				    .progress = {count, &last}};
 
+	snprintf(proc, sizeof(proc), "%s/proc", b->top);
 	baseline_free(made(b, &o));
-	assert_int_equal(last, 9);
+	assert_int_equal(last, 9 + 3); /* files, and what is mounted on three directories */
 }
 
 static void refused(const struct bench *b, struct capture_options *o, int error, const char *word)
@@ -477,11 +557,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_expected), TEST(test_attributes), TEST(test_files),
-		TEST(test_exec),     TEST(test_load),	    TEST(test_claims),
-		TEST(test_threads),  TEST(test_code),	    TEST(test_claims),
-		TEST(test_threads),  TEST(test_progress),   TEST(test_refused),
-		TEST(test_races),    TEST(test_sign),	    TEST(test_sign_example),
+		TEST(test_expected),   TEST(test_mounts),	TEST(test_mounts_unread),
+		TEST(test_attributes), TEST(test_files),	TEST(test_exec),
+		TEST(test_load),       TEST(test_claims),	TEST(test_threads),
+		TEST(test_code),       TEST(test_claims),	TEST(test_threads),
+		TEST(test_progress),   TEST(test_refused),	TEST(test_races),
+		TEST(test_sign),       TEST(test_sign_example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

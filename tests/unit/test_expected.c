@@ -66,6 +66,27 @@ static void test_what_was_not_there_is_told(void **state)
 	expected_free(e);
 }
 
+static int put_told(void *ctx, const char *key, const char *value)
+{
+	tell(ctx, key, "put", value);
+	return 0;
+}
+
+/* What only an agent can find is as it should be; what was found is not put again. */
+static void test_what_an_agent_tells_is_put(void **state)
+{
+	struct expected *e = opened("sensor:tier: full\n" GOOD "sensor:exec_divergence: absent\n");
+	struct told t = {""}, all = {""};
+
+	(void)state;
+	assert_string_equal(expected_value(e, "sensor:exec_divergence", "absent"), "absent");
+	assert_int_equal(expected_told(e, put_told, &t), 0);
+	assert_string_equal(t.text, "sensor:tier put full;");
+	expected_each(e, tell, &all);
+	assert_non_null(strstr(all.text, "sensor:tier full full;"));
+	expected_free(e);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -80,6 +101,7 @@ static void test_refused(void **state)
 		{"\"exec:sha256:00\": /bin/x\n", "is no claim"},
 		{"\"file:/etc/passwd\": absent\n", "is no claim"},
 		{"module:x: loaded\n", "is no claim"},
+		{"sensor:tier: [full, reduced]\n", "e.yaml:1: wants one value"},
 		{"- a\n", "e.yaml:1: "},
 		{"", "e.yaml"},
 	};
@@ -161,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_what_was_not_there_is_told),
+		cmocka_unit_test(test_what_an_agent_tells_is_put),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_shipped),
 	};

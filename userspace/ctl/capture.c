@@ -11,6 +11,7 @@
 #include "capture_boot.h"
 #include "capture_file.h"
 #include "capture_image.h"
+#include "capture_mounts.h"
 #include "capture_root.h"
 #include "capture_walk.h"
 #include "claims_binfmt.h"
@@ -141,6 +142,11 @@ static int take_facts(const struct claims_source *host)
 	return r;
 }
 
+static int put_told(void *ctx, const char *key, const char *value)
+{
+	return capture_set_add_text(ctx, key, value);
+}
+
 static int take_claims(struct capture_set *set, const struct capture_options *o,
 		       struct why *ret_why)
 {
@@ -151,6 +157,8 @@ static int take_claims(struct capture_set *set, const struct capture_options *o,
 	ret_why->text[0] = '\0';
 	if (o->claims || o->expect)
 		r = take_facts(&host);
+	if (r >= 0 && o->expect_told)
+		r = o->expect_told(o->expect_ctx, put_told, set);
 	c.only_expected = false;
 	if (r >= 0 && o->modules)
 		r = take_modules(&host, &c, ret_why);
@@ -286,6 +294,25 @@ static void put_surface(const struct making *m, struct jsonl *j)
 		put_once(m, j, prefixes[i]);
 }
 
+/* The agent tells files, attributes and mounts of its host alone: an image's close nothing there. */
+static int put_watched(const struct making *m, struct jsonl *j)
+{
+	const struct capture_options *o = m->o;
+	int r = 0;
+
+	for (uint32_t i = 0; i < o->n_files && !o->image && r >= 0; i++) {
+		if (!m->directories[i])
+			continue;
+		r = put_below(m, j, "file:", o->files[i]);
+		if (r >= 0)
+			r = put_below(m, j, "attr:", o->files[i]);
+		/* Below "/" are those of sessions and units, which come and go all day. */
+		if (r >= 0 && strcmp(o->files[i], "/") != 0)
+			r = put_below(m, j, "mount:", o->files[i]);
+	}
+	return r;
+}
+
 static int write_header(const struct making *m, const struct digest *body, uint64_t count,
 			struct buf *ret)
 {
@@ -311,14 +338,8 @@ static int write_header(const struct making *m, const struct digest *body, uint6
 		put_once(m, &j, "code:");
 	if (o->n_load)
 		put_once(m, &j, "load:");
-	for (uint32_t i = 0; i < o->n_files; i++) {
-		/* The agent tells files and attributes of its host alone: an image's close nothing there. */
-		if (!m->directories[i] || o->image)
-			continue;
-		if (put_below(m, &j, "file:", o->files[i]) < 0 ||
-		    put_below(m, &j, "attr:", o->files[i]) < 0)
-			return -ENOMEM;
-	}
+	if (put_watched(m, &j) < 0)
+		return -ENOMEM;
 	if (o->modules)
 		put_once(m, &j, "module:");
 	/*
@@ -464,6 +485,8 @@ static int fill_set(struct making *m, int root, struct why *ret_why)
 						 ret_why)
 			    : capture_walk_file(m->set, root, o->files[i], &m->directories[i],
 						ret_why);
+	if (r >= 0 && o->n_files && !o->image)
+		r = capture_mounts(m->set, o->proc, o->files, o->n_files, ret_why);
 	if (r >= 0)
 		r = take_claims(m->set, o, ret_why);
 	if (r >= 0 && o->boot_log)

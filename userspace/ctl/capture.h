@@ -27,7 +27,7 @@ struct capture_options {
 	const char *const *code;	/* directories and files that may be mapped executable or given to interpreters: all regular files */
 	uint32_t n_code;
 	const char *const *files;	/* as the agent watches them: absolute and plain; directories are closed (not an image's), one that is absent must stay so */
-	uint32_t n_files;
+	uint32_t n_files;		/* and what is mounted on, above and below them: capture_mounts.h */
 	bool claims;			/* what claims_boot, _cpu, _host, _kernel, _modules and _runtime find; no other mounts over watched paths */
 	bool modules;			/* those that are loaded, and no others */
 	bool bpf;			/* programs and links that are loaded, and no others */
@@ -35,7 +35,9 @@ struct capture_options {
 	bool surface;			/* nobody reaches for the kernel, another's memory or a disk that is in use */
 	/* What is to be listed for a claim instead of what was found; NULL: as found with `claims`, else not at all. Is NULL: as found. */
 	const char *(*expect)(void *ctx, const char *key, const char *found);
-	void *expect_ctx;
+	/* Puts what is to be listed and nothing here can find: claims that only an agent tells. May be NULL. */
+	int (*expect_told)(void *ctx, int (*put)(void *put_ctx, const char *key, const char *value), void *put_ctx);
+	void *expect_ctx;		/* of both */
 	const char *proc, *sys;		/* NULL: /proc, /sys */
 	uint32_t n_threads;		/* 0: one a CPU */
 	struct capture_set_progress progress;

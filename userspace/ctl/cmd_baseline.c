@@ -273,6 +273,7 @@ static int capture(const struct arguments *a, char **paths)
 	if (r != PRINT_GOOD)
 		return r;
 	o.expect = e ? expected_value : NULL;
+	o.expect_told = e ? expected_told : NULL;
 	o.expect_ctx = e;
 	r = make(a, &o, &count, &why);
 	if (print_is_terminal(stderr))

@@ -40,18 +40,24 @@ static int read_values(const struct policy_yaml *y, int node, struct item *i, st
 	return r;
 }
 
+/* Only an agent tells of them: nothing that is captured can be held against them. */
+static bool is_told(const char *key)
+{
+	return strncmp(key, "sensor:", 7) == 0;
+}
+
 /* Programs, files and modules are what they are on the node; only what a claim tells in words can be expected by hand. */
 static int check_key(const struct policy_yaml *y, int node, const char *key, struct why *ret_why)
 {
 	static const char *const good[] = {
-		"sysctl:", "boot:", "cpu:", "kernel:", "ima:", "runtime:", "firmware:"};
+		"sysctl:", "boot:", "cpu:", "kernel:", "ima:", "runtime:", "firmware:", "sensor:"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if (strncmp(key, good[i], strlen(good[i])) == 0 && strlen(key) < LINE_MAX_KEY)
 			return 0;
 	return policy_yaml_fail(y, node, ret_why,
 				"\"%.80s\" is no claim: sysctl: boot: cpu: kernel: ima: runtime: "
-				"firmware:",
+				"firmware: sensor:",
 				key);
 }
 
@@ -66,6 +72,10 @@ static int read_items(struct expected *e, struct why *ret_why)
 
 		if (r >= 0)
 			r = read_values(e->yaml, node, i, ret_why);
+		if (r >= 0 && is_told(i->key) && i->n_values > 1)
+			r = policy_yaml_fail(e->yaml, node, ret_why,
+					     "wants one value: which of them a node has is known "
+					     "to its agent alone");
 		if (r < 0)
 			return r;
 	}
@@ -125,6 +135,24 @@ const char *expected_value(void *expected, const char *key, const char *found)
 		return at->given;
 	}
 	return NULL;
+}
+
+int expected_told(void *expected, int (*fn)(void *ctx, const char *key, const char *value),
+		  void *ctx)
+{
+	struct expected *e = expected;
+	int r = 0;
+
+	for (uint32_t i = 0; i < e->n && r >= 0; i++) {
+		struct item *at = &e->items[i];
+
+		if (!is_told(at->key) || at->given)
+			continue;
+		at->given = at->values[0];
+		at->found = strdup(at->given);
+		r = at->found ? fn(ctx, at->key, at->given) : -ENOMEM;
+	}
+	return r;
 }
 
 void expected_each(const struct expected *e,

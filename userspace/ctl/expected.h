@@ -20,6 +20,8 @@ int expected_open(const char *path, const void *data, size_t size, struct expect
 struct expected *expected_free(struct expected *e);
 /* What to list for a claim that was found so: itself when it is good, else the best; NULL: nothing is said of this key. Remembers that it was asked. */
 const char *expected_value(void *expected, const char *key, const char *found);
+/* Those that only an agent tells (sensor:) and that expected_value was not asked for: what they should be. Found is what is expected, then. */
+int expected_told(void *expected, int (*fn)(void *ctx, const char *key, const char *value), void *ctx);
 /* In the file's order. found NULL: expected_value was not asked, so it is in no baseline. Borrowed. */
 void expected_each(const struct expected *e, void (*fn)(void *ctx, const char *key, const char *found, const char *value), void *ctx);
 
