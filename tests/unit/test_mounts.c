@@ -211,6 +211,19 @@ static void mounts_over_watched_paths_are_told(void **state)
 	assert_int_equal(b.lost, 1);
 
 	mounts_free(m);
+
+	/* At the start that on top is what is there. */
+	write_table(path, ROOT OVER OVER_AGAIN);
+	b.n = 0;
+	assert_int_equal(mounts_open(base,
+				     &(struct mounts_options){
+					     .files = files, .clock = clock_system(), .path = path},
+				     &sink, &m, &why),
+			 0);
+	assert_int_equal(b.n, 2);
+	assert_string_equal(b.keys[1], "mount:/watched/dir");
+	assert_string_equal(b.founds[1], "ext4 /dev/vda /home/x");
+	mounts_free(m);
 	file_set_free(files);
 	hash_cache_free(cache);
 	event_base_free(base);

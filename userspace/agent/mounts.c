@@ -123,6 +123,8 @@ static int look_at(struct mounts *m, const char *text, size_t size)
 	r = add(m, &e, (const char *)value.data);
 	if (r < 0)
 		return r;
+	if (!m->started)
+		return 0; /* see tell_first */
 	tell(m, e.point, (const char *)value.data, "mount");
 	return 1;
 }
@@ -153,6 +155,24 @@ static int tell_gone(struct mounts *m)
 		}
 		tell(m, m->seen[i].point, left, "umount");
 		forget(m, i);
+		told++;
+	}
+	return told;
+}
+
+/* What is there at the start: of several at one point only that on top, which is all that a baseline lists, too. */
+static int tell_first(struct mounts *m)
+{
+	int told = 0;
+
+	for (uint32_t i = 0; i < m->n; i++) {
+		bool hidden = false;
+
+		for (uint32_t k = i + 1; k < m->n && !hidden; k++)
+			hidden = strcmp(m->seen[k].point, m->seen[i].point) == 0;
+		if (hidden)
+			continue;
+		tell(m, m->seen[i].point, m->seen[i].value, "mount");
 		told++;
 	}
 	return told;
@@ -203,7 +223,7 @@ int mounts_check(struct mounts *m)
 		told += r;
 		at += size + 1;
 	}
-	told += tell_gone(m);
+	told += m->started ? tell_gone(m) : tell_first(m);
 	if (told > 0 && m->started)
 		file_set_want_scan(m->o.files);
 	return told;
