@@ -108,7 +108,7 @@ static __always_inline void code_tell_interpreter(struct task_struct *task,
 
 	if (!e)
 		return;
-	inode_file(&e->file, bprm->file->f_inode);
+	overlay_file(&e->file, bprm->file->f_inode);
 	__builtin_memcpy(e->args, armed->args, sizeof(e->args));
 	e->args_size = size;
 	if (plumb_may_probe) {

@@ -159,7 +159,7 @@ static __always_inline void code_tell_open(__u16 what, struct file *file)
 
 	if (!e)
 		return;
-	inode_file(&e->file, file->f_inode);
+	overlay_file(&e->file, file->f_inode);
 	if (what == PLUMB_CODE_SCRIPT)
 		code_kept_hash(e, file->f_inode);
 	if (what == PLUMB_CODE_MAP)

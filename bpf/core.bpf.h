@@ -181,6 +181,7 @@ struct inode {
 	struct address_space *i_mapping;
 	__s64 i_ctime_sec;
 	__u32 i_ctime_nsec;
+	void *i_private;
 	struct core_counter i_writecount;
 	struct rw_semaphore i_rwsem;
 };

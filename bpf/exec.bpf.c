@@ -95,7 +95,7 @@ static __always_inline void exec_fill(struct plumb_event_exec *e, struct task_st
 	long n;
 
 	maps_task(&e->task, task);
-	inode_file(&e->file, bprm->file->f_inode);
+	overlay_file(&e->file, bprm->file->f_inode);
 	e->path_size = path_of_file(bprm->file, e->path, &cut);
 	e->event.flags = cut;
 	n = bpf_probe_read_kernel_str(e->name, sizeof(e->name), bprm->filename);
@@ -162,7 +162,7 @@ int BPF_PROG(plumb_exec__locked, struct linux_binprm *bprm)
 	__u32 cut;
 
 	/* Before there is a record: the ring's reader waits for each that is begun. */
-	inode_file(&f, bprm->file->f_inode);
+	overlay_file(&f, bprm->file->f_inode);
 	hash_file(&hash, bprm->file, bprm->file->f_inode, &f);
 	e = maps_begin(PLUMB_KIND_EXEC, sizeof(*e));
 	if (!e)
@@ -306,7 +306,7 @@ int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
 	struct inode *inode = bprm->file->f_inode;
 	struct exec_hash checked = {.first = bprm->interp == bprm->filename};
 
-	inode_file(&checked.file, inode);
+	overlay_file(&checked.file, inode);
 	hash_file(&checked.hash, bprm->file, inode, &checked.file);
 	if (isolate_exec(bprm, &checked.file, &checked.hash))
 		return -GUARD_EPERM;
@@ -333,7 +333,7 @@ int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
 		checked.hash.error = -overlay_error(bprm->file->f_inode);
 	else if (hash_is_loose(bprm->file->f_inode))
 		checked.hash.error = -HASH_ETXTBSY;
-	inode_file(&checked.file, bprm->file->f_inode);
+	overlay_file(&checked.file, bprm->file->f_inode);
 	if (plumb_may_isolate && isolate_exec(bprm, &checked.file, &checked.hash))
 		return -GUARD_EPERM;
 	exec_asked(bprm, thread, checked.first);

@@ -113,7 +113,7 @@ static __always_inline int hash_was_kept(struct plumb_hash *h, struct inode *ino
 }
 
 /*
- * Fills all of h. f is what inode_file() says of the same file. Sealed memory stays so, whoever has a file open for writing may have closed it
+ * Fills all of h. f is what overlay_file() says of the same file. Sealed memory stays so, whoever has a file open for writing may have closed it
  * meanwhile: the one is asked before the digest is taken, the other before and after.
  */
 static __always_inline void hash_file(struct plumb_hash *h, struct file *file, struct inode *inode,

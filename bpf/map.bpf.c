@@ -111,7 +111,7 @@ static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags,
 
 	if (map_is_exe(file->f_inode, code_exe(&mnt_ns))) /* told by its exec */
 		return;
-	inode_file(&c.f, file->f_inode);
+	overlay_file(&c.f, file->f_inode);
 	kept = map_keep_mapped(file->f_inode);
 	if (map_was_told(&c.f, mnt_ns) && (!may_hash || map_is_same(kept, file->f_inode, &c.f)))
 		return;
@@ -184,7 +184,7 @@ int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqp
 	} else if (vma->anon_vma) {
 		code_find_memory(&c, PLUMB_CODE_WRITTEN, exe);
 	} else {
-		inode_file(&c.f, file->f_inode);
+		overlay_file(&c.f, file->f_inode);
 		c.file = file;
 		map_is_written(&c, file->f_inode);
 		map_keep_mapped(file->f_inode);

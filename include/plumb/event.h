@@ -80,7 +80,7 @@ struct plumb_file {
 /* SHA-256 of the file's bytes as the kernel itself took it. */
 struct plumb_hash {
 	__u32 src;		/* enum plumb_hash_src */
-	__s32 error;		/* src none: why, a negative errno, or 0: nobody was asked; -ETXTBSY, of any source: it is open for writing, and what was read need not be what runs. Of an overlay's file: -ENODATA, nobody can write to it, and whoever will changes its time; -ESTALE, he need not; -EREMOTE, not known */
+	__s32 error;		/* src none: why, a negative errno, or 0: nobody was asked; -ETXTBSY, of any source: it is open for writing, and what was read need not be what runs. Of an overlay's file: -ENODATA, nobody can write to it, whoever will changes its time, and file has the layer's size and time; -ESTALE, he need not; -EREMOTE, not known */
 	__u8 digest[32];	/* zeros when src is none */
 };
 

@@ -202,7 +202,7 @@ static void what_was_perhaps_written_is_read_again(void **state)
 	assert_int_equal(n_read(0x794c7630, -ESTALE, true), 3);
 }
 
-/* And what is on the disk by now, of an overlay too. */
+/* And what is on the disk by now, of an overlay too: it is looked at each time, and read once. */
 static void old_files_are_remembered(void **state)
 {
 	struct plumb_file f = as_seen("/bin/sh");
@@ -213,7 +213,34 @@ static void old_files_are_remembered(void **state)
 	f.fs_magic = 0x794c7630;
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(hash_cache_exec(*state, &unknown, &d, &why), 0);
-	assert_int_equal(hash_cache_n_missed(*state), 1);
+	assert_int_equal(hash_cache_n_missed(*state), 3);
+	assert_int_equal(hash_cache_n_bytes(*state), f.file_size);
+}
+
+/* An overlay's own inode keeps the times that the file had when it was made, whatever is written to the layer. */
+static void what_is_written_below_an_overlay_shows(void **state)
+{
+	struct plumb_file f = as_seen(path);
+	struct hash_cache_seen seen = {NOBODY, path, &f, -EREMOTE};
+	struct digest d, abd;
+	struct why why = {""};
+
+	f.fs_magic = 0x794c7630;
+	usleep(1100000);
+	/* Nobody could write to it then: it is remembered for good. */
+	seen.error = -ENODATA;
+	assert_int_equal(hash_cache_exec(*state, &seen, &d, &why), 0);
+	write_text(path, "abd");
+	seen.error = -EREMOTE;
+	assert_int_equal(hash_cache_exec(*state, &seen, &d, &why), -ESTALE);
+	assert_non_null(strstr(why.text, "changed"));
+	/* Where the programs have the layer's time, it is another version. */
+	f = as_seen(path);
+	f.fs_magic = 0x794c7630;
+	seen.error = -ENODATA;
+	assert_int_equal(hash_cache_exec(*state, &seen, &d, &why), 0);
+	assert_int_equal(digest_sha256("abd", 3, &abd), 0);
+	assert_true(digest_equal(&d, &abd));
 }
 
 /*
@@ -298,6 +325,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_perhaps_written_is_read_again, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(old_files_are_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_written_below_an_overlay_shows, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(bounds_are_kept, setup, teardown),
 	};
 

@@ -457,6 +457,15 @@ static int say_why(const struct hash_cache *c, int r, struct why *ret_why)
 	}
 }
 
+/*
+ * An overlay's inode does not show what is written to the layer, and stat does, which asks the layer: a record's time is believed alone only where
+ * the kernel programs have taken it from the layer.
+ */
+static bool shows_changes(const struct hash_cache_seen *s)
+{
+	return s->file->fs_magic != MAGIC_OVERLAY || s->error == -ENODATA;
+}
+
 int hash_cache_exec(struct hash_cache *c, const struct hash_cache_seen *s, struct digest *ret,
 		    struct why *ret_why)
 {
@@ -467,7 +476,7 @@ int hash_cache_exec(struct hash_cache *c, const struct hash_cache_seen *s, struc
 	if (!hash_cache_may_measure(s->file->fs_magic))
 		return why_set(ret_why, -EREMOTE, "file system 0x%x is not the kernel's own",
 			       s->file->fs_magic);
-	if (known && known->sure && trust_of(c, s) != DOUBTED) {
+	if (known && known->sure && trust_of(c, s) != DOUBTED && shows_changes(s)) {
 		*ret = known->digest;
 		return known->verity;
 	}
