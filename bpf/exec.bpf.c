@@ -14,7 +14,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* From the check to the exec: which file a thread is about to become, and its digest. An exec that fails leaves its own behind. */
+/* From the check to the exec: which file a thread is about to become, and its digest. An exec that fails leaves its own behind, until the thread ends. */
 struct exec_hash {
 	struct plumb_file file;
 	struct plumb_hash hash;
@@ -29,9 +29,9 @@ struct {
 } exec_hashes SEC(".maps");
 
 /*
- * Most execs find a place here, by the last bits of their thread's number, at a tenth of what the map above costs. The place belongs to who
+ * Most execs find a place here, by their thread, at a tenth of what the map above costs. The place belongs to who
  * counted it up from 0, until he counts it down; nobody else writes there, and who finds it taken goes to the map. An exec that fails keeps
- * it, for the same thread's next one.
+ * it, for the same thread's next one; the thread gives it back at its end.
  */
 struct exec_place {
 	__u64 claims;
@@ -39,7 +39,8 @@ struct exec_place {
 	struct exec_hash checked;
 };
 
-#define EXEC_PLACES 4096 /* a power of two */
+#define EXEC_PLACES_BITS 12
+#define EXEC_PLACES (1 << EXEC_PLACES_BITS)
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, EXEC_PLACES);
@@ -47,9 +48,18 @@ struct {
 	__type(value, struct exec_place);
 } exec_places SEC(".maps");
 
+/* Whoever checks execs is there, and is asked. */
+__u32 plumb_exec_checks __weak = 0;
+
+/* Not its number: with an exec it takes that of its process, and if the exec then fails nobody knows the old one at its end. */
+static __always_inline __u64 exec_thread(void)
+{
+	return bpf_get_current_task();
+}
+
 static __always_inline struct exec_place *exec_place_of(__u64 thread)
 {
-	__u32 key = thread & (EXEC_PLACES - 1);
+	__u32 key = thread * 0x9e3779b97f4a7c15ull >> (64 - EXEC_PLACES_BITS);
 
 	return bpf_map_lookup_elem(&exec_places, &key);
 }
@@ -86,6 +96,25 @@ static __always_inline void exec_forget(__u64 thread)
 	}
 	place->thread = 0;
 	maps_fetch_add(&place->claims, -1);
+}
+
+/* Can the agent, which is to read the file, not see that others may write to it? An errno for the record's hash. */
+static __always_inline __s32 exec_error(struct inode *inode)
+{
+	if (overlay_is(inode))
+		return -overlay_error(inode);
+	return hash_is_loose(inode) || inode->i_writecount.counter > 0 ? -HASH_ETXTBSY : 0;
+}
+
+/*
+ * What the check found is lost: others who start programs may have pushed it out, for as long as a server of files, or a lease, holds this exec back.
+ * Where nothing checks nothing is asked, and the agent knows by that.
+ */
+static __always_inline void exec_unchecked(struct plumb_hash *h, struct inode *inode)
+{
+	__builtin_memset(h, 0, sizeof(*h));
+	if (plumb_exec_checks)
+		h->error = exec_error(inode);
 }
 
 static __always_inline void exec_fill(struct plumb_event_exec *e, struct task_struct *task,
@@ -126,7 +155,7 @@ static __always_inline void exec_args(struct plumb_event_exec_args *e, struct ta
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	__u64 thread = (__u64)task->tgid << 32 | (__u32)old_pid;
+	__u64 thread = exec_thread();
 	const struct exec_hash *checked = exec_kept(thread);
 	struct plumb_event_exec *e;
 
@@ -140,7 +169,7 @@ int BPF_PROG(plumb_exec, struct task_struct *task, int old_pid, struct linux_bin
 		if (checked && checked->file.ino == e->file.ino && checked->file.dev == e->file.dev)
 			__builtin_memcpy(&e->hash, &checked->hash, sizeof(e->hash));
 		else
-			__builtin_memset(&e->hash, 0, sizeof(e->hash));
+			exec_unchecked(&e->hash, bprm->file->f_inode);
 		maps_end(e);
 	}
 	if (checked)
@@ -302,10 +331,12 @@ static __always_inline int isolate_exec(struct linux_binprm *bprm, const struct 
 SEC("lsm.s/bprm_check_security")
 int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 thread = exec_thread();
 	struct inode *inode = bprm->file->f_inode;
 	struct exec_hash checked = {.first = bprm->interp == bprm->filename};
 
+	if (!plumb_exec_checks)
+		plumb_exec_checks = 1;
 	overlay_file(&checked.file, inode);
 	hash_file(&checked.hash, bprm->file, inode, &checked.file);
 	if (isolate_exec(bprm, &checked.file, &checked.hash))
@@ -323,12 +354,14 @@ int BPF_PROG(plumb_bprm_check, struct linux_binprm *bprm)
 SEC("lsm/bprm_check_security")
 int BPF_PROG(plumb_bprm_check__plain, struct linux_binprm *bprm)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 thread = exec_thread();
 	struct plumb_event_script *e;
 	struct exec_hash checked = {.hash = {.error = -HASH_EOPNOTSUPP},
 				    .first = bprm->interp == bprm->filename};
 	__u32 cut;
 
+	if (!plumb_exec_checks)
+		plumb_exec_checks = 1;
 	if (overlay_is(bprm->file->f_inode))
 		checked.hash.error = -overlay_error(bprm->file->f_inode);
 	else if (hash_is_loose(bprm->file->f_inode))
@@ -378,6 +411,7 @@ int BPF_PROG(plumb_exit, struct task_struct *task)
 {
 	struct plumb_event_exit *e;
 
+	exec_forget(exec_thread());
 	if (task->signal->live.counter > 0) /* other threads go on, whichever was the first */
 		return 0;
 	code_ended(task->tgid);
