@@ -319,10 +319,8 @@ static void test_stuck(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_measured),
-		cmocka_unit_test(test_moved),
-		cmocka_unit_test(test_time_out),
-		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_measured), cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_time_out), cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_stuck),
 	};
 
