@@ -32,20 +32,18 @@ static void forget(struct mounts *m)
 /* Of several at one point the last one is on top, and it is what is seen there. */
 static int put(struct mounts *m, const char *point, const char *value)
 {
-	struct mount new = {.point = strdup(point), .value = strdup(value)};
-	struct mount *grown = m->all;
+	struct mount *grown = m->all, *e;
 
-	if (m->n == m->room)
+	if (m->n == m->room) {
 		grown = reallocarray(m->all, m->room * 2 + 64, sizeof(*grown));
-	if (!new.point || !new.value || !grown) {
-		free(new.point);
-		free(new.value);
-		return -ENOMEM;
+		if (!grown)
+			return -ENOMEM;
+		m->all = grown;
+		m->room = m->room * 2 + 64;
 	}
-	m->room = m->n == m->room ? m->room * 2 + 64 : m->room;
-	m->all = grown;
-	m->all[m->n++] = new;
-	return 0;
+	e = &m->all[m->n++];
+	*e = (struct mount){.point = strdup(point), .value = strdup(value)};
+	return e->point && e->value ? 0 : -ENOMEM;
 }
 
 static int read_line(struct mounts *m, const char *line, size_t size, struct why *ret_why)
