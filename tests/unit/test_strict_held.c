@@ -419,6 +419,11 @@ static void test_check(void **state)
 	assert_int_equal(strict_check(m, head + 3, &why), -EBADMSG);
 }
 
+static bool has_layer(const char *options, const char *point)
+{
+	return strict_keeper_has_layer(options, strlen(options), point);
+}
+
 static void test_skips(void **state)
 {
 	(void)state;
@@ -429,6 +434,13 @@ static void test_skips(void **state)
 	assert_false(strict_keeper_skips("ext4"));
 	assert_false(strict_keeper_skips("overlay"));
 	assert_false(strict_keeper_skips("tmpfs"));
+	assert_true(
+		has_layer("rw,lowerdir=/snap/2/fs:/snap/1/fs,upperdir=/snap/3/fs", "/snap/1/fs"));
+	assert_true(has_layer("rw,lowerdir=/snap/2/fs:/snap/1/fs", "/snap/1/fs"));
+	assert_true(has_layer("rw,lowerdir+=/snap/2/fs,lowerdir+=/snap/1/fs", "/snap"));
+	assert_false(has_layer("rw,lowerdir=/snap/10/fs:/old/snap/1/fs", "/snap/1"));
+	assert_false(has_layer("rw,lowerdir=/snap/10/fs", "/snap/1"));
+	assert_false(has_layer("", "/snap/1"));
 }
 
 int main(void)

@@ -148,6 +148,32 @@ static bool is_below_risky(const struct keeper *k, const char *point)
 	return false;
 }
 
+bool strict_keeper_has_layer(const char *options, size_t size, const char *point)
+{
+	size_t n = strlen(point);
+	const char *end = options + size, *at = options;
+
+	while ((at = memmem(at, (size_t)(end - at), point, n))) {
+		bool begins = at > options && (at[-1] == '=' || at[-1] == ':');
+		char after = at + n < end ? at[n] : ',';
+
+		if (begins && (after == '/' || after == ':' || after == ','))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+/* Images that are pulled as they are read: the kernel opens the layer's file for us. */
+static bool is_above_risky(const struct keeper *k, const struct mountinfo_entry *e)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; i < k->n_risky && !found && strcmp(e->fstype, "overlay") == 0; i++)
+		found = strict_keeper_has_layer(e->super, e->super_size, k->risky[i]);
+	return found;
+}
+
 static void note_risky(struct keeper *k, const struct mountinfo_entry *e)
 {
 	if (!strict_keeper_skips(e->fstype) || !e->point[1] || e->major != 0 ||
@@ -162,7 +188,7 @@ static void mark_mount(struct keeper *k, const struct mountinfo_entry *e)
 	char path[sizeof(PROC_PREFIX) + sizeof(e->point)];
 	uint32_t dev = e->major << 20 | e->minor;
 
-	if (strict_keeper_skips(e->fstype) || is_below_risky(k, e->point))
+	if (strict_keeper_skips(e->fstype) || is_below_risky(k, e->point) || is_above_risky(k, e))
 		return;
 	for (uint32_t i = 0; i < k->n_devs; i++)
 		if (k->devs[i] == dev)

@@ -8,6 +8,7 @@
 #define PLUMB_STRICT_KEEPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include "why.h"
@@ -27,5 +28,7 @@ int strict_keeper_start(const struct strict_keeper_options *o, pid_t *ret_pid, i
 
 /* Types of file systems that are not marked of themselves: nothing runs from them, or to look at them may block on a server. */
 bool strict_keeper_skips(const char *fstype);
+/* Has an overlay with these options (mountinfo's last field) a layer on the mount at point? To open its files is to ask who serves that one. */
+bool strict_keeper_has_layer(const char *options, size_t size, const char *point);
 
 #endif
