@@ -296,6 +296,26 @@ static void a_scan_asks_first_who_was_about_to(void **state)
 	assert_int_equal(b->n, 1);
 }
 
+/* What lies below has no note of its own. */
+static void a_scan_asks_who_was_about_to_move_what_lies_above(void **state)
+{
+	struct bench *b = *state;
+	char away[140];
+
+	snprintf(away, sizeof(away), "%s-away", b->dir);
+	note(b, "lsm", b->dir, CHANGES_MOVED_FROM | CHANGES_ON_DIR | CHANGES_BEFORE, 7);
+	changes_look(b->changes);
+	note(b, "lsm", b->dir, CHANGES_ATTR | CHANGES_BEFORE, 8);
+	changes_look(b->changes);
+	b->n = 0;
+	assert_int_equal(rename(b->dir, away), 0);
+	changes_before_scan(b->changes, b->file, false);
+	assert_true(b->n > 0);
+	assert_string_equal(b->lines[0].src, "lsm");
+	assert_string_equal(file_set_value(b->files, b->file), "absent");
+	assert_int_equal(rename(away, b->dir), 0);
+}
+
 static void the_opener_is_the_writer(void **state)
 {
 	struct bench *b = *state;
@@ -493,6 +513,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_done_is_not_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_that_comes_later_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_opener_is_the_writer, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_scan_asks_who_was_about_to_move_what_lies_above,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_scan_asks_first_who_was_about_to, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_was_told_is_not_told_again, setup, teardown),

@@ -249,6 +249,53 @@ static void test_change_before_the_first_look(void **state)
 	assert_int_equal(strncmp(b->told[1], "claim file:a - > reg ", 21), 0);
 }
 
+struct asked {
+	struct bench *b;
+	const char *write; /* what somebody does meanwhile, and tells; NULL: nobody does */
+	unsigned int n;
+};
+
+static void on_ask(void *ctx, const char *path, bool anew)
+{
+	struct asked *a = ctx;
+
+	(void)path;
+	(void)anew;
+	a->n++;
+	if (a->write) {
+		scratch_run(a->b->top, "%s", a->write);
+		assert_int_equal(check(a->b, "a", "write"), 1);
+	}
+}
+
+/* Who is asked tells it, or nobody does; each change once, with its lines. */
+static void test_asks_who_did_it(void **state)
+{
+	struct bench *b = *state;
+	struct asked a = {.b = b};
+	const struct file_set_deed deed = {
+		.src = "scan", .op = "rescan", .anew = true, .ask = on_ask, .ctx = &a};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/a", b->top);
+	assert_int_equal(check(b, "a", "write"), 0);
+	b->n_lines = 0;
+	assert_int_equal(file_set_check(b->files, path, &deed), 0);
+	assert_int_equal(a.n, 0);
+	scratch_run(b->top, "echo x >a");
+	assert_int_equal(file_set_check(b->files, path, &deed), 1);
+	assert_int_equal(a.n, 1);
+	assert_int_equal(b->n_lines, 1);
+	assert_string_equal(b->told[0], "rescan file:a " A " > " X "\n@@ -1 +1 @@\n-a\n+x");
+	scratch_run(b->top, "echo y >a");
+	a.write = "echo z >a";
+	assert_int_equal(file_set_check(b->files, path, &deed), 0);
+	assert_int_equal(a.n, 2);
+	assert_int_equal(b->n_lines, 2);
+	assert_non_null(strstr(b->told[1], "write file:a " X " > "));
+	assert_non_null(strstr(b->told[1], "-x\n+z"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_names_that_stay_fill_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_before_and_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asks_who_did_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_change_before_the_first_look, setup, teardown),
 	};
 

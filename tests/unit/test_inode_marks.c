@@ -360,6 +360,11 @@ static void what_takes_a_name_takes_its_place(void **state)
 	assert_int_equal(rename(in_dir(b, "new"), in_dir(b, "first")), 0);
 	st = stat_of(in_dir(b, "first"));
 	assert_int_equal(inode_marks_add(b->marks, in_dir(b, "first")), 0);
+	assert_int_equal(paths_of(b, &st, paths), 1);
+	/* A record that waits may be of the one before. */
+	assert_int_equal(paths_of(b, &old, paths), 1);
+	assert_string_equal(paths[0], in_dir(b, "first"));
+	inode_marks_forget_former(b->marks);
 	assert_int_equal(paths_of(b, &old, paths), 0);
 	assert_int_equal(paths_of(b, &st, paths), 1);
 }

@@ -28,7 +28,8 @@ struct bench {
 	struct scan_files *scan;
 	struct measure_sink sink;
 	unsigned int n_changes, n_done, n_measured, n_told;
-	const char *told; /* what was told before the scan has come to it; NULL: nothing */
+	unsigned int n_asked;
+	const char *told; /* what somebody can tell when the scan asks; NULL: nothing */
 	char last[256];
 };
 
@@ -106,12 +107,13 @@ static void on_measured(void *ctx)
 		assert_non_null(file_set_value(b->files, file_set_path_at(b->files, i)));
 }
 
-static void before_file(void *ctx, const char *path, bool anew)
+static void on_ask(void *ctx, const char *path, bool anew)
 {
 	const struct file_set_deed deed = {.src = "lsm", .op = "write", .only_change = true};
 	struct bench *b = ctx;
 
 	(void)anew;
+	b->n_asked++;
 	if (b->told && strcmp(b->told, path) == 0)
 		(void)file_set_check(b->files, b->told, &deed);
 }
@@ -125,7 +127,7 @@ static void open_scan(struct bench *b, uint32_t interval_ms, uint32_t bytes_s)
 					     .bytes_s = bytes_s,
 					     .done = on_done,
 					     .measured = on_measured,
-					     .before = before_file,
+					     .ask = on_ask,
 					     .ctx = b,
 					     .first_now = true};
 	struct why why = {""};
@@ -190,18 +192,27 @@ static void test_schedule(void **state)
 	assert_int_equal(b->n_measured, 1); /* of the first alone */
 }
 
-/* Whoever changed a file has told so: the scan hears it first, and finds nothing. */
-static void test_hears_first(void **state)
+/* Whoever changed a file has told so: the scan asks before it tells, and has nothing to tell then. Of what is as it was nobody is asked. */
+static void test_asks_first(void **state)
 {
 	struct bench *b = *state;
 
 	open_scan(b, 3600000, 0);
+	b->n_asked = 0;
 	b->told = b->file;
 	scratch_run(b->top, "echo more >>f00");
 	scan_files_now(b->scan);
 	passes(b, 2);
 	assert_int_equal(b->n_told, 1);
 	assert_int_equal(b->n_changes, 0);
+	assert_int_equal(b->n_asked, 1);
+	b->told = NULL;
+	scratch_run(b->top, "echo more >>f00");
+	scan_files_anew(b->scan);
+	passes(b, 3);
+	assert_int_equal(b->n_told, 1);
+	assert_int_equal(b->n_changes, 1);
+	assert_int_equal(b->n_asked, 2);
 }
 
 /*
@@ -308,7 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_stores_without_a_trace),
 		T(test_schedule),
-		T(test_hears_first),
+		T(test_asks_first),
 		T(test_gives_way),
 		T(test_large),
 		T(test_large_that_changes),

@@ -353,6 +353,34 @@ static void change_without_event_is_found_by_scan(void **state)
 	await(b, in_dir(b, "first"), "rescan", " 6 sha256:");
 }
 
+static void ask(void *ctx, const char *path, bool anew)
+{
+	struct bench *b = ctx;
+
+	watch_hear(b->watch);
+	changes_before_scan(b->changes, path, anew);
+}
+
+/* A scan finds it while what the kernel told of it still waits. */
+static void who_asks_hears_what_waits(void **state)
+{
+	struct bench *b = begin(state);
+	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .ask = ask, .ctx = b};
+	char away[128];
+
+	snprintf(away, sizeof(away), "%s/away", b->top);
+	write_file(in_dir(b, "first"), "other");
+	assert_int_equal(file_set_check(b->files, in_dir(b, "first"), &deed), 0);
+	assert_int_equal(b->n, 1);
+	assert_string_equal(b->lines[0].op, "write");
+	assert_int_equal(b->lines[0].pid, getpid());
+	assert_int_equal(rename(in_dir(b, "sub"), away), 0);
+	assert_int_equal(file_set_check(b->files, in_dir(b, "sub/second"), &deed), 0);
+	for (uint32_t i = 1; i < b->n; i++)
+		assert_string_equal(b->lines[i].op, "moved_from");
+	assert_true(b->n > 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +399,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(change_without_event_is_found_by_scan, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(who_asks_hears_what_waits, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

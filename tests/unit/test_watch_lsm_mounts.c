@@ -300,14 +300,41 @@ static void mounts_here_have_a_mounter(void **state)
 	assert_int_equal(watch_lsm_mounter(b->watch, "/", false, &actor), -ENOENT);
 }
 
+/* The path was marked anew, with what was mounted there, before the record of that mount was taken. */
+static void a_mounter_is_known_by_what_he_covered(void **state)
+{
+	struct lsm_bench *b = *state;
+	const char *file = lsm_bench_in_dir(b, "file"), *other = lsm_bench_in_dir(b, "other");
+	const struct changes_note n = {
+		.src = "fanotify", .path = file, .what = CHANGES_CREATE, .pid = 1};
+	struct line_actor actor;
+	union event_record r;
+	struct stat ns;
+
+	assert_int_equal(lsm_bench_try(b), 0);
+	assert_int_equal(stat("/proc/self/ns/mnt", &ns), 0);
+	r = mount_record(file, (uint32_t)ns.st_ino);
+	lsm_bench_write(other, "two");
+	assert_int_equal(rename(other, file), 0);
+	changes_note(b->changes, &n);
+	changes_look(b->changes);
+	watch_lsm_take(b->watch, &r);
+	assert_int_equal(watch_lsm_mounter(b->watch, file, false, &actor), 0);
+	assert_int_equal(actor.pid, LSM_BENCH_PID);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, lsm_bench_open, lsm_bench_done)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(mounts_elsewhere_are_told),	  T(what_is_taken_away_is_not),
-		T(what_is_made_read_only_is_not), T(over_what_was_taken_away),
-		T(into_what_was_taken_away),	  T(mounts_here_have_a_mounter),
+		T(mounts_elsewhere_are_told),
+		T(what_is_taken_away_is_not),
+		T(what_is_made_read_only_is_not),
+		T(over_what_was_taken_away),
+		T(into_what_was_taken_away),
+		T(mounts_here_have_a_mounter),
+		T(a_mounter_is_known_by_what_he_covered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -386,10 +386,11 @@ void changes_look(struct changes *c)
 		settle(c);
 }
 
+/* Of it, or of a directory above it. */
 static bool is_pending(const struct changes *c, const char *path)
 {
 	for (uint32_t i = 0; i < c->n_pending; i++)
-		if (strcmp(c->pending[i].path, path) == 0)
+		if (below(path, c->pending[i].path))
 			return true;
 	return false;
 }
@@ -404,11 +405,15 @@ void changes_before_scan(struct changes *c, const char *path, bool anew)
 	for (uint32_t i = c->n_hints; i > 0; i--) {
 		struct hint *h = &c->hints[i - 1];
 
-		if (strcmp(h->p.path, path) != 0)
+		bool itself = strcmp(h->p.path, path) == 0, changed;
+
+		if (!itself && !(below(path, h->p.path) && h->p.what & (CAME | WENT)))
 			continue;
-		if (look(c, &h->p, anew ? LOOK_ANEW : LOOK_AGAIN))
+		changed = look(c, &h->p, anew ? LOOK_ANEW : LOOK_AGAIN);
+		if (changed)
 			h->told |= h->p.what;
-		return;
+		if (changed || itself)
+			return;
 	}
 }
 

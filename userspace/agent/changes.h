@@ -62,7 +62,7 @@ struct changes_options {
 int changes_open(struct event_base *base, const struct changes_options *o, const struct measure_sink *sink, struct changes **ret);
 struct changes *changes_free(struct changes *c);
 void changes_note(struct changes *c, const struct changes_note *n);
-/* Before a scan looks at path: whoever was told to be about to change it, so that it is told with him. anew: its content is read. */
+/* Before a scan tells that path is another: whoever was told to change it, or what lies above it, so that it is told with him. anew: its content is read. */
 void changes_before_scan(struct changes *c, const char *path, bool anew);
 void changes_look(struct changes *c);	/* at all that settles, now */
 bool changes_is_half_full(const struct changes *c);

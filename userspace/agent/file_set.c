@@ -424,6 +424,38 @@ static int take(struct file_set *f, struct member *m, struct file_value *now,
 	return changed || (r > 0 && !first);
 }
 
+static bool was_absent(const struct member *m)
+{
+	return m->value && strcmp(m->value, "absent") == 0;
+}
+
+/* 1: other than before. Lines of a changed file are told by one comparison: it is none of them. */
+static int differs(struct file_set *f, const struct member *m, bool anew)
+{
+	CLEANUP(file_value_done) struct file_value now = {.value = {0}};
+	const struct file_value_how how = {.hash_cache = f->o.hash_cache, .anew = anew};
+	int r;
+
+	if (!m->value)
+		return 1;
+	r = file_value_measure(&how, m->path, &now);
+	if (r < 0)
+		return r;
+	return strcmp(m->value, (const char *)now.value.data) != 0 ||
+	       strcmp(m->attrs ? m->attrs : "absent", (const char *)now.attrs.data) != 0;
+}
+
+/* 1: path is to be measured; whoever knows who did it has told what he knows. */
+static int ask(struct file_set *f, const struct member *m, const char *path,
+	       const struct file_set_deed *deed)
+{
+	int r = differs(f, m, deed->anew);
+
+	if (r > 0)
+		deed->ask(deed->ctx, path, deed->anew);
+	return r < 0 || r > 0 || !f->o.texts ? r : 1;
+}
+
 int file_set_check(struct file_set *f, const char *path, const struct file_set_deed *deed)
 {
 	CLEANUP(file_value_done) struct file_value now = {.value = {0}};
@@ -440,7 +472,16 @@ int file_set_check(struct file_set *f, const char *path, const struct file_set_d
 			return r;
 		m = find(f, path);
 	}
-	how.was_absent = m->value && strcmp(m->value, "absent") == 0;
+	if (deed->ask) {
+		r = ask(f, m, path, deed);
+		if (r <= 0)
+			return r;
+		m = find(f, path); /* what was told may have moved it */
+		if (!m)
+			return 0;
+		how.anew = deed->anew && !m->value; /* else it was just read */
+	}
+	how.was_absent = was_absent(m);
 	r = file_value_measure(&how, path, &now);
 	return r < 0 ? r : take(f, m, &now, deed);
 }

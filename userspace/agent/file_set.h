@@ -38,6 +38,9 @@ struct file_set_deed {
 	const char *scope;	/* NULL: host */
 	const struct line_actor *actor;	/* NULL: nobody is named (rescan) */
 	bool only_change;	/* as "rescan", whatever op is */
+	/* Called when path is other than before, and nothing is told yet: whoever knows who did it tells it now, by file_set_check(). path is the caller's own then. NULL: nobody knows */
+	void (*ask)(void *ctx, const char *path, bool anew);
+	void *ctx;
 };
 
 /*

@@ -21,12 +21,20 @@
 #define NONE PATH_TABLE_NONE
 #define DEVICES_MAX 64 /* that are told apart; files of more are found by the inode alone, too */
 #define TABLES (1 + OVERLAY_BELOW_LAYERS)
+#define FORMER_MAX 64 /* paths whose inode was exchanged since the last records were taken */
 
 /* Of each path, beside its inode's number, by which alone it is found: see inode_marks_paths(). */
 struct marked {
 	uint64_t ino;
 	uint32_t dev, mark;
 	int wd; /* of an inotify watch; -1: not held */
+};
+
+/* What a path had been, when it was added again. */
+struct former {
+	char *path;
+	uint64_t ino;
+	uint32_t dev;
 };
 
 struct inode_marks {
@@ -38,6 +46,8 @@ struct inode_marks {
 	struct path_table *tables[TABLES];
 	struct overlay_below *below;
 	uint32_t devices[DEVICES_MAX], n_devices;
+	struct former former[FORMER_MAX]; /* a ring */
+	uint32_t n_former;
 };
 
 /* A place in a table. */
@@ -267,6 +277,37 @@ static void on_layer(void *ctx, int fd, uint32_t layer)
 	(void)tell_unmarked(l->m, l->path, r < 0 ? r : add(l->m, 1 + layer, l->path, fd));
 }
 
+static void keep_former(struct inode_marks *m, const char *path, int fd)
+{
+	struct spot s = {m->tables[0], path_table_find(m->tables[0], path)};
+	struct former *f = &m->former[m->n_former % FORMER_MAX];
+	struct stat st;
+
+	if (s.i == NONE || fstat(fd, &st) < 0 ||
+	    (at(s)->ino == st.st_ino && at(s)->dev == (major(st.st_dev) << 20 | minor(st.st_dev))))
+		return;
+	free(f->path);
+	*f = (struct former){strdup(path), at(s)->ino, at(s)->dev};
+	m->n_former++;
+}
+
+void inode_marks_forget_former(struct inode_marks *m)
+{
+	for (uint32_t i = 0; i < FORMER_MAX; i++) {
+		free(m->former[i].path);
+		m->former[i] = (struct former){0};
+	}
+	m->n_former = 0;
+}
+
+static const char *former_path(const struct inode_marks *m, uint32_t dev, uint64_t ino)
+{
+	for (uint32_t i = 0; i < FORMER_MAX; i++)
+		if (m->former[i].path && m->former[i].ino == ino && m->former[i].dev == dev)
+			return m->former[i].path;
+	return NULL;
+}
+
 int inode_marks_add(struct inode_marks *m, const char *path)
 {
 	struct layered l = {m, path};
@@ -274,6 +315,7 @@ int inode_marks_add(struct inode_marks *m, const char *path)
 
 	if (fd < 0)
 		return tell_unmarked(m, path, -errno);
+	keep_former(m, path, fd);
 	drop_path(m, 0, path);
 	r = add(m, 0, path, fd);
 	close(fd);
@@ -373,6 +415,8 @@ uint32_t inode_marks_paths(const struct inode_marks *m, uint32_t dev, uint64_t i
 	for (struct spot s = first_of(m, ino); s.table && n < max; s = next_of(m, ino, s))
 		if (any || at(s)->dev == dev)
 			ret[n++] = path_table_path(s.table, s.i);
+	if (n == 0 && max > 0 && former_path(m, dev, ino))
+		ret[n++] = former_path(m, dev, ino);
 	return n;
 }
 
@@ -412,6 +456,7 @@ struct inode_marks *inode_marks_free(struct inode_marks *m)
 	for (uint32_t k = 0; k < TABLES; k++)
 		path_table_free(m->tables[k]);
 	overlay_below_free(m->below);
+	inode_marks_forget_former(m);
 	free(m);
 	return NULL;
 }

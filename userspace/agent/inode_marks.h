@@ -42,6 +42,8 @@ void inode_marks_drop_below(struct inode_marks *m, const char *path);	/* path, t
  * files say another device than it has itself (btrfs) is found by the inode alone. Borrowed until the next add or drop.
  */
 uint32_t inode_marks_paths(const struct inode_marks *m, uint32_t dev, uint64_t ino, const char **ret, uint32_t max);
+/* Records that wait may still name the inode that a path had before it was added again: it is found until this is called, if nothing else has it. */
+void inode_marks_forget_former(struct inode_marks *m);
 bool inode_marks_is_layer(const struct inode_marks *m, uint32_t dev, uint64_t ino);	/* of an overlay that one of the paths lies on */
 uint32_t inode_marks_n(const struct inode_marks *m);
 uint32_t inode_marks_n_held(const struct inode_marks *m);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,15 +57,15 @@ static void let_go(const char *path)
 
 static void check(struct scan_files *s, const char *path, bool anew)
 {
-	const struct file_set_deed deed = {.src = "scan", .op = "rescan", .anew = anew};
+	const struct file_set_deed deed = {
+		.src = "scan", .op = "rescan", .anew = anew, .ask = s->o.ask, .ctx = s->o.ctx};
+	char copy[PATH_MAX]; /* who is asked may drop what has gone */
 	int r;
 
-	if (s->o.before)
-		s->o.before(s->o.ctx, path, anew);
-	r = file_set_check(s->o.files, path, &deed);
-
+	snprintf(copy, sizeof(copy), "%s", path);
+	r = file_set_check(s->o.files, copy, &deed);
 	if (r < 0)
-		log_error("scan=files path=\"%s\" error=%s next=\"again in the next pass\"", path,
+		log_error("scan=files path=\"%s\" error=%s next=\"again in the next pass\"", copy,
 			  strerrorname_np(-r));
 }
 
@@ -153,8 +155,6 @@ static void on_slice(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (s->o.hear)
-		s->o.hear(s->o.ctx);
 	if (slice(s, clock_boot_ns(s->o.clock) + s->o.slice_ms * 1000000ull)) {
 		end(s);
 		return;

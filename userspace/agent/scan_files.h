@@ -28,8 +28,7 @@ struct scan_files_options {
 	void (*done)(
 		void *ctx); /* a pass that scan_files_anew() asked for has ended; NULL: nobody asks */
 	void (*measured)(void *ctx); /* the first pass has ended: each file has a value; NULL */
-	void (*hear)(void *ctx); /* before each slice: what the kernel told of changes is to be taken; NULL */
-	void (*before)(void *ctx, const char *path, bool anew); /* each file: what was told of it is looked at first, for then somebody did it; NULL */
+	void (*ask)(void *ctx, const char *path, bool anew); /* a change was found: what the kernel told of it is taken first, for then somebody did it; NULL */
 	void *ctx;
 	bool first_now; /* the first pass is done whole inside open (a short list, tests) */
 };

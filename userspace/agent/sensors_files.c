@@ -112,11 +112,17 @@ static void on_measured(void *ctx)
 	s->o.measured(s->o.ctx);
 }
 
-/* A scan knows nobody: what it finds first is told without who did it. */
-static void before_scan(void *ctx, const char *path, bool anew)
+/*
+ * A scan knows nobody, and what it finds first is told without who did it. The kernel has spoken before the change could be found: what waits is
+ * taken now.
+ */
+static void on_ask(void *ctx, const char *path, bool anew)
 {
 	struct sensors_files *s = ctx;
 
+	on_flush(s);
+	if (s->watch)
+		watch_hear(s->watch);
 	changes_before_scan(s->changes, path, anew);
 }
 
@@ -141,8 +147,7 @@ static int start(struct sensors_files *s, struct event_base *base, const struct 
 						.interval_ms = s->o.rescan_ms,
 						.done = s->o.scanned ? on_scanned : NULL,
 						.measured = s->o.measured ? on_measured : NULL,
-						.hear = on_flush,
-						.before = before_scan,
+						.ask = on_ask,
 						.ctx = s};
 	struct why why = {""};
 	int seen, r = changes_open(base, &changes, sink, &s->changes);

@@ -332,6 +332,11 @@ static void on_events(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
+void watch_hear(struct watch *w)
+{
+	on_events(w->fd, EV_READ, w);
+}
+
 /* Events were lost, or something was mounted: what stands at the watched paths now may have no mark. */
 static void on_remark(evutil_socket_t fd, short what, void *ctx)
 {

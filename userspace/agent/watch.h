@@ -25,6 +25,7 @@ struct watch_options {
 /* -EPERM, -ENOSYS, -ENOTSUP: no fanotify of this kind here. */
 int watch_open(struct event_base *base, const struct watch_options *o, struct watch **ret, struct why *ret_why);
 struct watch *watch_free(struct watch *w);
+void watch_hear(struct watch *w);	/* takes what waits, as the loop would */
 uint32_t watch_n_marks(const struct watch *w);
 uint32_t watch_n_unmarked(const struct watch *w);	/* inodes that could not be marked (bound, file system without handles) */
 

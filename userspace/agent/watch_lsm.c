@@ -409,6 +409,9 @@ static void on_remark(evutil_socket_t fd, short what, void *ctx)
 		for (uint32_t i = 0; i < file_set_n_roots(w->o.files); i++)
 			(void)file_set_discover(w->o.files, file_set_root_at(w->o.files, i));
 	inode_marks_all(w->marks);
+	/* And what came meanwhile may be, too. */
+	w->o.flush(w->o.ctx);
+	inode_marks_forget_former(w->marks);
 	tell_late(w);
 }
 
@@ -437,6 +440,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	if (dropped > w->dropped)
 		file_set_want_scan(w->o.files);
 	w->dropped = dropped;
+	w->o.flush(w->o.ctx);
+	inode_marks_forget_former(w->marks);
 }
 
 static void mark_came(void *ctx, const char *path)
