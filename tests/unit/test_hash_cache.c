@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "../../userspace/agent/hash_cache.h"
+#include "image_fixture.h"
 #include "scratch.h"
 #include "served.h"
 
@@ -312,6 +314,84 @@ static void bounds_are_kept(void **state)
 	assert_int_equal(hash_cache_n(*state), 2);
 }
 
+static void digest_of_file(struct hash_cache *c, const char *name, struct digest *ret)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(hash_cache_fd(c, fd, ret, &st), 0);
+	close(fd);
+}
+
+static void unmounted_files_are_forgotten(void **state)
+{
+	struct digest first, second, fd;
+	struct plumb_file f, again;
+	struct image_fixture i;
+	struct why why = {""};
+	const char *no;
+	struct stat st;
+	bool mounted, knew;
+	uint64_t missed;
+	uint32_t n;
+	int r;
+
+	no = image_fixture_open(&i);
+	if (no) {
+		print_message("# %s\n", no);
+		skip();
+	}
+	digest_of_file(*state, "/bin/sh", &fd);
+	f = as_seen(i.program);
+	r = take(*state, NOBODY, i.program, &f, &first, &why);
+	r |= take(*state, NOBODY, i.program, &f, &second, &why);
+	missed = hash_cache_n_missed(*state);
+	mounted = image_fixture_patch(&i);
+	again = as_seen(i.program);
+	knew = stat(i.program, &st) == 0 && hash_cache_knows(*state, &st);
+	n = hash_cache_n(*state);
+	r |= take(*state, NOBODY, i.program, &f, &second, &why);
+	digest_of_file(*state, i.program, &fd);
+	image_fixture_close(&i);
+	assert_true(mounted);
+	assert_int_equal(r, 0);
+	assert_int_equal(missed, 1);
+	assert_memory_equal(&f, &again, sizeof(f));
+	assert_false(digest_equal(&first, &second));
+	assert_true(digest_equal(&fd, &second));
+	assert_int_equal(
+		digest_sha256(IMAGE_FIXTURE_PATCHED, strlen(IMAGE_FIXTURE_PATCHED), &first), 0);
+	assert_true(digest_equal(&first, &second));
+	assert_false(knew);
+	assert_int_equal(n, 1);
+	/* What it took up is there for others. */
+	assert_int_equal(hash_cache_n(*state), 2);
+}
+
+/* Nobody would say that it was unmounted. That the root is remembered without, test_fs_lives has. */
+static void without_watches_nothing_is_remembered(void **state)
+{
+	struct rlimit all, few;
+	struct hash_cache *c = NULL;
+	struct digest d;
+	int probe = dup(0);
+
+	(void)state;
+	assert_true(probe >= 0);
+	close(probe);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = (struct rlimit){(rlim_t)probe, all.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(hash_cache_open(0, 0, &c), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(hash_cache_lives_error(c), -EMFILE);
+	/* Not even the root could be held. */
+	digest_of_file(c, "/bin/sh", &d);
+	assert_int_equal(hash_cache_n(c), 0);
+	hash_cache_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +408,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_written_below_an_overlay_shows, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(bounds_are_kept, setup, teardown),
+		cmocka_unit_test(without_watches_nothing_is_remembered),
+		cmocka_unit_test_setup_teardown(unmounted_files_are_forgotten, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

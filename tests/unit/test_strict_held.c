@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "cleanup.h"
+#include "image_fixture.h"
 #include "strict.h"
 #include "strict_held.h"
 
@@ -210,11 +211,22 @@ static void test_changed_meanwhile(void **state)
 	bench_done(&b);
 }
 
-static void run(struct bench *b, const char *name, uint64_t now_ms)
+static void run_at(struct bench *b, const char *path, uint64_t now_ms)
 {
-	strict_held_event(b->held, open_file(b, name), 7, 1, now_ms);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	strict_held_event(b->held, fd, 7, 1, now_ms);
 	work(b, now_ms);
 	strict_held_anchored(b->held, b->last.id);
+}
+
+static void run(struct bench *b, const char *name, uint64_t now_ms)
+{
+	char path[128];
+
+	path_of(b, name, path);
+	run_at(b, path, now_ms);
 }
 
 /* A store through a mapping changes neither size nor time, as long as the page is dirty. */
@@ -261,6 +273,38 @@ static void test_stored(void **state)
 	assert_int_equal(b.n_allowed, 8);
 	assert_int_equal(b.n_msgs, 7);
 	bench_done(&b);
+}
+
+/* The same device, inode, size and times, and other bytes. */
+static void test_remounted(void **state)
+{
+	struct image_fixture i;
+	uint32_t n_known, n_held;
+	const char *no = image_fixture_open(&i);
+	struct bench b;
+	bool mounted;
+	struct digest d;
+
+	(void)state;
+	if (no) {
+		print_message("# %s\n", no);
+		skip();
+	}
+	bench_open(&b, false);
+	run_at(&b, i.program, 1);
+	run_at(&b, i.program, 2);
+	n_known = b.n_msgs;
+	mounted = image_fixture_patch(&i);
+	run_at(&b, i.program, 3);
+	n_held = b.n_msgs;
+	bench_done(&b);
+	image_fixture_close(&i);
+	assert_true(mounted);
+	assert_int_equal(n_known, 1);
+	assert_int_equal(n_held, 2);
+	assert_int_equal(digest_sha256(IMAGE_FIXTURE_PATCHED, strlen(IMAGE_FIXTURE_PATCHED), &d),
+			 0);
+	assert_true(digest_equal(&b.last.digest, &d));
 }
 
 static void time_out(bool closed)
@@ -450,7 +494,7 @@ int main(void)
 		cmocka_unit_test(test_stored),	     cmocka_unit_test(test_time_out),
 		cmocka_unit_test(test_flood),	     cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_unmeasurable), cmocka_unit_test(test_check),
-		cmocka_unit_test(test_skips),
+		cmocka_unit_test(test_skips),	     cmocka_unit_test(test_remounted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

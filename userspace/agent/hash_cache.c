@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "fs_lives.h"
 #include "served.h"
 #include "served_walk.h"
 
@@ -45,13 +46,16 @@ struct cache_entry {
 	struct digest digest;
 	bool verity; /* the kernel holds the file to these bytes */
 	bool sure; /* the change time shows whatever was written since */
-	uint32_t next; /* place + 1 in the chain, 0: end */
+	bool is_free;
+	uint32_t next; /* place + 1 in the chain, or of the free ones, 0: end */
 };
 
 struct hash_cache {
 	struct cache_entry *entries;
 	uint32_t *buckets;
 	uint32_t max, n, oldest;
+	uint32_t free, n_free; /* place + 1 of the first that was forgotten with its file system */
+	struct fs_lives *lives;
 	uint64_t file_max, n_bytes, n_missed;
 	uint64_t root_dev;
 	const char *proc; /* borrowed */
@@ -71,8 +75,9 @@ static bool same_key(const struct cache_key *a, const struct cache_key *b)
 	       a->ctime_ns == b->ctime_ns;
 }
 
-static const struct cache_entry *find(const struct hash_cache *c, const struct cache_key *k)
+static const struct cache_entry *find(struct hash_cache *c, const struct cache_key *k)
 {
+	fs_lives_read(c->lives);
 	for (uint32_t i = c->buckets[bucket_of(c, k)]; i; i = c->entries[i - 1].next) {
 		if (same_key(&c->entries[i - 1].key, k))
 			return &c->entries[i - 1];
@@ -88,6 +93,33 @@ static void forget(struct hash_cache *c, uint32_t place)
 		at = &c->entries[*at - 1].next;
 	if (*at)
 		*at = c->entries[place].next;
+}
+
+static uint64_t number_of(dev_t dev)
+{
+	return (uint64_t)major(dev) << 20 | minor(dev);
+}
+
+static dev_t device_of(const struct cache_key *k)
+{
+	return makedev((unsigned int)(k->dev >> 20), (unsigned int)(k->dev & 0xfffff));
+}
+
+/* What is mounted there next may have other bytes under the same times. */
+static void on_gone(void *ctx, dev_t dev)
+{
+	struct hash_cache *c = ctx;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct cache_entry *e = &c->entries[i];
+
+		if (e->is_free || e->key.dev != number_of(dev))
+			continue;
+		forget(c, i);
+		*e = (struct cache_entry){.is_free = true, .next = c->free};
+		c->free = i + 1;
+		c->n_free++;
+	}
 }
 
 /* How old a change must be, so that the next one shows in the time. */
@@ -137,7 +169,11 @@ static void put(struct hash_cache *c, const struct cache_entry *e)
 {
 	uint32_t place, b = bucket_of(c, &e->key);
 
-	if (c->n < c->max) {
+	if (c->free) {
+		place = c->free - 1;
+		c->free = c->entries[place].next;
+		c->n_free--;
+	} else if (c->n < c->max) {
 		place = c->n++;
 	} else {
 		place = c->oldest;
@@ -149,17 +185,27 @@ static void put(struct hash_cache *c, const struct cache_entry *e)
 	c->buckets[b] = place + 1;
 }
 
-/* What fs-verity holds cannot change any more, so it need not have settled. */
+/* How it was read. */
+struct found {
+	int fd;
+	bool verity;
+	enum trust trust;
+};
+
+/*
+ * What fs-verity holds cannot change any more, so it need not have settled. It may be unmounted all the same, so nothing is remembered of what nobody
+ * would say that of.
+ */
 static void remember(struct hash_cache *c, const struct cache_key *k, const struct digest *d,
-		     bool verity, enum trust trust)
+		     const struct found *f)
 {
 	uint64_t age = age_ns(k);
 	struct cache_entry e = {
 		.key = *k,
 		.digest = *d,
-		.verity = verity,
-		.sure = verity || trust == UNWRITTEN ||
-			(trust == BY_AGE && age >= HASH_CACHE_CLEAN_S * NS),
+		.verity = f->verity,
+		.sure = f->verity || f->trust == UNWRITTEN ||
+			(f->trust == BY_AGE && age >= HASH_CACHE_CLEAN_S * NS),
 	};
 
 	for (uint32_t i = c->buckets[bucket_of(c, k)]; i; i = c->entries[i - 1].next) {
@@ -169,14 +215,14 @@ static void remember(struct hash_cache *c, const struct cache_key *k, const stru
 		c->entries[i - 1] = e;
 		return;
 	}
-	if (verity || age >= SETTLED_NS)
+	if ((f->verity || age >= SETTLED_NS) && fs_lives_hold(c->lives, f->fd, device_of(k)) == 0)
 		put(c, &e);
 }
 
 static struct cache_key key_of(const struct stat *st)
 {
 	return (struct cache_key){
-		.dev = (uint64_t)major(st->st_dev) << 20 | minor(st->st_dev),
+		.dev = number_of(st->st_dev),
 		.ino = st->st_ino,
 		.size = (uint64_t)st->st_size,
 		.ctime_ns = (uint64_t)st->st_ctim.tv_sec * NS + (uint64_t)st->st_ctim.tv_nsec,
@@ -197,7 +243,7 @@ int hash_cache_open(uint32_t max, uint64_t file_max, struct hash_cache **ret)
 	c->file_max = file_max ? file_max : HASH_CACHE_FILE_MAX;
 	c->entries = calloc(c->max, sizeof(*c->entries));
 	c->buckets = calloc(c->max, sizeof(*c->buckets));
-	if (!c->entries || !c->buckets) {
+	if (!c->entries || !c->buckets || fs_lives_open(0, on_gone, c, &c->lives) < 0) {
 		hash_cache_free(c);
 		return -ENOMEM;
 	}
@@ -219,6 +265,7 @@ struct hash_cache *hash_cache_free(struct hash_cache *c)
 {
 	if (!c)
 		return NULL;
+	fs_lives_free(c->lives);
 	free(c->entries);
 	free(c->buckets);
 	free(c);
@@ -275,7 +322,7 @@ static int digest_of(struct hash_cache *c, int fd, const struct reading *how, st
 	key_after = key_of(&after);
 	if (!same_key(&key, &key_after))
 		return -ESTALE;
-	remember(c, &key, &d, verity, how->trust);
+	remember(c, &key, &d, &(struct found){fd, verity, how->trust});
 	*ret = d;
 	*ret_st = before;
 	return verity;
@@ -504,7 +551,7 @@ bool hash_cache_takes(const struct hash_cache *c, const struct stat *st)
 	return S_ISREG(st->st_mode) && (uint64_t)st->st_size <= c->file_max;
 }
 
-bool hash_cache_knows(const struct hash_cache *c, const struct stat *st)
+bool hash_cache_knows(struct hash_cache *c, const struct stat *st)
 {
 	const struct cache_key key = key_of(st);
 
@@ -522,7 +569,7 @@ int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat 
 	key_after = key_of(&after);
 	if (!same_key(&key, &key_after))
 		return -ESTALE;
-	remember(c, &key, d, verity, trust_of_fd(fd));
+	remember(c, &key, d, &(struct found){fd, verity, trust_of_fd(fd)});
 	return 0;
 }
 
@@ -543,5 +590,10 @@ uint64_t hash_cache_n_missed(const struct hash_cache *c)
 
 uint32_t hash_cache_n(const struct hash_cache *c)
 {
-	return c->n;
+	return c->n - c->n_free;
+}
+
+int hash_cache_lives_error(const struct hash_cache *c)
+{
+	return fs_lives_error(c->lives);
 }

@@ -4,6 +4,7 @@
  * In: a process and what the kernel said about its executable, or an open file. Out: its digest, or why there is none.
  * A file that changed within the last second is hashed but not remembered: its change time could not show the next change. Nor does it show a store
  * through a mapping, as long as the page is dirty; so of what was executed only that is believed which nobody could write to when it was read.
+ * What lies on a file system that was unmounted is forgotten: the next one there may have the same numbers and times, and other bytes.
  */
 #ifndef PLUMB_HASH_CACHE_H
 #define PLUMB_HASH_CACHE_H
@@ -52,7 +53,7 @@ int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct 
 bool hash_cache_may_measure(uint32_t fs_magic);	/* false: its server may answer each read as it likes */
 /* For whoever reads a file by pieces (hash_pieces): would it be read at all; is it remembered; and what came out. */
 bool hash_cache_takes(const struct hash_cache *c, const struct stat *st);
-bool hash_cache_knows(const struct hash_cache *c, const struct stat *st);
+bool hash_cache_knows(struct hash_cache *c, const struct stat *st);
 bool hash_cache_has_verity(int fd);	/* asked before it is read: it does not go away again */
 /* verity, before: of when reading began. -ESTALE: it is no longer as it was then. */
 int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat *before, const struct digest *d);
@@ -60,5 +61,6 @@ void hash_cache_count(struct hash_cache *c, uint64_t n_bytes);
 uint64_t hash_cache_n_bytes(const struct hash_cache *c);	/* that were read so far, by all of these */
 uint64_t hash_cache_n_missed(const struct hash_cache *c);	/* how often hash_cache_exec() had to look for the file */
 uint32_t hash_cache_n(const struct hash_cache *c);
+int hash_cache_lives_error(const struct hash_cache *c);	/* 0, or the -errno for which file systems are not remembered (fs_lives.h) */
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "lsm_files.h"
@@ -21,6 +22,8 @@ struct sensors_files {
 	struct scan_files *scan;
 	struct raw_writes *raw;
 	struct overlay_below *below;
+	bool lives_told;
+	int lives_error;
 };
 
 /* A sensor is there, or the ledger and the log say why not. */
@@ -79,12 +82,29 @@ static void tell_layers(struct sensors_files *s)
 				 "there past the overlay only the rescan sees");
 }
 
+/* Whoever has no inotify watch left reads each program anew at each run. */
+static void tell_lives(struct sensors_files *s)
+{
+	int r = hash_cache_lives_error(file_set_hash_cache(s->o.files));
+	struct why why = {""};
+
+	if (s->lives_told && r == s->lives_error)
+		return;
+	if (r < 0)
+		why_set(&why, r, "%s: programs on others than the root are read at each run",
+			strerrorname_np(-r));
+	s->lives_told = true;
+	s->lives_error = r;
+	tell_sensor(s, "file_systems", r, &why);
+}
+
 /* Something was mounted, or events were lost. */
 static void on_want(void *ctx)
 {
 	struct sensors_files *s = ctx;
 
 	tell_layers(s);
+	tell_lives(s);
 	if (s->raw)
 		raw_writes_again(s->raw);
 }
@@ -102,6 +122,7 @@ static void on_scanned(void *ctx)
 {
 	struct sensors_files *s = ctx;
 
+	tell_lives(s);
 	s->o.scanned(s->o.ctx);
 }
 
@@ -168,6 +189,7 @@ static int start(struct sensors_files *s, struct event_base *base, const struct 
 	start_raw(s, base);
 	(void)overlay_below_open(NULL, NULL, &s->below);
 	tell_layers(s);
+	tell_lives(s);
 	(void)file_set_on_want(s->o.files, on_want, s);
 	return seen < 0 && r < 0 ? -ENOTSUP : 0;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "fs_lives.h"
 #include "hash_cache.h"
 
 #define PIECE (1u << 20)
@@ -68,17 +69,30 @@ struct strict_held {
 	struct timeout timeouts[STRICT_TOLD];
 	uint32_t n_timeouts, n_untold, n_holds;
 	struct version known[STRICT_KNOWN];
+	struct fs_lives *lives;
 	struct strict_msg msg;
 	uint8_t piece[PIECE];
 };
+
+/* What is mounted there next may have other bytes under the same times. */
+static void on_gone(void *ctx, dev_t dev)
+{
+	struct strict_held *h = ctx;
+
+	for (uint32_t i = 0; i < STRICT_KNOWN; i++)
+		if (h->known[i].dev == dev)
+			h->known[i] = (struct version){.ino = 0};
+}
 
 int strict_held_open(uint32_t wait_ms, bool closed, const struct strict_door *door,
 		     struct strict_held **ret)
 {
 	struct strict_held *h = calloc(1, sizeof(*h));
 
-	if (!h)
+	if (!h || fs_lives_open(0, on_gone, h, &h->lives) < 0) {
+		free(h);
 		return -ENOMEM;
+	}
 	h->door = *door;
 	h->wait_ms = wait_ms;
 	h->closed = closed;
@@ -251,6 +265,7 @@ static bool is_known(struct strict_held *h, int fd, const struct version *v)
 {
 	struct version now;
 
+	fs_lives_read(h->lives);
 	if (!same_version(known_place(h, v), v) || unsettled_ms(v))
 		return false;
 	if (may_be_written(fd)) {
@@ -353,7 +368,8 @@ void strict_held_anchored(struct strict_held *h, uint32_t id)
 				measure_anew(h, i);
 				return;
 			}
-			*known_place(h, &now) = now;
+			if (fs_lives_hold(h->lives, f->fd, now.dev) == 0)
+				*known_place(h, &now) = now;
 			if (may_be_written(f->fd)) {
 				h->door.unignore(h->door.ctx, f->fd);
 				forget(h, &now);
@@ -578,6 +594,7 @@ struct strict_held *strict_held_free(struct strict_held *h)
 			drop_file(h, i);
 	for (uint32_t i = 0; i < h->n_timeouts; i++)
 		free(h->timeouts[i].path);
+	fs_lives_free(h->lives);
 	free(h);
 	return NULL;
 }
