@@ -330,6 +330,38 @@ static void test_unconfirmed(void **state)
 	assert_true(node_fixture_is_open(&p->n, "finding:unconfirmed"));
 }
 
+/* Lines that bind and tell of no drift are a backlog, whose quote comes after the last of them: only drift is in a hurry. */
+static void test_unconfirmed_backlog(void **state)
+{
+	struct place *p = *state;
+
+	node_fixture_file(&p->n, "/etc/a", "reg one");
+	assert_int_equal(node_fixture_drift(&p->n, true), PLUMB_RESULT_STORED);
+	verifier_fixture_pass(&p->v, 11000);
+	assert_false(node_fixture_is_open(&p->n, "finding:unconfirmed"));
+	is(p, "trusted");
+	/* Further ones don't put it off. */
+	verifier_fixture_pass(&p->v, 160000);
+	node_fixture_file(&p->n, "/etc/b", "reg one");
+	assert_int_equal(node_fixture_drift(&p->n, true), PLUMB_RESULT_STORED);
+	verifier_fixture_pass(&p->v, 9000);
+	assert_false(node_fixture_is_open(&p->n, "finding:unconfirmed"));
+	verifier_fixture_pass(&p->v, 1000);
+	assert_true(node_fixture_is_open(&p->n, "finding:unconfirmed"));
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_false(node_fixture_is_open(&p->n, "finding:unconfirmed"));
+	/* Drift among them. */
+	node_fixture_file(&p->n, "/etc/a", "reg one");
+	assert_int_equal(node_fixture_drift(&p->n, true), PLUMB_RESULT_STORED);
+	verifier_fixture_pass(&p->v, 60000);
+	node_fixture_file(&p->n, "/etc/a", "reg two");
+	assert_int_equal(node_fixture_drift(&p->n, true), PLUMB_RESULT_STORED);
+	verifier_fixture_pass(&p->v, 10000);
+	assert_false(node_fixture_is_open(&p->n, "finding:unconfirmed"));
+	verifier_fixture_pass(&p->v, 1000);
+	assert_true(node_fixture_is_open(&p->n, "finding:unconfirmed"));
+}
+
 /* Grace that ends while nothing else happens; also when it ended while the verifier was away. */
 static void test_grace(void **state)
 {
@@ -501,6 +533,7 @@ int main(void)
 		TEST(asleep),
 		TEST(never_came),
 		TEST(unconfirmed),
+		TEST(unconfirmed_backlog),
 		TEST(grace),
 		TEST(armed_later),
 		TEST(store_fails),

@@ -183,11 +183,23 @@ static bool ran_out(struct look *l, uint64_t at_ns)
 	return false;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When provisional drift that was seen then should have been quoted. */
 static uint64_t unconfirmed_at(const struct deadlines *d, uint64_t since_ns)
 {
-	uint64_t at = since_ns + d->v->unconfirmed_after_ms * MS;
+	return most(since_ns + d->v->unconfirmed_after_ms * MS, d->lenient_ns);
+}
 
-	return at < d->lenient_ns ? d->lenient_ns : at;
+/* The same of lines that bind, whatever they tell. A backlog comes in many of them, each with its upload, before the quote over all. */
+static uint64_t unquoted_at(const struct deadlines *d, uint64_t since_ns)
+{
+	uint64_t ms = most(d->v->silent_after_ms, d->v->unconfirmed_after_ms);
+
+	return most(since_ns + ms * MS, d->lenient_ns);
 }
 
 static bool told_unconfirmed(const struct store_node *n)
@@ -209,7 +221,7 @@ static int on_node(void *ctx, const struct store_node *n)
 			l->next_ns = least(l->next_ns, n->deadline_ns);
 	}
 	if (n->prov_size && !told_unconfirmed(n))
-		due |= ran_out(l, unconfirmed_at(l->d, n->prov_since_ns));
+		due |= ran_out(l, unquoted_at(l->d, n->prov_since_ns));
 	return due ? add_due(l, n->id) : 0;
 }
 
@@ -336,6 +348,7 @@ static int look_unconfirmed(struct deadlines *d, struct store_node *n, struct ca
 			    uint64_t now_ns)
 {
 	struct oldest o = {.d = d, .now_ns = now_ns};
+	const char *what = "provisional drift that no quote has covered";
 	int r;
 
 	if (told_unconfirmed(n))
@@ -343,7 +356,8 @@ static int look_unconfirmed(struct deadlines *d, struct store_node *n, struct ca
 	r = ops(d)->case_each(store_ctx(d), n->id, true, on_unconfirmed, &o);
 	if (r < 0)
 		return r;
-	if (n->prov_size && now_ns > unconfirmed_at(d, n->prov_since_ns)) {
+	if (!o.found && n->prov_size && now_ns > unquoted_at(d, n->prov_since_ns)) {
+		what = "signed lines that no quote has covered";
 		o.found = true;
 		o.seq = n->prov_size - 1;
 	}
@@ -351,7 +365,7 @@ static int look_unconfirmed(struct deadlines *d, struct store_node *n, struct ca
 		return 0;
 	n->findings |= 1u << PLUMB_FINDING_UNCONFIRMED;
 	return cases_finding(cases, PLUMB_FINDING_UNCONFIRMED, o.seq, "a quote over it in time",
-			     "provisional drift that no quote has covered");
+			     what);
 }
 
 /* In the caller's transaction. */
