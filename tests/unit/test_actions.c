@@ -297,6 +297,27 @@ static void test_names(void **state)
 	api_fixture_machine_done(&next[1]);
 }
 
+/* What the lists print of an id is a label, too, to whoever enrols under it. */
+static void test_label_of_an_id(void **state)
+{
+	struct api_fixture_machine decoy;
+	struct store_node n;
+	char label[32];
+
+	(void)state;
+	snprintf(label, sizeof(label), "%.12s", m.id);
+	api_fixture_enrol(&f, &decoy, f.maker, label);
+	assert_int_equal(act(&f.approver, "revoke", label, ""), 409);
+	says("more than one");
+	assert_int_equal(act(&f.approver, "retire", decoy.id, ""), 200);
+	assert_int_equal(act(&f.approver, "revoke", label, ""), 409);
+	assert_int_equal(act(&f.approver, "revoke", m.id, ""), 200);
+	n = row();
+	assert_int_equal(n.life, PLUMB_LIFE_REVOKED);
+	store_node_done(&n);
+	api_fixture_machine_done(&decoy);
+}
+
 static void test_acknowledge(void **state)
 {
 	uint64_t report = api_fixture_case(&f, m.id, "R-1", "exec:/a", PLUMB_ACTION_REPORT, false);
@@ -559,11 +580,12 @@ static void test_commit_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_roles),	 EACH(test_signature), EACH(test_replay),
-		EACH(test_time),	 EACH(test_bodies),    EACH(test_names),
-		EACH(test_acknowledge),	 EACH(test_release),   EACH(test_bind),
-		EACH(test_restart),	 EACH(test_approve),   EACH(test_arm),
-		EACH(test_commit_fails), EACH(test_remedy),    EACH(test_grace_is_told),
+		EACH(test_roles),	   EACH(test_signature), EACH(test_replay),
+		EACH(test_time),	   EACH(test_bodies),	 EACH(test_names),
+		EACH(test_acknowledge),	   EACH(test_release),	 EACH(test_bind),
+		EACH(test_restart),	   EACH(test_approve),	 EACH(test_arm),
+		EACH(test_commit_fails),   EACH(test_remedy),	 EACH(test_grace_is_told),
+		EACH(test_label_of_an_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

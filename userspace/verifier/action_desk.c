@@ -70,26 +70,38 @@ static int on_lookup(void *ctx, const struct store_node *n)
 	return 0;
 }
 
+/* NULL: there is none. An id goes before a label, a label before the beginning of an id, and never in another node's place: labels are chosen. */
+static const char *meant(const struct lookup *l, uint32_t *ret_n)
+{
+	const char *id = NULL;
+
+	*ret_n = 1;
+	if (l->exact)
+		return l->id;
+	if (l->labels || l->retired) {
+		/* A retired node's label may be another's by now. */
+		*ret_n = l->labels ? l->labels : l->retired;
+		id = l->labels ? l->label_id : l->retired_id;
+		if (l->prefixes > 1 || (l->prefixes == 1 && strcmp(l->prefix_id, id) != 0))
+			*ret_n += l->prefixes;
+	} else if (l->prefixes) {
+		*ret_n = l->prefixes;
+		id = l->prefix_id;
+	}
+	return id;
+}
+
 int action_desk_find(const struct verifier *v, const char *name, struct store_node *ret,
 		     struct why *ret_why)
 {
 	struct lookup l = {.name = name};
-	const char *id = NULL;
-	uint32_t n = 1;
+	const char *id;
+	uint32_t n;
 	int r = v->store->ops->node_each(v->store->ctx, on_lookup, &l);
 
 	if (r < 0)
 		return r;
-	if (l.exact) {
-		id = l.id;
-	} else if (l.labels || l.retired) {
-		/* A retired node's label may be another's by now. */
-		n = l.labels ? l.labels : l.retired;
-		id = l.labels ? l.label_id : l.retired_id;
-	} else if (l.prefixes) {
-		n = l.prefixes;
-		id = l.prefix_id;
-	}
+	id = meant(&l, &n);
 	if (!id)
 		return why_set(ret_why, -ENOENT, "there is no node %.100s", name);
 	if (n > 1)

@@ -21,7 +21,7 @@ struct action_desk {			/* all borrowed */
 /* 0, or an HTTP status with the answer written, or < 0. The role that counts is the store's: a certificate cannot be taken back. */
 int action_desk_operator(const struct action_desk *a, const struct cert_identity *who, enum plumb_role needed, struct store_operator *ret,
 			 struct buf *answer);
-/* A node by id, label, or a unique prefix of the id. -ENOENT; -ENOTUNIQ: several; why says which. Caller calls store_node_done(). */
+/* A node by id, label, or a unique prefix of the id. -ENOENT; -ENOTUNIQ: several, also one by its label and another by its prefix; why says which. Caller calls store_node_done(). */
 int action_desk_find(const struct verifier *v, const char *name, struct store_node *ret, struct why *ret_why);
 int action_desk_log(const struct action_desk *a, const char *who, const char *what, const char *node, const char *reason,
 		    const struct digest *envelope, const char *result);
