@@ -108,6 +108,28 @@ static void test_imported_ek(void **state)
 	assert_true(list_says(wrong));
 	api_fixture_begin(&f, &m);
 	refused(403, "there is none");
+	/* A node that was enrolled with one stays: what it needs for that it goes on to get. */
+	assert_int_equal(api_fixture_begin_at(&f, &m, "/v1/enrol/again"), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	assert_int_equal(act(&f.approver, "revoke", m.id, ""), 200);
+	assert_int_equal(api_fixture_begin_at(&f, &m, "/v1/enrol/again"), 200);
+	api_fixture_activate(&f, &m, true);
+	refused(403, "revoked by alice");
+}
+
+/* Who only waits, or whom nobody knows, has no word that could stand. */
+static void test_strangers(void **state)
+{
+	(void)state;
+	buf_clear(&m.ek_cert);
+	api_fixture_begin_at(&f, &m, "/v1/enrol/again");
+	refused(403, "there is none");
+	assert_int_equal(act(&f.approver, "ek_import", m.id, ""), 200);
+	assert_int_equal(api_fixture_begin(&f, &m), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 202);
+	assert_int_equal(act(&f.approver, "ek_remove", m.id, ""), 200);
+	api_fixture_begin_at(&f, &m, "/v1/enrol/again");
+	refused(403, "there is none");
 }
 
 static int on_blob(void *ctx, const char *name, const void *data, size_t size)
@@ -151,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_imported_ek, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_blob_each, setup, teardown),
 	};
 

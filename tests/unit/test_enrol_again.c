@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <openssl/evp.h>
+
 #include "api_fixture.h"
 #include "jsonl.h"
 #include "record.h"
@@ -101,6 +103,26 @@ static void test_certificate(void **state)
 	assert_int_equal(again(&other), 200);
 	api_fixture_activate(&f, &other, true);
 	refused(403, "is not enrolled");
+}
+
+/* The EK's certificate ended long ago, and its maker is no longer among ours: both were asked when it was enrolled. */
+static void test_ek_over(void **state)
+{
+	EVP_PKEY *maker = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+
+	(void)state;
+	f.utc_ns = 2000000001ull * 1000000000;
+	assert_int_equal(again(&m), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	again(&other);
+	refused(403, "EK certificate");
+	api_fixture_mint(&m, maker);
+	assert_int_equal(again(&m), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	EVP_PKEY_free(maker);
+	/* Anew is another matter. */
+	api_fixture_begin(&f, &m);
+	refused(403, "EK certificate");
 }
 
 static void test_other_keys(void **state)
@@ -226,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ek_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rekey, setup, teardown),

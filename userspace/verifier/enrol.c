@@ -101,6 +101,21 @@ static int check_ek(const struct enrol *e, struct enrol_session *s, struct why *
 	return r;
 }
 
+/* 1: it asks for a certificate alone, and is enrolled: somebody vouched for this EK then. A node's id is its EK's digest. */
+static int is_vouched_for(const struct enrol *e, const struct enrol_session *s)
+{
+	struct store_node n = {.incarnation = 0};
+	int r;
+
+	if (!s->again)
+		return 0;
+	r = e->o.v->store->ops->node_get(e->o.v->store->ctx, s->node, &n);
+	if (r >= 0)
+		r = n.life != PLUMB_LIFE_PROVISIONING;
+	store_node_done(&n);
+	return r == -ENOENT ? 0 : r;
+}
+
 /* All that can be said of the keys without asking the TPM. */
 static int check_keys(const struct enrol *e, struct enrol_session *s, struct why *ret_why)
 {
@@ -114,7 +129,9 @@ static int check_keys(const struct enrol *e, struct enrol_session *s, struct why
 	if (r < 0)
 		return r;
 	digest_hex(&d, s->node);
-	r = check_ek(e, s, ret_why);
+	r = is_vouched_for(e, s);
+	if (r == 0)
+		r = check_ek(e, s, ret_why);
 	if (r >= 0)
 		r = quote_check_ak(b->ak_public.data, b->ak_public.size, ret_why);
 	if (r >= 0)
