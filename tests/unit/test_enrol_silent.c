@@ -242,6 +242,32 @@ static void test_approved(void **state)
 	silence(&m, "");
 }
 
+/* Settled before it was admitted: from then on it is missed as a new node is. */
+static void test_approved_settled(void **state)
+{
+	struct store_node n;
+
+	(void)state;
+	policy("[" RULE("S", SILENT, "armed", "claim", "0") "]");
+	asks_anew();
+	assert_int_equal(api_fixture_act(&f, &f.approver, "release", "one", "known", ""), 200);
+	silence(&m, "");
+	assert_int_equal(api_fixture_act(&f, &f.approver, "approve", "one", "reinstalled", ""),
+			 200);
+	is(PLUMB_LIFE_ENROLLED, PLUMB_FRESHNESS_FRESH, PLUMB_CONTAIN_REMEDIATING);
+	n = row(&m);
+	assert_int_equal(n.findings, 0);
+	store_node_done(&n);
+	assert_int_equal(api_fixture_log_has(&f, "\"from\":\"provisioning\",\"to\":\"enrolled\""),
+			 1);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	pass((unsigned int)(f.v.silent_after_ms / 1000) - 1);
+	silence(&m, "");
+	pass(3);
+	silence(&m, "no evidence for");
+	is(PLUMB_LIFE_ENROLLED, PLUMB_FRESHNESS_SILENT, PLUMB_CONTAIN_HELD);
+}
+
 static void test_with_token(void **state)
 {
 	(void)state;
@@ -324,7 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_held_at_once), EACH(test_grace),	EACH(test_leaving),
 		EACH(test_approved),	 EACH(test_with_token), EACH(test_released),
-		EACH(test_stranger),	 EACH(test_new),
+		EACH(test_stranger),	 EACH(test_new),	EACH(test_approved_settled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,31 @@ static int give_baseline(struct act *act)
 	return r < 0 ? r : order_desk_give(act->a->o.v, &act->n, &o, NULL);
 }
 
+static int on_silence(void *ctx, const struct store_case *k)
+{
+	bool *open = ctx;
+
+	*open |= strcmp(k->key, "finding:silent") == 0;
+	return 0;
+}
+
+/* Its silence was settled while it waited: it is waited for as a new node is, or nobody would miss it. One that is open goes on until it is heard. */
+static int wait_anew(struct act *act)
+{
+	const struct store *s = store_of(act->a);
+	bool open = false;
+	int r;
+
+	if (act->n.freshness != PLUMB_FRESHNESS_SILENT)
+		return 0;
+	r = s->ops->case_each(s->ctx, act->n.id, true, on_silence, &open);
+	if (r < 0 || open)
+		return r < 0 ? r : 0;
+	act->n.freshness = PLUMB_FRESHNESS_FRESH;
+	act->n.findings &= ~(1u << PLUMB_FINDING_SILENT);
+	return 0;
+}
+
 static int approve(struct act *act)
 {
 	const struct verifier *v = act->a->o.v;
@@ -159,6 +184,8 @@ static int approve(struct act *act)
 			       "label %.100s is another node's; retire that one, or enrol this "
 			       "one with another label",
 			       act->n.label);
+	if (r >= 0)
+		r = wait_anew(act);
 	if (r >= 0)
 		r = step(act, NODE_APPROVED, "approved");
 	if (r == -EPERM)
