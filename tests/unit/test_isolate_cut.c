@@ -9,17 +9,22 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "isolate_cut.h"
 #include "netns.h"
+#include "scratch.h"
 
 static pid_t other; /* in a namespace of its own */
 static pid_t pod; /* in a third one, behind this one */
+static const char *proc; /* of the next one; NULL: the real one */
 
 /* "|" in text: the other namespace's number; "%": the pod's. */
 static int run(const char *text)
@@ -67,6 +72,7 @@ static int end(void **state)
 static int restore(void **state)
 {
 	(void)state;
+	proc = NULL;
 	if (pod > 0) {
 		pod = netns_end(pod);
 		run("ip link del p0");
@@ -97,7 +103,7 @@ static void on_marked(void *ctx)
 
 static struct isolate_cut *open_cut(const char *const *peers, uint32_t n, const char *verifier)
 {
-	const struct isolate_cut_options o = {peers, n, verifier, NULL, on_marked, NULL};
+	const struct isolate_cut_options o = {peers, n, verifier, proc, on_marked, NULL};
 	struct isolate_cut *c = NULL;
 	struct why why = {""};
 
@@ -426,6 +432,113 @@ static void test_put_back(void **state)
 	isolate_cut_free(c);
 }
 
+static bool is_followed(void)
+{
+	return run("case $(nft list table inet plumbline_isolation) in "
+		   "*'ct original ip daddr 10.9.0.2 accept'*) ;; *) exit 1; esac") == 0;
+}
+
+/* A boot cuts before anything else follows connections: what was rewritten is known once something does. */
+static void test_followed_later(void **state)
+{
+	static const char *const peers[] = {"10.9.0.2"};
+	const char *found = NULL;
+	char dir[SCRATCH_SIZE];
+	struct isolate_cut *c;
+	struct why why = {""};
+
+	(void)state;
+	need();
+	if (run("nft 'add table inet t; add chain inet t a; add rule inet t a ct original ip daddr "
+		"10.9.0.2'") != 0) {
+		print_message("# connections are not followed here\n");
+		skip();
+	}
+	scratch_open(dir, "cut");
+	proc = dir;
+	c = open_cut(peers, 1, NULL);
+	on(c);
+	assert_false(is_followed());
+	check(c, NULL);
+	scratch_run(dir,
+		    "mkdir -p sys/net/netfilter && echo 9 >sys/net/netfilter/nf_conntrack_max");
+	check(c, NULL);
+	assert_true(is_followed());
+	/* Nobody else changed it; what somebody does is told as before. */
+	check(c, NULL);
+	assert_int_equal(run("nft flush table inet plumbline_isolation"), 0);
+	check(c, "changed");
+	assert_true(is_followed());
+	/* What cannot be made leaves what is, and that is watched on. */
+	isolated.n_verifier = 1;
+	snprintf(isolated.verifier[0], sizeof(isolated.verifier[0]), "none");
+	assert_int_equal(isolate_cut_check(c, &isolated, &found, &why), -EINVAL);
+	assert_int_equal(isolate_cut_on(c, &isolated, &why), -EINVAL);
+	assert_int_equal(run("nft delete table inet plumbline_isolation"), 0);
+	assert_int_equal(isolate_cut_check(c, &isolated, &found, &why), -EINVAL);
+	assert_string_equal(found, "removed");
+	isolated.n_verifier = 0;
+	check(c, NULL);
+	off(c);
+	isolate_cut_free(c);
+	scratch_done(dir);
+}
+
+/* What the kernel takes the path to be wide, once one that is too big for it was sent. */
+static int sent_mtu(const char *address, bool v6)
+{
+	const char data[1400] = {0};
+	int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), mtu = 0;
+	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, only = v6 ? IPV6_PMTUDISC_DO : IP_PMTUDISC_DO;
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(4000)};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(4000)};
+	socklen_t size = sizeof(mtu);
+
+	assert_true(fd >= 0);
+	inet_pton(AF_INET6, address, &in6.sin6_addr);
+	inet_pton(AF_INET, address, &in.sin_addr);
+	setsockopt(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &only, sizeof(only));
+	assert_int_equal(connect(fd, v6 ? (const void *)&in6 : (const void *)&in,
+				 v6 ? sizeof(in6) : sizeof(in)),
+			 0);
+	for (int i = 0; i < 50; i++) {
+		(void)send(fd, data, sizeof(data), 0);
+		usleep(20000);
+		assert_int_equal(getsockopt(fd, level, v6 ? IPV6_MTU : IP_MTU, &mtu, &size), 0);
+		if (mtu < 1400)
+			break;
+	}
+	close(fd);
+	return mtu;
+}
+
+/* A router behind the link, which is no peer, has a narrower one to where a peer is. */
+static void test_narrow_path(void **state)
+{
+	static const char *const peers[] = {"10.7.0.2:4000", "[fd07::2]:4000"};
+	struct isolate_cut *c;
+
+	(void)state;
+	need();
+	if (run("nsenter -t | -n sh -c 'ip link add d0 type veth peer name d1 && ip link set d1 up "
+		"&& ip link set d0 mtu 1300 up && "
+		"ip addr add 10.7.0.1/24 dev d0 && ip -6 addr add fd07::1/64 dev d0 nodad && "
+		"sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1' && ip route add "
+		"10.7.0.0/24 via 10.9.0.2 && ip -6 route add fd07::/64 via fd09::2") != 0) {
+		print_message("# no routers here\n");
+		skip();
+	}
+	c = open_cut(peers, 2, NULL);
+	on(c);
+	assert_int_equal(sent_mtu("10.7.0.2", false), 1300);
+	assert_int_equal(sent_mtu("fd07::2", true), 1300);
+	off(c);
+	assert_int_equal(run("nsenter -t | -n ip link del d0; ip route del 10.7.0.0/24; ip -6 "
+			     "route del fd07::/64"),
+			 0);
+	isolate_cut_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +549,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_forward, restore),
 		cmocka_unit_test_teardown(test_put_back, restore),
 		cmocka_unit_test_teardown(test_bridge, restore),
+		cmocka_unit_test_teardown(test_followed_later, restore),
+		cmocka_unit_test_teardown(test_narrow_path, restore),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

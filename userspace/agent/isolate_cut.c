@@ -224,18 +224,26 @@ int isolate_cut_mark(const struct isolate_cut *c, struct isolate_state *s, struc
 	return r > 0 || bridge > 0;
 }
 
-static int put(struct isolate_cut *c, const struct isolate_state *s, uint32_t which,
+/* What is in force stays so when this fails. always: also if it is what was put there last. */
+static int put(struct isolate_cut *c, const struct isolate_state *s, uint32_t which, bool always,
 	       struct why *ret_why)
 {
+	CLEANUP(buf_done) struct buf b = {0};
 	struct table *t = &c->tables[which];
-	int r;
+	struct buf old = t->json;
+	int r = make(c, s, which, &b, ret_why);
 
-	buf_clear(&t->json);
-	r = make(c, s, which, &t->json, ret_why);
-	if (r >= 0)
-		r = apply(t, ret_why);
 	if (r < 0)
-		buf_clear(&t->json);
+		return r;
+	if (!always && b.size == old.size && memcmp(b.data, old.data, b.size) == 0)
+		return 0;
+	t->json = b;
+	b = old;
+	r = apply(t, ret_why);
+	if (r < 0) {
+		b = t->json;
+		t->json = old;
+	}
 	return r;
 }
 
@@ -254,7 +262,7 @@ static int cut_bridges(struct isolate_cut *c, struct isolate_state *s, struct wh
 	if (r > 0)
 		tell_marked(c);
 	if (r >= 0)
-		r = put(c, s, CUT_BRIDGE, &why);
+		r = put(c, s, CUT_BRIDGE, true, &why);
 	if (r >= 0)
 		return 0;
 	why_set(ret_why, r, "what bridges hand on is not cut: %.120s",
@@ -269,7 +277,7 @@ int isolate_cut_on(struct isolate_cut *c, struct isolate_state *s, struct why *r
 	if (r > 0)
 		tell_marked(c);
 	if (r >= 0)
-		r = put(c, s, CUT_INET, ret_why);
+		r = put(c, s, CUT_INET, true, ret_why);
 	return r < 0 ? r : cut_bridges(c, s, ret_why);
 }
 
@@ -351,6 +359,9 @@ int isolate_cut_check(struct isolate_cut *c, struct isolate_state *s, const char
 		}
 		r = check(&c->tables[i], ret_found, ret_why);
 		all = r < all ? r : all;
+		/* What it is made of may be another by now: connections are followed, an address came. */
+		r = r < 0 ? r : put(c, s, i, false, ret_why);
+		all = r < 0 ? r : all;
 	}
 	return all;
 }

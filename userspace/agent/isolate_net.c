@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/ip_icmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +249,27 @@ static void put_neighbours(struct jsonl *j, const char *chain)
 	rule_accept(j);
 }
 
+static void match_type(struct jsonl *j, const char *protocol, const char *type)
+{
+	match_payload(j, protocol, "type");
+	jsonl_str(j, "right", type);
+	match_end(j);
+}
+
+/* That a packet was too big is told by routers, which are nobody's peers: a path narrower than the link would swallow all that is longer. */
+static void put_too_big(struct jsonl *j, const char *chain)
+{
+	rule_begin(j, chain);
+	match_type(j, "icmp", "destination-unreachable");
+	match_payload(j, "icmp", "code");
+	jsonl_uint(j, "right", ICMP_FRAG_NEEDED);
+	match_end(j);
+	rule_accept(j);
+	rule_begin(j, chain);
+	match_type(j, "icmpv6", "packet-too-big");
+	rule_accept(j);
+}
+
 static void put_peer(struct jsonl *j, const char *chain, const struct isolate_net_peer *p, bool out,
 		     const char *transport)
 {
@@ -342,6 +364,7 @@ int isolate_net_make(const struct isolate_net *n, struct buf *ret)
 	put_loopback(&j, "output", "oif");
 	put_neighbours(&j, "input");
 	put_neighbours(&j, "output");
+	put_too_big(&j, "input");
 	put_peers(&j, n, "input", false);
 	put_peers(&j, n, "output", true);
 	jsonl_close(&j);
