@@ -101,6 +101,27 @@ static void test_taken(void **state)
 	release_door_free(d);
 }
 
+/* What cannot be taken away is answered, and is no news each time that it was; what comes beside it is taken. */
+static void test_stays(void **state)
+{
+	struct world *w = *state;
+	struct release_door *d;
+
+	scratch_run(w->dir, "for i in $(seq 40); do mkdir -p a/b/$i.dsse; done");
+	d = open_door(w);
+	turn(w);
+	scratch_run(w->dir, "grep -q ^refused a/b/7.answer && test $(ls a/b/*.answer | wc -l) = 40"
+			    " && ls -i a/b >was");
+	for (int i = 0; i < 3; i++)
+		turn(w);
+	scratch_run(w->dir, "ls -i a/b | cmp - was");
+	scratch_run(w->dir, "printf x >a/b/one.dsse");
+	turn(w);
+	assert_int_equal(w->n_taken, 1);
+	scratch_run(w->dir, "test ! -e a/b/one.dsse && test -e a/b/one.answer");
+	release_door_free(d);
+}
+
 /* As plumbd --release does it, from another process. */
 static void test_handed(void **state)
 {
@@ -135,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_taken, make, end),
 		cmocka_unit_test_setup_teardown(test_handed, make, end),
+		cmocka_unit_test_setup_teardown(test_stays, make, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

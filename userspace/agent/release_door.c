@@ -49,7 +49,8 @@ static void answer(const struct release_door *d, const char *name, const char *t
 			    strerror(-r));
 }
 
-static void take(const struct release_door *d, const char *name)
+/* false: it is there still. */
+static bool take(const struct release_door *d, const char *name)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	char path[PATH_MAX], text[RELEASE_DOOR_ANSWER] = "";
@@ -58,14 +59,15 @@ static void take(const struct release_door *d, const char *name)
 	if (snprintf(path, sizeof(path), "%s/%s", d->o.dir, name) < PATH_MAX)
 		r = fsio_read_file(fsio_system(), path, RELEASE_ORDER_MAX, &b);
 	if (r == -ENOENT)
-		return;
+		return true;
 	if (r < 0)
 		snprintf(text, sizeof(text), "refused: %s", strerror(-r));
 	else
 		d->o.take(d->o.ctx, b.data ? b.data : (const uint8_t *)"", b.size, text);
 	/* First it goes: whoever waits for the answer finds none taken twice. */
-	(void)fsio_unlink(fsio_system(), path);
+	r = fsio_unlink(fsio_system(), path);
 	answer(d, name, text);
+	return r >= 0;
 }
 
 /* All that is there: an event says only that there is something. */
@@ -78,23 +80,34 @@ static void look(struct release_door *d)
 	if (!dir)
 		return;
 	while (n < MAX_AT_ONCE && (e = readdir(dir)))
-		if (ends_in(e->d_name, ENDING)) {
-			take(d, e->d_name);
+		if (ends_in(e->d_name, ENDING) && take(d, e->d_name))
 			n++;
-		}
 	closedir(dir);
 	if (n == MAX_AT_ONCE)
 		event_active(d->event, EV_TIMEOUT, 0);
 }
 
+/* Our own answers are not: what cannot be taken away, a directory say, would have one after the other. */
+static bool is_news(const struct inotify_event *e)
+{
+	return e->mask & IN_Q_OVERFLOW || (e->len > 0 && ends_in(e->name, ENDING));
+}
+
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
-	char events[4096];
+	_Alignas(struct inotify_event) char events[4096];
+	bool news = what & EV_TIMEOUT;
+	ssize_t n;
 
-	(void)what;
-	while (read(fd, events, sizeof(events)) > 0)
-		;
-	look(ctx);
+	while ((n = read(fd, events, sizeof(events))) > 0)
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *e = (const void *)(events + at);
+
+			news = news || is_news(e);
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	if (news)
+		look(ctx);
 }
 
 int release_door_open(struct event_base *base, const struct release_door_options *o,
