@@ -130,6 +130,54 @@ static void test_again(void **state)
 	assert_int_equal(api_fixture_activate(&f, &m, true), 409);
 }
 
+/* Booted again while it waits: its evidence is held against the counts of the day on which it asked last. */
+static void test_reboot(void **state)
+{
+	struct store_node n;
+	uint32_t before;
+
+	(void)state;
+	asks(202);
+	n = row();
+	before = n.base_reset;
+	store_node_done(&n);
+	fake_tpm_reboot(m.tpm);
+	api_fixture_certify_event(&m);
+	asks(202);
+	n = row();
+	assert_int_equal(n.base_reset, before + 1);
+	assert_int_equal(n.incarnation, 1);
+	store_node_done(&n);
+	assert_int_equal(api_fixture_act(&f, &f.approver, "approve", m.id, "new", ""), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+}
+
+/* Its TPM's keys were made anew, its client key is what it was: what is approved has the keys that it has. */
+static void test_other_ak(void **state)
+{
+	struct tpm *t = fake_tpm_door(m.tpm);
+	struct buf blobs = {0};
+	struct record r;
+
+	(void)state;
+	asks(202);
+	buf_clear(&m.ak);
+	buf_clear(&m.event);
+	assert_int_equal(t->ops->keys_open(t->ctx, &blobs, &m.ak, &m.event), 0);
+	api_fixture_certify_event(&m);
+	asks(202);
+	assert_int_equal(api_fixture_log_has(&f, "it asks to be enrolled"), 1);
+	assert_int_equal(api_fixture_act(&f, &f.approver, "approve", m.id, "new", ""), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	r = record();
+	assert_int_equal(r.incarnation, 1);
+	assert_int_equal(r.ak_public.size, m.ak.size);
+	assert_memory_equal(r.ak_public.data, m.ak.data, m.ak.size);
+	assert_memory_equal(r.event_public.data, m.event.data, m.event.size);
+	record_done(&r);
+	buf_done(&blobs);
+}
+
 static void test_unknown(void **state)
 {
 	struct record r;
@@ -229,10 +277,8 @@ static void test_token(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_again),
-		EACH(test_unknown),
-		EACH(test_known),
-		EACH(test_token),
+		EACH(test_again),   EACH(test_reboot), EACH(test_other_ak),
+		EACH(test_unknown), EACH(test_known),  EACH(test_token),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

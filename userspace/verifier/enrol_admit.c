@@ -282,17 +282,47 @@ static int miss(const struct enrol_admit *a, const struct enrol_session *s, stru
 	return r;
 }
 
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+static int has_its_keys(const struct enrol_session *s, const struct store_node *n)
+{
+	struct record record = {.incarnation = 0};
+	struct why why;
+	bool its_keys;
+	int r;
+
+	if (!digest_equal(&n->client_key, &s->client_key))
+		return 0;
+	r = record_parse(n->record.data, n->record.size, &record, &why);
+	if (r < 0)
+		return r == -EBADMSG ? -EIO : r;
+	its_keys = same(&record.ak_public, &s->body.ak_public) &&
+		   same(&record.event_public, &s->body.event_public);
+	record_done(&record);
+	return its_keys;
+}
+
 /* Without a token: its row waits for an approver. That is told once, however often it asks, and under however many keys. */
 static int admit_pending(const struct enrol_admit *a, struct enrol_session *s, struct store_node *n)
 {
 	struct node_state before = state_of(n);
 	bool known = n->version > 0;
-	int r;
+	int r = 0;
 
 	s->waited = waits(n);
-	if (s->waited && digest_equal(&n->client_key, &s->client_key) &&
-	    strcmp(n->label, s->body.label) == 0)
+	if (s->waited && strcmp(n->label, s->body.label) == 0)
+		r = has_its_keys(s, n);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		/* Its machine may have booted again meanwhile. */
+		n->base_reset = s->counts.reset_count;
+		n->base_restart = s->counts.restart_count;
 		return 202;
+	}
 	r = known && is_missed(n) ? miss(a, s, n, &before) : make_row(a, s, n);
 	if (r >= 0 && !s->waited)
 		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_PROVISIONING,
@@ -332,29 +362,6 @@ static int use_token(const struct enrol_admit *a, const struct enrol_session *s,
 		return reply_error(ret, 403, "give the node that label, or make another token",
 				   "the join token is for label %.100s", label);
 	return r < 0 ? r : 0;
-}
-
-static bool same(const struct buf *a, const struct buf *b)
-{
-	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
-}
-
-static int has_its_keys(const struct enrol_session *s, const struct store_node *n)
-{
-	struct record record = {.incarnation = 0};
-	struct why why;
-	bool its_keys;
-	int r;
-
-	if (!digest_equal(&n->client_key, &s->client_key))
-		return 0;
-	r = record_parse(n->record.data, n->record.size, &record, &why);
-	if (r < 0)
-		return r == -EBADMSG ? -EIO : r;
-	its_keys = same(&record.ak_public, &s->body.ak_public) &&
-		   same(&record.event_public, &s->body.event_public);
-	record_done(&record);
-	return its_keys;
 }
 
 /*
