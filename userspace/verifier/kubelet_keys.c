@@ -16,6 +16,8 @@
 #include "node_origin.h"
 
 #define BLOB "kubelet_keys" /* by node: "INCARNATION LINE KEY", a line each, oldest first */
+/* Of one evidence, the last ones: each costs a signature's check on the loop, and a node's root writes as many as it likes. */
+#define LINES_MAX (2 * KUBELET_KEYS_MAX)
 
 struct shown {
 	uint64_t incarnation, seq;
@@ -91,16 +93,16 @@ static void add(struct all *a, const struct shown *s)
 	a->n = n + 1;
 }
 
-static int take_line(const struct verifier *v, const struct store_node *row, const uint8_t *text,
-		     size_t size)
+/* 1: *ret is a key that it shows. */
+static int read_line(const struct verifier *v, const struct store_node *row, struct buf_view text,
+		     struct shown *ret)
 {
 	CLEANUP(jsonl_decref_p) json_t *o = NULL;
 	struct shown s = {.incarnation = row->incarnation};
 	char origin[CHECKPOINT_MAX_ORIGIN];
 	struct why why = {""};
 	struct line l;
-	struct all a;
-	int r = line_parse(text, size, &o, &l, &why);
+	int r = line_parse(text.data, text.size, &o, &l, &why);
 
 	if (r < 0 || l.type != PLUMB_TYPE_KUBELET_KEY)
 		return 0; /* the words stood in another line's text */
@@ -114,31 +116,60 @@ static int take_line(const struct verifier *v, const struct store_node *row, con
 			    row->id, row->label, l.seq, why.text);
 		return 0;
 	}
-	if (r >= 0)
-		r = load(v, row->id, &a);
 	if (r < 0)
 		return r;
-	add(&a, &s);
-	return save(v, row->id, &a);
+	*ret = s;
+	return 1;
 }
 
-int kubelet_keys_take(const struct verifier *v, const struct store_node *row, struct buf_view lines)
+struct found {
+	struct buf_view lines[LINES_MAX]; /* a ring */
+	uint64_t n;
+};
+
+static void find_lines(struct buf_view lines, struct found *ret)
 {
 	static const char sign[] = "\"type\":\"kubelet_key\"";
 	const uint8_t *at = lines.data, *end = at + lines.size, *found;
-	int r = 0;
 
-	while (r >= 0 && at < end &&
-	       (found = memmem(at, (size_t)(end - at), sign, sizeof(sign) - 1))) {
+	ret->n = 0;
+	while (at < end && (found = memmem(at, (size_t)(end - at), sign, sizeof(sign) - 1))) {
 		const uint8_t *from = memrchr(at, '\n', (size_t)(found - at));
 		const uint8_t *to = memchr(found, '\n', (size_t)(end - found));
 
 		from = from ? from + 1 : at;
 		to = to ? to : end;
-		r = take_line(v, row, from, (size_t)(to - from));
+		ret->lines[ret->n++ % LINES_MAX] = (struct buf_view){from, (size_t)(to - from)};
 		at = to + (to < end);
 	}
-	return r;
+}
+
+int kubelet_keys_take(const struct verifier *v, const struct store_node *row, struct buf_view lines)
+{
+	struct found found;
+	struct shown s;
+	struct all a;
+	uint64_t first;
+	int r, shown = 0;
+
+	find_lines(lines, &found);
+	if (found.n == 0)
+		return 0;
+	first = found.n > LINES_MAX ? found.n - LINES_MAX : 0;
+	if (first > 0)
+		log_warning("node=%s label=%s kubelet_key=passed_over lines=%" PRIu64
+			    " next=\"the last %u lines count\"",
+			    row->id, row->label, first, LINES_MAX);
+	r = load(v, row->id, &a);
+	for (uint64_t i = first; r >= 0 && i < found.n; i++) {
+		r = read_line(v, row, found.lines[i % LINES_MAX], &s);
+		if (r > 0)
+			add(&a, &s);
+		shown |= r > 0;
+	}
+	if (r >= 0 && shown)
+		r = save(v, row->id, &a);
+	return r < 0 ? r : 0;
 }
 
 int kubelet_keys_has(const struct verifier *v, const struct store_node *row,

@@ -10,7 +10,7 @@
 
 #define KUBELET_KEYS_MAX 16u	/* of one node; the oldest goes */
 
-/* lines: new, checked against the head. One that proves nothing is told in the log, and is no key. */
+/* lines: new, checked against the head; the last 2 * KUBELET_KEYS_MAX that show keys count. One that proves nothing is told in the log, and is no key. */
 int kubelet_keys_take(const struct verifier *v, const struct store_node *row, struct buf_view lines);
 /* 1: shown by this incarnation, and a quote covers the line; *ret_seq: which. 0: not. */
 int kubelet_keys_has(const struct verifier *v, const struct store_node *row, const struct digest *key, uint64_t *ret_seq);
