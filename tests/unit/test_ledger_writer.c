@@ -16,6 +16,7 @@
 #include "fake_tpm.h"
 #include "ledger_check.h"
 #include "ledger_writer.h"
+#include "line.h"
 #include "self_quote.h"
 
 #define ORIGIN "test/node/0123/1"
@@ -31,7 +32,7 @@ struct bench {
 	struct baseline *baseline;
 	struct tpm_queue *queue;
 	bool exec_all;
-	uint32_t n_news;
+	uint32_t n_news, n_again;
 };
 
 /* Lines on the disk at this moment: what is only appended is not there yet. */
@@ -83,6 +84,11 @@ static void on_news(void *ctx, const struct line *l)
 	((struct bench *)ctx)->n_news++;
 }
 
+static void on_again(void *ctx)
+{
+	((struct bench *)ctx)->n_again++;
+}
+
 static int start(struct bench *b)
 {
 	const struct ledger_writer_options o = {.io = fsio_system(),
@@ -93,6 +99,7 @@ static int start(struct bench *b)
 						.batch_ms = 60000,
 						.exec_all = b->exec_all,
 						.drift = on_news,
+						.again = on_again,
 						.ctx = b};
 	struct why why = {""};
 	int r;
@@ -328,6 +335,47 @@ static void test_lost(void **state)
 	bench_done(&b);
 }
 
+/* Who names his programs so that no line could hold all their names gets a line all the same, and nothing is told anew for it. */
+static void test_hostile_ancestors(void **state)
+{
+	char path[1024];
+	struct line l = {.type = PLUMB_TYPE_MODULE,
+			 .src = "bpf",
+			 .scope = "host",
+			 .key = "module:evil",
+			 .found = "loaded",
+			 .has_actor = true,
+			 .actor = {.known = true, .exe = path, .n_ancestors = LINE_MAX_ANCESTORS}};
+	CLEANUP(buf_done) struct buf words = {0};
+	struct bench b;
+
+	(void)state;
+	memset(path, 1, sizeof(path));
+	path[1022] = (char)0xff;
+	path[1023] = 0;
+	for (size_t i = 0; i < LINE_MAX_ANCESTORS; i++)
+		l.actor.ancestors[i] = (struct line_ancestor){7, "x", path};
+	assert_int_equal(line_ancestors(l.actor.ancestors, l.actor.n_ancestors, &words), 0);
+	bench_init(&b);
+	open_baseline(&b);
+	assert_int_equal(start(&b), 0);
+	for (int i = 0; i < 2; i++) {
+		b.sink->measurement(b.sink->ctx, &l);
+		/* As proctab has them, and as a sensor of its own. */
+		l.actor.ancestors_text = (const char *)words.data;
+		l.actor.ancestors_size = words.size;
+	}
+	tell(&b, PLUMB_TYPE_MODULE, "host", "module:x", "loaded");
+	event_base_loop(b.base, EVLOOP_NONBLOCK);
+	assert_int_equal(count(&b, "module:evil", "\"judge\":\"drift\""), 2);
+	assert_int_equal(count(&b, "module:evil", "\"ancestors\":[]},\"left_out\":[\"ancestors\"]"),
+			 2);
+	assert_int_equal(count(&b, "\"type\":\"lost\"", ""), 0);
+	assert_int_equal(b.n_again, 0);
+	stop(&b);
+	bench_done(&b);
+}
+
 static void settle(struct bench *b, struct self_quote *q)
 {
 	const struct timeval tick = {0, 2000};
@@ -436,10 +484,10 @@ static void test_tpm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_start_and_gap), cmocka_unit_test(test_once),
-		cmocka_unit_test(test_once_by_whom),  cmocka_unit_test(test_judged),
-		cmocka_unit_test(test_end_of_drift),  cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_tpm),
+		cmocka_unit_test(test_start_and_gap),	  cmocka_unit_test(test_once),
+		cmocka_unit_test(test_once_by_whom),	  cmocka_unit_test(test_judged),
+		cmocka_unit_test(test_end_of_drift),	  cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_hostile_ancestors), cmocka_unit_test(test_tpm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

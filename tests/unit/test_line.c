@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "claims.h"
+#include "cleanup.h"
 #include "fsio.h"
 #include "line.h"
 
@@ -259,6 +261,175 @@ static void test_write_refuses(void **state)
 	buf_done(&b);
 }
 
+/* A text of so many bytes that takes the most room: each is six when it is written, and all of it stands there twice. */
+static char *hostile(const char *begin, size_t size)
+{
+	char *text = malloc(size + 1);
+
+	assert_non_null(text);
+	memset(text, 1, size);
+	memcpy(text, begin, strlen(begin));
+	text[size - 1] = (char)0xff;
+	text[size] = 0;
+	return text;
+}
+
+/* A line without its ancestors says so, and reads as it was written. */
+static void test_left_out(void **state)
+{
+	struct buf text = {0}, again = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line l;
+	char *at;
+
+	(void)state;
+	assert_int_equal(
+		fsio_read_file(fsio_system(), "tests/data/line/left_out.json", 65536, &text), 0);
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), 0);
+	assert_int_equal(l.left_out, LINE_PART_ANCESTORS | LINE_PART_NAME);
+	assert_int_equal(l.actor.n_ancestors, 0);
+	assert_int_equal(line_write_fitting(&l, &again), 0);
+	assert_int_equal(again.size, text.size - 1);
+	assert_memory_equal(again.data, text.data, again.size);
+	json_decref(o);
+	o = NULL;
+	at = strstr((char *)text.data, "\"name\"]");
+	assert_non_null(at);
+	memcpy(at, "\"mane\"]", 7); /* of a release to come */
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), 0);
+	assert_int_equal(l.left_out, LINE_PART_ANCESTORS);
+	json_decref(o);
+	o = NULL;
+	memcpy(at, "123456]", 7);
+	assert_int_equal(line_parse(text.data, text.size - 1, &o, &l, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "left_out"));
+	buf_done(&text);
+	buf_done(&again);
+}
+
+/* What goes first is what is asked for least: with paths as the kernel's records have them, the ancestors alone. */
+static void test_ancestors_go_first(void **state)
+{
+	CLEANUP_FREE char *path = hostile("/", 1023), *key = hostile("exec:/", 1028);
+	struct line l = {.type = PLUMB_TYPE_EXEC,
+			 .src = "bpf",
+			 .boot = "01234567-89ab-cdef-0123-456789abcdef",
+			 .scope = "host",
+			 .key = key,
+			 .found = "unmeasured ESTALE",
+			 .name = "x",
+			 .has_actor = true,
+			 .actor = {.known = true, .exe = path, .n_ancestors = LINE_MAX_ANCESTORS}};
+	struct buf b = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line back;
+
+	(void)state;
+	for (size_t i = 0; i < LINE_MAX_ANCESTORS; i++)
+		l.actor.ancestors[i].exe = path;
+	assert_int_equal(line_write(&l, &b), -EMSGSIZE);
+	assert_int_equal(line_write_fitting(&l, &b), 0);
+	assert_int_equal(l.actor.n_ancestors, LINE_MAX_ANCESTORS);
+	assert_int_equal(line_parse(b.data, b.size, &o, &back, &why), 0);
+	assert_int_equal(back.left_out, LINE_PART_ANCESTORS);
+	assert_string_equal(back.key, key);
+	assert_string_equal(back.actor.exe, path);
+	assert_string_equal(back.name, "x");
+	json_decref(o);
+	buf_done(&b);
+}
+
+static void expect_fits(const struct line *l)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	struct why why = {""};
+	json_t *o = NULL;
+	struct line back;
+
+	assert_int_equal(line_write_fitting(l, &b), 0);
+	assert_true(b.size <= LINE_MAX_SIZE);
+	if (line_parse(b.data, b.size, &o, &back, &why) < 0)
+		fail_msg("%s", why.text);
+	assert_string_equal(back.key, l->key);
+	assert_string_equal(back.found, l->found);
+	assert_string_equal(back.actor.comm, l->actor.comm);
+	assert_true(back.left_out & LINE_PART_EXE);
+	/* Only a baseline that expects such a name gives this up, and the verifier judges by itself. */
+	assert_int_equal(!!(back.left_out & LINE_PART_JUDGE), l->judgement == PLUMB_JUDGE_DRIFT);
+	json_decref(o);
+}
+
+/* Whatever names are chosen for it: scope, key and found have room, in a line of any kind. */
+static void test_always_fits(void **state)
+{
+	/* LINE_MAX_KEY and what mountns_files puts before it; a link and where it leads. */
+	CLEANUP_FREE char *key = hostile("file:/", LINE_MAX_KEY + 15);
+	CLEANUP_FREE char *found = hostile("link 4294967295:4294967295 -> ", 30 + 4095);
+	CLEANUP_FREE char *expected = hostile("", LINE_MAX_VALUE - 1);
+	CLEANUP_FREE char *path = hostile("/", 4095), *comm = hostile("", 15);
+	CLEANUP_FREE char *name = hostile("", 1023);
+	static const char scope[] =
+		"container:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	static char args[4000];
+	struct line l = {
+		.src = "proc_connector",
+		.seq = INT64_MAX,
+		.boot_ns = INT64_MAX,
+		.boot = "01234567-89ab-cdef-0123-456789abcdef",
+		.has_kernel = true,
+		.ksess = UINT64_MAX,
+		.cpu = UINT32_MAX,
+		.kseq = INT64_MAX,
+		.scope = scope,
+		.key = key,
+		.found = found,
+		.op = "usermodehelper",
+		.other = key,
+		.before = found,
+		.diff = found,
+		.hash_src = "verity",
+		.name = name,
+		.layer = "unknown",
+		.times = UINT32_MAX,
+		.expected = expected,
+		.judge_version = UINT32_MAX,
+		.baseline_version = INT64_MAX,
+		.has_actor = true,
+		.body = args,
+		.actor = {.known = true,
+			  .pid = UINT32_MAX,
+			  .ppid = UINT32_MAX,
+			  .uid = UINT32_MAX,
+			  .gid = UINT32_MAX,
+			  .start_ns = INT64_MAX,
+			  .comm = comm,
+			  .exe = path,
+			  .cgroup = path,
+			  .container = scope + 10,
+			  .pod = "8dbc42f8-2f5c-4a11-9c4e-0123456789ab",
+			  .n_ancestors = LINE_MAX_ANCESTORS},
+	};
+	uint32_t kinds = 0;
+
+	(void)state;
+	snprintf(args, sizeof(args), "\"args\":\"%03900d\"", 0);
+	for (size_t i = 0; i < LINE_MAX_ANCESTORS; i++)
+		l.actor.ancestors[i] = (struct line_ancestor){UINT32_MAX, comm, path};
+	for (int type = 1; type < 256; type++) {
+		l.type = (enum plumb_type)type;
+		if (!terms_type_name(l.type) || !terms_type_is_measurement(l.type))
+			continue;
+		l.judgement = PLUMB_JUDGE_DRIFT;
+		expect_fits(&l);
+		l.judgement = PLUMB_JUDGE_UNJUDGED;
+		expect_fits(&l);
+		kinds++;
+	}
+	assert_true(kinds >= 10);
+}
+
 static void test_claims(void **state)
 {
 	struct stat st = {.st_mode = S_IFREG | 04755, .st_uid = 1, .st_gid = 2, .st_size = 3};
@@ -280,11 +451,18 @@ static void test_claims(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example), cmocka_unit_test(test_not_utf8),
-		cmocka_unit_test(test_diff),	cmocka_unit_test(test_container),
-		cmocka_unit_test(test_times),	cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_unknown), cmocka_unit_test(test_write_refuses),
+		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_not_utf8),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_container),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_write_refuses),
 		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_ancestors_go_first),
+		cmocka_unit_test(test_always_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,7 @@ static void test_examples(void **state)
 		bool taken; /* not escapes, bytes beyond ASCII, and members that only some lines have */
 	} examples[] = {
 		{"exec", true},	 {"container", true}, {"surface", true},
-		{"diff", false}, {"not_utf8", false},
+		{"diff", false}, {"not_utf8", false}, {"left_out", false},
 	};
 
 	(void)state;

@@ -62,7 +62,7 @@ static int write_line(struct ledger_writer *w, struct line *l, bool urgent)
 	if (!l->boot_ns)
 		l->boot_ns = clock_boot_ns(w->clock);
 	l->boot = w->boot;
-	r = line_write(l, b);
+	r = line_write_fitting(l, b);
 	if (r >= 0)
 		r = ledger_append(w->ledger, b->data, b->size);
 	if (r < 0) {

@@ -64,6 +64,6 @@ void spool_refused(struct spool *s, int r)
 {
 	s->dropped++;
 	/* A line that is bad in itself is no better when it comes again. */
-	if (r != -EINVAL && r != -E2BIG)
+	if (r != -EINVAL && r != -E2BIG && r != -EMSGSIZE)
 		s->forgot = true;
 }

@@ -2,6 +2,7 @@
 #include "line.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "clock.h"
@@ -14,6 +15,25 @@
 #define WORD(j, name, value) (jsonl_name(j, name), jsonl_str(j, NULL, value))
 #define TEXT(j, name, value) (jsonl_name(j, name), jsonl_path_value(j, name, value))
 #define OPTIONAL(j, name, value) ((value) ? TEXT(j, name, value) : (void)0)
+
+/* at: the text that goes; 0: none, it is another thing. */
+static const struct {
+	enum line_part part;
+	const char *name;
+	size_t at;
+} parts[] = {
+	{LINE_PART_ANCESTORS, "ancestors", 0},
+	{LINE_PART_DIFF, "diff", offsetof(struct line, diff)},
+	{LINE_PART_ARGS, "args", offsetof(struct line, body)},
+	{LINE_PART_NAME, "name", offsetof(struct line, name)},
+	{LINE_PART_BEFORE, "before", offsetof(struct line, before)},
+	{LINE_PART_OTHER, "other", offsetof(struct line, other)},
+	{LINE_PART_CGROUP, "cgroup", offsetof(struct line, actor.cgroup)},
+	{LINE_PART_EXE, "exe", offsetof(struct line, actor.exe)},
+	{LINE_PART_JUDGE, "judge", 0},
+};
+
+#define N_PARTS (sizeof(parts) / sizeof(parts[0]))
 
 static void write_ancestors(struct jsonl *j, const struct line_ancestor *list, uint32_t n)
 {
@@ -63,6 +83,17 @@ static void write_actor(struct jsonl *j, const struct line_actor *a)
 	jsonl_close(j);
 }
 
+static void write_left_out(struct jsonl *j, uint32_t left_out)
+{
+	if (!left_out)
+		return;
+	jsonl_array(j, "left_out");
+	for (size_t i = 0; i < N_PARTS; i++)
+		if (left_out & parts[i].part)
+			jsonl_str(j, NULL, parts[i].name);
+	jsonl_close(j);
+}
+
 static void write_measurement(struct jsonl *j, const struct line *l)
 {
 	WORD(j, "scope", l->scope);
@@ -86,6 +117,7 @@ static void write_measurement(struct jsonl *j, const struct line *l)
 	}
 	if (l->has_actor)
 		write_actor(j, &l->actor);
+	write_left_out(j, l->left_out);
 }
 
 static void write_envelope(struct jsonl *j, const struct line *l)
@@ -137,6 +169,40 @@ int line_write(const struct line *l, struct buf *ret)
 		return -EMSGSIZE;
 	}
 	return 0;
+}
+
+/* True: there was something. */
+static bool leave_out(struct line *l, size_t i)
+{
+	const char **text = (const char **)(void *)((char *)l + parts[i].at);
+	bool had = parts[i].at && *text;
+
+	if (parts[i].part == LINE_PART_ANCESTORS) {
+		had = l->actor.n_ancestors > 0;
+		l->actor.n_ancestors = 0;
+		l->actor.ancestors_text = NULL;
+	} else if (parts[i].part == LINE_PART_JUDGE) {
+		had = l->judgement != 0;
+		l->judgement = (enum plumb_judgement)0;
+	} else {
+		*text = NULL;
+	}
+	l->left_out |= had ? parts[i].part : 0;
+	return had;
+}
+
+int line_write_fitting(const struct line *l, struct buf *ret)
+{
+	int r = line_write(l, ret);
+	struct line less;
+
+	if (r != -EMSGSIZE || !terms_type_is_measurement(l->type))
+		return r;
+	less = *l;
+	for (size_t i = 0; i < N_PARTS && r == -EMSGSIZE; i++)
+		if (leave_out(&less, i))
+			r = line_write(&less, ret);
+	return r;
 }
 
 static int optional_str(json_t *o, const char *key, size_t max, const char **ret,
@@ -259,6 +325,27 @@ static int parse_judgement(json_t *o, struct line *l, struct why *ret_why)
 		       : 0;
 }
 
+/* Names that we do not know are of a release to come. */
+static int parse_left_out(const json_t *o, struct line *l, struct why *ret_why)
+{
+	json_t *list, *item;
+	size_t i;
+	int r = json_object_get(o, "left_out")
+			? jsonl_get_array(o, "left_out", LINE_MAX_LEFT_OUT, &list, ret_why)
+			: -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	json_array_foreach (list, i, item) {
+		if (!json_is_string(item))
+			return why_set(ret_why, -EBADMSG, "\"left_out\" is no list of names");
+		for (size_t k = 0; k < N_PARTS; k++)
+			if (strcmp(json_string_value(item), parts[k].name) == 0)
+				l->left_out |= parts[k].part;
+	}
+	return 0;
+}
+
 static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 {
 	if (jsonl_get_str(o, "scope", 256, &l->scope, ret_why) < 0 ||
@@ -275,7 +362,9 @@ static int parse_measurement(json_t *o, struct line *l, struct why *ret_why)
 		return -EBADMSG;
 	if (parse_judgement(o, l, ret_why) < 0)
 		return -EBADMSG;
-	return parse_actor(o, l, ret_why);
+	if (parse_actor(o, l, ret_why) < 0)
+		return -EBADMSG;
+	return parse_left_out(o, l, ret_why);
 }
 
 int line_parse(const void *data, size_t size, json_t **ret_json, struct line *ret,

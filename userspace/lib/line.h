@@ -18,6 +18,7 @@
 #define LINE_MAX_KEY 4352	/* "file:" and a path */
 #define LINE_MAX_VALUE 4096
 #define LINE_MAX_ANCESTORS 8
+#define LINE_MAX_LEFT_OUT 32
 
 /* Who. All strings borrowed; NULL where unknown. */
 struct line_actor {
@@ -37,6 +38,19 @@ struct line_actor {
 	} ancestors[LINE_MAX_ANCESTORS];
 	const char *ancestors_text;	/* the same as line_ancestors() wrote them; NULL: they are written anew */
 	size_t ancestors_size;
+};
+
+/* Bits of left_out, in the order in which they go. */
+enum line_part {
+	LINE_PART_ANCESTORS = 1 << 0,
+	LINE_PART_DIFF = 1 << 1,
+	LINE_PART_ARGS = 1 << 2,
+	LINE_PART_NAME = 1 << 3,
+	LINE_PART_BEFORE = 1 << 4,
+	LINE_PART_OTHER = 1 << 5,
+	LINE_PART_CGROUP = 1 << 6,
+	LINE_PART_EXE = 1 << 7,
+	LINE_PART_JUDGE = 1 << 8,
 };
 
 /*
@@ -74,6 +88,7 @@ struct line {
 	uint64_t baseline_version;
 	bool has_actor;
 	struct line_actor actor;
+	uint32_t left_out;	/* enum line_part: what there was and had no room */
 	const void *args;	/* exec: struct plumb_args as the kernel gave them; never written as they are. NULL: see args_missing */
 	bool args_missing;	/* they were wanted and are not there */
 	/* record; or more members of a measurement */
@@ -84,6 +99,11 @@ struct line {
 int line_ancestors(const struct line_ancestor *list, uint32_t n, struct buf *ret);
 /* Appends the line. -EMSGSIZE: over LINE_MAX_SIZE; -EINVAL: a field that must be there is not. */
 int line_write(const struct line *l, struct buf *ret);
+/*
+ * The same, but a measurement whose names leave no room for all of it goes without what no judgement asks for, and its left_out says so:
+ * who runs a program chooses its name and that of its ancestors, and must not be able to choose that there is no line.
+ */
+int line_write_fitting(const struct line *l, struct buf *ret);
 
 /*
  * Parses a foreign line. Strings in *ret are borrowed from *ret_json, which the caller frees (json_decref). Unknown types are
