@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "digest.h"
+#include "image_fixture.h"
 #include "isolate_exec.h"
 #include "scratch.h"
 
@@ -254,11 +256,46 @@ static void test_files(void **state)
 			 (uint64_t)st.st_ctim.tv_sec * 1000000000 + (uint64_t)st.st_ctim.tv_nsec);
 }
 
+/* Where it lies is not mounted anew as long as its version counts. */
+static void test_file_systems(void **state)
+{
+	struct world *w = *state;
+	char lines[1024], hex[DIGEST_HEX_SIZE], point[SCRATCH_SIZE + 8];
+	struct image_fixture i;
+	uint32_t n_files;
+	struct digest d;
+	struct why why;
+	int listed, ended;
+	const char *no = image_fixture_open(&i);
+
+	if (no) {
+		print_message("# %s\n", no);
+		skip();
+	}
+	snprintf(point, sizeof(point), "%s/m", i.top);
+	w->programs[0].stands_in = true;
+	digest_sha256(IMAGE_FIXTURE_BYTES, strlen(IMAGE_FIXTURE_BYTES), &d);
+	digest_hex(&d, hex);
+	snprintf(lines, sizeof(lines), "{\"s\":\"host\",\"k\":\"exec:sha256:%s\",\"x\":\"%s\"}\n",
+		 hex, i.program);
+	judge_by(w, lines);
+	(void)begin(w, &why);
+	turn(w);
+	n_files = w->n_files;
+	listed = umount2(point, 0) < 0 ? -errno : 0;
+	(void)isolate_exec_end(w->e, w->s, &why);
+	ended = umount2(point, 0) < 0 ? -errno : 0;
+	image_fixture_close(&i);
+	assert_int_equal(n_files, 2);
+	assert_int_equal(listed, -EBUSY);
+	assert_int_equal(ended, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {T(test_digests), T(test_no_room), T(test_programs),
-					   T(test_files)};
+					   T(test_files), T(test_file_systems)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,10 +18,17 @@
 #define PREFIX "exec:sha256:"
 #define OVERLAYFS 0x794c7630u
 #define OWN "/proc/self/exe"
+#define PINS 64 /* file systems; what lies on more is not let run */
 
 /* A file that is read before it may run. Borrowed texts, of the baseline. */
 struct todo {
 	const char *path, *key;
+};
+
+/* A file system that cannot be unmounted: under the same times there would be other bytes when it is mounted again. */
+struct pin {
+	dev_t dev;
+	int fd;
 };
 
 struct isolate_exec {
@@ -30,7 +37,8 @@ struct isolate_exec {
 	const struct baseline *baseline; /* that the lists were made of */
 	struct todo *todo;
 	uint32_t n_todo, room, at;
-	uint32_t n_listed;
+	uint32_t n_listed, n_pins;
+	struct pin pins[PINS];
 	bool on, by_file; /* by_file: the kernel takes no digests here */
 	int failed; /* of filling the lists */
 };
@@ -122,6 +130,26 @@ static int on_entry(void *ctx, const char *scope, const char *key, const char *e
 	return 0;
 }
 
+static bool pin(struct isolate_exec *e, int fd, dev_t dev)
+{
+	int own;
+
+	for (uint32_t i = 0; i < e->n_pins; i++)
+		if (e->pins[i].dev == dev)
+			return true;
+	own = e->n_pins < PINS ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (own < 0)
+		return false;
+	e->pins[e->n_pins++] = (struct pin){dev, own};
+	return true;
+}
+
+static void unpin(struct isolate_exec *e)
+{
+	while (e->n_pins > 0)
+		close(e->pins[--e->n_pins].fd);
+}
+
 /* The very bytes that are listed for it; and a change after this has another time. */
 static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
 {
@@ -135,7 +163,8 @@ static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
 		return 0;
 	digest_hex(&d, key + sizeof(PREFIX) - 1);
 	/* One that changed within the tick could change again under the same time. */
-	if (strcmp(key, t->key) == 0 && hash_cache_knows(e->o.hashes, &st) && put_file(e, &st) < 0)
+	if (strcmp(key, t->key) == 0 && hash_cache_knows(e->o.hashes, &st) &&
+	    (!pin(e, fd, st.st_dev) || put_file(e, &st) < 0))
 		log_error("isolation exec=unlisted path=%s", t->path);
 	return (uint64_t)st.st_size;
 }
@@ -192,6 +221,7 @@ static int fill(struct isolate_exec *e, struct why *ret_why)
 	e->n_todo = e->at = e->n_listed = 0;
 	e->failed = 0;
 	(void)change(e, &off);
+	unpin(e);
 	r = put_own(e);
 	if (r >= 0)
 		r = baseline_each(e->baseline, on_entry, e);
@@ -243,6 +273,7 @@ int isolate_exec_end(void *ctx, const struct isolate_state *s, struct why *ret_w
 	/* Where it could never be in force there is nothing to be ended. */
 	if (e->on)
 		(void)change(e, &off);
+	unpin(e);
 	e->on = false;
 	event_del(e->timer);
 	return 0;
@@ -286,6 +317,7 @@ struct isolate_exec *isolate_exec_free(struct isolate_exec *e)
 	if (!e)
 		return NULL;
 	event_free(e->timer);
+	unpin(e);
 	free(e->todo);
 	free(e);
 	return NULL;
