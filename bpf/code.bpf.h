@@ -205,9 +205,11 @@ struct code_place {
 	__u32 mnt_ns;
 };
 
+/* A file system that is mounted again has the same numbers and times, and perhaps other bytes; the inode in memory is another one. */
 struct code_version {
 	__u64 ctime_ns;
 	__u64 file_size;
+	__u64 life_ns;
 };
 
 struct {
@@ -254,10 +256,11 @@ static __always_inline void code_exe_file(struct plumb_file *f, struct file *exe
 	f->mode = BPF_CORE_READ(exe, f_inode, i_mode);
 }
 
-static __always_inline void code_put_told(const struct plumb_file *f, __u32 mnt_ns)
+static __always_inline void code_put_told(const struct plumb_file *f, __u32 mnt_ns, __u64 life_ns)
 {
 	struct code_place place = {.ino = f->ino, .dev = f->dev, .mnt_ns = mnt_ns};
-	struct code_version now = {.ctime_ns = f->ctime_ns, .file_size = f->file_size};
+	struct code_version now = {
+		.ctime_ns = f->ctime_ns, .file_size = f->file_size, .life_ns = life_ns};
 
 	bpf_map_update_elem(&code_told, &place, &now, BPF_ANY);
 }
@@ -267,6 +270,7 @@ struct code_found {
 	struct file *file;
 	struct plumb_file f;
 	struct plumb_hash hash;
+	__u64 life_ns; /* of the inode; 0: not known, then it is told each time */
 	__u32 prot, flags;
 	__u16 what; /* 0: nothing is to be told */
 	__u16 walk; /* the path may be walked from it */
@@ -310,7 +314,7 @@ static __always_inline int code_tell(struct code_found *c, __u32 mnt_ns, enum co
 		return 0;
 	/* Once there is a record: what was dropped is told by the next one. */
 	if (c->what == PLUMB_CODE_MAP)
-		code_put_told(&c->f, mnt_ns);
+		code_put_told(&c->f, mnt_ns, c->life_ns);
 	else
 		code_put_image(c->what);
 	__builtin_memcpy(&e->file, &c->f, sizeof(e->file));

@@ -62,12 +62,13 @@ static __always_inline int map_is_same(const struct plumb_inode *kept, struct in
 	return (kept && kept->hashed) || hash_is_loose(inode);
 }
 
-static __always_inline int map_was_told(const struct plumb_file *f, __u32 mnt_ns)
+static __always_inline int map_was_told(const struct plumb_file *f, __u64 life_ns, __u32 mnt_ns)
 {
 	struct code_place place = {.ino = f->ino, .dev = f->dev, .mnt_ns = mnt_ns};
 	struct code_version *told = bpf_map_lookup_elem(&code_told, &place);
 
-	return told && told->ctime_ns == f->ctime_ns && told->file_size == f->file_size;
+	return told && life_ns && told->life_ns == life_ns && told->ctime_ns == f->ctime_ns &&
+	       told->file_size == f->file_size;
 }
 
 static __always_inline int map_is_exe(const struct inode *inode, struct file *exe)
@@ -93,8 +94,11 @@ static __always_inline struct plumb_inode *map_keep_mapped(struct inode *inode)
 	struct plumb_inode *kept =
 		bpf_inode_storage_get(&inodes, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (kept)
-		kept->mapped = 1;
+	if (!kept)
+		return 0;
+	kept->mapped = 1;
+	if (!kept->life_ns)
+		kept->life_ns = bpf_ktime_get_boot_ns();
 	return kept;
 }
 
@@ -113,7 +117,9 @@ static __always_inline void map_code(struct file *file, __u32 prot, __u32 flags,
 		return;
 	overlay_file(&c.f, file->f_inode);
 	kept = map_keep_mapped(file->f_inode);
-	if (map_was_told(&c.f, mnt_ns) && (!may_hash || map_is_same(kept, file->f_inode, &c.f)))
+	c.life_ns = kept ? kept->life_ns : 0;
+	if (map_was_told(&c.f, c.life_ns, mnt_ns) &&
+	    (!may_hash || map_is_same(kept, file->f_inode, &c.f)))
 		return;
 	/* Before there is a record: the ring's reader waits for each that is begun. */
 	if (may_hash)
@@ -172,6 +178,7 @@ int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqp
 	     unsigned long prot)
 {
 	struct code_found c = {.prot = prot, .walk = 1, .hash = {.error = -HASH_EOPNOTSUPP}};
+	struct plumb_inode *kept;
 	struct file *exe, *file;
 	__u32 mnt_ns;
 
@@ -187,8 +194,9 @@ int BPF_PROG(plumb_code_mprotect, struct vm_area_struct *vma, unsigned long reqp
 		overlay_file(&c.f, file->f_inode);
 		c.file = file;
 		map_is_written(&c, file->f_inode);
-		map_keep_mapped(file->f_inode);
-		if (!map_was_told(&c.f, mnt_ns))
+		kept = map_keep_mapped(file->f_inode);
+		c.life_ns = kept ? kept->life_ns : 0;
+		if (!map_was_told(&c.f, c.life_ns, mnt_ns))
 			c.what = PLUMB_CODE_MAP;
 	}
 	return code_tell(&c, mnt_ns, CODE_PATH_WALKED);

@@ -211,6 +211,7 @@ struct plumb_inode {
 	__u16 mapped;		/* 1: it was mapped executable, and told so; nobody opened it for writing since */
 	__u64 hash_ctime_ns;
 	__u64 hash_file_size;
+	__u64 life_ns;		/* since boot: when it was first mapped executable, since it came into memory; 0: not yet */
 	__u8 digest[32];
 };
 
@@ -412,7 +413,7 @@ _Static_assert(sizeof(struct plumb_event) == 40, "border: event header");
 _Static_assert(sizeof(struct plumb_task) == 72, "border: task");
 _Static_assert(sizeof(struct plumb_file) == 48, "border: file");
 _Static_assert(sizeof(struct plumb_hash) == 40, "border: hash");
-_Static_assert(sizeof(struct plumb_inode) == 56, "border: inode");
+_Static_assert(sizeof(struct plumb_inode) == 64, "border: inode");
 _Static_assert(sizeof(struct plumb_event_exec) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: exec");
 _Static_assert(sizeof(struct plumb_event_exec_args) == sizeof(struct plumb_event_exec) + 8 + 512, "border: exec with arguments");
 _Static_assert(sizeof(struct plumb_event_script) == 40 + 72 + 48 + 40 + 8 + 1024 + 256, "border: script");
