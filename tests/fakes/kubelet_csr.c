@@ -69,11 +69,14 @@ void kubelet_csr_object(const char *name, const struct buf *pem, const char *use
 			const char *groups, const char *usages, const char *members,
 			struct buf *ret)
 {
+	static unsigned int n_made;
+
 	buf_printf(ret,
-		   "{\"metadata\":{\"name\":\"%s\",\"resourceVersion\":\"7\"},\"spec\":{"
+		   "{\"metadata\":{\"name\":\"%s\",\"uid\":\"5e0f7c1a-0000-4000-8000-%012u\","
+		   "\"resourceVersion\":\"7\"},\"spec\":{"
 		   "\"signerName\":\"kubernetes.io/kube-apiserver-client-kubelet\",\"username\":"
 		   "\"%s\",\"groups\":%s,\"usages\":%s,\"request\":\"",
-		   name, user, groups, usages);
+		   name, n_made++, user, groups, usages);
 	digest_base64(ret, pem->data, pem->size);
 	buf_printf(ret, "\"}%s}", members);
 	MUST(buf_status(ret) == 0);

@@ -19,7 +19,7 @@ struct kubelet_csr {
 void kubelet_csr_pem(const struct kubelet_csr *c, const struct sign_key *key, struct buf *ret);
 /* As a kubelet's of that node's name would be. */
 void kubelet_csr_of(const char *node, const struct sign_key *key, struct buf *ret);
-/* members: of the object, after its metadata, spec.signerName, spec.request; usages and groups as texts of JSON. */
+/* Each has a uid of its own. members: of the object, after its metadata, spec.signerName, spec.request; usages and groups as texts of JSON. */
 void kubelet_csr_object(const char *name, const struct buf *pem, const char *user, const char *groups, const char *usages,
 			const char *members, struct buf *ret);
 

@@ -80,6 +80,7 @@ static void test_as_kubelets_ask(void **state)
 	assert_int_equal(check(&pem, "node-csr-Ab_9-z", BOOT, BOOT_GROUPS, USAGES, ""), 0);
 	assert_string_equal(found.name, "node-csr-Ab_9-z");
 	assert_string_equal(found.version, "7");
+	assert_int_equal(strlen(found.uid), 36);
 	assert_string_equal(found.request.node, "n1.example");
 	assert_true(digest_equal(&found.request.key, &id));
 	assert_false(found.renews);

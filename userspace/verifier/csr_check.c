@@ -45,6 +45,15 @@ static bool is_name(const char *name)
 		       size;
 }
 
+static bool is_uid(const char *uid)
+{
+	size_t size = strlen(uid);
+
+	return size > 0 && size < CSR_CHECK_UID_SIZE &&
+	       strspn(uid, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
+		       size;
+}
+
 static int check_usages(const json_t *usages, struct why *ret_why)
 {
 	static const char *const allowed[] = {"digital signature", "key encipherment",
@@ -115,6 +124,9 @@ int csr_check(const json_t *object, struct csr_check *ret, struct why *ret_why)
 	snprintf(ret->version, sizeof(ret->version), "%s", text_at(metadata, "resourceVersion"));
 	if (strcmp(text_at(spec, "signerName"), CSR_CHECK_SIGNER) != 0 || is_decided(object))
 		return -EALREADY;
+	if (!is_uid(text_at(metadata, "uid")))
+		return why_set(ret_why, -EBADMSG, "it has no uid");
+	snprintf(ret->uid, sizeof(ret->uid), "%s", text_at(metadata, "uid"));
 	r = check_usages(json_object_get(spec, "usages"), ret_why);
 	if (r >= 0)
 		r = jsonl_get_base64(spec, "request", CSR_REQUEST_MAX, &pem, ret_why);

@@ -12,9 +12,11 @@
 #include "why.h"
 
 #define CSR_CHECK_SIGNER "kubernetes.io/kube-apiserver-client-kubelet"
+#define CSR_CHECK_UID_SIZE 64
 
 struct csr_check {
 	char name[254], version[64];	/* of the object, for the answer to it */
+	char uid[CSR_CHECK_UID_SIZE];	/* no other object ever has it, also of that name */
 	bool renews;			/* asked for by the node itself, with the certificate that it has */
 	struct csr_request request;
 };

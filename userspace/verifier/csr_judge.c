@@ -68,7 +68,15 @@ struct kept {
 	uint64_t incarnation;
 	struct digest key;
 	char name[254]; /* of the request */
+	char uid[CSR_CHECK_UID_SIZE]; /* "": a verifier of before kept it */
 };
+
+/* A name may be had again by another object. */
+static bool is_of(const struct kept *k, const struct csr_check *c)
+{
+	return digest_equal(&k->key, &c->request.key) &&
+	       (k->uid[0] ? strcmp(k->uid, c->uid) == 0 : strcmp(k->name, c->name) == 0);
+}
 
 static int get_kept(const struct csr_judge *j, const char *what, const char *id, struct kept *ret)
 {
@@ -80,8 +88,9 @@ static int get_kept(const struct csr_judge *j, const char *what, const char *id,
 	r = ops(j)->setting_get(store_ctx(j), setting, &b);
 	if (r < 0)
 		return r;
-	if (sscanf((char *)b.data, "%" SCNu64 " %64s %253s", &ret->incarnation, hex, ret->name) !=
-	    3)
+	ret->uid[0] = 0;
+	if (sscanf((char *)b.data, "%" SCNu64 " %64s %253s %63s", &ret->incarnation, hex, ret->name,
+		   ret->uid) < 3)
 		return -EIO;
 	return digest_from_hex(hex, &ret->key) < 0 ? -EIO : 0;
 }
@@ -89,12 +98,40 @@ static int get_kept(const struct csr_judge *j, const char *what, const char *id,
 static int put_kept(const struct csr_judge *j, const char *what, const struct store_node *n,
 		    const struct csr_check *c)
 {
-	char setting[96], hex[DIGEST_HEX_SIZE], value[DIGEST_HEX_SIZE + 300];
+	char setting[96], hex[DIGEST_HEX_SIZE], value[DIGEST_HEX_SIZE + 400];
 
 	snprintf(setting, sizeof(setting), "%s:%.64s", what, n->id);
 	digest_hex(&c->request.key, hex);
-	snprintf(value, sizeof(value), "%" PRIu64 " %s %s", n->incarnation, hex, c->name);
+	snprintf(value, sizeof(value), "%" PRIu64 " %s %s %s", n->incarnation, hex, c->name,
+		 c->uid);
 	return ops(j)->setting_put(store_ctx(j), setting, value);
+}
+
+#define USED \
+	"a certificate was approved for this key before: a kubelet makes another one to renew it"
+
+/* 1: no other request for this key was approved. Kubelets make a key for each renewal; who has one that was stolen has no other that is shown. */
+static int is_unused(const struct csr_judge *j, const struct store_node *n,
+		     const struct csr_check *c, struct why *ret_why)
+{
+	struct kept before = {.incarnation = 0};
+	char use[KUBELET_KEYS_USE_SIZE] = "";
+	bool other = false;
+	int r = kubelet_keys_used(j->v, n, &c->request.key, use);
+
+	if (r > 0)
+		other = strcmp(use, c->uid) != 0;
+	else if (r == 0) {
+		/* Approved when it was not shown yet. */
+		r = get_kept(j, CSR_CHAINED, n->id, &before);
+		other = r >= 0 && before.incarnation == n->incarnation &&
+			digest_equal(&before.key, &c->request.key) && !is_of(&before, c);
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (other)
+		why_set(ret_why, 0, USED);
+	return !other;
 }
 
 /*
@@ -120,8 +157,12 @@ static int is_chained(const struct csr_judge *j, const struct store_node *n,
 	r = get_kept(j, CSR_CHAINED, n->id, &before);
 	if (r == -ENOENT || (r >= 0 && before.incarnation != n->incarnation))
 		return 1;
-	if (r >= 0 && digest_equal(&before.key, &c->request.key))
+	if (r >= 0 && is_of(&before, c))
 		return 1; /* it was, and the API did not hear of it */
+	if (r >= 0 && digest_equal(&before.key, &c->request.key)) {
+		why_set(ret_why, 0, USED);
+		return 0;
+	}
 	if (r >= 0)
 		r = kubelet_keys_has(j->v, n, &before.key, &seq);
 	if (r == 0)
@@ -146,7 +187,10 @@ static int judge_node(const struct csr_judge *j, const struct csr_check *c,
 		return 0;
 	}
 	r = kubelet_keys_has(j->v, n, &c->request.key, &ret->line);
-	return r == 0 ? is_chained(j, n, c, ret_why) : r;
+	if (r == 0)
+		return is_chained(j, n, c, ret_why);
+	/* Who joins may ask again for the key that it has: its answer may have been lost, and it takes a bootstrap token. */
+	return r < 0 || !c->renews ? r : is_unused(j, n, c, ret_why);
 }
 
 int csr_judge(const struct csr_judge *j, const struct csr_check *c, struct csr_judged *ret,
@@ -202,6 +246,18 @@ static int bind_name(const struct csr_judge *j, struct store_node *n, const stru
 	return r < 0 ? r : ops(j)->node_put(store_ctx(j), n);
 }
 
+/* The key of the renewal before is shown by now: from here on its own line remembers that it was used. */
+static int put_chained(const struct csr_judge *j, const struct store_node *n,
+		       const struct csr_check *c)
+{
+	struct kept before = {.incarnation = 0};
+	int r = get_kept(j, CSR_CHAINED, n->id, &before);
+
+	if (r >= 0 && before.incarnation == n->incarnation && before.uid[0])
+		r = kubelet_keys_use(j->v, n, &before.key, before.uid);
+	return r < 0 && r != -ENOENT ? r : put_kept(j, CSR_CHAINED, n, c);
+}
+
 /* Judged again under the write lock: since it was, the node may have drifted. */
 static int keep(const struct csr_judge *j, const struct csr_check *c, const struct csr_judged *what,
 		struct store_node *n, struct why *ret_why)
@@ -219,12 +275,12 @@ static int keep(const struct csr_judge *j, const struct csr_check *c, const stru
 		r = 0;
 	if (r >= 0)
 		r = bind_name(j, n, c, what);
-	if (r < 0 ||
-	    (strcmp(before.name, c->name) == 0 && digest_equal(&before.key, &c->request.key)))
+	if (r < 0 || (before.incarnation == n->incarnation && before.uid[0] && is_of(&before, c)))
 		return r;
 	r = put_kept(j, CSR_APPROVED, n, c);
-	if (r >= 0 && again.line == 0)
-		r = put_kept(j, CSR_CHAINED, n, c);
+	if (r >= 0)
+		r = again.line == 0 ? put_chained(j, n, c)
+				    : kubelet_keys_use(j->v, n, &c->request.key, c->uid);
 	return r < 0 ? r : write_line(j, "approve_csr", n, c, what);
 }
 

@@ -15,13 +15,15 @@
 #include "log.h"
 #include "node_origin.h"
 
-#define BLOB "kubelet_keys" /* by node: "INCARNATION LINE KEY", a line each, oldest first */
+#define BLOB \
+	"kubelet_keys" /* by node: "INCARNATION LINE KEY USED", a line each, oldest first; USED: "-", or missing, not */
 /* Of one evidence, the last ones: each costs a signature's check on the loop, and a node's root writes as many as it likes. */
 #define LINES_MAX (2 * KUBELET_KEYS_MAX)
 
 struct shown {
 	uint64_t incarnation, seq;
 	struct digest key;
+	char used[KUBELET_KEYS_USE_SIZE]; /* by which request; "": by none */
 };
 
 struct all {
@@ -33,8 +35,12 @@ static int read_one(char *text, struct shown *ret)
 {
 	char hex[DIGEST_HEX_SIZE];
 
-	if (sscanf(text, "%" SCNu64 " %" SCNu64 " %64s", &ret->incarnation, &ret->seq, hex) != 3)
+	ret->used[0] = 0;
+	if (sscanf(text, "%" SCNu64 " %" SCNu64 " %64s %63s", &ret->incarnation, &ret->seq, hex,
+		   ret->used) < 3)
 		return -EIO;
+	if (strcmp(ret->used, "-") == 0)
+		ret->used[0] = 0;
 	return digest_from_hex(hex, &ret->key) < 0 ? -EIO : 0;
 }
 
@@ -68,19 +74,30 @@ static int save(const struct verifier *v, const char *id, const struct all *a)
 
 	for (uint32_t i = 0; i < a->n; i++) {
 		digest_hex(&a->keys[i].key, hex);
-		buf_printf(&b, "%" PRIu64 " %" PRIu64 " %s\n", a->keys[i].incarnation,
-			   a->keys[i].seq, hex);
+		buf_printf(&b, "%" PRIu64 " %" PRIu64 " %s %s\n", a->keys[i].incarnation,
+			   a->keys[i].seq, hex, a->keys[i].used[0] ? a->keys[i].used : "-");
 	}
 	return buf_status(&b) < 0
 		       ? buf_status(&b)
 		       : v->store->ops->blob_put(v->store->ctx, BLOB, id, b.data, b.size);
 }
 
-/* Another incarnation's say nothing any more. */
-static void add(struct all *a, const struct shown *s)
+static struct shown *find(struct all *a, uint64_t incarnation, const struct digest *key)
 {
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->keys[i].incarnation == incarnation && digest_equal(&a->keys[i].key, key))
+			return &a->keys[i];
+	return NULL;
+}
+
+/* Another incarnation's say nothing any more. One that is shown again is as used as it was. */
+static void add(struct all *a, struct shown *s)
+{
+	const struct shown *before = find(a, s->incarnation, &s->key);
 	uint32_t n = 0;
 
+	if (before)
+		memcpy(s->used, before->used, sizeof(s->used));
 	for (uint32_t i = 0; i < a->n; i++)
 		if (a->keys[i].incarnation == s->incarnation &&
 		    !digest_equal(&a->keys[i].key, &s->key))
@@ -196,6 +213,38 @@ int kubelet_keys_count(const struct verifier *v, const struct store_node *row)
 		n += a.keys[i].incarnation == row->incarnation && row->has_base &&
 		     a.keys[i].seq < row->base_size;
 	return r < 0 ? r : n;
+}
+
+int kubelet_keys_used(const struct verifier *v, const struct store_node *row,
+		      const struct digest *key, char ret_use[KUBELET_KEYS_USE_SIZE])
+{
+	const struct shown *s;
+	struct all a;
+	int r = load(v, row->id, &a);
+
+	if (r < 0)
+		return r;
+	s = find(&a, row->incarnation, key);
+	if (!s || !s->used[0])
+		return 0;
+	memcpy(ret_use, s->used, sizeof(s->used));
+	return 1;
+}
+
+int kubelet_keys_use(const struct verifier *v, const struct store_node *row,
+		     const struct digest *key, const char *use)
+{
+	struct shown *s;
+	struct all a;
+	int r = load(v, row->id, &a);
+
+	if (r < 0)
+		return r;
+	s = find(&a, row->incarnation, key);
+	if (!s)
+		return 0;
+	snprintf(s->used, sizeof(s->used), "%s", use);
+	return save(v, row->id, &a);
 }
 
 struct search {
