@@ -64,7 +64,8 @@ void report_fixture_start(struct report_fixture *w)
 	w->o.queue = w->f.queue;
 	w->o.writer = w->f.writer;
 	w->o.identity = &w->f.identity;
-	w->o.clock = clock_system();
+	if (!w->o.clock)
+		w->o.clock = clock_system();
 	w->o.io = fsio_system();
 	w->o.ledger_dir = w->f.ledger;
 	w->o.client_key = w->f.client_id;

@@ -13,7 +13,7 @@ struct report_fixture {
 	struct agent_fixture f;
 	struct report *report;
 	/* set before report_fixture_start() */
-	struct report_options o;	/* bounds alone; the rest is filled in */
+	struct report_options o;	/* bounds, and a clock that is not the system's; the rest is filled in */
 	const char *witness;		/* of the record; NULL: as agent_fixture has it */
 	uint64_t last_order, baseline_version;
 	unsigned int n_orders, n_renewed;

@@ -54,19 +54,37 @@ static void test_away(void **state)
 
 	(void)state;
 	now_ns = 5000000000ull;
-	assert_false(absence_is_long(&a));
 	absence_tell(&a, -ECONNREFUSED, &why);
 	assert_true(a.away);
+	absence_tell(&a, -EKEYREJECTED, &why);
+	assert_int_equal(a.error, -EKEYREJECTED);
+	absence_back(&a, 7);
+	assert_false(a.away);
+}
+
+/* From the first failure on, whatever is answered between two of them, until evidence is accepted. */
+static void test_long(void **state)
+{
+	struct absence a = {.clock = &fake};
+	const struct why why = {"a reason"};
+
+	(void)state;
+	now_ns = 5000000000ull;
+	assert_false(absence_is_long(&a));
+	absence_tell(&a, -ECONNREFUSED, &why);
+	absence_wait_ms(&a, 0);
 	now_ns += ABSENCE_LONG_MS * 1000000ull;
 	assert_false(absence_is_long(&a));
 	now_ns++;
 	assert_true(absence_is_long(&a));
-	/* Another reason does not begin it anew. */
-	absence_tell(&a, -EKEYREJECTED, &why);
-	assert_int_equal(a.error, -EKEYREJECTED);
+	absence_wait_ms(&a, 0);
 	assert_true(absence_is_long(&a));
 	absence_back(&a, 7);
-	assert_false(a.away);
+	absence_reset(&a);
+	assert_true(absence_is_long(&a));
+	absence_taken(&a);
+	assert_false(absence_is_long(&a));
+	assert_int_equal(absence_wait_ms(&a, 0) / 100, ABSENCE_MIN_MS / 100);
 	assert_false(absence_is_long(&a));
 }
 
@@ -75,6 +93,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_away),
+		cmocka_unit_test(test_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

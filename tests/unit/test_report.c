@@ -6,11 +6,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "clock.h"
 #include "report_fixture.h"
+
+#define EXTEND_BYTES 92 /* with its done */
 
 static bool has_whole(void *ctx)
 {
@@ -296,6 +299,85 @@ static void test_not_accepted(void **state)
 	fake_verifier_expect_whole(&w->f.verifier, w->f.ledger);
 }
 
+static uint64_t ahead_ns;
+
+static uint64_t later_boot_ns(void *ctx)
+{
+	(void)ctx;
+	return clock_boot_ns(clock_system()) + ahead_ns;
+}
+
+static uint64_t utc_ns(void *ctx)
+{
+	(void)ctx;
+	return clock_utc_ns(clock_system());
+}
+
+static uint64_t n_anchors(const struct report_fixture *w)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/anchors", w->f.ledger);
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t)st.st_size / EXTEND_BYTES;
+}
+
+/*
+ * One that gives nonces, and takes nothing: evidence must hold all anchors since the last that it took, and there is a bound on them. So
+ * they are spared as when nobody answers.
+ */
+static void takes_nothing(struct report_fixture *w, enum fake_verifier_fault fault, int status)
+{
+	static const struct clock later = {utc_ns, later_boot_ns, NULL};
+	unsigned int sent;
+	uint64_t before;
+	char path[64];
+
+	ahead_ns = 0;
+	w->o.clock = &later;
+	report_fixture_start(w);
+	report_now(w->report);
+	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
+	if (status)
+		fake_verifier_fail(&w->f.verifier, WIRE_ROUTE_EVIDENCE, fault, status, 1000000);
+	else
+		w->f.verifier.give = PLUMB_RESULT_REFUSED;
+	agent_fixture_drift(&w->f, "/tmp/untaken");
+	sent = w->f.verifier.n_nonce;
+	report_fixture_until(w, has_asked, sent + 2, "refused, and asked again");
+	ahead_ns = 120000000000ull;
+	report_fixture_until(w, has_asked, sent + 4, "and again, two minutes later");
+	before = n_anchors(w);
+	for (int i = 0; i < 200; i++) {
+		snprintf(path, sizeof(path), "/tmp/news%d", i);
+		agent_fixture_drift(&w->f, path);
+		spin(w, 15);
+	}
+	/* Three seconds: each two of them one. */
+	assert_in_range(n_anchors(w) - before, 1, 4);
+	w->f.verifier.faults = 0;
+	w->f.verifier.give = 0;
+	report_last(w->report, false);
+	report_fixture_until(w, report_fixture_accepted, 2, "accepted in the end");
+	expect_confirmed(w, ledger_writer_size(w->f.writer) - 2, "all of it");
+}
+
+static void test_takes_nothing(void **state)
+{
+	takes_nothing(*state, FAKE_VERIFIER_STATUS, 500);
+}
+
+static void test_takes_nothing_too_large(void **state)
+{
+	takes_nothing(*state, FAKE_VERIFIER_EMPTY, 413);
+}
+
+static void test_refuses(void **state)
+{
+	takes_nothing(*state, FAKE_VERIFIER_STATUS, 0);
+}
+
 /* A verifier that does not know this certificate is asked rarely; a ledger that was put back is not sent at all. */
 static void test_refused_and_shorter(void **state)
 {
@@ -445,6 +527,9 @@ int main(void)
 		T(test_boot_log),
 		T(test_boot_log_beside_lines),
 		T(test_not_accepted),
+		T(test_takes_nothing),
+		T(test_takes_nothing_too_large),
+		T(test_refuses),
 		T(test_refused_and_shorter),
 		T(test_short_life),
 		T(test_last),

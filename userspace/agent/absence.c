@@ -50,17 +50,28 @@ void absence_reset(struct absence *a)
 
 uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms)
 {
+	uint64_t now = clock_boot_ns(a->clock);
+
+	if (!a->untaken_ns)
+		a->untaken_ns = now;
 	a->wait_ms = a->wait_ms ? a->wait_ms * 2 : ABSENCE_MIN_MS;
 	if (a->wait_ms > ABSENCE_MAX_MS)
 		a->wait_ms = ABSENCE_MAX_MS;
 	if (a->wait_ms < least_ms)
 		a->wait_ms = least_ms;
-	return a->wait_ms + clock_boot_ns(a->clock) / 1000 % (a->wait_ms / 4 + 1);
+	return a->wait_ms + now / 1000 % (a->wait_ms / 4 + 1);
+}
+
+void absence_taken(struct absence *a)
+{
+	absence_reset(a);
+	a->untaken_ns = 0;
 }
 
 bool absence_is_long(const struct absence *a)
 {
-	return a->away && clock_boot_ns(a->clock) - a->since_ns > ABSENCE_LONG_MS * 1000000ull;
+	return a->untaken_ns &&
+	       clock_boot_ns(a->clock) - a->untaken_ns > ABSENCE_LONG_MS * 1000000ull;
 }
 
 bool absence_compare(struct absence *a, struct ledger_writer *w, const struct evidence_nonce *n)

@@ -65,7 +65,6 @@ static void tell_back(struct report *r)
 {
 	uint64_t size = ledger_writer_size(r->o.writer);
 
-	commit_slow(r->commit, false);
 	absence_back(&r->absence, size > r->size ? size - r->size : 0);
 }
 
@@ -74,7 +73,7 @@ static void back_off(struct report *r, uint64_t least_ms)
 	r->phase = PHASE_IDLE;
 	r->waiting = true;
 	arm(r, absence_wait_ms(&r->absence, least_ms));
-	/* What nobody hears need not be anchored each second, and evidence must hold all anchors since the last. */
+	/* What nobody takes need not be anchored each second, and evidence must hold all anchors since the last that was accepted. */
 	if (absence_is_long(&r->absence) && !r->last)
 		commit_slow(r->commit, true);
 }
@@ -463,6 +462,8 @@ static void accepted(struct report *r, const struct evidence_answer *a)
 		ima_list_taken(r->maker.ima, r->at_hand.ima_end);
 	r->wanted = r->want_size > head->size || ima_goes_on(r);
 	settled(r);
+	absence_taken(&r->absence);
+	commit_slow(r->commit, false);
 	if (a->certificate.size > 0 && r->o.renewed)
 		r->o.renewed(r->o.ctx, &a->certificate);
 	log_debug("evidence=accepted size=%" PRIu64 " state=%s", head->size, a->state);
