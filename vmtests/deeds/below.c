@@ -4,6 +4,8 @@
 #include <linux/loop.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "deed.h"
 
@@ -141,12 +143,35 @@ static int loop_write(char **argv)
 	return r;
 }
 
+/* FILE OLD NEW: where OLD is in FILE there is NEW afterwards, of the same length. */
+static int patch(char **argv)
+{
+	int fd = open(argv[0], O_RDWR | O_CLOEXEC), r = -ENOENT;
+	struct stat st;
+	char *all, *at;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	all = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (all == MAP_FAILED)
+		return -errno;
+	at = memmem(all, (size_t)st.st_size, argv[1], strlen(argv[1]));
+	if (at && strlen(argv[1]) == strlen(argv[2])) {
+		memcpy(at, argv[2], strlen(argv[2]));
+		r = done(msync(all, (size_t)st.st_size, MS_SYNC));
+	}
+	munmap(all, (size_t)st.st_size);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct deed deeds[] = {
 		{"swap_boot", swap_boot, 1},   {"freeze", freeze, 1},
 		{"freeze_32", freeze_32, 1},   {"freeze_denied", freeze_denied, 1},
 		{"loop_write", loop_write, 1}, {"move_blocks", move_blocks, 2},
+		{"patch", patch, 3},
 	};
 
 	return deed_main(deeds, sizeof(deeds) / sizeof(deeds[0]), argc, argv);
