@@ -40,10 +40,12 @@ void isolate_fixture_start(struct isolate_fixture *w, const struct fsio *io, uin
 	static const char *const peers[] = {"192.0.2.1"};
 	const struct isolate_options o = {
 		.io = io,
-		.clock = clock_system(),
+		.clock = w->clock ? w->clock : clock_system(),
 		.state_dir = w->state,
 		.armed = armed,
-		.cut = {.peers = peers, .n_peers = 1, .verifier = "https://192.0.2.9:8443"},
+		.cut = {.peers = peers,
+			.n_peers = 1,
+			.verifier = w->verifier ? w->verifier : "https://192.0.2.9:8443"},
 	};
 	struct why why = {""};
 

@@ -13,6 +13,8 @@ struct isolate_fixture {
 	struct agent_fixture f;
 	struct isolate *i;
 	char state[96];
+	const struct clock *clock;	/* NULL: the system's */
+	const char *verifier;		/* NULL: "https://192.0.2.9:8443" */
 	char result[ISOLATE_RESULT];	/* of the last word */
 };
 

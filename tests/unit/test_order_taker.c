@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "dsse.h"
+#include "isolate_proven.h"
 #include "order_fixture.h"
 #include "plumb/wire.h"
 #include "verifier_fixture.h"
@@ -224,6 +225,64 @@ static int undone(void *ctx, const struct isolate_state *s, struct why *ret_why)
 	return 0;
 }
 
+static bool on_other(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a)
+{
+	const struct evidence_answer answer = {.result = PLUMB_RESULT_ACCEPTED, .state = "trusted"};
+	struct buf b = {0};
+
+	(void)ctx;
+	(void)q;
+	assert_int_equal(evidence_answer_write(&answer, &b), 0);
+	fake_http_say(a, 200, (char *)b.data);
+	buf_done(&b);
+	return true;
+}
+
+static void on_answer(void *ctx, int r, const struct evidence_answer *a, const struct why *why)
+{
+	(void)a;
+	(void)why;
+	*(bool *)ctx = r >= 0;
+}
+
+static bool is_set(void *ctx)
+{
+	return *(bool *)ctx;
+}
+
+/* Where the verifier was proven to be is known to what isolates the node, if its network is armed. */
+static void test_proven(void **state)
+{
+	struct order_fixture *w = *state;
+	struct isolate_options io = {.io = fsio_system(),
+				     .clock = &w->clock,
+				     .state_dir = w->f.state,
+				     .armed = ISOLATE_FREEZE,
+				     .cut = {.verifier = w->f.verifier.url}};
+	const struct buf body = {(uint8_t *)"x", 1, 0, 0, 0};
+	struct isolate_proven p = {.n = 0};
+	struct why why;
+
+	w->f.verifier.other = on_other;
+	for (int k = 0; k < 2; k++) {
+		bool answered = false;
+
+		assert_int_equal(isolate_open(&io, &w->isolate, &why), 0);
+		order_taker_free(w->taker);
+		order_fixture_open_taker(w);
+		assert_int_equal(
+			transport_evidence(w->f.transport, false, &body, on_answer, &answered), 0);
+		agent_fixture_until(&w->f, is_set, &answered, "it is accepted");
+		assert_int_equal(isolate_proven_load(io.io, io.state_dir, &p, &why),
+				 k == 0 ? -ENOENT : 0);
+		isolate_free(w->isolate);
+		io.armed |= ISOLATE_NETWORK;
+	}
+	assert_string_equal(p.verifier, w->f.verifier.url);
+	assert_int_equal(p.n, 1);
+	assert_string_equal(p.address[0], w->f.verifier.url + strlen("https://"));
+}
+
 /* On the verifier's word, once a number; one from before, sent again, changes nothing. */
 static void test_isolation(void **state)
 {
@@ -299,6 +358,7 @@ int main(void)
 		T(test_rekey),
 		T(test_restart),
 		T(test_isolation),
+		T(test_proven),
 		T(test_scan),
 	};
 

@@ -16,6 +16,9 @@
 
 struct world {
 	struct agent_fixture f;
+	enum plumb_result give;
+	char proven[64], at[64];
+	unsigned int n_proven, n_failed;
 	unsigned int n;
 	int result;
 	struct why why;
@@ -183,12 +186,97 @@ static void test_wrong_server(void **state)
 	assert_int_equal(w->f.verifier.n_nonce, 0);
 }
 
+static bool on_other(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a)
+{
+	struct world *w = ctx;
+	struct evidence_answer answer = {.result = w->give, .reason = "so", .state = "trusted"};
+	struct buf b = {0};
+
+	if (!strstr(q->path, "evidence") && !strstr(q->path, "drift"))
+		return false;
+	if (w->give == PLUMB_RESULT_ACCEPTED)
+		answer.reason[0] = '\0';
+	assert_int_equal(evidence_answer_write(&answer, &b), 0);
+	fake_http_say(a, 200, (char *)b.data);
+	buf_done(&b);
+	return true;
+}
+
+static void on_proven(void *ctx, const char *address)
+{
+	struct world *w = ctx;
+
+	w->n_proven++;
+	snprintf(w->proven, sizeof(w->proven), "%s", address);
+}
+
+static const char *on_at(void *ctx, bool failed)
+{
+	struct world *w = ctx;
+
+	w->n_failed += failed;
+	return w->at[0] ? w->at : NULL;
+}
+
+static void send_to(struct world *w, bool provisional, enum plumb_result give, int result)
+{
+	const struct buf body = {(uint8_t *)"x", 1, 0, 0, 0};
+
+	w->give = give;
+	assert_int_equal(transport_evidence(w->f.transport, provisional, &body, on_answer, w), 0);
+	expect(w, result, "");
+}
+
+/* Where the verifier is, is what accepted evidence says, and nothing less. It is found there whatever the name and the port say. */
+static void test_way(void **state)
+{
+	struct world *w = *state;
+	const struct transport_options o = {"https://127.0.0.1:1", (char *)w->f.verifier.ca.data,
+					    (char *)w->f.client_cert.data,
+					    (char *)w->f.client_pem.data};
+	const struct transport_way way = {on_proven, on_at, w};
+	struct why why = {""};
+
+	w->f.verifier.other = on_other;
+	w->f.verifier.ctx = w;
+	transport_go_by(w->f.transport, &way);
+	send_to(w, true, PLUMB_RESULT_ACCEPTED, 0);
+	send_to(w, false, PLUMB_RESULT_STORED, 0);
+	send_to(w, false, PLUMB_RESULT_FORKED, 0);
+	assert_int_equal(w->n_proven, 0);
+	send_to(w, false, PLUMB_RESULT_ACCEPTED, 0);
+	assert_int_equal(w->n_proven, 1);
+	assert_string_equal(w->proven, w->f.verifier.url + strlen("https://"));
+	transport_free(w->f.transport);
+	assert_int_equal(transport_open(w->f.base, &o, &w->f.transport, &why), 0);
+	transport_go_by(w->f.transport, &way);
+	send_to(w, false, PLUMB_RESULT_ACCEPTED, -ECONNREFUSED);
+	assert_int_equal(w->n_failed, 0);
+	snprintf(w->at, sizeof(w->at), "%s", w->proven);
+	send_to(w, false, PLUMB_RESULT_ACCEPTED, 0);
+	assert_int_equal(w->n_failed, 1);
+	assert_int_equal(w->n_proven, 2);
+	assert_string_equal(w->proven, w->at);
+	send_to(w, false, PLUMB_RESULT_ACCEPTED, 0);
+	assert_int_equal(w->n_failed, 1);
+	/* Who is there must still be the one whose name it is. */
+	transport_free(w->f.transport);
+	assert_int_equal(
+		transport_open(w->f.base,
+			       &(struct transport_options){"https://other.example:1", o.ca_pem,
+							   o.cert_pem, o.key_pem},
+			       &w->f.transport, &why),
+		0);
+	transport_go_by(w->f.transport, &way);
+	send_to(w, false, PLUMB_RESULT_ACCEPTED, -EKEYREJECTED);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
-	const struct CMUnitTest tests[] = {T(test_statuses), T(test_baseline),
+	const struct CMUnitTest tests[] = {T(test_statuses),	  T(test_baseline),
 					   T(test_one_of_a_kind), T(test_urls),
-					   T(test_wrong_server)};
+					   T(test_wrong_server),  T(test_way)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "isolate_verifier.h"
 #include "jsonl.h"
 #include "log.h"
 #include "release_door.h"
@@ -24,6 +25,7 @@ struct isolate {
 	struct isolate_options o;
 	struct isolate_parts parts;
 	struct isolate_cut *cut;
+	struct isolate_verifier verifier;
 	struct release_door *door;
 	struct event *timer;
 	struct isolate_state state; /* number 0: it is not isolated */
@@ -194,6 +196,23 @@ uint32_t isolate_may(const struct isolate *i)
 	return i ? i->o.armed | i->state.ways : 0;
 }
 
+static bool is_cut(const struct isolate *i)
+{
+	return isolate_is(i) && i->state.ways & ISOLATE_NETWORK;
+}
+
+void isolate_heard(struct isolate *i, const char *address)
+{
+	if (isolate_may(i) & ISOLATE_NETWORK &&
+	    isolate_verifier_heard(&i->verifier, is_cut(i) ? &i->state : NULL, address))
+		(void)isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
+}
+
+const char *isolate_where(struct isolate *i, bool failed)
+{
+	return is_cut(i) ? isolate_verifier_at(&i->verifier, &i->state, failed) : NULL;
+}
+
 /* One that was released is over, whatever of it could not be undone: what is ordered then is another, with a number of its own. */
 static bool is_in_force(const struct isolate *i)
 {
@@ -211,6 +230,7 @@ static int begin_state(struct isolate *i, const struct isolate_cause *cause, uin
 		if (r < 0)
 			return r;
 		s->since_ns = clock_utc_ns(i->o.clock);
+		s->n_verifier = 0;
 	}
 	s->releasing = false;
 	s->ways |= ways;
@@ -218,7 +238,7 @@ static int begin_state(struct isolate *i, const struct isolate_cause *cause, uin
 	snprintf(s->by, sizeof(s->by), "%s", cause->by);
 	snprintf(s->case_id, sizeof(s->case_id), "%s", cause->case_id);
 	snprintf(s->reason, sizeof(s->reason), "%s", cause->reason);
-	if (ways & ISOLATE_NETWORK && isolate_cut_find(i->cut, s, &why) < 0)
+	if (ways & ISOLATE_NETWORK && isolate_verifier_begin(&i->verifier, s, &why) < 0)
 		log_error("isolation verifier=unfound error=\"%s\"", why.text);
 	/* What cannot be made is told when it is tried. */
 	if (ways & ISOLATE_NETWORK)
@@ -348,6 +368,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		end_rest(i);
 		return;
 	}
+	if (isolate_verifier_look(&i->verifier, &i->state))
+		(void)isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
 	r = isolate_cut_check(i->cut, &i->state, &found, &why);
 	if (found)
 		tell_back(i, found);
@@ -430,6 +452,13 @@ int isolate_open(const struct isolate_options *o, struct isolate **ret, struct w
 	i->o.cut.marked = on_marked;
 	i->o.cut.ctx = i;
 	r = isolate_cut_open(&i->o.cut, &i->cut, ret_why);
+	i->verifier = (struct isolate_verifier){.cut = i->cut,
+						.io = o->io,
+						.clock = o->clock,
+						.state_dir = o->state_dir,
+						.url = o->cut.verifier};
+	if (r >= 0)
+		isolate_verifier_load(&i->verifier);
 	if (r >= 0)
 		r = load(i);
 	if (r < 0) {
@@ -437,8 +466,7 @@ int isolate_open(const struct isolate_options *o, struct isolate **ret, struct w
 		return r;
 	}
 	if (is_in_force(i) && i->state.ways & ISOLATE_NETWORK) {
-		/* What it was is known; a name that has another address by now is followed once the node is free. */
-		if (i->state.n_verifier == 0 && isolate_cut_find(i->cut, &i->state, &why) < 0)
+		if (isolate_verifier_begin(&i->verifier, &i->state, &why) < 0)
 			log_error("isolation verifier=unfound error=\"%s\"", why.text);
 		do_way(i, ISOLATE_NETWORK, true, &i->early);
 	}

@@ -75,6 +75,11 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 		   char ret_result[ISOLATE_RESULT]);
 void isolate_end(struct isolate *i, const struct isolate_cause *cause,
 		 char ret_result[ISOLATE_RESULT]);
-uint32_t isolate_may(const struct isolate *i);	/* the ways that are armed, or in force; NULL: none */
+/* The verifier, by its TLS key, accepted evidence at this "ADDRESS:PORT". */
+void isolate_heard(struct isolate *i, const char *address);
+/* Where it is to be connected to; NULL: by its name. failed: it did not answer where that was said last. */
+const char *isolate_where(struct isolate *i, bool failed);
+uint32_t isolate_may(
+	const struct isolate *i); /* the ways that are armed, or in force; NULL: none */
 
 #endif

@@ -93,12 +93,22 @@ static int split_url(const char *url, char host[MAX_HOST], char port[8])
 	return 0;
 }
 
+bool isolate_cut_add(struct isolate_state *s, const char *address)
+{
+	for (uint32_t i = 0; i < s->n_verifier; i++)
+		if (strcmp(s->verifier[i], address) == 0)
+			return false;
+	if (s->n_verifier == ISOLATE_STATE_MAX_VERIFIER)
+		return false;
+	snprintf(s->verifier[s->n_verifier++], sizeof(s->verifier[0]), "%s", address);
+	return true;
+}
+
 static void add_found(const struct addrinfo *a, struct isolate_state *s)
 {
 	struct isolate_net_peer p = {.prefix = 0};
+	char text[ISOLATE_NET_TEXT];
 
-	if (s->n_verifier == ISOLATE_STATE_MAX_VERIFIER)
-		return;
 	if (a->ai_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)a->ai_addr;
 
@@ -114,7 +124,8 @@ static void add_found(const struct addrinfo *a, struct isolate_state *s)
 		return;
 	}
 	p.prefix = p.v4 ? 32 : 128;
-	isolate_net_peer_text(&p, s->verifier[s->n_verifier++]);
+	isolate_net_peer_text(&p, text);
+	isolate_cut_add(s, text);
 }
 
 int isolate_cut_find(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why)
@@ -137,7 +148,6 @@ int isolate_cut_find(struct isolate_cut *c, struct isolate_state *s, struct why 
 		return s->n_verifier > 0 ? 0
 					 : why_set(ret_why, -ENOENT, "the verifier's %.150s: %s",
 						   host, gai_strerror(r));
-	s->n_verifier = 0;
 	for (const struct addrinfo *a = found; a; a = a->ai_next)
 		add_found(a, s);
 	freeaddrinfo(found);

@@ -26,10 +26,12 @@ int isolate_cut_open(const struct isolate_cut_options *o, struct isolate_cut **r
 		     struct why *ret_why); /* -EINVAL: a peer is none */
 struct isolate_cut *isolate_cut_free(struct isolate_cut *c); /* what is cut stays so */
 /*
- * Where the verifier is, into s: a name is asked for, which may take seconds. What cannot be found leaves what s has from before.
+ * Where the verifier is, added to s: a name is asked for, which may take seconds, and anybody may have answered. What s has from before stays.
  * -ENOENT: nothing is known then.
  */
 int isolate_cut_find(struct isolate_cut *c, struct isolate_state *s, struct why *ret_why);
+/* As isolate_net_peer() takes it. true: it was not there, and is; false: also when there is no room. */
+bool isolate_cut_add(struct isolate_state *s, const char *address);
 /* What isolate_cut_on() would make now is ours from now on, into s. 1: that is new. -errno: it would make none. */
 int isolate_cut_mark(const struct isolate_cut *c, struct isolate_state *s, struct why *ret_why);
 #define ISOLATE_CUT_PART \

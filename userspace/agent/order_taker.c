@@ -33,6 +33,16 @@ struct order_taker {
 	struct order scanning; /* the last scan, as long as it goes on; number 0: none does */
 };
 
+static void on_proven(void *ctx, const char *address)
+{
+	isolate_heard(ctx, address);
+}
+
+static const char *on_where(void *ctx, bool failed)
+{
+	return isolate_where(ctx, failed);
+}
+
 int order_taker_open(const struct order_taker_options *o, struct order_taker **ret,
 		     struct why *ret_why)
 {
@@ -51,6 +61,9 @@ int order_taker_open(const struct order_taker_options *o, struct order_taker **r
 		free(t);
 		return r;
 	}
+	if (o->isolate && o->transport)
+		transport_go_by(o->transport,
+				&(struct transport_way){on_proven, on_where, o->isolate});
 	*ret = t;
 	return 0;
 }

@@ -34,6 +34,8 @@ struct transport {
 	struct call nonce, evidence, drift, baseline;
 	void (*refused)(void *ctx); /* NULL: nobody asks */
 	void *refused_ctx;
+	struct transport_way way; /* NULL in it: nobody asks, nobody knows better */
+	bool failed; /* the last that ended had no answer */
 };
 
 /* What the verifier says is wrong, when it says so. */
@@ -71,6 +73,7 @@ static int status_error(int status)
 static int settle(struct call *c, int r, int status, const struct buf *body, struct why *why)
 {
 	c->busy = false;
+	c->t->failed = r < 0;
 	if (r == -EKEYREJECTED && c->t->refused)
 		c->t->refused(c->t->refused_ctx);
 	if (r >= 0) {
@@ -93,6 +96,14 @@ static void on_nonce(void *ctx, int r, int status, const struct buf *body, const
 	c->done.nonce(c->ctx, r, &n, &own);
 }
 
+static void tell_proven(struct transport *t)
+{
+	char address[64];
+
+	if (t->way.proven && fetch_peer(t->fetch, address, sizeof(address)) >= 0)
+		t->way.proven(t->way.ctx, address);
+}
+
 static void on_evidence(void *ctx, int r, int status, const struct buf *body, const struct why *why)
 {
 	struct evidence_answer a = {.size = 0};
@@ -102,6 +113,9 @@ static void on_evidence(void *ctx, int r, int status, const struct buf *body, co
 	r = settle(c, r, status, body, &own);
 	if (r >= 0 && evidence_answer_parse(body->data, body->size, &a, &own) < 0)
 		r = -EPROTO;
+	/* Only what the TPM signed is accepted, and by one alone. */
+	if (r >= 0 && c == &c->t->evidence && a.result == PLUMB_RESULT_ACCEPTED)
+		tell_proven(c->t);
 	c->done.evidence(c->ctx, r, &a, &own);
 	evidence_answer_done(&a);
 }
@@ -125,6 +139,8 @@ static int start(struct call *c, const char *route, struct fetch_request *q, voi
 	snprintf(url, sizeof(url), "%s%s", c->t->url, route);
 	q->url = url;
 	q->ctx = c;
+	q->at = c->t->way.at ? c->t->way.at(c->t->way.ctx, c->t->failed) : NULL;
+	c->t->failed = false;
 	r = fetch_start(c->t->fetch, q);
 	if (r >= 0) {
 		c->busy = true;
@@ -218,6 +234,11 @@ void transport_on_refused(struct transport *t, void (*refused)(void *ctx), void 
 {
 	t->refused = refused;
 	t->refused_ctx = ctx;
+}
+
+void transport_go_by(struct transport *t, const struct transport_way *w)
+{
+	t->way = *w;
 }
 
 int transport_renew(struct transport *t, const char *cert_pem)

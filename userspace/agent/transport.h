@@ -11,6 +11,7 @@
 #include "evidence.h"
 #include "why.h"
 #include <event2/event.h>
+#include <stdbool.h>
 
 struct transport;
 
@@ -26,6 +27,15 @@ struct transport *transport_free(struct transport *t); /* calls in flight end wi
 /* refused: TLS did not take this node's certificate, or the server is not the one that was expected. */
 void transport_on_refused(struct transport *t, void (*refused)(void *ctx), void *ctx);
 int transport_renew(struct transport *t, const char *cert_pem);	/* for the same key; from the next request on */
+
+/* Where the verifier is, for who must know it. */
+struct transport_way {
+	void (*proven)(void *ctx, const char *address); /* it accepted evidence there: "ADDRESS:PORT", "[ADDRESS]:PORT" */
+	/* Where to connect, by such a text; NULL: by the URL. failed: the last one that was tried did not answer. */
+	const char *(*at)(void *ctx, bool failed);
+	void *ctx;
+};
+void transport_go_by(struct transport *t, const struct transport_way *w); /* copied */
 
 /* r: 0, else -errno as fetch.h, or -EPROTO when an answer is none (why). Each -EALREADY when one of its kind is in flight. */
 int transport_nonce(struct transport *t,

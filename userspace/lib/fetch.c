@@ -18,7 +18,7 @@
 struct transfer {
 	struct fetch *f;
 	CURL *easy;
-	struct curl_slist *headers;
+	struct curl_slist *headers, *at;
 	struct fetch_request q;
 	struct buf request, body;
 	char error[CURL_ERROR_SIZE], shown[SHOWN];
@@ -63,6 +63,7 @@ static void transfer_free(struct transfer *t)
 	for (struct curl_slist *h = t->headers; h; h = h->next)
 		OPENSSL_cleanse(h->data, strlen(h->data));
 	curl_slist_free_all(t->headers);
+	curl_slist_free_all(t->at);
 	if (t->start)
 		event_free(t->start);
 	if (t->request.data)
@@ -290,12 +291,27 @@ static int set_headers(struct transfer *t, const struct fetch_request *q)
 	return more ? 0 : -ENOMEM;
 }
 
+static int set_at(struct transfer *t, const char *at)
+{
+	CLEANUP(buf_done) struct buf line = {0};
+
+	if (!at)
+		return 0;
+	buf_printf(&line, "::%s", at);
+	t->at = buf_status(&line) < 0 ? NULL : curl_slist_append(NULL, (char *)line.data);
+	if (t->at)
+		curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->at);
+	return t->at ? 0 : -ENOMEM;
+}
+
 static int set_request(struct transfer *t, const struct fetch_request *q)
 {
 	struct fetch *f = t->f;
 	CURL *e = t->easy;
 	int r = set_headers(t, q);
 
+	if (r >= 0)
+		r = set_at(t, q->at);
 	set_shown(t, q);
 	buf_put(&t->request, q->body, q->size);
 	if (r < 0 || buf_status(&t->request) < 0)
@@ -368,7 +384,7 @@ int fetch_start(struct fetch *f, const struct fetch_request *q)
 		return -ENOMEM;
 	t->f = f;
 	t->q = *q;
-	t->q.url = t->q.type = t->q.method = t->q.shown =
+	t->q.url = t->q.type = t->q.method = t->q.shown = t->q.at =
 		NULL; /* the caller's; not ours to look at later */
 	t->easy = curl_easy_init();
 	t->start = evtimer_new(f->base, on_start, t);
@@ -395,6 +411,20 @@ int fetch_header(const struct fetch *f, const char *name, char *ret, size_t room
 		return -E2BIG;
 	memcpy(ret, h->value, strlen(h->value) + 1);
 	return 0;
+}
+
+int fetch_peer(const struct fetch *f, char *ret, size_t room)
+{
+	const char *address = NULL;
+	long port = 0;
+	int n;
+
+	if (!f->telling ||
+	    curl_easy_getinfo(f->telling, CURLINFO_PRIMARY_IP, &address) != CURLE_OK || !address ||
+	    !address[0] || curl_easy_getinfo(f->telling, CURLINFO_PRIMARY_PORT, &port) != CURLE_OK)
+		return -ENOENT;
+	n = snprintf(ret, room, strchr(address, ':') ? "[%s]:%ld" : "%s:%ld", address, port);
+	return n < 0 || (size_t)n >= room ? -E2BIG : 0;
 }
 
 uint32_t fetch_retry_after_s(const struct fetch *f)

@@ -34,6 +34,7 @@ struct fetch_request {			/* copied, body too */
 	const char *type;		/* Content-Type, NULL: none */
 	const char *headers[FETCH_MAX_HEADERS];	/* "Name: value"; a control character in one, as in all texts here: -EINVAL */
 	uint32_t n_headers;
+	const char *at;			/* "ADDRESS:PORT", "[ADDRESS]:PORT" to connect to, whatever the URL's host and port are; TLS goes by the URL. NULL: by the URL */
 	bool far;			/* the URL is a stranger's choice: a connection of its own, and -EPERM for what fetch_near() has */
 	const char *shown;		/* in errors instead of the URL, when there is a secret in its path; NULL: the URL without user and query */
 	const void *body;
@@ -58,6 +59,8 @@ int fetch_set_cert(struct fetch *f, const char *cert_pem);	/* another certificat
 uint32_t fetch_retry_after_s(const struct fetch *f);	/* inside done: what the answer's Retry-After says; 0: nothing */
 /* inside done: a header of the answer, the first of that name. -ENOENT: it has none; -E2BIG: longer than room with its NUL. */
 int fetch_header(const struct fetch *f, const char *name, char *ret, size_t room);
+/* inside done: who answered, "ADDRESS:PORT", "[ADDRESS]:PORT". -ENOENT: nobody did. -E2BIG. */
+int fetch_peer(const struct fetch *f, char *ret, size_t room);
 int fetch_start(struct fetch *f, const struct fetch_request *q);	/* -EAGAIN: too many in flight */
 /* For programs that have nothing else to do: starts, runs the loop until done. *ret appended. HTTP status, or < 0 as above. */
 int fetch_wait(struct fetch *f, const struct fetch_request *q, struct buf *ret, struct why *ret_why);
