@@ -332,6 +332,8 @@ struct plumb_isolate_file {
 struct plumb_isolate_version {
 	__u64 ctime_ns;
 	__u64 file_size;
+	__u32 round;		/* the agent's: it is on the newest list */
+	__u32 reserved;
 };
 
 struct plumb_event_module {
@@ -424,7 +426,7 @@ _Static_assert(sizeof(struct plumb_event_mount) == 40 + 72 + 48 + 16 + 32 + 256,
 _Static_assert(sizeof(struct plumb_event_bpf) == 40 + 72 + 16 + 16, "border: bpf");
 _Static_assert(sizeof(struct plumb_event_guard) == 40 + 72 + 24 + 12 + 12 + 64, "border: guard");
 _Static_assert(sizeof(struct plumb_guard_own) == 16, "border: guard's own");
-_Static_assert(sizeof(struct plumb_isolate_file) == 16 && sizeof(struct plumb_isolate_version) == 16, "border: isolated node's files");
+_Static_assert(sizeof(struct plumb_isolate_file) == 16 && sizeof(struct plumb_isolate_version) == 24, "border: isolated node's files");
 _Static_assert(sizeof(struct plumb_event_fork) == 40 + 72 + 16, "border: fork");
 _Static_assert(sizeof(struct plumb_event_exit) == 40 + 72 + 8, "border: exit");
 _Static_assert(sizeof(struct plumb_event_module) == 40 + 72 + 72, "border: module");

@@ -14,10 +14,22 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "cleanup.h"
 #include "digest.h"
 #include "image_fixture.h"
 #include "isolate_exec.h"
 #include "scratch.h"
+
+/* What is on one of the lists, and of which round. */
+struct entry {
+	uint8_t key[DIGEST_SIZE];
+	uint32_t round;
+};
+
+struct list {
+	struct entry all[16];
+	uint32_t n, max, fewest; /* since it was looked at */
+};
 
 struct world {
 	struct event_base *base;
@@ -27,10 +39,36 @@ struct world {
 	struct loader_program programs[4];
 	struct isolate_state *s;
 	char dir[SCRATCH_SIZE];
-	uint32_t n_digests, n_files, max_digests;
+	struct list digests, files;
 	struct plumb_isolate_version last;
-	bool on;
+	bool on, was_off;
 };
+
+static int put(struct list *l, const void *key, size_t size, uint32_t round)
+{
+	uint32_t i = 0;
+
+	while (i < l->n && memcmp(l->all[i].key, key, size) != 0)
+		i++;
+	if (i == l->max)
+		return -E2BIG;
+	l->n += i == l->n;
+	memcpy(l->all[i].key, key, size);
+	l->all[i].round = round;
+	return 0;
+}
+
+static int prune(struct list *l, uint32_t round)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->all[i].round == round)
+			l->all[n++] = l->all[i];
+	l->n = n;
+	l->fewest = n < l->fewest ? n : l->fewest;
+	return 0;
+}
 
 static int on_change(void *ctx, const struct loader_isolate_change *c)
 {
@@ -40,18 +78,19 @@ static int on_change(void *ctx, const struct loader_isolate_change *c)
 	case LOADER_ISOLATE_ON:
 	case LOADER_ISOLATE_OFF:
 		w->on = c->what == LOADER_ISOLATE_ON;
+		w->was_off |= !w->on;
 		if (!w->on)
-			w->n_digests = w->n_files = 0;
+			w->digests.n = w->files.n = w->digests.fewest = w->files.fewest = 0;
 		return 0;
 	case LOADER_ISOLATE_DIGEST:
-		if (w->n_digests == w->max_digests)
-			return -E2BIG;
-		w->n_digests++;
-		return 0;
+		return put(&w->digests, c->digest, DIGEST_SIZE, c->round);
 	case LOADER_ISOLATE_FILE:
-		w->n_files++;
 		w->last = c->version;
-		return 0;
+		return put(&w->files, &c->file, sizeof(c->file), c->round);
+	case LOADER_ISOLATE_PRUNE_DIGESTS:
+		return prune(&w->digests, c->round);
+	case LOADER_ISOLATE_PRUNE_FILES:
+		return prune(&w->files, c->round);
 	}
 	return -EINVAL;
 }
@@ -77,7 +116,7 @@ static int make(void **state)
 	scratch_open(w->dir, "exec");
 	w->base = event_base_new();
 	w->s = calloc(1, sizeof(*w->s));
-	w->max_digests = 100;
+	w->digests.max = w->files.max = ARRAY_SIZE(w->digests.all);
 	for (int i = 0; i < 4; i++) {
 		snprintf(w->programs[i].name, sizeof(w->programs[i].name), "%s", names[i]);
 		w->programs[i].attached = w->programs[i].lsm = true;
@@ -176,19 +215,59 @@ static void test_digests(void **state)
 		    "{\"s\":\"image:x\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/three\"}\n");
 	assert_int_equal(begin(w, &why), 0);
 	assert_true(w->on);
-	assert_int_equal(w->n_digests, 2);
-	assert_int_equal(w->n_files, 1); /* the agent */
+	assert_int_equal(w->digests.n, 2);
+	assert_int_equal(w->files.n, 1); /* the agent */
 	turn(w);
-	assert_int_equal(w->n_files, 1);
+	assert_int_equal(w->files.n, 1);
 	/* Another baseline judges. */
 	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n");
 	isolate_exec_again(w->e);
 	assert_true(w->on);
-	assert_int_equal(w->n_digests, 1);
+	assert_int_equal(w->digests.n, 1);
 	assert_int_equal(isolate_exec_end(w->e, w->s, &why), 0);
 	assert_false(w->on);
-	assert_int_equal(w->n_digests, 0);
+	assert_int_equal(w->digests.n, 0);
 	isolate_exec_again(w->e);
+	assert_false(w->on);
+}
+
+/* In force it stays, and what both lists have runs on, whoever refills them and whatever comes of it. */
+static void test_refilled(void **state)
+{
+	struct world *w = *state;
+	struct why why;
+
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n"
+		    "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/bin/two\"}\n");
+	assert_int_equal(begin(w, &why), 0);
+	w->was_off = false;
+	w->digests.fewest = w->files.fewest = UINT32_MAX;
+	/* The same again, by another order. */
+	assert_int_equal(begin(w, &why), 0);
+	assert_int_equal(w->digests.fewest, 2);
+	assert_int_equal(w->digests.n, 2);
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/bin/two\"}\n");
+	isolate_exec_again(w->e);
+	assert_int_equal(w->digests.fewest, 1);
+	assert_int_equal(w->digests.n, 1);
+	assert_int_equal(w->digests.all[0].key[0], 0x22);
+	/* No room for the new beside the old: these go, and it is there. */
+	w->digests.max = 1;
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n");
+	isolate_exec_again(w->e);
+	assert_int_equal(w->digests.n, 1);
+	assert_int_equal(w->digests.all[0].key[0], 0x11);
+	assert_int_equal(begin(w, &why), 0);
+	/* One that lists nothing: nothing is what may run, but for the agent. */
+	judge_by(w, "{\"s\":\"host\",\"k\":\"file:/etc/a\",\"x\":\"reg\"}\n");
+	assert_int_equal(begin(w, &why), -ENOENT);
+	isolate_exec_again(w->e);
+	assert_int_equal(w->digests.n, 0);
+	assert_int_equal(w->files.n, 1);
+	assert_int_equal(w->files.fewest, 1);
+	assert_true(w->on);
+	assert_false(w->was_off);
+	assert_int_equal(isolate_exec_end(w->e, w->s, &why), 0);
 	assert_false(w->on);
 }
 
@@ -197,7 +276,7 @@ static void test_no_room(void **state)
 	struct world *w = *state;
 	struct why why;
 
-	w->max_digests = 1;
+	w->digests.max = 1;
 	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" ONES "\",\"x\":\"/bin/one\"}\n"
 		    "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/bin/two\"}\n");
 	assert_int_equal(begin(w, &why), -E2BIG);
@@ -248,12 +327,18 @@ static void test_files(void **state)
 	/* So long that no change of it could have the same time. */
 	scratch_run(w->dir, "sleep 1.2");
 	assert_int_equal(begin(w, &why), 0);
-	assert_int_equal(w->n_digests, 0);
+	assert_int_equal(w->digests.n, 0);
 	turn(w);
-	assert_int_equal(w->n_files, 2);
+	assert_int_equal(w->files.n, 2);
 	assert_int_equal(w->last.file_size, 3);
 	assert_int_equal(w->last.ctime_ns,
 			 (uint64_t)st.st_ctim.tv_sec * 1000000000 + (uint64_t)st.st_ctim.tv_nsec);
+	/* They may run until the new list is read, which then has none of them. */
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/nowhere\"}\n");
+	isolate_exec_again(w->e);
+	assert_int_equal(w->files.n, 2);
+	turn(w);
+	assert_int_equal(w->files.n, 1);
 }
 
 /* Where it lies is not mounted anew as long as its version counts. */
@@ -265,7 +350,7 @@ static void test_file_systems(void **state)
 	uint32_t n_files;
 	struct digest d;
 	struct why why;
-	int listed, ended;
+	int listed, again, dropped, ended;
 	const char *no = image_fixture_open(&i);
 
 	if (no) {
@@ -281,21 +366,35 @@ static void test_file_systems(void **state)
 	judge_by(w, lines);
 	(void)begin(w, &why);
 	turn(w);
-	n_files = w->n_files;
+	n_files = w->files.n;
 	listed = umount2(point, 0) < 0 ? -errno : 0;
+	/* Another order: the versions stay, and so does what they lie on. */
+	(void)begin(w, &why);
+	turn(w);
+	again = umount2(point, 0) < 0 ? -errno : 0;
+	/* Nothing there is listed any more: it is not busy. */
+	judge_by(w, "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/nowhere\"}\n");
+	isolate_exec_again(w->e);
+	turn(w);
+	dropped = umount2(point, MNT_EXPIRE) < 0 ? -errno : 0;
+	judge_by(w, lines);
+	isolate_exec_again(w->e);
+	turn(w);
 	(void)isolate_exec_end(w->e, w->s, &why);
 	ended = umount2(point, 0) < 0 ? -errno : 0;
 	image_fixture_close(&i);
 	assert_int_equal(n_files, 2);
 	assert_int_equal(listed, -EBUSY);
+	assert_int_equal(again, -EBUSY);
+	assert_int_equal(dropped, -EAGAIN);
 	assert_int_equal(ended, 0);
 }
 
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
-	const struct CMUnitTest tests[] = {T(test_digests), T(test_no_room), T(test_programs),
-					   T(test_files), T(test_file_systems)};
+	const struct CMUnitTest tests[] = {T(test_digests),  T(test_no_room), T(test_refilled),
+					   T(test_programs), T(test_files),   T(test_file_systems)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ struct todo {
 struct pin {
 	dev_t dev;
 	int fd;
+	uint32_t round; /* of the newest version there */
 };
 
 struct isolate_exec {
@@ -39,6 +40,8 @@ struct isolate_exec {
 	uint32_t n_todo, room, at;
 	uint32_t n_listed, n_pins;
 	struct pin pins[PINS];
+	uint32_t round; /* of filling the lists: what was there before stays until the new is in */
+	bool alone[2]; /* digests, files: none of other rounds is there any more */
 	bool on, by_file; /* by_file: the kernel takes no digests here */
 	int failed; /* of filling the lists */
 };
@@ -63,9 +66,47 @@ static const struct loader_program *program_named(const struct isolate_exec *e, 
 	return NULL;
 }
 
+/* But for those of this round; 0: none. */
+static void unpin(struct isolate_exec *e, uint32_t round)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < e->n_pins; i++)
+		if (e->pins[i].round == round)
+			e->pins[n++] = e->pins[i];
+		else
+			close(e->pins[i].fd);
+	e->n_pins = n;
+}
+
+static int prune(struct isolate_exec *e, enum loader_isolate_what what)
+{
+	const struct loader_isolate_change c = {.what = what, .round = e->round};
+	int r = change(e, &c);
+
+	e->alone[what == LOADER_ISOLATE_PRUNE_FILES] = true;
+	if (r >= 0 && what == LOADER_ISOLATE_PRUNE_FILES)
+		unpin(e, e->round);
+	return r;
+}
+
+/* Where the new have no room beside the old, these go first. */
+static int put(struct isolate_exec *e, struct loader_isolate_change *c)
+{
+	bool is_file = c->what == LOADER_ISOLATE_FILE;
+	int r;
+
+	c->round = e->round;
+	r = change(e, c);
+	if (r != -E2BIG || e->alone[is_file])
+		return r;
+	r = prune(e, is_file ? LOADER_ISOLATE_PRUNE_FILES : LOADER_ISOLATE_PRUNE_DIGESTS);
+	return r < 0 ? r : change(e, c);
+}
+
 static int put_file(struct isolate_exec *e, const struct stat *st)
 {
-	const struct loader_isolate_change c = {
+	struct loader_isolate_change c = {
 		.what = LOADER_ISOLATE_FILE,
 		.file = {.ino = st->st_ino, .dev = major(st->st_dev) << 20 | minor(st->st_dev)},
 		.version = {.ctime_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000 +
@@ -73,7 +114,7 @@ static int put_file(struct isolate_exec *e, const struct stat *st)
 			    .file_size = (uint64_t)st->st_size},
 	};
 
-	return change(e, &c);
+	return put(e, &c);
 }
 
 /* Whoever releases this node offline runs it. */
@@ -122,7 +163,7 @@ static int on_entry(void *ctx, const char *scope, const char *key, const char *e
 	e->n_listed++;
 	c.digest = d.bytes;
 	if (!e->by_file)
-		r = change(e, &c);
+		r = put(e, &c);
 	if (r >= 0 && is_wanted_by_file(e, expected))
 		r = add_todo(e, expected, key);
 	/* What has no room is not let run. */
@@ -135,19 +176,17 @@ static bool pin(struct isolate_exec *e, int fd, dev_t dev)
 	int own;
 
 	for (uint32_t i = 0; i < e->n_pins; i++)
-		if (e->pins[i].dev == dev)
+		if (e->pins[i].dev == dev) {
+			e->pins[i].round = e->round;
 			return true;
+		}
+	if (e->n_pins == PINS && !e->alone[1])
+		(void)prune(e, LOADER_ISOLATE_PRUNE_FILES);
 	own = e->n_pins < PINS ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (own < 0)
 		return false;
-	e->pins[e->n_pins++] = (struct pin){dev, own};
+	e->pins[e->n_pins++] = (struct pin){dev, own, e->round};
 	return true;
-}
-
-static void unpin(struct isolate_exec *e)
-{
-	while (e->n_pins > 0)
-		close(e->pins[--e->n_pins].fd);
 }
 
 /* The very bytes that are listed for it; and a change after this has another time. */
@@ -184,7 +223,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		bytes += 4096 + read_one(e, &e->todo[e->at++]);
 	if (e->at < e->n_todo)
 		event_add(e->timer, &soon);
-	else if (e->n_todo > 0)
+	else if (e->n_todo > 0 && prune(e, LOADER_ISOLATE_PRUNE_FILES) >= 0)
 		log_notice("isolation exec=listed files=%u", e->n_todo);
 }
 
@@ -208,23 +247,28 @@ static int check_programs(const struct isolate_exec *e, struct why *ret_why)
 	return r;
 }
 
+/* Never off meanwhile, and no list empty: a module would get in between, and what may run would be refused. */
 static int fill(struct isolate_exec *e, struct why *ret_why)
 {
-	const struct loader_isolate_change off = {.what = LOADER_ISOLATE_OFF};
 	const struct loader_program *p = program_named(e, "plumb_bprm_check");
 	int r;
 
+	e->n_todo = e->at = e->n_listed = 0;
+	e->failed = 0;
 	e->baseline = e->o.baseline(e->o.ctx);
 	if (!e->baseline)
 		return why_set(ret_why, -ENOENT, "no baseline says what may run");
 	e->by_file = p && p->stands_in;
-	e->n_todo = e->at = e->n_listed = 0;
-	e->failed = 0;
-	(void)change(e, &off);
-	unpin(e);
+	e->round++;
+	e->alone[0] = e->alone[1] = false;
 	r = put_own(e);
 	if (r >= 0)
 		r = baseline_each(e->baseline, on_entry, e);
+	if (r >= 0)
+		r = prune(e, LOADER_ISOLATE_PRUNE_DIGESTS);
+	/* Else once they are read. */
+	if (r >= 0 && e->n_todo == 0)
+		r = prune(e, LOADER_ISOLATE_PRUNE_FILES);
 	if (r < 0)
 		return why_set(ret_why, r, "the kernel's lists: %s", strerror(-r));
 	if (e->n_listed == 0)
@@ -273,7 +317,7 @@ int isolate_exec_end(void *ctx, const struct isolate_state *s, struct why *ret_w
 	/* Where it could never be in force there is nothing to be ended. */
 	if (e->on)
 		(void)change(e, &off);
-	unpin(e);
+	unpin(e, 0);
 	e->on = false;
 	event_del(e->timer);
 	return 0;
@@ -288,9 +332,9 @@ void isolate_exec_again(struct isolate_exec *e)
 	if (!e || !e->on || e->o.baseline(e->o.ctx) == e->baseline)
 		return;
 	if (fill(e, &why) < 0)
-		log_error("isolation exec=unlisted error=\"%s\" next=\"nothing but the agent may "
-			  "run\"",
-			  why.text);
+		log_error("isolation exec=unlisted error=\"%s\" next=\"%s\"", why.text,
+			  e->alone[0] ? "nothing but the agent may run"
+				      : "what was listed before still runs");
 	(void)change(e, &on);
 	event_add(e->timer, &now);
 }
@@ -317,7 +361,7 @@ struct isolate_exec *isolate_exec_free(struct isolate_exec *e)
 	if (!e)
 		return NULL;
 	event_free(e->timer);
-	unpin(e);
+	unpin(e, 0);
 	free(e->todo);
 	free(e);
 	return NULL;

@@ -4,6 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "plumb.skel.h"
 
@@ -29,10 +31,34 @@ static void empty(const struct bpf_map *map)
 		;
 }
 
+/* What is on the list stays there for every exec meanwhile. */
+static int prune(const struct bpf_map *map, size_t round_at, uint32_t round)
+{
+	const size_t size = bpf_map__key_size(map);
+	struct plumb_isolate_version value;
+	uint8_t key[32], next[32] = {0};
+	uint32_t has;
+	int r = bpf_map__get_next_key(map, NULL, key, size);
+
+	while (r == 0) {
+		/* First, since one that is gone has none after it. */
+		r = bpf_map__get_next_key(map, key, next, size);
+		if (bpf_map__lookup_elem(map, key, size, &value, bpf_map__value_size(map), 0) ==
+		    0) {
+			memcpy(&has, (const uint8_t *)&value + round_at, sizeof(has));
+			if (has != round)
+				(void)bpf_map__delete_elem(map, key, size, 0);
+		}
+		memcpy(key, next, size);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
 int loader_isolate_change(struct plumb *skel, const struct loader_isolate_change *c)
 {
-	uint32_t one = 1;
+	struct plumb_isolate_version version = c->version;
 
+	version.round = c->round;
 	switch (c->what) {
 	case LOADER_ISOLATE_ON:
 		set(skel, true);
@@ -43,11 +69,16 @@ int loader_isolate_change(struct plumb *skel, const struct loader_isolate_change
 		empty(skel->maps.isolate_files);
 		return 0;
 	case LOADER_ISOLATE_DIGEST:
-		return bpf_map__update_elem(skel->maps.isolate_digests, c->digest, 32, &one,
-					    sizeof(one), BPF_ANY);
+		return bpf_map__update_elem(skel->maps.isolate_digests, c->digest, 32, &c->round,
+					    sizeof(c->round), BPF_ANY);
 	case LOADER_ISOLATE_FILE:
 		return bpf_map__update_elem(skel->maps.isolate_files, &c->file, sizeof(c->file),
-					    &c->version, sizeof(c->version), BPF_ANY);
+					    &version, sizeof(version), BPF_ANY);
+	case LOADER_ISOLATE_PRUNE_DIGESTS:
+		return prune(skel->maps.isolate_digests, 0, c->round);
+	case LOADER_ISOLATE_PRUNE_FILES:
+		return prune(skel->maps.isolate_files,
+			     offsetof(struct plumb_isolate_version, round), c->round);
 	}
 	return -EINVAL;
 }

@@ -18,12 +18,15 @@ struct plumb;
 enum loader_isolate_what {
 	LOADER_ISOLATE_ON = 1,		/* from here on */
 	LOADER_ISOLATE_OFF,		/* and nothing is on the lists any more */
-	LOADER_ISOLATE_DIGEST,		/* one more that may run */
+	LOADER_ISOLATE_DIGEST,		/* one more that may run, or one that is of this round, too; -E2BIG: no room */
 	LOADER_ISOLATE_FILE,
+	LOADER_ISOLATE_PRUNE_DIGESTS,	/* those of other rounds */
+	LOADER_ISOLATE_PRUNE_FILES,
 };
 
 struct loader_isolate_change {
 	enum loader_isolate_what what;
+	uint32_t round;
 	const uint8_t *digest;		/* 32 bytes, borrowed */
 	struct plumb_isolate_file file;
 	struct plumb_isolate_version version;
