@@ -211,6 +211,45 @@ static void test_disk_full(void **state)
 	assert_true(left > 3);
 }
 
+static bool is_kept(void *ctx)
+{
+	return has_file(ctx);
+}
+
+static bool is_not_kept(void *ctx)
+{
+	return !has_file(ctx);
+}
+
+/* What a full disk did not take is there once it has room, before anybody gives the order again: that it is isolated, and that it is no more. */
+static void test_disk_full_once(void **state)
+{
+	struct world *w = *state;
+
+	need();
+	start(w);
+	w->disk.left = 0;
+	begin(w, "done: network; not kept on the disk");
+	assert_false(has_file(w));
+	w->disk.left = -1;
+	agent_fixture_until(&w->x.f, is_kept, w, "it is kept when there is room");
+	assert_true(has_mark(w, BOTH));
+	w->disk.left = 0;
+	finish(w, "done: network; not kept on the disk");
+	assert_true(has_file(w) && !isolate_is(w->x.i));
+	w->disk.left = -1;
+	agent_fixture_until(&w->x.f, is_not_kept, w, "it is removed when that can be");
+	/* An order that comes before it is removed is not. */
+	begin(w, "done: network");
+	w->disk.left = 0;
+	finish(w, "done: network; not kept on the disk");
+	w->disk.left = -1;
+	begin(w, "done: network");
+	event_base_loop(w->x.f.base, EVLOOP_ONCE);
+	assert_true(has_file(w) && isolate_is(w->x.i));
+	finish(w, "done: network");
+}
+
 static bool is_owned(void)
 {
 	return system(NFT "list table bridge plumbline_isolation 2>/dev/null | grep -q 'flags "
@@ -328,8 +367,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_never),	 T(test_lost),		 T(test_later),		T(test_disk_full),
-		T(test_in_part), T(test_beside_another), T(test_over_restarts),
+		T(test_never),		T(test_lost),		T(test_later),
+		T(test_disk_full),	T(test_disk_full_once), T(test_in_part),
+		T(test_beside_another), T(test_over_restarts),
 	};
 
 	return cmocka_run_group_tests(tests, own_net, NULL);

@@ -33,6 +33,7 @@ struct isolate {
 	uint64_t told_ns; /* boot time of the last line that something was put back */
 	uint32_t n_back; /* since then */
 	uint32_t blind; /* checks in a row that could tell nothing */
+	bool unkept; /* the disk has not taken yet what it is, or that it is none any more */
 };
 
 static uint32_t place_of(uint32_t way)
@@ -176,11 +177,25 @@ static void tell_console(const struct isolate *i, const char *what)
 		    what, i->state.number, i->state.by, i->state.reason, i->state.number);
 }
 
+/* What the disk does not take now is tried each second: the ledger may have the order by then, and nobody gives it again. */
+static bool keep(struct isolate *i)
+{
+	int r = i->state.number ? isolate_state_keep(i->o.io, i->o.state_dir, &i->state)
+				: isolate_state_remove(i->o.io, i->o.state_dir);
+
+	if (r < 0 && !i->unkept)
+		log_error("isolation state=unkept error=\"%s\" next=\"tried each second\"",
+			  strerror(-r));
+	i->unkept = r < 0;
+	return r >= 0;
+}
+
 static void watch(struct isolate *i)
 {
 	const struct timeval every = {ISOLATE_CHECK_MS / 1000, ISOLATE_CHECK_MS % 1000 * 1000};
+	bool wanted = i->state.releasing || i->state.ways & ISOLATE_NETWORK;
 
-	if (i->timer && i->state.number && (i->state.releasing || i->state.ways & ISOLATE_NETWORK))
+	if (i->timer && (i->unkept || (i->state.number && wanted)))
 		event_add(i->timer, &every);
 	else if (i->timer)
 		event_del(i->timer);
@@ -205,7 +220,7 @@ void isolate_heard(struct isolate *i, const char *address)
 {
 	if (isolate_may(i) & ISOLATE_NETWORK &&
 	    isolate_verifier_heard(&i->verifier, is_cut(i) ? &i->state : NULL, address))
-		(void)isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
+		(void)keep(i);
 }
 
 const char *isolate_where(struct isolate *i, bool failed)
@@ -265,10 +280,11 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 		return;
 	}
 	/* On the disk first: what is done is found again, whenever the power goes. */
-	o.unkept = isolate_state_keep(i->o.io, i->o.state_dir, &i->state) < 0;
+	(void)keep(i);
 	do_ways(i, ways, true, &o);
 	if (i->state.n_frozen > 0)
-		o.unkept = isolate_state_keep(i->o.io, i->o.state_dir, &i->state) < 0;
+		(void)keep(i);
+	o.unkept = i->unkept;
 	tell_console(i, again ? "again" : "begun");
 	write_line(i, again ? "again" : "begun", cause, &o);
 	tell_result(&o, "", ret_result);
@@ -284,13 +300,14 @@ static void end(struct isolate *i, const struct isolate_cause *cause, struct out
 {
 	do_ways(i, i->state.ways, false, o);
 	/* Last, so that a stop before it leaves what the next start still has to do. */
-	o->unkept = o->cannot || isolate_state_remove(i->o.io, i->o.state_dir) < 0;
+	i->unkept = !o->cannot && isolate_state_remove(i->o.io, i->o.state_dir) < 0;
+	o->unkept = o->cannot || i->unkept;
 	tell_console(i, o->unkept ? "released in part" : "released");
 	write_line(i, "released", cause, o);
 	if (o->cannot) {
 		i->state.ways = o->cannot;
 		i->state.releasing = true;
-		(void)isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
+		(void)keep(i);
 	} else {
 		i->state = (struct isolate_state){.number = 0};
 	}
@@ -364,12 +381,18 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	if (i->unkept && keep(i))
+		watch(i);
+	if (!isolate_is(i))
+		return;
 	if (i->state.releasing) {
 		end_rest(i);
 		return;
 	}
+	if (!(i->state.ways & ISOLATE_NETWORK))
+		return;
 	if (isolate_verifier_look(&i->verifier, &i->state))
-		(void)isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
+		(void)keep(i);
 	r = isolate_cut_check(i->cut, &i->state, &found, &why);
 	if (found)
 		tell_back(i, found);
@@ -428,16 +451,15 @@ static int load(struct isolate *i)
 	r = isolate_state_number(&i->state.number);
 	i->state.since_ns = clock_utc_ns(i->o.clock);
 	snprintf(i->state.reason, sizeof(i->state.reason), "%s", why.text);
-	return r < 0 ? r : isolate_state_keep(i->o.io, i->o.state_dir, &i->state);
+	if (r >= 0)
+		(void)keep(i);
+	return r;
 }
 
+/* Before a restart, after which nobody would know whose the tables are. */
 static void on_marked(void *ctx)
 {
-	struct isolate *i = ctx;
-
-	if (isolate_state_keep(i->o.io, i->o.state_dir, &i->state) < 0)
-		log_error("isolation mark=unkept next=\"after a restart nobody knows whose the "
-			  "tables are\"");
+	(void)keep(ctx);
 }
 
 int isolate_open(const struct isolate_options *o, struct isolate **ret, struct why *ret_why)
