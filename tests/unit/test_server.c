@@ -376,6 +376,85 @@ static void test_no_address(void **state)
 	assert_null(second);
 }
 
+/* A ledger of some 16 MiB: more than the kernel holds for who does not read. */
+static void fill_ledger(void)
+{
+	static char line[60000];
+	struct store_node n;
+	struct digest leaf;
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	assert_int_equal(merkle_leaf(line, sizeof(line) - 1, &leaf), 0);
+	api_fixture_row(&x->f, x->node.id, &n);
+	assert_int_equal(x->f.store.ops->begin(x->f.store.ctx), 0);
+	for (uint64_t i = 0; i < 280; i++) {
+		assert_int_equal(x->f.store.ops->lines_put(x->f.store.ctx, n.id, n.incarnation, i,
+							   line, sizeof(line), 1),
+				 0);
+		assert_int_equal(merkle_add(&n.frontier, &leaf), 0);
+	}
+	assert_int_equal(x->f.store.ops->node_put(x->f.store.ctx, &n), 0);
+	assert_int_equal(x->f.store.ops->commit(x->f.store.ctx), 0);
+	store_node_done(&n);
+}
+
+static void ask_ledger(struct client *c, const struct api_fixture_person *p)
+{
+	client_begin(c, p, TLS1_3_VERSION);
+	client_ask(c, "GET", "/v1/ledger/one", 0);
+	for (int i = 0; i < 50; i++)
+		server_fixture_turn();
+}
+
+/* Who does not read what he asked for holds no more than so much memory, and not what others may have. */
+static void test_unread(void **state)
+{
+	struct client slow, more, other, third, node;
+
+	(void)state;
+	fill_ledger();
+	server_fixture_start((struct server_options){.max_unsent = 40u << 20});
+	ask_ledger(&slow, &x->f.viewer);
+	ask_ledger(&more, &x->f.viewer);
+	assert_true(client_wait(&more, "HTTP/1.1 503"));
+	assert_true(client_wait(&more, "Retry-After: "));
+	assert_true(client_wait(&more, "not read yet"));
+	/* Small ones are for everybody, also on that connection. */
+	buf_clear(&more.in);
+	client_ask(&more, "GET", "/v1/nodes", 0);
+	assert_true(client_wait(&more, "\"label\":\"one\""));
+	ask_ledger(&other, &x->f.approver);
+	ask_ledger(&third, &x->f.responder);
+	assert_true(client_wait(&third, "HTTP/1.1 503"));
+	client_begin(&node, &x->node.person, TLS1_3_VERSION);
+	client_ask(&node, "POST", "/v1/nonce", 2);
+	assert_true(client_wait(&node, "\"nonce\":"));
+	/* One that is read, and one whose reader is gone, make room. */
+	other.in.max = 32u << 20;
+	for (int i = 0; other.in.size < 280 * 60000 && i < SERVER_FIXTURE_PATIENCE; i++) {
+		server_fixture_turn();
+		client_read(&other);
+	}
+	assert_true(other.in.size > 280 * 60000);
+	client_done(&slow);
+	for (int i = 0; i < 50; i++)
+		server_fixture_turn();
+	client_done(&more);
+	ask_ledger(&more, &x->f.viewer);
+	buf_clear(&third.in);
+	client_ask(&third, "GET", "/v1/ledger/one", 0);
+	assert_true(client_wait(&third, "HTTP/1.1 200"));
+	assert_true(client_wait(&more, "HTTP/1.1 200"));
+	client_done(&third);
+	client_done(&other);
+	client_done(&node);
+	/* The server goes before this one does. */
+	server_free(x->server);
+	x->server = NULL;
+	client_done(&more);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -390,6 +469,7 @@ int main(void)
 		EACH(test_pipeline_without_end),
 		EACH(test_stop),
 		EACH(test_no_address),
+		EACH(test_unread),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -16,12 +16,15 @@
 #include "cleanup.h"
 #include "log.h"
 #include "plumb/wire.h"
+#include "reply.h"
 #include "server_conn.h"
 #include "server_follow.h"
 #include "server_listen.h"
+#include "server_unsent.h"
 
 #define MAX_HEADERS 16384
 #define SPARE_FILES 256 /* the store's, the log's, webhooks' */
+#define RETRY_AFTER_S "5"
 
 struct server {
 	struct event_base *base;
@@ -31,6 +34,7 @@ struct server {
 	struct server_conn_limits limits;
 	struct server_conns *conns;
 	struct server_follow *follow;
+	struct server_unsent *unsent;
 	uint16_t port;
 };
 
@@ -46,12 +50,30 @@ static const char *method_of(const struct evhttp_request *req)
 	}
 }
 
-static void send_reply(struct evhttp_request *req, struct api_reply *reply)
+/* Only what was asked for: what was done is told. */
+static void refuse_unread(struct evhttp_request *req, struct api_reply *reply)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+
+	buf_done(&reply->body);
+	reply->status = 503;
+	reply_error(&reply->body, 503, "try again; who asked before reads slowly",
+		    "too much of what was answered is not read yet");
+	evhttp_remove_header(headers, "Content-Type");
+	evhttp_add_header(headers, "Content-Type", WIRE_TYPE_JSON);
+	evhttp_add_header(headers, "Retry-After", RETRY_AFTER_S);
+}
+
+static void send_reply(struct server *s, const struct cert_identity *who,
+		       struct evhttp_request *req, struct api_reply *reply)
 {
 	struct evbuffer *out = evbuffer_new();
 
-	if (out && reply->body.size > 0)
-		evbuffer_add(out, reply->body.data, reply->body.size);
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_GET &&
+	    !server_unsent_may(s->unsent, who, reply->body.size))
+		refuse_unread(req, reply);
+	if (!out || server_unsent_put(s->unsent, who, &reply->body, out) < 0)
+		reply->status = 500;
 	evhttp_send_reply(req, reply->status, reply->status < 300 ? "OK" : "Refused", out);
 	if (out)
 		evbuffer_free(out);
@@ -101,7 +123,7 @@ static void on_request(struct evhttp_request *req, void *ctx)
 	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", reply.type);
 	if (!(reply.follow || reply.stream) || reply.status != 200 ||
 	    server_follow_start(s->follow, c, req, reply.since, reply.follow) < 0)
-		send_reply(req, &reply);
+		send_reply(s, q.who, req, &reply);
 	buf_done(&reply.body);
 }
 
@@ -229,7 +251,9 @@ int server_open(const struct server_options *o, struct server **ret, struct why 
 		.idle_ms = or_else(o->idle_ms, SERVER_IDLE_MS),
 		.max_waiting = o->max_waiting ? o->max_waiting : SERVER_MAX_WAITING,
 	};
-	r = open_tls(s, o, ret_why);
+	r = server_unsent_open(o->max_unsent ? o->max_unsent : SERVER_MAX_UNSENT, &s->unsent);
+	if (r >= 0)
+		r = open_tls(s, o, ret_why);
 	if (r >= 0)
 		r = open_follow(s);
 	if (r >= 0)
@@ -271,6 +295,7 @@ struct server *server_free(struct server *s)
 	if (s->http)
 		evhttp_free(s->http);
 	server_conns_free(s->conns);
+	server_unsent_free(s->unsent);
 	SSL_CTX_free(s->ctx);
 	free(s);
 	return NULL;

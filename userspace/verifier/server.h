@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * server.h: HTTPS with client certificates on the loop (evhttp, OpenSSL). In: connections (hostile): bounded in number, in all and by
- * address, in the time that a handshake, headers and a body may take, and in size. Out: requests, one at a time, to the api.
+ * address, in the time that a handshake, headers and a body may take, and in size; bounded too is what is not read of answers. Out:
+ * requests, one at a time, to the api.
  */
 #ifndef PLUMB_SERVER_H
 #define PLUMB_SERVER_H
@@ -16,6 +17,7 @@
 #define SERVER_REQUEST_MS 120000u	/* a stranger's first request, from the connection to its last byte */
 #define SERVER_STALL_MS 15000u	/* a stranger that neither sends nor reads; its next request */
 #define SERVER_MAX_WAITING (256u << 20)	/* bytes of requests that are not whole yet, of all connections */
+#define SERVER_MAX_UNSENT (256u << 20)	/* bytes of answers that are not read yet, of all nodes, and of all operators */
 #define SERVER_IDLE_MS 150000u	/* the same of one with a certificate, between two requests too */
 
 struct server;
@@ -27,7 +29,7 @@ struct server_options {			/* all borrowed */
 	struct api *api;
 	uint32_t max_connections, max_per_address;	/* 0, here and below: as above */
 	uint32_t grace_ms, request_ms, stall_ms, idle_ms;
-	uint64_t max_waiting;
+	uint64_t max_waiting, max_unsent;
 };
 
 int server_open(const struct server_options *o, struct server **ret, struct why *ret_why);
