@@ -31,7 +31,7 @@
 #define WIRE_ROUTE_TOKENS		"/v1/tokens"		/* POST: make a join token */
 #define WIRE_ROUTE_CONTAIN		"/v1/contain"		/* GET: what is contained, what the brakes hold back, whether it is paused */
 #define WIRE_ROUTE_EKS			"/v1/eks"		/* GET: endorsement keys that approvers named */
-#define WIRE_ROUTE_LEDGER		"/v1/ledger/"		/* GET + node id: record, anchors, notes, lines (docs/wire.md) */
+#define WIRE_ROUTE_LEDGER		"/v1/ledger/"		/* GET + node id: record, anchors, notes, lines, in pieces (docs/wire.md) */
 #define WIRE_ROUTE_STATEMENT		"/v1/statement/"	/* GET + node: what the verifier has on it, signed (docs/wire.md) */
 #define WIRE_ROUTE_LOG_PROOFS		"/v1/log/proofs"	/* POST line numbers: that they are in the verifier's log */
 #define WIRE_ROUTE_JWKS			"/.well-known/jwks.json"
@@ -60,6 +60,8 @@
 #define WIRE_MAX_IMA			(256u * 1024)	/* of IMA's list in one evidence; the rest goes with the next */
 #define WIRE_MAX_BOOT_LOG		(4u * 1024 * 1024)	/* the firmware's log, whole; only when the verifier has another one */
 #define WIRE_MAX_MEASURE_LOG		(256u * 1024)	/* of what systemd measured from user space; only when the verifier has another one */
+#define WIRE_MAX_LEDGER			(64u * 1024 * 1024)	/* one that is handed out whole; larger ones are in pieces alone */
+#define WIRE_LEDGER_PIECE		(8u * 1024 * 1024)	/* of one in pieces: an answer ends with the item that reaches it */
 #define WIRE_MAX_PROOFS			1000u	/* lines of the verifier's log in one request */
 #define WIRE_NONCE_SIZE			32u
 #define WIRE_NONCE_LIFE_MS		10000u

@@ -85,7 +85,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* As api_view makes it. */
+/* As api_ledger makes it. */
 static void answer(const struct bench *b, uint64_t n, struct buf *ret)
 {
 	const size_t magic = strlen(LEDGER_ANCHORS_MAGIC);
@@ -333,6 +333,215 @@ static void test_nowhere_to_write(void **state)
 	buf_done(&a);
 }
 
+/* A verifier that hands it out in pieces of two, and what is wrong with it. */
+struct giver {
+	const struct bench *b;
+	const char *part; /* of which `wrong` is done; "head" too */
+	enum {
+		RIGHT,
+		FAILS,
+		SHORT,
+		NOTHING,
+		OTHER_NODE,
+		OTHER_TURN,
+		OTHER_PART,
+		OTHER_FROM,
+		LONG,
+		TORN,
+		MORE
+	} wrong;
+	int asked;
+};
+
+static void header(const struct bench *b, const struct giver *g, const char *part, uint64_t from,
+		   uint64_t count, struct buf *ret)
+{
+	bool wrong = strcmp(part, g->part) == 0;
+	struct jsonl j;
+
+	jsonl_begin(&j, ret);
+	jsonl_str(&j, "part", wrong && g->wrong == OTHER_PART ? "tiles" : part);
+	jsonl_str(&j, "node", wrong && g->wrong == OTHER_NODE ? "00" : b->node);
+	jsonl_uint(&j, "incarnation", wrong && g->wrong == OTHER_TURN ? 7 : 1);
+	if (strcmp(part, "head") == 0) {
+		jsonl_uint(&j, "events", b->n);
+		jsonl_uint(&j, "anchors", 1);
+		jsonl_uint(&j, "notes", 1);
+	} else {
+		jsonl_uint(&j, "from", from + (wrong && g->wrong == OTHER_FROM));
+		jsonl_uint(&j, "n",
+			   wrong && g->wrong == NOTHING ? 0
+							: count + (wrong && g->wrong == SHORT) -
+								  (wrong && g->wrong == LONG));
+	}
+	jsonl_end(&j);
+	buf_puts(ret, "\n");
+}
+
+static uint64_t put_events(const struct bench *b, uint64_t from, struct buf *ret)
+{
+	const char *at = (char *)b->lines.data, *lf;
+	uint64_t count = 0;
+
+	for (uint64_t seq = 0; seq < b->n; seq++, at = lf + 1) {
+		lf = strchr(at, '\n');
+		if (seq < from || seq >= from + 2)
+			continue;
+		buf_put(ret, at, (size_t)(lf - at) + 1);
+		count++;
+	}
+	return count;
+}
+
+static void put_data(const void *data, size_t size, struct buf *ret)
+{
+	struct jsonl j;
+
+	jsonl_begin(&j, ret);
+	jsonl_base64(&j, "data", data, size);
+	jsonl_end(&j);
+	buf_puts(ret, "\n");
+}
+
+static int give(void *ctx, const char *node, const char *query, struct buf *ret)
+{
+	const size_t magic = strlen(LEDGER_ANCHORS_MAGIC);
+	struct giver *g = ctx;
+	const struct bench *b = g->b;
+	struct buf items = {0};
+	uint64_t from = 0, n = 1;
+	char part[16];
+
+	g->asked++;
+	if (strcmp(query, "?part=head") == 0) {
+		buf_put(ret, b->record.data, b->record.size);
+		header(b, g, "head", 0, 0, ret);
+		return 0;
+	}
+	/* The rest is asked for by what the record says. */
+	assert_string_equal(node, b->node);
+	assert_int_equal(sscanf(query, "?incarnation=1&part=%15[a-z]&from=%lu", part, &from), 2);
+	if (g->wrong == FAILS && strcmp(part, g->part) == 0)
+		return 2;
+	if (strcmp(part, "events") == 0)
+		n = put_events(b, from, &items);
+	else if (strcmp(part, "anchors") == 0)
+		put_data(b->anchors.data + magic, b->anchors.size - magic, &items);
+	else
+		put_data(b->notes.data, b->notes.size, &items);
+	if (g->wrong == MORE && strcmp(part, g->part) == 0 &&
+	    (n == 1)) { /* what came since the head was given */
+		buf_puts(&items, "{\"data\":\"AAAA\"}\n");
+		n++;
+	}
+	header(b, g, part, from, n, ret);
+	buf_put(ret, items.data, items.size - (g->wrong == TORN && strcmp(part, g->part) == 0));
+	buf_done(&items);
+	return 0;
+}
+
+static int take_from(struct bench *b, const char *part, int wrong)
+{
+	struct giver g = {.b = b, .part = part};
+	struct remote_ledger_source s = {.get = give, .ctx = &g};
+	struct buf origin = {0};
+	int r;
+
+	g.wrong = wrong;
+	r = remote_ledger_take(&s, b->label, b->to, &origin, &b->why);
+	if (r == -ECANCELED)
+		assert_int_equal(s.code, 2);
+	if (r == 0)
+		assert_int_equal(g.asked, 1 + 8 + 1 + 1);
+	buf_done(&origin);
+	return r;
+}
+
+static void test_pieces(void **state)
+{
+	static const char *const parts[] = {"events", "anchors", "notes"};
+	static const char *const texts[] = {[SHORT] = "cut short",
+					    [NOTHING] = "end at",
+					    [OTHER_NODE] = "not what was asked for",
+					    [OTHER_TURN] = "not what was asked for",
+					    [OTHER_PART] = "not what was asked for",
+					    [OTHER_FROM] = "end at",
+					    [LONG] = "",
+					    [TORN] = "cut short"};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(take_from(b, parts[i], FAILS), -ECANCELED);
+		nothing_there(b);
+		for (int wrong = SHORT; wrong <= TORN; wrong++) {
+			/* Of what is beyond the end, nothing is asked. */
+			if (wrong == SHORT && i > 0)
+				continue;
+			assert_int_equal(take_from(b, parts[i], wrong), -EBADMSG);
+			if (!strstr(b->why.text, texts[wrong]))
+				fail_msg("%s, %d: %s", parts[i], wrong, b->why.text);
+			nothing_there(b);
+		}
+	}
+	assert_int_equal(take_from(b, "head", OTHER_NODE), -EBADMSG);
+	assert_int_equal(take_from(b, "head", OTHER_TURN), -EBADMSG);
+	nothing_there(b);
+	assert_int_equal(take_from(b, "", RIGHT), 0);
+	/* Once more into what is there now: not touched. */
+	assert_int_equal(take_from(b, "", RIGHT), -EEXIST);
+	nothing_there_but(b, true);
+}
+
+/* Lines, anchors and notes that came since the first answer are of another size than it told. */
+static void test_grown_meanwhile(void **state)
+{
+	struct ledger_check_report *report = calloc(1, sizeof(*report));
+	static const char *const parts[] = {"events", "anchors", "notes"};
+	struct bench *b = *state;
+	char command[160];
+
+	assert_non_null(report);
+	snprintf(command, sizeof(command), "rm -r %s", b->to);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(take_from(b, parts[i], MORE), 0);
+		assert_int_equal(ledger_check(fsio_system(), b->to, NULL, report, &b->why), 0);
+		assert_int_equal(report->n_lines, b->n);
+		assert_int_equal(ledger_check_result(report), LEDGER_CHECK_GOOD);
+		assert_int_equal(system(command), 0);
+	}
+	free(report);
+}
+
+static int give_whole(void *ctx, const char *node, const char *query, struct buf *ret)
+{
+	struct buf *a = ctx;
+
+	(void)node;
+	assert_string_equal(query, "?part=head&incarnation=1");
+	buf_put(ret, a->data, a->size);
+	return 0;
+}
+
+/* A verifier of before knows of no parts, and gives all of it. */
+static void test_of_a_verifier_of_before(void **state)
+{
+	struct buf a = {0}, origin = {0};
+	struct remote_ledger_source s = {.get = give_whole, .ctx = &a, .incarnation = "1"};
+	struct bench *b = *state;
+
+	answer(b, b->n + 1, &a);
+	assert_int_equal(remote_ledger_take(&s, b->node, b->to, &origin, &b->why), -EBADMSG);
+	answer(b, b->n, &a);
+	a.size--;
+	assert_int_equal(remote_ledger_take(&s, b->node, b->to, &origin, &b->why), -EBADMSG);
+	nothing_there(b);
+	a.size++;
+	assert_int_equal(remote_ledger_take(&s, b->node, b->to, &origin, &b->why), 0);
+	assert_non_null(strstr((char *)origin.data, b->node));
+	buf_done(&a);
+	buf_done(&origin);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -348,6 +557,9 @@ int main(void)
 		T(test_other_members),
 		T(test_a_changed_line_is_found_later),
 		T(test_nowhere_to_write),
+		T(test_pieces),
+		T(test_grown_meanwhile),
+		T(test_of_a_verifier_of_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

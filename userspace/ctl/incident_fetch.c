@@ -110,15 +110,14 @@ static int get_statement(struct fetching *f)
 
 static int get_ledger(struct fetching *f)
 {
-	CLEANUP(buf_done) struct buf path = {0}, answer = {0}, origin = {0};
+	struct remote_ledger_source s = {
+		.get = remote_ledger_get, .ctx = f->c, .incarnation = f->in->incarnation};
+	CLEANUP(buf_done) struct buf origin = {0};
 	struct why why = {""};
-	int r = path_of(f, WIRE_ROUTE_LEDGER, f->id, &path);
+	int r = remote_ledger_take(&s, f->id, f->in->ledger, &origin, &why);
 
-	if (r == PRINT_GOOD)
-		r = client_get(f->c, (char *)path.data, &answer);
-	if (r != PRINT_GOOD)
-		return r;
-	r = remote_ledger_save(answer.data, answer.size, f->id, f->in->ledger, &origin, &why);
+	if (r == -ECANCELED)
+		return s.code;
 	if (r < 0 && !why.text[0])
 		why_set(&why, r, "%s", strerror(-r));
 	return r < 0 ? unusable("ledger", &why) : PRINT_GOOD;

@@ -170,13 +170,38 @@ static int find_incarnation(struct call *c, struct store_node *n)
 		       : r;
 }
 
+static int ledger_part(struct call *c, const struct store_node *n, const char *part)
+{
+	uint64_t from = 0;
+	int r;
+
+	if (query_number(c->q->query, "from", &from) < 0)
+		return bad_query(c);
+	r = api_ledger_part(c->a->desk.v, n, part, from, &c->reply->body);
+	return r == -EINVAL ? bad_query(c) : done(r);
+}
+
+/* Asked for whole, as plumbctl of before does, it may be too large: never a part that could be taken for it. */
+static int ledger_whole(struct call *c, const struct store_node *n)
+{
+	int r = api_ledger_whole(c->a->desk.v, n, &c->reply->body);
+
+	if (r != -E2BIG)
+		return done(r);
+	buf_done(&c->reply->body);
+	return reply_error(&c->reply->body, 400, "take a plumbctl of the verifier's release",
+			   "the ledger is larger than %u MiB: it is handed out in pieces",
+			   WIRE_MAX_LEDGER >> 20);
+}
+
 static int do_ledger(struct call *c)
 {
 	struct store_node n = {.incarnation = 0};
-	int r = find_incarnation(c, &n);
+	char part[QUERY_VALUE_SIZE];
+	int r = query_value(c->q->query, "part", part) < 0 ? bad_query(c) : find_incarnation(c, &n);
 
 	if (r == 0)
-		r = done(api_ledger(c->a->desk.v, &n, &c->reply->body));
+		r = part[0] ? ledger_part(c, &n, part) : ledger_whole(c, &n);
 	store_node_done(&n);
 	return r;
 }

@@ -142,6 +142,10 @@ struct store_ops {
 	int (*blob_put)(void *ctx, const char *kind, const char *name, const void *data, size_t size);	/* baselines, policies, anchors, notes; replaces */
 	int (*blob_get)(void *ctx, const char *kind, const char *name, struct buf *ret);
 	int (*blob_append)(void *ctx, const char *kind, const char *name, const void *data, size_t size);
+	/* The row of pieces that a blob was put and appended in: their number (0: there is no such blob), and each from the one of that number on. */
+	int (*blob_parts)(void *ctx, const char *kind, const char *name, uint64_t *ret_n);
+	int (*blob_parts_each)(void *ctx, const char *kind, const char *name, uint64_t from,
+			       int (*fn)(void *fn_ctx, uint64_t part, const void *data, size_t size), void *fn_ctx);
 	int (*blob_remove)(void *ctx, const char *kind, const char *name);	/* -ENOENT */
 	/* Of those that were put and not appended to, in order of their names. */
 	int (*blob_each)(void *ctx, const char *kind, int (*fn)(void *fn_ctx, const char *name, const void *data, size_t size), void *fn_ctx);

@@ -190,6 +190,47 @@ int store_sqlite_lines_blob_get(void *ctx, const char *kind, const char *name, s
 	return r;
 }
 
+int store_sqlite_lines_blob_parts(void *ctx, const char *kind, const char *name, uint64_t *ret_n)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q = store_sqlite_db_read(
+		ctx, "SELECT ifnull(max(part)+1,0) FROM blob WHERE kind=? AND name=?");
+	int r;
+
+	store_sqlite_db_text(&q, kind);
+	store_sqlite_db_text(&q, name);
+	r = store_sqlite_db_step(&q);
+	return r <= 0 ? (r < 0 ? r : -EIO) : store_sqlite_db_get_u64(&q, ret_n);
+}
+
+int store_sqlite_lines_blob_parts_each(void *ctx, const char *kind, const char *name, uint64_t from,
+				       int (*fn)(void *fn_ctx, uint64_t part, const void *data,
+						 size_t size),
+				       void *fn_ctx)
+{
+	CLEANUP(store_sqlite_db_end)
+	struct store_sqlite_q q = store_sqlite_db_read(ctx, "SELECT part,data FROM blob WHERE "
+							    "kind=? AND name=? AND part>=? "
+							    "ORDER BY part");
+	struct buf_view v;
+	uint64_t part;
+	int r;
+
+	store_sqlite_db_text(&q, kind);
+	store_sqlite_db_text(&q, name);
+	store_sqlite_db_u64(&q, from);
+	while ((r = store_sqlite_db_step(&q)) > 0) {
+		r = store_sqlite_db_get_u64(&q, &part);
+		if (r >= 0)
+			r = store_sqlite_db_get_view(&q, &v);
+		if (r >= 0)
+			r = fn(fn_ctx, part, v.data, v.size);
+		if (r != 0)
+			return r;
+	}
+	return r;
+}
+
 int store_sqlite_lines_blob_remove(void *ctx, const char *kind, const char *name)
 {
 	CLEANUP(store_sqlite_db_end)

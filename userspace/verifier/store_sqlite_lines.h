@@ -14,6 +14,9 @@ int store_sqlite_lines_each(void *ctx, const char *node, uint64_t incarnation, u
 int store_sqlite_lines_blob_put(void *ctx, const char *kind, const char *name, const void *data, size_t size);
 int store_sqlite_lines_blob_get(void *ctx, const char *kind, const char *name, struct buf *ret);
 int store_sqlite_lines_blob_append(void *ctx, const char *kind, const char *name, const void *data, size_t size);
+int store_sqlite_lines_blob_parts(void *ctx, const char *kind, const char *name, uint64_t *ret_n);
+int store_sqlite_lines_blob_parts_each(void *ctx, const char *kind, const char *name, uint64_t from,
+				       int (*fn)(void *fn_ctx, uint64_t part, const void *data, size_t size), void *fn_ctx);
 int store_sqlite_lines_blob_remove(void *ctx, const char *kind, const char *name);
 int store_sqlite_lines_blob_each(void *ctx, const char *kind, int (*fn)(void *fn_ctx, const char *name, const void *data, size_t size),
 				 void *fn_ctx);

@@ -35,6 +35,7 @@ struct verifier {
 	uint64_t unconfirmed_after_ms;		/* 10000 */
 	uint64_t leaving_ms;			/* how long a node may be away that announced it itself: 600000 */
 	uint64_t verdict_life_s;		/* 300 */
+	uint32_t ledger_piece;			/* bytes of a ledger in one answer, and an item more; 0: WIRE_LEDGER_PIECE */
 };
 
 #endif
