@@ -26,7 +26,7 @@ struct control {
 	uint32_t nth, count; /* from the nth call at the place on, so many; 0: without end */
 	uint32_t value;
 	uint32_t
-		power; /* with a kill: 1: bytes that were not synced are gone; 2: zeros in their place */
+		power; /* with a kill: 1: bytes that were not synced are gone; 2: zeros in their place; 3: of lines in place of the first */
 	uint32_t
 		no_bpf; /* no eBPF programs: they take most of a start, and are not what is tried here */
 	int64_t clock_s; /* added to the time of day */

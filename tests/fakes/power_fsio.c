@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
+
 #define BELOW(p, call, ...) (p)->below->ops->call((p)->below->ctx, __VA_ARGS__)
 
 static struct power_name *name_of(struct power_fsio *p, const char *path)
@@ -178,14 +180,18 @@ void power_fsio_done(struct power_fsio *p)
 		buf_done(&p->files[i].synced);
 }
 
-static void put_file(const char *path, const struct buf *b, size_t size)
+static void put_file(const char *path, const struct buf *b, size_t size, const struct buf *end)
 {
+	size_t at = size / POWER_FSIO_BLOCK * POWER_FSIO_BLOCK;
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return; /* its directory was never there */
 	if (write(fd, b->data, b->size) != (ssize_t)b->size ||
 	    (size > b->size && ftruncate(fd, (off_t)size) < 0))
+		abort();
+	if (at >= b->size && at < end->size &&
+	    pwrite(fd, end->data + at, end->size - at, (off_t)at) < 0)
 		abort();
 	close(fd);
 }
@@ -194,17 +200,22 @@ void power_fsio_cut(struct power_fsio *p, enum power_cut how)
 {
 	for (uint32_t i = 0; i < p->n_names; i++) {
 		struct power_name *n = &p->names[i];
-		int file = how == POWER_CUT_ZEROS ? n->live : n->durable;
+		bool sizes = how == POWER_CUT_ZEROS || how == POWER_CUT_HOLE;
+		int file = sizes ? n->live : n->durable;
+		CLEANUP(buf_done) struct buf end = {0};
 		struct stat st = {.st_size = 0};
 
 		if (n->live < 0 && n->durable < 0)
 			continue;
 		if (how == POWER_CUT_REMOVED && n->live < 0)
 			file = -1;
-		if (how == POWER_CUT_ZEROS && stat(n->path, &st) < 0)
+		if (sizes && stat(n->path, &st) < 0)
 			continue;
+		if (how == POWER_CUT_HOLE && strstr(n->path, "/events-") &&
+		    fsio_read_file(fsio_system(), n->path, 1 << 26, &end) < 0)
+			abort();
 		unlink(n->path);
 		if (file >= 0)
-			put_file(n->path, &p->files[file].synced, (size_t)st.st_size);
+			put_file(n->path, &p->files[file].synced, (size_t)st.st_size, &end);
 	}
 }

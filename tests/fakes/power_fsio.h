@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #define POWER_FSIO_MAX 256
+#define POWER_FSIO_BLOCK 64	/* of a file system: small, as the lines of tests are */
 
 struct power_fsio {
 	struct fsio io; /* hand &p.io on */
@@ -33,6 +34,7 @@ enum power_cut {
 	POWER_CUT_LOST,		/* names and bytes that were not synced are gone; what was removed without sync is there again */
 	POWER_CUT_REMOVED,	/* the same, but what was removed stays so */
 	POWER_CUT_ZEROS,	/* names and sizes as they were last; bytes that were not synced are zeros */
+	POWER_CUT_HOLE,		/* the same, but of lines the last POWER_FSIO_BLOCK and less are there, and zeros before them */
 };
 void power_fsio_cut(struct power_fsio *p, enum power_cut how);
 

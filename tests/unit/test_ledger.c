@@ -226,10 +226,18 @@ static void test_power_cut(void **state)
 
 	fault_fsio_init(&f, -1, false, -EIO);
 	write_until_fault(&f.io, &pcr, NULL);
-	for (long n = 0; n < 3 * f.calls; n++) {
+	for (long n = 0; n < 4 * f.calls; n++) {
 		teardown(state);
-		power_at(n / 3, (enum power_cut)(n % 3));
+		power_at(n / 4, (enum power_cut)(n % 4));
 	}
+}
+
+static void shell(const char *format)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "cd %s && %s", dir, format);
+	assert_int_equal(system(command), 0);
 }
 
 /* A full disk for a while: lines wait and are written at the same place when there is room. */
@@ -254,14 +262,6 @@ static void test_full(void **state)
 	ledger_free(l);
 	check(0);
 	assert_int_equal(report.n_lines, 2);
-}
-
-static void shell(const char *format)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), "cd %s && %s", dir, format);
-	assert_int_equal(system(command), 0);
 }
 
 static size_t packed(void)

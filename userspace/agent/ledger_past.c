@@ -134,7 +134,7 @@ int ledger_past_read(const struct fsio *io, const char *dir, uint64_t size, bool
 
 	while (r >= 0 && n > 0) {
 		struct reading one = {.size = size};
-		const struct ledger_read_calls calls = {&one, NULL, on_line, nothing_torn};
+		const struct ledger_read_calls calls = {&one, NULL, on_line, nothing_torn, NULL};
 
 		r = ledger_read_one(io, dir, firsts[--n], &calls, ret_why);
 		add(&all, &one);

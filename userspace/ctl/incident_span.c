@@ -107,7 +107,7 @@ static int walk(const char *dir, struct cut *c,
 			    const char *text, size_t size),
 		struct why *ret_why)
 {
-	const struct ledger_read_calls calls = {c, on_segment, line, nothing_torn};
+	const struct ledger_read_calls calls = {c, on_segment, line, nothing_torn, NULL};
 
 	c->begun = false;
 	return ledger_read_all(fsio_system(), dir, 0, &calls, ret_why);

@@ -187,7 +187,7 @@ static int prove(const struct fsio *io, const char *dir, uint64_t seq, const str
 		 struct digest *ret_proof, uint32_t *ret_n, struct why *ret_why)
 {
 	struct leaf leaf = {.seq = seq};
-	const struct ledger_read_calls calls = {&leaf, NULL, take_leaf, nothing_torn};
+	const struct ledger_read_calls calls = {&leaf, NULL, take_leaf, nothing_torn, NULL};
 	struct ledger_tiles *tiles = NULL;
 	int r = ledger_read_all(io, dir, seq, &calls, ret_why);
 

@@ -107,7 +107,7 @@ static int stop_there(void *ctx, const struct ledger_read_segment *s)
 static int frontier_of(const struct fsio *io, const char *dir, uint64_t first, struct merkle *ret,
 		       struct why *ret_why)
 {
-	const struct ledger_read_calls calls = {ret, stop_there, NULL, NULL};
+	const struct ledger_read_calls calls = {ret, stop_there, NULL, NULL, NULL};
 	int r = ledger_read_one(io, dir, first, &calls, ret_why);
 
 	return r == 0 ? -EBADMSG : r < 0 ? r : 0;
@@ -141,7 +141,7 @@ static int no_line(void *ctx, const struct ledger_read_segment *s, uint64_t at, 
 int ledger_prune_begun(const struct fsio *io, const char *dir, uint64_t segment,
 		       uint64_t *ret_utc_ns, struct why *ret_why)
 {
-	const struct ledger_read_calls calls = {ret_utc_ns, NULL, first_time, no_line};
+	const struct ledger_read_calls calls = {ret_utc_ns, NULL, first_time, no_line, NULL};
 	int r;
 
 	*ret_utc_ns = 0;
@@ -289,7 +289,7 @@ int ledger_prune_newest(const struct fsio *io, const char *dir, struct ledger_pr
 {
 	CLEANUP_FREE uint64_t *firsts = NULL;
 	struct newest newest = {.found = false};
-	const struct ledger_read_calls calls = {&newest, NULL, take_claim, no_line};
+	const struct ledger_read_calls calls = {&newest, NULL, take_claim, no_line, NULL};
 	uint32_t n = 0;
 	int r = ledger_read_list(dir, &firsts, &n, ret_why);
 

@@ -126,6 +126,14 @@ struct walk {
 	char *data;
 };
 
+/* What the caller makes of it; else an error. */
+static int broken(const struct walk *w, uint64_t seq, int error)
+{
+	int r = w->c->broken ? w->c->broken(w->c->ctx, &w->s, seq) : 0;
+
+	return r ? r : error;
+}
+
 static int take_line(struct walk *w, const char *line, size_t size, uint64_t first,
 		     struct why *ret_why)
 {
@@ -135,12 +143,19 @@ static int take_line(struct walk *w, const char *line, size_t size, uint64_t fir
 		return w->c->line(w->c->ctx, &w->s, first + w->n_lines - 2, line, size);
 	r = ledger_read_header(line, size, &w->s, ret_why);
 	if (r < 0)
-		return r;
+		return broken(w, first, r);
 	if (w->s.first != first)
 		return why_set(ret_why, -EBADMSG, "%s: header says first %" PRIu64, w->s.name,
 			       w->s.first);
 	w->s.header_size = size + 1;
 	return w->c->segment ? w->c->segment(w->c->ctx, &w->s) : 0;
+}
+
+static int too_long(const struct walk *w, uint64_t first, struct why *ret_why)
+{
+	return broken(w, w->s.header_size ? first + w->n_lines - 1 : first,
+		      why_set(ret_why, -EBADMSG, "%s: line %" PRIu64 " has more than %d bytes",
+			      w->s.name, w->n_lines, MAX_LINE));
 }
 
 /* Hands on all whole lines in data and moves the rest to the front. */
@@ -155,9 +170,7 @@ static int take_lines(struct walk *w, uint64_t first, struct why *ret_why)
 		if (!end)
 			break;
 		if ((size_t)(end - w->data) - from > MAX_LINE)
-			return why_set(ret_why, -EBADMSG,
-				       "%s: line %" PRIu64 " has more than %d bytes", w->s.name,
-				       w->n_lines, MAX_LINE);
+			return too_long(w, first, ret_why);
 		r = take_line(w, w->data + from, (size_t)(end - w->data) - from, first, ret_why);
 		if (r != 0)
 			return r;
@@ -173,11 +186,10 @@ static int take_lines(struct walk *w, uint64_t first, struct why *ret_why)
 }
 
 /* A power cut can leave more zeros at the end than a line may have bytes: torn when no LF follows, else a line too long. */
-static int pass(struct walk *w, size_t n, struct why *ret_why)
+static int pass(struct walk *w, size_t n, uint64_t first, struct why *ret_why)
 {
 	if (!w->c->torn || memchr(w->data, '\n', n))
-		return why_set(ret_why, -EBADMSG, "%s: line %" PRIu64 " has more than %d bytes",
-			       w->s.name, w->n_lines, MAX_LINE);
+		return too_long(w, first, ret_why);
 	w->passed += n;
 	return 0;
 }
@@ -204,7 +216,7 @@ static int walk(struct walk *w, uint64_t first, struct why *ret_why)
 		if (n == 0)
 			break;
 		if (w->passed) {
-			r = pass(w, n, ret_why);
+			r = pass(w, n, first, ret_why);
 			continue;
 		}
 		w->held += n;
@@ -276,13 +288,8 @@ int ledger_read_all(const struct fsio *io, const char *dir, uint64_t from,
 	return r;
 }
 
-static int take_origin(void *ctx, const struct ledger_read_segment *s)
-{
-	snprintf(ctx, CHECKPOINT_MAX_ORIGIN, "%s", s->origin);
-	return 1;
-}
-
-static int no_header(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
+/* A running agent may be in the middle of its last line. */
+static int nothing_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, size_t size)
 {
 	(void)ctx;
 	(void)s;
@@ -291,11 +298,42 @@ static int no_header(void *ctx, const struct ledger_read_segment *s, uint64_t at
 	return 0;
 }
 
+struct each {
+	uint64_t from;
+	int (*fn)(void *ctx, uint64_t seq, const char *line, size_t size);
+	void *ctx;
+};
+
+static int each_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq, const char *line,
+		     size_t size)
+{
+	struct each *e = ctx;
+
+	(void)s;
+	return seq < e->from ? 0 : e->fn(e->ctx, seq, line, size);
+}
+
+int ledger_read_each(const struct fsio *io, const char *dir, uint64_t from,
+		     int (*fn)(void *ctx, uint64_t seq, const char *line, size_t size), void *ctx,
+		     struct why *ret_why)
+{
+	struct each e = {from, fn, ctx};
+	const struct ledger_read_calls calls = {&e, NULL, each_line, nothing_torn, NULL};
+
+	return ledger_read_all(io, dir, from, &calls, ret_why);
+}
+
+static int take_origin(void *ctx, const struct ledger_read_segment *s)
+{
+	snprintf(ctx, CHECKPOINT_MAX_ORIGIN, "%s", s->origin);
+	return 1;
+}
+
 int ledger_read_origin(const struct fsio *io, const char *dir, char ret[CHECKPOINT_MAX_ORIGIN],
 		       struct why *ret_why)
 {
 	CLEANUP_FREE uint64_t *firsts = NULL;
-	const struct ledger_read_calls calls = {ret, take_origin, NULL, no_header};
+	const struct ledger_read_calls calls = {ret, take_origin, NULL, nothing_torn, NULL};
 	uint32_t n = 0;
 	int r = ledger_read_list(dir, &firsts, &n, ret_why);
 

@@ -7,13 +7,16 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "checkpoint.h"
 #include "cleanup.h"
 #include "ledger_anchors.h"
 #include "ledger_read.h"
+#include "line.h"
 
 #define MAX_WAITING 64 /* full tiles in memory before they are written */
+#define NOTES_CHUNK 16384 /* a note has some 200 bytes */
 #define CURE "keep the directory as evidence and give this node a new ledger_dir"
 
 struct recovery {
@@ -85,7 +88,117 @@ static int on_segment(void *ctx, const struct ledger_read_segment *s)
 	return 0;
 }
 
-/* A tile is written after its lines are synced, so no crash leaves one that differs: somebody changed the line. */
+static int anchored_size(void *ctx, const struct ledger_anchor *a, uint64_t end)
+{
+	uint64_t *size = ctx;
+
+	(void)end;
+	if (a->kind == LEDGER_ANCHOR_EXTEND && a->extend.size > *size)
+		*size = a->extend.size;
+	return 0;
+}
+
+/* The largest size of an extend record. Appends to nothing, cuts nothing: see read_anchors(). */
+static int read_extended(const struct recovery *rec, uint64_t *ret)
+{
+	struct ledger_anchors_end end;
+	char path[PATH_MAX];
+	int fd, r = path_of(rec, "anchors", path);
+
+	if (r < 0)
+		return r;
+	fd = fsio_open(rec->io, path, O_RDONLY, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = ledger_anchors_magic(rec->io, fd);
+	if (r >= 0)
+		r = ledger_anchors_walk(rec->io, fd, LEDGER_ANCHORS_START, anchored_size, ret, &end,
+					rec->why);
+	fsio_close(rec->io, fd);
+	return r == -ENODATA ? 0 : r;
+}
+
+/* The same of a note; ret goes up only. */
+static int read_signed(const struct recovery *rec, uint64_t *ret)
+{
+	char path[PATH_MAX], chunk[NOTES_CHUNK];
+	uint64_t at = 0;
+	size_t n = 0;
+	int fd, r = path_of(rec, "notes", path);
+
+	if (r < 0)
+		return r;
+	fd = fsio_open(rec->io, path, O_RDONLY, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	do {
+		char *from = chunk, *lf;
+		struct ledger_note note;
+
+		r = fsio_read_full(rec->io, fd, chunk, sizeof(chunk), at, &n);
+		lf = r >= 0 ? memchr(chunk, '\n', n) : NULL;
+		while (lf) {
+			if (ledger_dir_note_read(from, (size_t)(lf - from), &note, NULL) >= 0 &&
+			    note.size > *ret)
+				*ret = note.size;
+			from = lf + 1;
+			lf = memchr(from, '\n', n - (size_t)(from - chunk));
+		}
+		at += from > chunk ? (size_t)(from - chunk) : n;
+	} while (r >= 0 && n == sizeof(chunk));
+	fsio_close(rec->io, fd);
+	return r;
+}
+
+/*
+ * What is no line, in the newest segment: a power cut may leave later blocks of what was written last, and not the earlier ones. It is cut
+ * like an end without LF, but never below what somebody vouched for: what a tile has the hash of is not asked about here, and what was
+ * extended or signed stays for whoever finds that it is not what it was. 1: it is cut; 0: it is not.
+ */
+static int cut_from(struct recovery *rec, const struct ledger_read_segment *s, uint64_t seq)
+{
+	char path[PATH_MAX];
+	uint64_t witnessed = 0;
+	struct stat st;
+	int r;
+
+	if (!rec->last || s->packed)
+		return 0;
+	r = read_extended(rec, &witnessed);
+	if (r >= 0)
+		r = read_signed(rec, &witnessed);
+	if (r < 0 || witnessed > seq)
+		return r < 0 ? r : 0;
+	r = segment_path(rec, s->first, "", path);
+	if (r >= 0 && stat(path, &st) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	rec->cut = true;
+	rec->cut_at = s->header_size ? rec->l.at : 0;
+	rec->found.torn_line_bytes = (uint64_t)st.st_size - rec->cut_at;
+	return 1;
+}
+
+static int on_broken(void *ctx, const struct ledger_read_segment *s, uint64_t seq)
+{
+	struct recovery *rec = ctx;
+	struct digest tile;
+
+	return ledger_tiles_leaf(rec->io, rec->dir, &rec->cache, seq, &tile) == -ENODATA
+		       ? cut_from(rec, s, seq)
+		       : 0;
+}
+
+static bool is_line(const char *line, size_t size, uint64_t seq)
+{
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct line l;
+
+	return line_parse(line, size, &o, &l, NULL) >= 0 && l.seq == seq;
+}
+
+/* A tile is written after its lines are synced, so no crash leaves one that differs: somebody changed the line. 1: it has the line. */
 static int compare_tile(struct recovery *rec, const struct ledger_read_segment *s, uint64_t seq,
 			const struct digest *leaf)
 {
@@ -94,7 +207,9 @@ static int compare_tile(struct recovery *rec, const struct ledger_read_segment *
 
 	if (r == -ENODATA)
 		return 0;
-	if (r >= 0 && !digest_equal(&tile, leaf))
+	if (r >= 0 && digest_equal(&tile, leaf))
+		return 1;
+	if (r >= 0)
 		return why_set(rec->why, -EBADMSG,
 			       "%s/%s: line %" PRIu64
 			       " was changed: its hash is not the one in tiles/; " CURE,
@@ -112,6 +227,11 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 
 	if (r >= 0)
 		r = compare_tile(rec, s, seq, &leaf);
+	if (r == 0 && rec->last && !is_line(line, size, seq)) {
+		r = cut_from(rec, s, seq);
+		if (r > 0)
+			return r;
+	}
 	if (r >= 0)
 		r = ledger_tiles_add(rec->l.tiles, &leaf);
 	if (r >= 0)
@@ -167,7 +287,7 @@ static int sync_segment(struct recovery *rec, uint64_t first)
 	return r;
 }
 
-/* The newest segment is written on. Only a torn end is cut; a header that is torn leaves no segment. */
+/* The newest segment is written on. Only a torn end is cut, of one line or more; a header that is torn leaves no segment. */
 static int settle_last(struct recovery *rec, uint64_t first)
 {
 	char path[PATH_MAX];
@@ -202,7 +322,7 @@ static int nothing_missing(struct recovery *rec)
 
 static int read_segments(struct recovery *rec, const uint64_t *firsts, uint32_t n)
 {
-	const struct ledger_read_calls calls = {rec, on_segment, on_line, on_torn};
+	const struct ledger_read_calls calls = {rec, on_segment, on_line, on_torn, on_broken};
 	int r = 0;
 
 	for (uint32_t i = 0; i < n && r >= 0; i++) {

@@ -2,7 +2,7 @@
 /*
  * ledger_recover.h: reads a ledger directory as a crash may have left it and makes it fit to be written on. Called by ledger_open().
  * In: a directory. Out: its tree, its files open at their ends, and what was found. Syncs each segment before it reads it, cuts only a
- * torn last line or record, never drops a pending batch, and refuses lines that are not those whose hashes stand in tiles/.
+ * torn end of lines that nobody vouched for, or a torn last record, never drops a pending batch, and refuses lines that are not those whose hashes stand in tiles/.
  * Reads from the newest of the oldest segments that are packed: what is before it is on disk, its hashes too, and is left to ledger_check.
  */
 #ifndef PLUMB_LEDGER_RECOVER_H
@@ -17,7 +17,7 @@
 #include "merkle.h"
 #include "why.h"
 
-/* What was found on opening: recovery synced every segment it read, cut only a torn last line or record, and re-made tiles. */
+/* What was found on opening: recovery synced every segment it read, cut only a torn end, and re-made tiles. */
 struct ledger_recovery {
 	uint64_t torn_line_bytes;	/* cut from the last segment */
 	uint64_t torn_anchor_bytes;
