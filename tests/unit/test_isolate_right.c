@@ -182,6 +182,13 @@ static void test_later(void **state)
 	give_net_admin(true);
 	agent_fixture_until(&w->x.f, is_cut, w, "it is cut");
 	assert_true(has_mark(w, BOTH));
+	/* Whoever waits for it goes by lines: the first said that it cannot. */
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"begun\"", "\"done\":[]"), 1);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"again\",\"number\":",
+					       "\"order\":7,\"case\":\"12\",\"reason\":"
+					       "\"exec:/tmp/x\",\"done\":[\"network\"],"
+					       "\"cannot\":[],\"kept\":true"),
+			 1);
 	give_net_admin(false);
 	finish(w, "refused: cannot: network (");
 	give_net_admin(true);

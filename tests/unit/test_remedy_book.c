@@ -54,14 +54,26 @@ static bool is_isolated(struct place *p, const char *line)
 	return p->k.isolated;
 }
 
+#define DONE "\"done\":[\"network\"],\"cannot\":[]"
+#define CANNOT "\"cannot\":[{\"way\":\"network\",\"why\":\"no\"}]"
+
 static void test_isolated(void **state)
 {
 	struct place *p = *state;
 
 	assert_false(is_isolated(p, "\"what\":\"armed\",\"ways\":[\"network\"]"));
-	assert_true(is_isolated(p, "\"what\":\"begun\",\"number\":1,\"cannot\":[]"));
+	/* Every way failed: it is told, and cuts off nothing. */
+	assert_false(is_isolated(p, "\"what\":\"begun\",\"number\":1,\"done\":[]," CANNOT));
+	assert_false(is_isolated(p, "\"what\":\"again\",\"number\":1,\"done\":[]," CANNOT));
+	assert_true(is_isolated(p, "\"what\":\"again\",\"number\":1," DONE));
 	assert_false(is_isolated(p, "\"what\":\"released\",\"number\":1,\"cannot\":[]"));
-	assert_true(is_isolated(p, "\"what\":\"kept\",\"number\":1,\"cannot\":[]"));
+	assert_true(is_isolated(p, "\"what\":\"begun\",\"number\":1," DONE));
+	/* What is ordered anew and cannot be done takes nothing back; a start does all of it anew. */
+	assert_true(is_isolated(p, "\"what\":\"again\",\"number\":1,\"done\":[]," CANNOT));
+	assert_false(is_isolated(p, "\"what\":\"kept\",\"number\":1,\"done\":[]," CANNOT));
+	assert_true(is_isolated(p, "\"what\":\"kept\",\"number\":1," DONE));
+	assert_false(is_isolated(p, "\"what\":\"released\",\"number\":1,\"cannot\":[]"));
+	assert_true(is_isolated(p, "\"what\":\"kept\",\"number\":1," DONE));
 	/* A release that did not undo all of it is none yet. */
 	assert_true(is_isolated(p, "\"what\":\"released\",\"number\":1,\"cannot\":[{\"way\":"
 				   "\"network\",\"why\":\"busy\"}]"));

@@ -34,6 +34,7 @@ struct isolate {
 	uint32_t n_back; /* since then */
 	uint32_t blind; /* checks in a row that could tell nothing */
 	bool unkept; /* the disk has not taken yet what it is, or that it is none any more */
+	bool uncut; /* the network could not be cut when it was to be: told once it is */
 };
 
 static uint32_t place_of(uint32_t way)
@@ -70,6 +71,8 @@ static void do_way(struct isolate *i, uint32_t way, bool on, struct outcome *o)
 	if (r < 0 && !why->text[0])
 		why_set(why, r, "%s", strerror(-r));
 	part = way == ISOLATE_NETWORK && r == ISOLATE_CUT_PART;
+	if (way == ISOLATE_NETWORK)
+		i->uncut = on && r < 0;
 	o->done |= r < 0 ? 0 : way;
 	o->cannot |= r < 0 || part ? way : 0;
 	if (part)
@@ -372,6 +375,21 @@ static void tell_back(struct isolate *i, const char *found)
 	i->n_back = 0;
 }
 
+/* Its line said that it cannot: nobody takes this node for cut off before another one says that it is. */
+static void tell_cut(struct isolate *i, bool part, const struct why *why)
+{
+	const struct isolate_cause cause = cause_of(&i->state);
+	struct outcome o = {.done = ISOLATE_NETWORK, .cannot = part ? ISOLATE_NETWORK : 0};
+
+	i->uncut = false;
+	o.why[place_of(ISOLATE_NETWORK)] = *why;
+	o.unkept = i->unkept;
+	tell_console(i, "again");
+	write_line(i, "again", &cause, &o);
+	if (i->parts.evidence)
+		i->parts.evidence(i->parts.evidence_ctx);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct isolate *i = ctx;
@@ -399,6 +417,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	/* One that could not be put there at first, say for want of an address, is tried again. */
 	if (r < 0 && !found)
 		r = isolate_cut_on(i->cut, &i->state, &why);
+	if (r >= 0 && i->uncut)
+		tell_cut(i, r == ISOLATE_CUT_PART, &why);
 	i->blind = r < 0 ? i->blind + 1 : 0;
 	if (i->blind == 1)
 		log_error("isolation network=failed error=\"%s\" next=\"tried each second\"",

@@ -141,13 +141,17 @@ struct look {
 
 static void on_isolation(const json_t *o, struct remedy_record *k)
 {
-	static const char *const in_force[] = {"begun", "again", "kept"};
+	bool done = json_array_size(json_object_get(o, "done")) > 0;
 	char what[16];
 
 	if (jsonl_get_text(o, "what", what, sizeof(what), NULL) < 0)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(in_force); i++)
-		k->isolated |= strcmp(what, in_force[i]) == 0;
+	/* One by which every way failed is written, too: that cut off nothing. What was in force before stays so. */
+	if (strcmp(what, "begun") == 0 || strcmp(what, "again") == 0)
+		k->isolated |= done;
+	/* All of it is put there anew at a start. */
+	if (strcmp(what, "kept") == 0)
+		k->isolated = done;
 	/* What cannot be undone goes on, until a later line says that it was. */
 	if (strcmp(what, "released") == 0)
 		k->isolated = json_array_size(json_object_get(o, "cannot")) > 0;
