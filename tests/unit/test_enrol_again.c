@@ -12,7 +12,9 @@
 #include <openssl/evp.h>
 
 #include "api_fixture.h"
+#include "dsse.h"
 #include "jsonl.h"
+#include "order.h"
 #include "record.h"
 #include "rekey_permit.h"
 
@@ -224,6 +226,49 @@ static void test_rekey(void **state)
 	assert_int_equal(api_fixture_activate(&f, &m, true), 202);
 }
 
+static int on_order(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct buf payload = {0}, type = {0}, *all = ctx;
+	struct why why = {""};
+	struct order o;
+
+	assert_int_equal(dsse_peek(envelope, size, 8192, &payload, &type, &why), 0);
+	assert_int_equal(order_parse(payload.data, payload.size, &o, &why), 0);
+	assert_int_equal(o.number, number);
+	buf_printf(all, "%u:%s ", (unsigned int)o.incarnation, order_kind_name(o.kind));
+	buf_done(&payload);
+	buf_done(&type);
+	return 0;
+}
+
+static void ordered(const char *want)
+{
+	struct buf all = {0};
+
+	assert_int_equal(f.store.ops->order_each(f.store.ctx, m.id, 0, on_order, &all), 0);
+	buf_puts(&all, "");
+	assert_string_equal((char *)all.data, want);
+	buf_done(&all);
+}
+
+/* What isolates it outlives its keys: a release that it never took is given to it under the next ones, also to one that waits, and once to that. */
+static void test_release_outlives_keys(void **state)
+{
+	(void)state;
+	act("release");
+	act("rekey");
+	other_keys();
+	assert_int_equal(api_fixture_begin(&f, &m), 200);
+	assert_int_equal(api_fixture_activate(&f, &m, true), 200);
+	ordered("1:release 1:rekey 2:release ");
+	for (int i = 0; i < 2; i++) {
+		other_keys();
+		assert_int_equal(api_fixture_begin(&f, &m), 200);
+		assert_int_equal(api_fixture_activate(&f, &m, true), 202);
+		ordered("1:release 1:rekey 2:release 2:challenge 3:release ");
+	}
+}
+
 static void test_rekey_over(void **state)
 {
 	(void)state;
@@ -252,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rekey, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_release_outlives_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rekey_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rekey_label, setup, teardown),
 	};

@@ -82,6 +82,20 @@ static void test_quarantine_and_back(void **state)
 	     {NODE_WANT_FREE, 1, 0, 1, "trusted", lift});
 }
 
+/* One that is held may be isolated: that ends by a person's word, and not because what held it is over. */
+static void test_held_and_back(void **state)
+{
+	const uint32_t hold = NODE_DEED_HOLD, lift = NODE_DEED_LIFT;
+
+	(void)state;
+	WALK({NODE_APPROVED, 0, 0, 1, "enrolled", 0}, {NODE_GOOD, 1, 0, 1, "trusted", 0},
+	     {NODE_WANT_HOLD, 0, 0, 1, "held", hold}, {NODE_WANT_REPORT, 1, 0, 1, "trusted", lift},
+	     {NODE_WANT_HOLD, 0, 0, 1, "held", hold}, {NODE_WANT_FREE, 1, 0, 1, "trusted", lift},
+	     {NODE_WANT_HOLD, 0, 0, 1, "held", hold},
+	     {NODE_RELEASED, 0, 0, 1, "held", NODE_DEED_ORDER_RELEASE | NODE_DEED_CHALLENGE},
+	     {NODE_RELEASED, 0, 0, -EPERM, "held", 0}, {NODE_WANT_FREE, 1, 0, 1, "trusted", lift});
+}
+
 static void test_silence(void **state)
 {
 	(void)state;
@@ -208,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_from_enrolment_to_retirement),
 		cmocka_unit_test(test_quarantine_and_back),
+		cmocka_unit_test(test_held_and_back),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_waits_and_is_held),
 		cmocka_unit_test(test_revoked),

@@ -209,6 +209,57 @@ static void test_missed(void **state)
 	buf_done(&lines);
 }
 
+static void read_row(struct place *p)
+{
+	store_node_done(&p->row);
+	p->row = verifier_fixture_node(&p->v, p->n.record.node);
+}
+
+/* The last word on its isolation, whatever keys it had by then. */
+static void test_isolates(void **state)
+{
+	struct place *p = *state;
+
+	assert_int_equal(order_desk_isolates(&p->v.v, &p->row), 0);
+	give(p, ORDER_QUARANTINE, 0);
+	give(p, ORDER_SCAN, 0);
+	assert_int_equal(order_desk_isolates(&p->v.v, &p->row), 1);
+	p->row.incarnation = 2;
+	assert_int_equal(order_desk_isolates(&p->v.v, &p->row), 1);
+	give(p, ORDER_RELEASE, 0);
+	give(p, ORDER_SCAN, 0);
+	assert_int_equal(order_desk_isolates(&p->v.v, &p->row), 0);
+}
+
+/* Its next incarnation is owed a release that this one never took, and no other. */
+static void test_unreleased(void **state)
+{
+	struct place *p = *state;
+	struct order o;
+
+	assert_int_equal(order_desk_unreleased(&p->v.v, &p->row, &o), 0);
+	give(p, ORDER_RELEASE, 0);
+	give(p, ORDER_QUARANTINE, 0);
+	assert_int_equal(order_desk_unreleased(&p->v.v, &p->row, &o), 0);
+	assert_int_equal(give(p, ORDER_RELEASE, 0), 3);
+	assert_int_equal(order_desk_unreleased(&p->v.v, &p->row, &o), 1);
+	assert_int_equal(o.number, 3);
+	assert_int_equal(o.kind, ORDER_RELEASE);
+	assert_string_equal(o.reason, "test");
+	node_fixture_record(&p->n, "order", "\"number\":2,\"result\":\"done: network\"");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	read_row(p);
+	assert_int_equal(order_desk_unreleased(&p->v.v, &p->row, &o), 1);
+	node_fixture_record(&p->n, "order", "\"number\":3,\"result\":\"done: network\"");
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	read_row(p);
+	assert_int_equal(order_desk_unreleased(&p->v.v, &p->row, &o), 0);
+	/* Another incarnation's is none of this one's. */
+	assert_int_equal(give(p, ORDER_RELEASE, 0), 4);
+	p->row.incarnation = 2;
+	assert_int_equal(order_desk_unreleased(&p->v.v, &p->row, &o), 0);
+}
+
 static void test_restarts(void **state)
 {
 	struct place *p = *state;
@@ -309,7 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(numbers),	 TEST(baseline_again), TEST(time),     TEST(incarnation),
 		TEST(many),	 TEST(broken),	       TEST(restarts), TEST(store_fails),
-		TEST(forgotten), TEST(missed),
+		TEST(forgotten), TEST(missed),	       TEST(isolates), TEST(unreleased),
 	};
 
 	return cmocka_run_group_tests_name("order_desk", tests, NULL, NULL);

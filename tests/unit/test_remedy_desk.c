@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dsse.h"
+#include "order.h"
 #include "remedy_fixture.h"
 #include "remedy_view.h"
 
@@ -56,7 +58,8 @@ static void test_to_the_release(void **state)
 	remedy_fixture_is(p, REMEDY_ISOLATE, REMEDY_RUNS);
 	assert_int_equal(verifier_fixture_log(&p->v, "\"event\":\"begun\""), 1);
 	/* The node's word for it, and only under a quote. */
-	node_fixture_record(&p->n, "isolation", "\"what\":\"begun\",\"number\":1");
+	node_fixture_record(&p->n, "isolation",
+			    "\"what\":\"begun\",\"number\":1,\"done\":[\"network\"]");
 	remedy_fixture_pass(p, 1000);
 	remedy_fixture_is(p, REMEDY_ISOLATE, REMEDY_RUNS);
 	remedy_fixture_evidence(p);
@@ -119,6 +122,119 @@ static void test_late(void **state)
 	remedy_fixture_is(p, REMEDY_SNAPSHOT, REMEDY_RUNS);
 	remedy_fixture_pass(p, 301000);
 	remedy_fixture_is(p, REMEDY_ATTEST, REMEDY_WAITS);
+}
+
+#define HOLD(plan)                                                                               \
+	"[{\"id\":\"R\",\"title\":\"t\",\"when\":{\"key\":{\"prefix\":\"file:\"}},\"severity\":" \
+	"\"high\","                                                                              \
+	"\"action\":"                                                                            \
+	"\"hold\",\"mode\":\"armed\",\"release\":\"claim\",\"score\":100,\"grace_ms\":0,"        \
+	"\"claim\":\"configuration\",\"value\":32" plan "}]"
+
+static int on_order(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct buf payload = {0}, type = {0};
+	struct why why = {""};
+	struct order o;
+
+	(void)number;
+	assert_int_equal(dsse_peek(envelope, size, 8192, &payload, &type, &why), 0);
+	assert_int_equal(order_parse(payload.data, payload.size, &o, &why), 0);
+	if (o.kind == ORDER_QUARANTINE || o.kind == ORDER_RELEASE)
+		strcat(ctx, o.kind == ORDER_RELEASE ? "release " : "quarantine ");
+	buf_done(&payload);
+	buf_done(&type);
+	return 0;
+}
+
+/* What it was ordered of its isolation, all in all. */
+static void ordered(struct remedy_fixture *p, const char *want)
+{
+	const struct store *s = p->v.v.store;
+	char all[256] = "";
+
+	assert_int_equal(s->ops->order_each(s->ctx, p->n.record.node, 0, on_order, all), 0);
+	assert_string_equal(all, want);
+}
+
+static void file(struct remedy_fixture *p, const char *found, const char *shown)
+{
+	node_fixture_file(&p->n, "/etc/a", found);
+	remedy_fixture_pass(p, 1000);
+	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
+	assert_string_equal(node_fixture_shown(&p->n), shown);
+}
+
+/* Held, and isolated by its plan. */
+static void hold_and_isolate(struct remedy_fixture *p)
+{
+	file(p, "reg two", "held");
+	remedy_fixture_let(p);
+	remedy_fixture_tick(p);
+	remedy_fixture_is(p, REMEDY_ISOLATE, REMEDY_RUNS);
+}
+
+/* A plan isolates also what is only held: whoever releases it ends that, too. */
+static void test_held_isolated_released(void **state)
+{
+	struct remedy_fixture *p = *state;
+
+	verifier_fixture_rules(&p->v, 1, HOLD(PLAN("\"isolate\"", "\"isolate\"")));
+	hold_and_isolate(p);
+	node_fixture_record(&p->n, "isolation",
+			    "\"what\":\"begun\",\"number\":1,\"done\":[\"network\"]");
+	remedy_fixture_evidence(p);
+	remedy_fixture_is(p, REMEDY_ATTEST, REMEDY_WAITS);
+	ordered(p, "quarantine ");
+	assert_int_equal(remedy_fixture_says(p, "release", PLUMB_ROLE_APPROVER), 0);
+	ordered(p, "quarantine release ");
+	remedy_fixture_evidence(p);
+	assert_string_not_equal(node_fixture_shown(&p->n), "held");
+	remedy_fixture_is_none(p);
+	ordered(p, "quarantine release ");
+}
+
+/* So does what held it, when it is over: also before the node has told that it began, and where the plan was stopped. */
+static void test_held_isolated_good_again(void **state)
+{
+	struct remedy_fixture *p = *state;
+
+	verifier_fixture_rules(&p->v, 1, HOLD(PLAN("\"isolate\"", "\"isolate\"")));
+	hold_and_isolate(p);
+	file(p, "reg one", "trusted");
+	ordered(p, "quarantine release ");
+	assert_int_equal(verifier_fixture_log(&p->v, "\"deeds\":[\"lift\",\"order_release\"]"), 1);
+	/* It is in the book still, and that is no back door to isolate one that is free. */
+	assert_int_equal(remedy_fixture_says(p, "isolate", PLUMB_ROLE_APPROVER), 409);
+	assert_non_null(strstr(p->why.text, "is not held"));
+	remedy_fixture_tick(p);
+	remedy_fixture_is_none(p);
+	hold_and_isolate(p);
+	assert_int_equal(remedy_fixture_says(p, "stop", PLUMB_ROLE_RESPONDER), 0);
+	file(p, "reg one", "trusted");
+	ordered(p, "quarantine release quarantine release ");
+	/* Held once more, and not isolated: nothing is ordered. */
+	remedy_fixture_tick(p);
+	verifier_fixture_rules(&p->v, 2, HOLD(""));
+	file(p, "reg two", "held");
+	file(p, "reg one", "trusted");
+	ordered(p, "quarantine release quarantine release ");
+}
+
+/* By no way could it be: the ledger says so, and nothing goes on from there by itself. */
+static void test_cannot_isolate(void **state)
+{
+	struct remedy_fixture *p = *state;
+
+	remedy_fixture_quarantine(
+		p, RULE(EXEC, PLAN("\"isolate\"", "\"isolate\",\"attest\",\"release\"")));
+	node_fixture_record(&p->n, "isolation",
+			    "\"what\":\"begun\",\"number\":1,\"done\":[],\"cannot\":[{\"way\":"
+			    "\"network\",\"why\":\"no\"}]");
+	remedy_fixture_evidence(p);
+	remedy_fixture_is(p, REMEDY_ISOLATE, REMEDY_RUNS);
+	remedy_fixture_pass(p, 120000);
+	remedy_fixture_is(p, REMEDY_ISOLATE, REMEDY_STUCK);
 }
 
 /* It is kept, and nobody is late for the verifier's absence; a clock that jumps makes nobody late, either. */
@@ -263,7 +379,8 @@ static void test_next_policy(void **state)
 	verifier_fixture_rules(&p->v, 2, less);
 	remedy_fixture_tick(p);
 	verifier_fixture_rules(&p->v, 3, all);
-	node_fixture_record(&p->n, "isolation", "\"what\":\"begun\",\"number\":1");
+	node_fixture_record(&p->n, "isolation",
+			    "\"what\":\"begun\",\"number\":1,\"done\":[\"network\"]");
 	remedy_fixture_evidence(p);
 	remedy_fixture_is(p, REMEDY_ATTEST, REMEDY_RUNS);
 	remedy_fixture_take_order(p);
@@ -325,7 +442,8 @@ static void test_store_fails(void **state)
 
 	remedy_fixture_quarantine(p, RULE(EXEC, PLAN("\"isolate\"", "")));
 	remedy_fixture_is(p, REMEDY_ISOLATE, REMEDY_WAITS);
-	node_fixture_record(&p->n, "isolation", "\"what\":\"begun\",\"number\":1");
+	node_fixture_record(&p->n, "isolation",
+			    "\"what\":\"begun\",\"number\":1,\"done\":[\"network\"]");
 	assert_int_equal(node_fixture_evidence(&p->n), PLUMB_RESULT_ACCEPTED);
 	p->v.faults.node_put = -ESTALE;
 	assert_int_equal(remedy_desk_tick(p->remedy), -ESTALE);
@@ -341,6 +459,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_by_itself),
 		TEST(test_to_the_release),
+		TEST(test_held_isolated_released),
+		TEST(test_held_isolated_good_again),
+		TEST(test_cannot_isolate),
 		TEST(test_late),
 		TEST(test_restart),
 		TEST(test_people),

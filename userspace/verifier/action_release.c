@@ -2,8 +2,11 @@
 #include "action_release.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "order_desk.h"
 
 /* Which are closed by it. */
 struct closing {
@@ -78,4 +81,22 @@ int action_release_node(const struct action_release_word *w, struct store_node *
 	if (r >= 0)
 		r = intake_derive(w->desk->intake, n, cause, w->by, w->reason);
 	return r < 0 ? r : 0;
+}
+
+int action_release_unheld(const struct action_release_word *w, struct store_node *n, char *ret_text,
+			  size_t size)
+{
+	struct order o = {.kind = ORDER_RELEASE};
+	uint64_t number;
+	int r;
+
+	snprintf(o.reason, sizeof(o.reason), "%.60s: %.190s", w->by, w->reason);
+	r = order_desk_give(w->desk->v, n, &o, &number);
+	if (r < 0)
+		return r;
+	snprintf(ret_text, size,
+		 "%.100s is not held, so there is nothing to release here; if it is isolated, it "
+		 "ends that (order %" PRIu64 ")",
+		 n->label, number);
+	return 0;
 }

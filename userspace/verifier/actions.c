@@ -215,10 +215,8 @@ static int release(struct act *act)
 				       act->n.label,
 				       node_is_gone(act->n.life) ? terms_life_name(act->n.life)
 								 : "forked");
-		snprintf(act->text, sizeof(act->text), "%.100s is not held; nothing to release",
-			 act->n.label);
 		snprintf(act->undo, sizeof(act->undo), "none");
-		return 0;
+		return action_release_unheld(&w, &act->n, act->text, sizeof(act->text));
 	}
 	snprintf(act->text, sizeof(act->text), "%.100s is released, %u case%s settled",
 		 act->n.label, n, n == 1 ? "" : "s");

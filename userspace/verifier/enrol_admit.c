@@ -220,6 +220,19 @@ static int make_row(const struct enrol_admit *a, const struct enrol_session *s,
 	return r;
 }
 
+/* What isolates a node outlives its keys: a release that it never took is given to its next incarnation. */
+static int make_next(const struct enrol_admit *a, const struct enrol_session *s,
+		     struct store_node *n)
+{
+	struct order o;
+	int due = n->version > 0 && !waits(n) ? order_desk_unreleased(a->v, n, &o) : 0;
+	int r = due < 0 ? due : make_row(a, s, n);
+
+	if (r >= 0 && due > 0)
+		r = order_desk_give(a->v, n, &o, NULL);
+	return r;
+}
+
 static int give_baseline(const struct enrol_admit *a, struct store_node *n)
 {
 	struct order o = {.kind = ORDER_BASELINE, .reason = "the baseline of new nodes"};
@@ -276,7 +289,7 @@ static int miss(const struct enrol_admit *a, const struct enrol_session *s, stru
 	if (r < 0)
 		return r;
 	*ret_before = state_of(n);
-	r = make_row(a, s, n);
+	r = make_next(a, s, n);
 	n->freshness = PLUMB_FRESHNESS_SILENT;
 	n->findings = 1u << PLUMB_FINDING_SILENT;
 	return r;
@@ -323,7 +336,7 @@ static int admit_pending(const struct enrol_admit *a, struct enrol_session *s, s
 		n->base_restart = s->counts.restart_count;
 		return 202;
 	}
-	r = known && is_missed(n) ? miss(a, s, n, &before) : make_row(a, s, n);
+	r = known && is_missed(n) ? miss(a, s, n, &before) : make_next(a, s, n);
 	if (r >= 0 && !s->waited)
 		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_PROVISIONING,
 			  known ? "it asks to be enrolled anew" : "it asks to be enrolled");
@@ -335,7 +348,7 @@ static int admit_now(const struct enrol_admit *a, const struct enrol_session *s,
 {
 	const struct node_state before = state_of(n);
 	bool known = n->version > 0;
-	int r = make_row(a, s, n);
+	int r = make_next(a, s, n);
 
 	if (r >= 0)
 		r = enter(a, s, n, known ? &before : NULL, PLUMB_LIFE_ENROLLED, how);

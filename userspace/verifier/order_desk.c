@@ -181,6 +181,75 @@ int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t se
 	return r < 0 ? r : 1;
 }
 
+static int on_isolating(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct order *last = ctx, o;
+
+	(void)number;
+	if (read_order(envelope, size, &o) >= 0 &&
+	    (o.kind == ORDER_QUARANTINE || o.kind == ORDER_RELEASE))
+		*last = o;
+	return 0;
+}
+
+/* kind 0: there is none. */
+static int last_isolating(const struct verifier *v, const struct store_node *n, struct order *ret)
+{
+	*ret = (struct order){.number = 0};
+	return v->store->ops->order_each(v->store->ctx, n->id, 0, on_isolating, ret);
+}
+
+int order_desk_isolates(const struct verifier *v, const struct store_node *n)
+{
+	struct order last;
+	int r = last_isolating(v, n, &last);
+
+	return r < 0 ? r : last.kind == ORDER_QUARANTINE;
+}
+
+struct taking {
+	uint64_t number;
+	bool taken;
+};
+
+static int on_taken(void *ctx, uint64_t seq, const char *text, size_t size)
+{
+	static const char sign[] = "\"type\":\"order\"";
+	CLEANUP(jsonl_decref_p) json_t *o = NULL;
+	struct taking *t = ctx;
+	uint64_t number;
+	struct line l;
+	struct why why;
+
+	(void)seq;
+	if (!memmem(text, size, sign, sizeof(sign) - 1) ||
+	    line_parse(text, size, &o, &l, &why) < 0 || l.type != PLUMB_TYPE_ORDER ||
+	    jsonl_get_uint(o, "number", INT64_MAX, &number, NULL) < 0)
+		return 0;
+	t->taken |= number == t->number;
+	return t->taken;
+}
+
+int order_desk_unreleased(const struct verifier *v, const struct store_node *n, struct order *ret)
+{
+	const struct store *s = v->store;
+	struct order last;
+	struct taking t;
+	uint64_t from;
+	int r = last_isolating(v, n, &last);
+
+	if (r < 0 || last.kind != ORDER_RELEASE || last.incarnation != n->incarnation)
+		return r < 0 ? r : 0;
+	t = (struct taking){.number = last.number};
+	/* Its line can only stand after what was known of its ledger by then. */
+	from = last.head_size < n->frontier.size ? last.head_size : n->frontier.size;
+	r = s->ops->lines_each(s->ctx, n->id, n->incarnation, from, n->frontier.size, on_taken, &t);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret = last;
+	return !t.taken;
+}
+
 struct numbered {
 	uint64_t number;
 	bool found;

@@ -32,6 +32,10 @@ int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t se
  * ordered since the node was last heard of was never taken. Such an order is given again, above what the row has given. *ret_n: how many.
  */
 int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf_view lines, uint32_t *ret_n);
+/* 1: of the orders to isolate and to release that it was given, in whatever incarnation, the last one isolates. */
+int order_desk_isolates(const struct verifier *v, const struct store_node *n);
+/* 1: the last one, *ret, releases it, is of this incarnation, and no line of it says that it was taken: before the row becomes that of the next one. */
+int order_desk_unreleased(const struct verifier *v, const struct store_node *n, struct order *ret);
 /* Restart orders given to this incarnation, in order of their numbers. */
 int order_desk_restarts(const struct verifier *v, const struct store_node *n, struct appraise_drift_restart *ret, uint32_t max, uint32_t *ret_n);
 

@@ -375,7 +375,9 @@ static int get_or_begin(struct remedy_hand *h, bool stop, struct why *ret_why)
 	}
 	if (r == -ENOENT && stop)
 		return why_set(ret_why, 409, "%.100s has no remedy to stop", h->n->label);
-	if (r == -ENOENT && (!remedy_hand_contained(h->n) || node_is_gone(h->n->life)))
+	/* One that was freed a moment ago, and is still in the book, is not isolated anew, either. */
+	if ((r == -ENOENT || (r >= 0 && !stop)) &&
+	    (!remedy_hand_contained(h->n) || node_is_gone(h->n->life)))
 		return why_set(ret_why, 409, "%.100s is not held; there is nothing to remedy",
 			       h->n->label);
 	if (r == -ENOENT) {

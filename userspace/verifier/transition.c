@@ -151,6 +151,20 @@ static int tell(const struct move *m, const char *to, uint64_t log_seq)
 	return m->t->contain ? contain_queue(m->t->contain, &t) : 0;
 }
 
+/* What isolates it and was ordered besides, by a step of its remedy, ends with what contains it. Who is gone takes no orders. */
+static int end_isolation(struct move *m)
+{
+	int r;
+
+	if (!(m->deeds & NODE_DEED_LIFT) ||
+	    m->deeds & (NODE_DEED_ORDER_RELEASE | NODE_DEED_FORGET_KEY))
+		return 0;
+	r = order_desk_isolates(m->t->v, m->n);
+	if (r > 0)
+		m->deeds |= NODE_DEED_ORDER_RELEASE;
+	return r < 0 ? r : 0;
+}
+
 /* Row, line, orders, messages. A field that people do not see may change without any of them but the row. */
 static int end(struct move *m)
 {
@@ -175,8 +189,10 @@ static int end(struct move *m)
 	}
 	if (!shown && !(m->deeds & ~(uint32_t)NODE_DEED_LOG))
 		return 1;
-	r = contain_let(m->t->contain, m->n, m->deeds, m->c->of ? m->c->of->key : "",
-			&m->held_back);
+	r = end_isolation(m);
+	if (r >= 0)
+		r = contain_let(m->t->contain, m->n, m->deeds, m->c->of ? m->c->of->key : "",
+				&m->held_back);
 	if (r >= 0)
 		r = write_line(m, to, &seq);
 	if (r >= 0)
