@@ -16,8 +16,10 @@
 #include "cleanup.h"
 #include "dsse.h"
 #include "isolate_fixture.h"
+#include "isolate_freeze.h"
 #include "order.h"
 #include "plumb/wire.h"
+#include "scratch.h"
 
 struct world {
 	struct isolate_fixture x;
@@ -27,6 +29,9 @@ struct world {
 	unsigned int n_begun, n_ended, n_evidence, n_snapshots;
 	int begin_result, end_result;
 	bool has_freeze;
+	struct isolate_freeze *cgroups; /* NULL: has_freeze's own */
+	int exec_result; /* 1: there is none */
+	unsigned int n_exec;
 };
 
 static bool has_net;
@@ -40,6 +45,23 @@ static int on_begin(void *ctx, struct isolate_state *s, struct why *ret_why)
 		return why_set(ret_why, w->begin_result, "a test \"refuses\"");
 	snprintf(s->frozen[0], sizeof(s->frozen[0]), "/kubepods");
 	s->n_frozen = 1;
+	return 0;
+}
+
+static int on_exec(void *ctx, struct isolate_state *s, struct why *ret_why)
+{
+	struct world *w = ctx;
+
+	(void)s;
+	w->n_exec++;
+	return w->exec_result < 0 ? why_set(ret_why, w->exec_result, "no baseline") : 0;
+}
+
+static int on_exec_end(void *ctx, const struct isolate_state *s, struct why *ret_why)
+{
+	(void)ctx;
+	(void)s;
+	(void)ret_why;
 	return 0;
 }
 
@@ -77,6 +99,11 @@ static void start(struct world *w)
 
 	if (w->has_freeze)
 		parts.freeze = (struct isolate_means){on_begin, on_end, w};
+	if (w->cgroups)
+		parts.freeze = (struct isolate_means){isolate_freeze_begin, isolate_freeze_end,
+						      w->cgroups};
+	if (w->exec_result <= 0)
+		parts.exec = (struct isolate_means){on_exec, on_exec_end, w};
 	isolate_fixture_start(&w->x, fsio_system(), w->armed, parts);
 }
 
@@ -89,6 +116,7 @@ static int make(void **state)
 	assert_int_equal(sign_key_generate(SIGN_ED25519, &w->operator), 0);
 	w->armed = ISOLATE_FREEZE;
 	w->has_freeze = true;
+	w->exec_result = 1;
 	*state = w;
 	return 0;
 }
@@ -250,6 +278,85 @@ static void test_released_in_part(void **state)
 	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"kept\"", "\"done\":[\"freeze\"]"),
 			 1);
 	w->end_result = 0;
+}
+
+static bool is_frozen(void *ctx)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "grep -q 1 %s/kubepods.slice/cgroup.freeze",
+		 ((struct world *)ctx)->x.f.dir);
+	return system(command) == 0;
+}
+
+static uint32_t n_frozen_again(struct world *w)
+{
+	return isolate_fixture_lines(&w->x, "\"what\":\"again\"",
+				     "\"done\":[\"freeze\"],\"cannot\":[],\"kept\":true");
+}
+
+#define MAKE_PODS "mkdir kubepods.slice && echo 0 >kubepods.slice/cgroup.freeze"
+
+/* Pods of which there are none yet, when the order comes or after a boot, stand still once there are; also when all of them are made anew. */
+static void test_pods_later(void **state)
+{
+	struct world *w = *state;
+	struct isolate_freeze f = {.root = w->x.f.dir};
+
+	w->cgroups = &f;
+	start(w);
+	begin(w, ISOLATE_ALL_WAYS, "refused: cannot: freeze (there are no pods' cgroups)");
+	scratch_run(w->x.f.dir, MAKE_PODS);
+	agent_fixture_until(&w->x.f, is_frozen, w, "they stand still when there are some");
+	assert_int_equal(n_frozen_again(w), 1);
+	scratch_run(w->x.f.dir, "rm -r kubepods.slice && " MAKE_PODS);
+	agent_fixture_until(&w->x.f, is_frozen, w, "and so do others in their place");
+	assert_int_equal(n_frozen_again(w), 1);
+	isolate_fixture_stop(&w->x);
+	scratch_run(w->x.f.dir, "rm -r kubepods.slice");
+	start(w);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"kept\"", "\"done\":[],"), 1);
+	scratch_run(w->x.f.dir, MAKE_PODS);
+	agent_fixture_until(&w->x.f, is_frozen, w, "after a boot, too");
+	assert_int_equal(n_frozen_again(w), 2);
+	/* That they are ours to thaw is on the disk. */
+	isolate_fixture_stop(&w->x);
+	start(w);
+	finish(w, "done: freeze");
+	assert_false(is_frozen(w));
+}
+
+/* What wants a baseline is tried when one judges, and not before. */
+static void test_baseline_later(void **state)
+{
+	struct world *w = *state;
+
+	w->armed = ISOLATE_EXEC | ISOLATE_FREEZE;
+	w->exec_result = -ENOENT;
+	start(w);
+	begin(w, ISOLATE_EXEC, "refused: cannot: exec (no baseline)");
+	isolate_judged(w->x.i);
+	assert_int_equal(w->n_exec, 2);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"again\"", ""), 0);
+	w->exec_result = 0;
+	isolate_judged(w->x.i);
+	isolate_judged(w->x.i);
+	assert_int_equal(w->n_exec, 3);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"again\"",
+					       "\"by\":\"verifier\",\"order\":7,\"case\":\"12\","
+					       "\"reason\":\"exec:/tmp/x\","
+					       "\"done\":[\"exec\"],\"cannot\":[],\"kept\":true"),
+			 1);
+	finish(w, "done: exec");
+	isolate_judged(w->x.i);
+	/* One that was released meanwhile does not begin after all. */
+	w->exec_result = -ENOENT;
+	begin(w, ISOLATE_EXEC, "refused: cannot: exec (no baseline)");
+	finish(w, "done: exec");
+	isolate_judged(w->x.i);
+	begin(w, ISOLATE_FREEZE, "done: freeze");
+	isolate_judged(w->x.i);
+	assert_int_equal(w->n_exec, 4);
 }
 
 static void test_unreadable(void **state)
@@ -417,6 +524,7 @@ int main(void)
 		T(test_cannot),		  T(test_unreadable),
 		T(test_offline),	  T(test_network),
 		T(test_released_in_part), T(test_begun_while_released),
+		T(test_pods_later),	  T(test_baseline_later),
 	};
 
 	return cmocka_run_group_tests(tests, own_net, NULL);

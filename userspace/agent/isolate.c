@@ -8,18 +8,12 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "isolate_outcome.h"
 #include "isolate_verifier.h"
 #include "jsonl.h"
 #include "log.h"
 #include "release_door.h"
 #include "release_order.h"
-
-/* What came of each way, as it is told. */
-struct outcome {
-	uint32_t done, cannot;
-	struct why why[ISOLATE_N_WAYS];
-	bool unkept; /* the disk did not take it: a restart would end it, or bring it back */
-};
 
 struct isolate {
 	struct isolate_options o;
@@ -29,18 +23,14 @@ struct isolate {
 	struct release_door *door;
 	struct event *timer;
 	struct isolate_state state; /* number 0: it is not isolated */
-	struct outcome early; /* of isolate_open() */
+	struct isolate_outcome early; /* of isolate_open() */
 	uint64_t told_ns; /* boot time of the last line that something was put back */
 	uint32_t n_back; /* since then */
 	uint32_t blind; /* checks in a row that could tell nothing */
+	uint32_t rest; /* exec, freeze: wished, and not in force yet */
 	bool unkept; /* the disk has not taken yet what it is, or that it is none any more */
 	bool uncut; /* the network could not be cut when it was to be: told once it is */
 };
-
-static uint32_t place_of(uint32_t way)
-{
-	return way == ISOLATE_NETWORK ? 0 : way == ISOLATE_EXEC ? 1 : 2;
-}
 
 static const struct isolate_means *means_of(const struct isolate *i, uint32_t way)
 {
@@ -50,6 +40,7 @@ static const struct isolate_means *means_of(const struct isolate *i, uint32_t wa
 static int set_way(struct isolate *i, uint32_t way, bool on, struct why *ret_why)
 {
 	const struct isolate_means *m = means_of(i, way);
+	int r;
 
 	if (way == ISOLATE_NETWORK)
 		return on ? isolate_cut_on(i->cut, &i->state, ret_why)
@@ -57,12 +48,17 @@ static int set_way(struct isolate *i, uint32_t way, bool on, struct why *ret_why
 	/* What this agent has not is not in force under it either. */
 	if (!m->begin)
 		return on ? why_set(ret_why, -ENOTSUP, "not in this agent") : 0;
-	return on ? m->begin(m->ctx, &i->state, ret_why) : m->end(m->ctx, &i->state, ret_why);
+	if (!on)
+		return m->end(m->ctx, &i->state, ret_why);
+	r = m->begin(m->ctx, &i->state, ret_why);
+	/* What this kernel never has is not waited for. */
+	i->rest = r < 0 && r != -ENOTSUP ? i->rest | way : i->rest & ~way;
+	return r;
 }
 
-static void do_way(struct isolate *i, uint32_t way, bool on, struct outcome *o)
+static void do_way(struct isolate *i, uint32_t way, bool on, struct isolate_outcome *o)
 {
-	struct why *why = &o->why[place_of(way)];
+	struct why *why = &o->why[isolate_outcome_place(way)];
 	bool part;
 	int r;
 
@@ -82,29 +78,16 @@ static void do_way(struct isolate *i, uint32_t way, bool on, struct outcome *o)
 			  isolate_state_way(way), on ? "begin" : "end", why->text);
 }
 
-static void do_ways(struct isolate *i, uint32_t ways, bool on, struct outcome *o)
+static void do_ways(struct isolate *i, uint32_t ways, bool on, struct isolate_outcome *o)
 {
 	for (uint32_t way = 1; way <= ISOLATE_ALL_WAYS; way <<= 1)
 		if (ways & way)
 			do_way(i, way, on, o);
 }
 
-static void put_cannot(struct jsonl *j, const struct outcome *o)
-{
-	jsonl_array(j, "cannot");
-	for (uint32_t n = 0; n < ISOLATE_N_WAYS; n++)
-		if (o->cannot & 1u << n) {
-			jsonl_object(j, NULL);
-			jsonl_str(j, "way", isolate_state_way(1u << n));
-			jsonl_str(j, "why", o->why[n].text);
-			jsonl_close(j);
-		}
-	jsonl_close(j);
-}
-
 /* Members of an `isolation` line: docs/ledger.md. */
 static void write_line(struct isolate *i, const char *what, const struct isolate_cause *cause,
-		       const struct outcome *o)
+		       const struct isolate_outcome *o)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	struct jsonl j = {.buf = &b};
@@ -119,7 +102,7 @@ static void write_line(struct isolate *i, const char *what, const struct isolate
 	jsonl_str(&j, "case", cause->case_id);
 	jsonl_str(&j, "reason", cause->reason);
 	isolate_state_ways(&j, "done", o->done);
-	put_cannot(&j, o);
+	isolate_outcome_cannot(&j, o);
 	jsonl_bool(&j, "kept", !o->unkept);
 	r = buf_status(&b);
 	if (r >= 0)
@@ -129,41 +112,6 @@ static void write_line(struct isolate *i, const char *what, const struct isolate
 		log_error("isolation line=unwritten what=%s error=\"%s\"", what, strerror(-r));
 	else
 		commit_appended(ledger_writer_commit(i->parts.writer), true);
-}
-
-static void put_names(struct buf *b, uint32_t ways)
-{
-	const char *between = "";
-
-	for (uint32_t way = 1; way <= ISOLATE_ALL_WAYS; way <<= 1)
-		if (ways & way) {
-			buf_printf(b, "%s%s", between, isolate_state_way(way));
-			between = ", ";
-		}
-}
-
-static void tell_result(const struct outcome *o, const char *note, char ret[ISOLATE_RESULT])
-{
-	CLEANUP(buf_done) struct buf b = {0};
-	const char *between = "";
-
-	buf_puts(&b, o->cannot == 0 ? "done" : o->done ? "in part" : "refused");
-	if (o->done) {
-		buf_puts(&b, ": ");
-		put_names(&b, o->done);
-	}
-	if (o->cannot)
-		buf_puts(&b, o->done ? "; cannot: " : ": cannot: ");
-	for (uint32_t n = 0; n < ISOLATE_N_WAYS; n++)
-		if (o->cannot & 1u << n) {
-			buf_printf(&b, "%s%s (%.70s)", between, isolate_state_way(1u << n),
-				   o->why[n].text);
-			between = ", ";
-		}
-	buf_puts(&b, note);
-	if (o->unkept)
-		buf_puts(&b, "; not kept on the disk");
-	snprintf(ret, ISOLATE_RESULT, "%s", buf_status(&b) < 0 ? "done" : (char *)b.data);
 }
 
 static struct isolate_cause cause_of(const struct isolate_state *s)
@@ -187,8 +135,7 @@ static bool keep(struct isolate *i)
 				: isolate_state_remove(i->o.io, i->o.state_dir);
 
 	if (r < 0 && !i->unkept)
-		log_error("isolation state=unkept error=\"%s\" next=\"tried each second\"",
-			  strerror(-r));
+		log_error("isolation state=unkept error=\"%s\" next=\"tried on\"", strerror(-r));
 	i->unkept = r < 0;
 	return r >= 0;
 }
@@ -196,9 +143,8 @@ static bool keep(struct isolate *i)
 static void watch(struct isolate *i)
 {
 	const struct timeval every = {ISOLATE_CHECK_MS / 1000, ISOLATE_CHECK_MS % 1000 * 1000};
-	bool wanted = i->state.releasing || i->state.ways & ISOLATE_NETWORK;
 
-	if (i->timer && (i->unkept || (i->state.number && wanted)))
+	if (i->timer && (i->unkept || isolate_is(i)))
 		event_add(i->timer, &every);
 	else if (i->timer)
 		event_del(i->timer);
@@ -268,7 +214,7 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 		   char ret_result[ISOLATE_RESULT])
 {
 	bool again = is_in_force(i);
-	struct outcome o = {.done = 0};
+	struct isolate_outcome o = {.done = 0};
 	int r;
 
 	ways &= i->o.armed;
@@ -290,7 +236,7 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 	o.unkept = i->unkept;
 	tell_console(i, again ? "again" : "begun");
 	write_line(i, again ? "again" : "begun", cause, &o);
-	tell_result(&o, "", ret_result);
+	isolate_outcome_result(&o, ret_result, ISOLATE_RESULT);
 	watch(i);
 	if (i->parts.snapshot && !again)
 		(void)i->parts.snapshot(i->parts.ctx, i->state.number);
@@ -299,7 +245,7 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 }
 
 /* What cannot be undone now is tried each second, and by the next start: a node must not be cut off again by what was to free it. */
-static void end(struct isolate *i, const struct isolate_cause *cause, struct outcome *o)
+static void end(struct isolate *i, const struct isolate_cause *cause, struct isolate_outcome *o)
 {
 	do_ways(i, i->state.ways, false, o);
 	/* Last, so that a stop before it leaves what the next start still has to do. */
@@ -314,7 +260,7 @@ static void end(struct isolate *i, const struct isolate_cause *cause, struct out
 	} else {
 		i->state = (struct isolate_state){.number = 0};
 	}
-	i->n_back = i->blind = 0;
+	i->n_back = i->blind = i->rest = 0;
 	watch(i);
 	if (i->parts.evidence)
 		i->parts.evidence(i->parts.evidence_ctx);
@@ -323,21 +269,21 @@ static void end(struct isolate *i, const struct isolate_cause *cause, struct out
 void isolate_end(struct isolate *i, const struct isolate_cause *cause,
 		 char ret_result[ISOLATE_RESULT])
 {
-	struct outcome o = {.done = 0};
+	struct isolate_outcome o = {.done = 0};
 
 	if (!isolate_is(i)) {
 		snprintf(ret_result, ISOLATE_RESULT, "done: it was not isolated");
 		return;
 	}
 	end(i, cause, &o);
-	tell_result(&o, "", ret_result);
+	isolate_outcome_result(&o, ret_result, ISOLATE_RESULT);
 }
 
 /* Told when something of it is undone, not each time that nothing is. */
 static void end_rest(struct isolate *i)
 {
 	const struct isolate_cause cause = cause_of(&i->state);
-	struct outcome o = {.done = 0};
+	struct isolate_outcome o = {.done = 0};
 	struct why why;
 	uint32_t rest = 0;
 
@@ -346,6 +292,42 @@ static void end_rest(struct isolate *i)
 			rest |= way;
 	if (rest != i->state.ways)
 		end(i, &cause, &o);
+}
+
+/* Its line said that it cannot: nobody takes it for done before another one says that it is. */
+static void tell_again(struct isolate *i, uint32_t way, bool part, const struct why *why)
+{
+	const struct isolate_cause cause = cause_of(&i->state);
+	struct isolate_outcome o = {.done = way, .cannot = part ? way : 0};
+
+	o.why[isolate_outcome_place(way)] = *why;
+	o.unkept = i->unkept;
+	tell_console(i, "again");
+	write_line(i, "again", &cause, &o);
+	if (i->parts.evidence)
+		i->parts.evidence(i->parts.evidence_ctx);
+}
+
+/* Kubelet comes after this agent, and makes its cgroups anew; a baseline may come later. */
+static void again(struct isolate *i, uint32_t way)
+{
+	uint32_t n_frozen = i->state.n_frozen, rest = i->rest & way;
+	struct why why = {""};
+	int r = set_way(i, way, true, &why);
+
+	if (i->state.n_frozen != n_frozen)
+		(void)keep(i);
+	if (r >= 0 && rest)
+		tell_again(i, way, false, &why);
+	else if (!rest && i->rest & way)
+		log_error("isolation way=%s begin=failed error=\"%s\" next=\"tried again\"",
+			  isolate_state_way(way), why.text);
+}
+
+void isolate_judged(struct isolate *i)
+{
+	if (is_in_force(i) && i->rest & ISOLATE_EXEC)
+		again(i, ISOLATE_EXEC);
 }
 
 /* Somebody took it away or changed it: drift, judged as all that is done to the agent itself is. */
@@ -375,21 +357,6 @@ static void tell_back(struct isolate *i, const char *found)
 	i->n_back = 0;
 }
 
-/* Its line said that it cannot: nobody takes this node for cut off before another one says that it is. */
-static void tell_cut(struct isolate *i, bool part, const struct why *why)
-{
-	const struct isolate_cause cause = cause_of(&i->state);
-	struct outcome o = {.done = ISOLATE_NETWORK, .cannot = part ? ISOLATE_NETWORK : 0};
-
-	i->uncut = false;
-	o.why[place_of(ISOLATE_NETWORK)] = *why;
-	o.unkept = i->unkept;
-	tell_console(i, "again");
-	write_line(i, "again", &cause, &o);
-	if (i->parts.evidence)
-		i->parts.evidence(i->parts.evidence_ctx);
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct isolate *i = ctx;
@@ -401,13 +368,11 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	if (i->unkept && keep(i))
 		watch(i);
-	if (!isolate_is(i))
-		return;
-	if (i->state.releasing) {
+	if (i->state.releasing)
 		end_rest(i);
-		return;
-	}
-	if (!(i->state.ways & ISOLATE_NETWORK))
+	if (is_in_force(i) && i->state.ways & ISOLATE_FREEZE)
+		again(i, ISOLATE_FREEZE);
+	if (!is_in_force(i) || !(i->state.ways & ISOLATE_NETWORK))
 		return;
 	if (isolate_verifier_look(&i->verifier, &i->state))
 		(void)keep(i);
@@ -418,7 +383,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	if (r < 0 && !found)
 		r = isolate_cut_on(i->cut, &i->state, &why);
 	if (r >= 0 && i->uncut)
-		tell_cut(i, r == ISOLATE_CUT_PART, &why);
+		tell_again(i, ISOLATE_NETWORK, r == ISOLATE_CUT_PART, &why);
+	i->uncut = i->uncut && r < 0;
 	i->blind = r < 0 ? i->blind + 1 : 0;
 	if (i->blind == 1)
 		log_error("isolation network=failed error=\"%s\" next=\"tried each second\"",
@@ -556,6 +522,8 @@ int isolate_go(struct isolate *i, struct event_base *base, const struct isolate_
 	} else if (isolate_is(i)) {
 		cause = cause_of(&i->state);
 		do_ways(i, i->state.ways & ~(uint32_t)ISOLATE_NETWORK, true, &i->early);
+		(void)keep(i);
+		i->early.unkept = i->unkept;
 		tell_console(i, "kept");
 		write_line(i, "kept", &cause, &i->early);
 		watch(i);

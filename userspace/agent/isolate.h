@@ -75,6 +75,7 @@ void isolate_begin(struct isolate *i, const struct isolate_cause *cause, uint32_
 		   char ret_result[ISOLATE_RESULT]);
 void isolate_end(struct isolate *i, const struct isolate_cause *cause,
 		 char ret_result[ISOLATE_RESULT]);
+void isolate_judged(struct isolate *i); /* another baseline: what wanted one is tried again */
 /* The verifier, by its TLS key, accepted evidence at this "ADDRESS:PORT". */
 void isolate_heard(struct isolate *i, const char *address);
 /* Where it is to be connected to; NULL: by its name. failed: it did not answer where that was said last. */

@@ -174,6 +174,8 @@ void isolate_all_heard(struct isolate_all *a, uint64_t size)
 
 void isolate_all_judged(struct isolate_all *a)
 {
-	if (a)
-		isolate_exec_again(a->exec);
+	if (!a)
+		return;
+	isolate_judged(a->isolate);
+	isolate_exec_again(a->exec);
 }
