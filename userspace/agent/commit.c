@@ -15,6 +15,8 @@
 #define MAX_RETRY_MS 30000
 #define SLOW_PAUSE_MS 2000 /* between two extends, whatever is urgent */
 #define SLOW_BATCH_MS 30000
+#define SLOW_EXTENDS \
+	2000 /* an hour of such; evidence has room for 45,000 (WIRE_MAX_ANCHORS), which are two weeks of long batches */
 #define SLOW_BATCH_LINES 4096
 #define CURE_DISK "make room on the ledger's disk, or see to it"
 #define CURE_TPM "see to the TPM; plumbd goes on when it answers"
@@ -46,6 +48,7 @@ struct commit {
 	bool held;
 	bool slow;
 	bool resting; /* paused only to be slow */
+	uint32_t slow_extends, n_slow; /* since it is slow */
 	bool signing;
 	struct anchors anchors;
 	struct checkpoint signed_head; /* the newest one that a signature was asked for */
@@ -254,7 +257,7 @@ static void confirm(struct commit *c)
 	c->step = STEP_IDLE;
 	if (c->slow) {
 		c->paused = c->resting = true;
-		arm(c, SLOW_PAUSE_MS);
+		arm(c, c->n_slow++ < c->slow_extends ? SLOW_PAUSE_MS : SLOW_BATCH_MS);
 	}
 	if (c->calls.anchored)
 		c->calls.anchored(c->calls.ctx, &c->anchors.head);
@@ -395,6 +398,7 @@ void commit_slow(struct commit *c, bool slow)
 	if (c->slow == slow)
 		return;
 	c->slow = slow;
+	c->n_slow = 0;
 	if (slow)
 		return;
 	if (c->resting)
@@ -481,6 +485,7 @@ int commit_open(struct event_base *base, const struct commit_options *o,
 	c->event_key = o->event_key;
 	c->calls = o->calls;
 	c->batch_ms = o->batch_ms ? o->batch_ms : COMMIT_BATCH_MS;
+	c->slow_extends = o->slow_extends ? o->slow_extends : SLOW_EXTENDS;
 	c->batch_lines = o->batch_lines ? o->batch_lines : COMMIT_BATCH_LINES;
 	c->timer = evtimer_new(base, on_timer, c);
 	c->sync_timer = evtimer_new(base, on_sync, c);

@@ -35,6 +35,7 @@ struct commit_options {
 	const struct sign_key *event_key;	/* public; NULL: nothing is signed */
 	uint64_t batch_ms;		/* 0: COMMIT_BATCH_MS */
 	uint32_t batch_lines;		/* 0: COMMIT_BATCH_LINES */
+	uint32_t slow_extends;		/* after so many while it is slow, urgent ones wait as long as others; 0: 2000 */
 	struct commit_calls calls;
 };
 
