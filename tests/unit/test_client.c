@@ -63,6 +63,14 @@ uint32_t fetch_retry_after_s(const struct fetch *f)
 	return 0;
 }
 
+int fetch_peer(const struct fetch *f, char *ret, size_t room)
+{
+	(void)f;
+	(void)ret;
+	(void)room;
+	return -ENOENT;
+}
+
 int fetch_set_cert(struct fetch *f, const char *cert_pem)
 {
 	(void)f;
