@@ -82,7 +82,7 @@ int fetched_ledger_open(const char *dir, const char *origin, struct fetched_ledg
 		free(f);
 		return -ENAMETOOLONG;
 	}
-	strcpy(f->dir, dir);
+	snprintf(f->dir, sizeof(f->dir), "%s", dir);
 	if (!mkdtemp(f->temp)) {
 		r = -errno;
 		free(f);
