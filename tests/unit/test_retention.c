@@ -338,6 +338,52 @@ static void test_past_two_quotes(void **state)
 	assert_int_equal(past.last_order, 4);
 }
 
+static bool stopped(void)
+{
+	struct ledger_past past;
+	struct why why = {""};
+
+	assert_int_equal(ledger_sync(ledger_writer_ledger(writer)), 0);
+	assert_int_equal(
+		ledger_past_read(fsio_system(), dir, ledger_writer_size(writer), true, &past, &why),
+		0);
+	return past.stopped;
+}
+
+static void record(enum plumb_type type, const char *members)
+{
+	assert_int_equal(ledger_writer_record(writer, type, "agent", members), 0);
+}
+
+/* The last evidence is tried until the time is over: each quote may have IMA's list behind it, and somebody else's extend. */
+static void test_past_stop(void **state)
+{
+	(void)state;
+	write_some(3);
+	record(PLUMB_TYPE_QUOTE, "\"order\":2");
+	assert_false(stopped());
+	assert_int_equal(ledger_writer_stop(writer, "test", 0), 0);
+	record(PLUMB_TYPE_QUOTE, "\"order\":2");
+	record(PLUMB_TYPE_IMA, "\"entries\":1");
+	assert_true(stopped());
+	record(PLUMB_TYPE_LOST, "\"of\":\"verifier\",\"n\":1,\"what\":\"it went back\"");
+	for (int i = 0; i < 9; i++) {
+		record(PLUMB_TYPE_EPOCH, "\"foreign\":true");
+		record(PLUMB_TYPE_QUOTE, "\"order\":2");
+		record(PLUMB_TYPE_IMA, "\"entries\":2");
+	}
+	assert_true(stopped());
+	close_writer();
+	open_writer(); /* a start after it, and it was killed then */
+	assert_false(stopped());
+	record(PLUMB_TYPE_QUOTE, "\"order\":2");
+	record(PLUMB_TYPE_IMA, "\"entries\":3");
+	assert_false(stopped());
+	assert_int_equal(ledger_writer_stop(writer, "test", 0), 0);
+	record(PLUMB_TYPE_LOST, "\"of\":\"ledger\",\"n\":1,\"what\":\"x\"");
+	assert_false(stopped());
+}
+
 static void test_segment_size(void **state)
 {
 	(void)state;
@@ -357,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order_outlives, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_past_two_quotes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_past_stop, setup, teardown),
 		cmocka_unit_test(test_segment_size),
 	};
 

@@ -14,7 +14,8 @@
 #include "line.h"
 
 #define NOTES_END 16384 /* bytes of notes that are looked at: some 60 */
-#define LAST_LINES 4 /* that are looked at for a `stop` */
+/* That are looked at for a `stop`: the last evidence is tried for as long as an agent may take to stop, and each try may leave three. */
+#define LAST_LINES 32
 
 /* One segment, or all that were read so far. */
 struct reading {
@@ -24,14 +25,28 @@ struct reading {
 	struct ledger_past past;
 };
 
-static void take_last(struct reading *r, uint64_t seq, const struct line *l)
+/*
+ * The last quote covers the `stop`, so it comes after it, and how far IMA's list is kept by then; somebody else may extend meanwhile; and the
+ * verifier that is told of it may have gone back.
+ */
+static bool may_follow_stop(const struct line *l, const json_t *o)
+{
+	const char *of = "";
+	struct why why;
+
+	if (l->type == PLUMB_TYPE_LOST)
+		(void)jsonl_get_str(o, "of", 64, &of, &why);
+	return l->type == PLUMB_TYPE_QUOTE || l->type == PLUMB_TYPE_IMA ||
+	       l->type == PLUMB_TYPE_EPOCH || strcmp(of, "verifier") == 0;
+}
+
+static void take_last(struct reading *r, uint64_t seq, const struct line *l, const json_t *o)
 {
 	struct ledger_past *p = &r->past;
 
 	p->any = true;
 	p->seq = seq;
-	/* The last quote covers the `stop`, so it comes after it; and somebody else may extend meanwhile. */
-	if (l->type != PLUMB_TYPE_QUOTE && l->type != PLUMB_TYPE_EPOCH) {
+	if (!may_follow_stop(l, o)) {
 		p->stopped = l->type == PLUMB_TYPE_STOP;
 		r->decided = true;
 	}
@@ -78,7 +93,7 @@ static int on_line(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 	if ((!wanted && seq + LAST_LINES < r->size) || line_parse(text, size, &o, &l, &why) < 0)
 		return 0;
 	if (seq + LAST_LINES >= r->size)
-		take_last(r, seq, &l);
+		take_last(r, seq, &l, o);
 	if (l.type == PLUMB_TYPE_QUOTE) {
 		r->n_quotes++;
 		r->past.quote_seq = seq;
