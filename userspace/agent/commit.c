@@ -17,6 +17,8 @@
 #define SLOW_BATCH_MS 30000
 #define SLOW_EXTENDS \
 	2000 /* an hour of such; evidence has room for 45,000 (WIRE_MAX_ANCHORS), which are two weeks of long batches */
+#define SLOW_AWAITED \
+	20000 /* after those, for whom somebody is held: half a day without a break; a week of long batches is left */
 #define SLOW_BATCH_LINES 4096
 #define CURE_DISK "make room on the ledger's disk, or see to it"
 #define CURE_TPM "see to the TPM; plumbd goes on when it answers"
@@ -48,7 +50,10 @@ struct commit {
 	bool held;
 	bool slow;
 	bool resting; /* paused only to be slow */
-	uint32_t slow_extends, n_slow; /* since it is slow */
+	bool awaited; /* somebody is held until what is appended is extended */
+	bool long_rest; /* while resting: the pause that it is at least is over */
+	uint32_t slow_extends, slow_awaited;
+	uint32_t n_slow, n_awaited; /* since it is slow */
 	bool signing;
 	struct anchors anchors;
 	struct checkpoint signed_head; /* the newest one that a signature was asked for */
@@ -239,10 +244,27 @@ static void begin(struct commit *c)
 		back_off(c, "anchor_unwritten", r, CURE_DISK);
 		return;
 	}
-	c->urgent = false;
+	c->urgent = c->awaited = false;
 	c->step = STEP_EXTEND;
 	if (c->calls.provisional)
 		c->calls.provisional(c->calls.ctx, &c->anchors.pending);
+}
+
+static void rest(struct commit *c)
+{
+	c->paused = c->resting = true;
+	c->long_rest = false;
+	c->n_slow++;
+	arm(c, SLOW_PAUSE_MS);
+}
+
+/* Whoever is held does not wait for the long part of a pause, as long as evidence has room for so many. */
+static bool is_cut_short(struct commit *c)
+{
+	bool is = c->awaited && c->n_awaited < c->slow_awaited;
+
+	c->n_awaited += is;
+	return is;
 }
 
 static void confirm(struct commit *c)
@@ -255,10 +277,8 @@ static void confirm(struct commit *c)
 	}
 	c->retry_ms = 0;
 	c->step = STEP_IDLE;
-	if (c->slow) {
-		c->paused = c->resting = true;
-		arm(c, c->n_slow++ < c->slow_extends ? SLOW_PAUSE_MS : SLOW_BATCH_MS);
-	}
+	if (c->slow)
+		rest(c);
 	if (c->calls.anchored)
 		c->calls.anchored(c->calls.ctx, &c->anchors.head);
 }
@@ -362,6 +382,11 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	c->armed = false;
+	if (c->resting && !c->long_rest && c->n_slow > c->slow_extends && !is_cut_short(c)) {
+		c->long_rest = true;
+		arm(c, SLOW_BATCH_MS - SLOW_PAUSE_MS);
+		return;
+	}
 	if (!c->paused)
 		c->urgent = true;
 	c->paused = c->resting = false;
@@ -387,6 +412,17 @@ void commit_appended(struct commit *c, bool urgent)
 	run(c);
 }
 
+void commit_awaited(struct commit *c)
+{
+	c->urgent = true;
+	c->awaited = waiting_lines(c) > 0;
+	if (c->resting && c->long_rest && is_cut_short(c)) {
+		event_del(c->timer);
+		c->armed = c->paused = c->resting = false;
+	}
+	run(c);
+}
+
 void commit_hold(struct commit *c, bool hold)
 {
 	c->held = hold;
@@ -398,7 +434,7 @@ void commit_slow(struct commit *c, bool slow)
 	if (c->slow == slow)
 		return;
 	c->slow = slow;
-	c->n_slow = 0;
+	c->n_slow = c->n_awaited = 0;
 	if (slow)
 		return;
 	if (c->resting)
@@ -486,6 +522,7 @@ int commit_open(struct event_base *base, const struct commit_options *o,
 	c->calls = o->calls;
 	c->batch_ms = o->batch_ms ? o->batch_ms : COMMIT_BATCH_MS;
 	c->slow_extends = o->slow_extends ? o->slow_extends : SLOW_EXTENDS;
+	c->slow_awaited = o->slow_awaited ? o->slow_awaited : SLOW_AWAITED;
 	c->batch_lines = o->batch_lines ? o->batch_lines : COMMIT_BATCH_LINES;
 	c->timer = evtimer_new(base, on_timer, c);
 	c->sync_timer = evtimer_new(base, on_sync, c);

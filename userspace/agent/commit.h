@@ -36,6 +36,7 @@ struct commit_options {
 	uint64_t batch_ms;		/* 0: COMMIT_BATCH_MS */
 	uint32_t batch_lines;		/* 0: COMMIT_BATCH_LINES */
 	uint32_t slow_extends;		/* after so many while it is slow, urgent ones wait as long as others; 0: 2000 */
+	uint32_t slow_awaited;		/* and after so many more those that somebody is held for; 0: 20000 */
 	struct commit_calls calls;
 };
 
@@ -48,6 +49,7 @@ int commit_open(struct event_base *base, const struct commit_options *o, const s
 struct commit *commit_free(struct commit *c);		/* after tpm_queue_free(): no job may be left */
 
 void commit_appended(struct commit *c, bool urgent);	/* urgent: all that is appended goes at once */
+void commit_awaited(struct commit *c);			/* the same, and somebody is held until then: also while it is slow, two seconds after the last extend at most */
 void commit_hold(struct commit *c, bool hold);		/* no new extend begins (a quote is made); lines are still synced in time */
 void commit_slow(struct commit *c, bool slow);		/* extends are spared: nobody hears of them for long; lines are synced as before */
 void commit_look(struct commit *c);			/* reads the register and the counts anew: something was not as expected */

@@ -214,8 +214,8 @@ int ledger_writer_before(struct ledger_writer *w, const struct line *l, uint64_t
 	if (r < 0)
 		return r;
 	*ret_size = ledger_next_seq(w->ledger);
-	commit_appended(w->commit,
-			true); /* of a repeat, too: the line before may still wait for its batch */
+	commit_awaited(
+		w->commit); /* of a repeat, too: the line before may still wait for its batch */
 	return 0;
 }
 
