@@ -453,7 +453,13 @@ def ima_quotes(quotes):
     return merged
 
 
-def check_imas(directory, lines, quotes, keys, told):
+def epochs_moved(epochs, boot):
+    """By the epochs in anchors, (boot id, reset count): the kernel before this one ran under the same reset count (kexec), or this one has two (resumed from a disk)."""
+    own = [i for i, e in enumerate(epochs) if e[0] == boot]
+    return bool(own) and (len({epochs[i][1] for i in own}) > 1 or own[0] > 0 and epochs[own[0] - 1][1] == epochs[own[0]][1])
+
+
+def check_imas(directory, lines, quotes, keys, told, epochs=()):
     """Each list of DIR/ima that a line has sealed, and each boot that was quoted."""
     seals, ends = {}, {}
     for seq, o in lines:
@@ -491,7 +497,7 @@ def check_imas(directory, lines, quotes, keys, told):
         before = next((q for q in reversed(quotes[:first]) if q[0] != boot), None) if first is not None else None
         kexec = before is not None and before[5] == quotes[first][5]
         before = newest.get(before[0]) if kexec else None
-        moved = kexec or len({q[4] for q in own}) > 1
+        moved = kexec or len({q[4] for q in own}) > 1 or epochs_moved(epochs, boot)
         g = ima_replay(data, bytes(32), own_seals, wanted, keys)
         what = judge_ima(g, own_seals, own, moved)
         if not g["met"] and before in ends and not (what and what[0]):
@@ -508,8 +514,8 @@ def check_imas(directory, lines, quotes, keys, told):
 # The files
 
 
-def read_anchors(path, origin):
-    """Replays the PCR; gives all extends in order, each with the PCR's value after it once it is done."""
+def read_anchors(path, origin, epochs):
+    """Replays the PCR; gives all extends in order, each with the PCR's value after it once it is done. epochs gets the boot id and the reset count of each."""
     data, extends, at, pcr, epoch, pending = path.read_bytes(), [], 17, bytes(32), (None, None, None), None
     if not data.startswith(b"plumb-anchors-v1\n"):
         problems.append("anchors: does not start with plumb-anchors-v1")
@@ -539,6 +545,7 @@ def read_anchors(path, origin):
                 # What was done last still stands in the register when the restart count is another.
                 done["last"] = max(done["last"], counts[1])
             epoch = (index, *counts)
+            epochs.append((body[:16].hex(), counts[0]))
         elif kind == 2:
             pending = {"size": struct.unpack(">Q", body[:8])[0], "root": body[8:40], "epoch": epoch, "pcr": None, "old": False}
             extends.append(pending)
@@ -736,7 +743,8 @@ def check(directory, record_path, ima_keys=()):
             problems.append(f"{record_path}: is the record of another ledger, {record.o['origin']}")
     else:
         unchecked.append("record.json is absent: signatures and quotes cannot be checked")
-    extends = read_anchors(directory / "anchors", origin) if (directory / "anchors").exists() else []
+    epochs = []
+    extends = read_anchors(directory / "anchors", origin, epochs) if (directory / "anchors").exists() else []
     notes = read_notes(directory / "notes", origin, record) if (directory / "notes").exists() else []
     roots, tree, found, short, quoted, boots = {}, None, {"quote": [], "pruned": [], "ima": []}, False, 0, {}
     for size, root, what in [(e["size"], e["root"], "anchored") for e in extends] + [(n[0], n[1], "signed") for n in notes]:
@@ -766,7 +774,7 @@ def check(directory, record_path, ima_keys=()):
         if what and what[1]:
             problems.append(f"line {seq}: what was booted: {what[0]}")
         told.append(f"  boot: reset {reset}, quoted in line {seq}: " + (what[0] if what else f"as boot log {log.hex()[:12]} says"))
-    check_imas(directory, found["ima"], held, ImaKeys(ima_keys), told)
+    check_imas(directory, found["ima"], held, ImaKeys(ima_keys), told, epochs)
     anchored = max((e["size"] for e in extends if e["pcr"] and not e["old"]), default=0)
     unchecked.extend([] if anchored else ["no TPM anchor: that lines are missing at the end, or that all were rewritten, cannot be told"])
     unchecked.extend([] if quoted else ["no quote that holds: nothing ties the anchors to a TPM"])

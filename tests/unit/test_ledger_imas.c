@@ -276,6 +276,46 @@ static void a_packed_list_is_read(void **state)
 	finish(p, LEDGER_BOOT_BAD, 6, "line 6 sealed 40 entries, and 0 are there: it was cut");
 }
 
+static void epochs(struct imas_fixture *p, struct ledger_epochs *e, uint32_t before, uint32_t own,
+		   uint32_t later)
+{
+	uint8_t id[16];
+
+	ledger_epochs_done(e);
+	memcpy(id, boot_id, sizeof(id));
+	assert_int_equal(ledger_epochs_add(e, id, before), 0);
+	assert_int_equal(ledger_epochs_add(e, id, before), 0);
+	id[0] = 0x10;
+	assert_int_equal(ledger_epochs_add(e, id, own), 0);
+	assert_int_equal(ledger_epochs_add(e, id, later), 0);
+	p->m.n = 0;
+}
+
+/* The quotes of the kernel before are gone (pruned, or not in this part): anchors still have its epoch. */
+static void kexec_is_known_by_epochs(struct imas_fixture *p)
+{
+	struct ledger_imas_quote earlier = p->m.quotes[0];
+	struct ledger_imas_seal seal = p->m.seals[0];
+	struct ledger_epochs e = {.n = 0};
+
+	p->m.epochs = &e;
+	p->m.quotes[0] = p->m.quotes[1];
+	p->m.seals[0] = p->m.seals[1];
+	p->m.n_quotes = p->m.n_seals = 1;
+	epochs(p, &e, 7, 8, 8);
+	finish(p, LEDGER_BOOT_BAD, 11, "none of its 10 entries leads to");
+	epochs(p, &e, 8, 8, 8);
+	finish(p, LEDGER_BOOT_UNPROVEN, 0, "was started by kexec, or resumed from a disk");
+	/* Or it was resumed. */
+	epochs(p, &e, 6, 7, 8);
+	finish(p, LEDGER_BOOT_UNPROVEN, 0, "was started by kexec, or resumed from a disk");
+	ledger_epochs_done(&e);
+	p->m.epochs = NULL;
+	p->m.quotes[0] = earlier;
+	p->m.seals[0] = seal;
+	p->m.n_quotes = p->m.n_seals = 2;
+}
+
 /* The list begins anew, and the register goes on; or the new kernel got the old one's list, and goes on with it. */
 static void kexec_goes_on(void **state)
 {
@@ -310,6 +350,7 @@ static void kexec_goes_on(void **state)
 	p->m.quotes[1].reset_count = 8;
 	p->m.n = 0;
 	finish(p, LEDGER_BOOT_BAD, 11, "none of its 10 entries leads to");
+	kexec_is_known_by_epochs(p);
 	/* The list was handed on. */
 	imas_fixture_put(p, other, p->ima.list.data, p->ima.list.size);
 	p->m.quotes[1].pcr = p->ima.pcr[30];

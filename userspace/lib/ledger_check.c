@@ -532,9 +532,10 @@ static int check(const struct check *how, const char *record_path, struct ledger
 		return why_set(ret_why, -ENOMEM, "no memory");
 	*c = *how;
 	c->report = ret;
-	*ret = (struct ledger_check_report){.no_tiles = c->part,
-					    .boots.files = {.io = c->io, .dir = c->dir},
-					    .imas = {.io = c->io, .dir = c->dir, .sig = c->sig}};
+	*ret = (struct ledger_check_report){
+		.no_tiles = c->part,
+		.boots.files = {.io = c->io, .dir = c->dir},
+		.imas = {.io = c->io, .dir = c->dir, .sig = c->sig, .epochs = &c->replay.epochs}};
 	ret_why->text[0] = 0;
 	r = look_ahead(c, &firsts, &n, ret_why);
 	if (r >= 0)
@@ -553,6 +554,7 @@ static int check(const struct check *how, const char *record_path, struct ledger
 	ledger_marks_done(&c->marks);
 	ledger_boot_done(&ret->boots.files);
 	ledger_imas_done(&ret->imas);
+	ret->imas.epochs = NULL;
 	ledger_replay_done(&c->replay);
 	ledger_vouch_free(c->vouch);
 	if (r < 0 && !ret_why->text[0])

@@ -496,7 +496,8 @@ static void judge(struct reading *g)
 {
 	struct ledger_imas_one *o = g->o;
 
-	g->moved = was_reset(g) || before(g->m, o);
+	g->moved = was_reset(g) || before(g->m, o) ||
+		   (g->m->epochs && ledger_epochs_moved(g->m->epochs, o->boot));
 	for (uint32_t i = 0; i < g->n_seals; i++) {
 		const struct ledger_imas_seal *s = g->seals[i];
 

@@ -8,6 +8,7 @@
 
 #include "ima_sig.h"
 #include "ledger_boot.h"
+#include "ledger_epochs.h"
 #include "ledger_ima.h"
 
 #define LEDGER_IMAS_MAX 64u		/* lists that are told apart: as many as an agent keeps */
@@ -50,10 +51,11 @@ struct ledger_imas_seal {
 	bool held;
 };
 
-struct ledger_imas {			/* zero-initialise but io, dir, sig */
+struct ledger_imas {			/* zero-initialise but io, dir, sig, epochs */
 	const struct fsio *io;		/* borrowed, as all here */
 	const char *dir;
 	struct ima_sig *sig;		/* NULL: no key was given */
+	const struct ledger_epochs *epochs;	/* of the node's anchors; NULL: there are none */
 	struct ledger_imas_quote *quotes;
 	struct ledger_imas_seal *seals;
 	uint32_t n_quotes, n_seals;

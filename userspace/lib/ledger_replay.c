@@ -98,7 +98,7 @@ static int take_epoch(struct replay *p, const struct ledger_anchor *a)
 	p->epoch = *a;
 	p->has_epoch = true;
 	p->r.n_epochs++;
-	return 0;
+	return ledger_epochs_add(&p->r.epochs, a->epoch.boot_id, a->epoch.reset_count);
 }
 
 static int take_extend(struct replay *p, const struct ledger_anchor *a)
@@ -213,5 +213,6 @@ int ledger_replay(const void *data, size_t size, const char *origin, ledger_repl
 void ledger_replay_done(struct ledger_replay *r)
 {
 	free(r->extends);
+	ledger_epochs_done(&r->epochs);
 	*r = (struct ledger_replay){.extends = NULL};
 }

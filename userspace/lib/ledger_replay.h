@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "buf.h"
 #include "digest.h"
+#include "ledger_epochs.h"
 
 #define LEDGER_REPLAY_MAX 4000000u	/* extends; beyond it -E2BIG */
 
@@ -28,6 +29,7 @@ struct ledger_replay {
 	struct ledger_replay_extend *extends;	/* in the order of time */
 	uint32_t n_extends;
 	uint64_t n_epochs, n_foreign;
+	struct ledger_epochs epochs;	/* in the order of time */
 	uint64_t anchored_size;		/* of the newest done extend that is current */
 };
 
