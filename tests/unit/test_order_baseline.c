@@ -226,6 +226,41 @@ static void test_overtaken_on_its_way(void **state)
 		buf_done(&given[i]);
 }
 
+static bool was_fetched_and_had_time(void *ctx)
+{
+	struct order_fixture *w = ctx;
+
+	return w->f.verifier.n_baseline > 0 && w->want++ > 20;
+}
+
+/* One that is on its way when the agent stops: no line of it follows the `stop`, and the next start is given it again. */
+static void test_stopped(void **state)
+{
+	struct order_fixture *w = *state;
+	struct order o = baseline_order(w, 1, "web", 5, w->approver), c;
+	struct transport_options to = {w->f.verifier.url, (char *)w->f.verifier.ca.data,
+				       (char *)w->f.client_cert.data, (char *)w->f.client_pem.data};
+	struct why why = {""};
+
+	order_fixture_give(w, &o);
+	order_taker_stop(w->taker);
+	assert_int_equal(ledger_writer_stop(w->f.writer, "signal", 0), 0);
+	agent_fixture_until(&w->f, was_fetched_and_had_time, w, "it was fetched");
+	c = order_fixture_order(w, 2, ORDER_CHALLENGE);
+	order_fixture_give(w, &c);
+	assert_int_equal(w->n_anew + w->n_evidence, 0);
+	assert_int_equal(order_fixture_lines(w, "\"type\":\"baseline\"", "\"version\":5"), 0);
+	assert_int_equal(order_fixture_lines(w, "\"type\":\"order\"", ""), 0);
+	assert_int_equal(access(w->baseline_path, F_OK), -1);
+	order_fixture_stop(w);
+	assert_int_equal(transport_open(w->f.base, &to, &w->f.transport, &why), 0);
+	order_fixture_start(w);
+	order_fixture_give(w, &o);
+	until_taken(w, 1);
+	assert_int_equal(order_taker_baseline(w->taker), 5);
+	order_taker_stop(NULL);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, order_fixture_make, order_fixture_end)
@@ -234,6 +269,7 @@ int main(void)
 		T(test_fetched_later),
 		T(test_baseline_is_overtaken),
 		T(test_overtaken_on_its_way),
+		T(test_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

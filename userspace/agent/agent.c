@@ -218,11 +218,7 @@ static void on_drift(void *ctx, const struct line *l)
 
 static void on_orders(void *ctx, const struct buf *envelopes, uint32_t n)
 {
-	struct agent *a = ctx;
-
-	/* What comes with the answer to the last evidence is given again at the next start: nobody could carry it out, and its line would follow the `stop`. */
-	if (!a->stopping)
-		order_taker_take(a->orders, envelopes, n);
+	order_taker_take(((struct agent *)ctx)->orders, envelopes, n);
 }
 
 static void on_standing(void *ctx, uint64_t *ret_last_order, uint64_t *ret_baseline_version)
@@ -271,12 +267,12 @@ static void on_again(void *ctx)
 {
 	struct agent *a = ctx;
 
+	/* There are no sensors any more: the next start tells it all. */
+	if (a->stopping)
+		return;
 	isolate_all_judged(a->isolation);
-	/* While the agent stops there are no sensors any more. */
-	if (a->claims)
-		scan_claims_tell_all(a->claims);
-	if (a->files)
-		file_set_tell_all(a->files);
+	scan_claims_tell_all(a->claims);
+	file_set_tell_all(a->files);
 	if (a->sensors_files)
 		sensors_files_now(a->sensors_files);
 	on_evidence_wanted(a);
@@ -565,6 +561,7 @@ int agent_stop(struct agent *a, const char *why)
 		sensor_bpf_flush(a->bpf);
 	free_sensors(a);
 	a->stopping = true;
+	order_taker_stop(a->orders);
 	r = ledger_writer_stop(a->writer, why, order);
 	if (r < 0 || !a->queue)
 		return r;

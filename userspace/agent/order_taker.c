@@ -31,6 +31,7 @@ struct order_taker {
 	struct why refused; /* why the last one was that could not be read */
 	uint64_t restart, restart_until_ns; /* boot time */
 	struct order scanning; /* the last scan, as long as it goes on; number 0: none does */
+	bool stopped;
 };
 
 static void on_proven(void *ctx, const char *address)
@@ -221,7 +222,7 @@ static void on_baseline(void *ctx, int r, const struct buf *body, const struct w
 	struct why own = *why;
 
 	t->busy = false;
-	if (r == -ECANCELED)
+	if (r == -ECANCELED || t->stopped)
 		return;
 	/* What could not wait for it went first. */
 	if (t->at_hand.number <= t->last) {
@@ -500,7 +501,7 @@ void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32
 	struct order o;
 	struct why why;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n && !t->stopped; i++) {
 		int r = open_order(t, &envelopes[i], &o, &why);
 
 		if (r < 0) {
@@ -518,6 +519,12 @@ void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32
 			return;
 		carry_out(t, &o);
 	}
+}
+
+void order_taker_stop(struct order_taker *t)
+{
+	if (t)
+		t->stopped = true;
 }
 
 void order_taker_scanned(struct order_taker *t)

@@ -39,6 +39,11 @@ struct order_taker_options {		/* all borrowed */
 int order_taker_open(const struct order_taker_options *o, struct order_taker **ret, struct why *ret_why);
 struct order_taker *order_taker_free(struct order_taker *t);	/* after transport_free() */
 void order_taker_take(struct order_taker *t, const struct buf *envelopes, uint32_t n);	/* oldest first */
+/*
+ * What comes from now on, and a baseline that is still on its way, is given again at the next start: nobody could carry it out, and its line would
+ * follow the `stop`. t NULL: nothing.
+ */
+void order_taker_stop(struct order_taker *t);
 void order_taker_scanned(struct order_taker *t);	/* what `scan` asked for has ended: its order has a second line; t NULL: nothing */
 uint64_t order_taker_last(const struct order_taker *t);		/* carried out or refused */
 uint64_t order_taker_baseline(const struct order_taker *t);	/* version that judges; 0: none */
