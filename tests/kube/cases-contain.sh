@@ -73,6 +73,7 @@ check "a kubelet cannot set our label" eval '[ "$(as_kubelet cc-1 PATCH /api/v1/
 check "its forged annotation is put right" eval '[ "$(as_kubelet cc-1 PATCH /api/v1/nodes/cc-1 $merge "{\"metadata\":{\"annotations\":{\"plumbline.io/verdict\":\"a.b.c\"}}}")" = 200 ] && settled 3 signed_by_verdict_key cc-1'
 check "forged words free nothing" is_ours cc-1 "$quarantine"
 check "nor does a NUL that it writes into its annotations: taken off by others, they are back" eval '[ "$(as_kubelet cc-1 PATCH /api/v1/nodes/cc-1 $merge "{\"metadata\":{\"annotations\":{\"x\":\"\\u0000\"}}}")" = 200 ] && kubectl taint node cc-1 plumbline.io/quarantined- >/dev/null && settled 2 is_ours cc-1 "$quarantine"'
+check "nor do two keys of its capacity that become one" eval '[ "$(as_kubelet cc-1 PATCH /api/v1/nodes/cc-1/status $merge "{\"status\":{\"capacity\":{\"a\\u0000\":\"1\",\"a\\uffff\":\"1\"}}}")" = 200 ] && kubectl taint node cc-1 plumbline.io/quarantined- >/dev/null && settled 2 is_ours cc-1 "$quarantine"'
 check "and whoever is released meanwhile is free" eval 'released cc-1 && settled 10 is_ours cc-1 "" && drifted cc-1 && settled 2 is_ours cc-1 "$quarantine"'
 check "a kubelet that tells another boot id escapes nothing" eval 'set_boot cc-1 "$(new_boot)" && stays 2 eval "ours cc-1 | grep -q quarantined:NoExecute"'
 churn() { while :; do for i in 1 2; do kubectl taint --overwrite node cc-1 "example.com/churn=$i:NoSchedule"; done; done >/dev/null 2>&1; }

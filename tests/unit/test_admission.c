@@ -489,6 +489,24 @@ static void test_a_nul_in_a_text(void **state)
 	assert_false(pod_on("eve", "kube-system\\u0000", "bad", "", "", ""));
 }
 
+/* Of two keys one may come to be, and a webhook that broke on it would be passed by. */
+static void test_keys_that_become_one(void **state)
+{
+#define CAPACITY(pair)                                                                          \
+	"{\"metadata\":{\"labels\":{\"plumbline.io/x\":\"1\"}},\"status\":{\"capacity\":{" pair \
+	"}}}"
+	static const char *const after[] = {
+		CAPACITY("\"a\\u0000\":\"1\",\"a\\uffff\":\"1\""),
+		CAPACITY("\"a\xef\xbf\xbd\":\"1\",\"a\xef\xbf\xbd\":\"1\""),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(after); i++) {
+		assert_false(node("system:node:n1", "UPDATE", "{}", after[i]));
+		assert_true(node("system:node:n1", "UPDATE", after[i], after[i]));
+	}
+}
+
 static void test_what_is_not_ours(void **state)
 {
 	static const char *const others[] = {
@@ -561,6 +579,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_startup_taint, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kubelets_leave_ours_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_nul_in_a_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keys_that_become_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_review, setup, teardown),
 	};

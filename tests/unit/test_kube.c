@@ -440,7 +440,6 @@ static void test_what_is_no_node(void **state)
 		"{\"metadata\":{\"uid\":\"\"},\"spec\":{}}",
 		"{\"metadata\":{\"uid\":7},\"spec\":{}}",
 		"{\"metadata\":{},\"spec\":{}}",
-		"{\"metadata\":{\"uid\":\"u\"},\"spec\":{},\"spec\":{}}",
 		"{\"metadata\":{\"uid\":\"u\"},\"spec\":{}",
 		"{\"metadata\":{\"uid\":\"u\"},\"spec\":{}}x",
 		"{\"metadata\":{\"uid\":"
@@ -489,6 +488,27 @@ static void test_a_nul_in_a_text(void **state)
 		     "\"bootID\":\"" BOOT "\\u0000\"}}}";
 	assert_int_equal(run(w, &j), -EXDEV);
 	assert_string_equal(w->uid, "");
+}
+
+/* Nor do keys that its kubelet chose so that they become one: for a NUL and what stands for it here, and for what is no UTF-8 in the API server. */
+static void test_keys_that_become_one(void **state)
+{
+	static const char *const pairs[] = {"\"a\\u0000\":\"1\",\"a\\uffff\":\"1\"",
+					    "\"a\\u0000\":\"1\",\"a\xef\xbf\xbf\":\"1\"",
+					    "\"a\xef\xbf\xbd\":\"1\",\"a\xef\xbf\xbd\":\"1\""};
+	struct world *w = *state;
+	char raw[512];
+
+	w->api.raw = raw;
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		snprintf(raw, sizeof(raw),
+			 "{\"metadata\":{\"uid\":\"uid-1\"},\"spec\":{},\"status\":{"
+			 "\"capacity\":{%s},\"nodeInfo\":{\"bootID\":\"" BOOT "\"}}}",
+			 pairs[i]);
+		fake_kube_node(&w->api, 0, "n1", "uid-1", BOOT, NULL);
+		assert_int_equal(taint(w, "n1", KUBE_QUARANTINE), 0);
+		TAINTS(0, OURS ":NoSchedule " OURS ":NoExecute");
+	}
 }
 
 static void test_only_its_own_ca(void **state)
@@ -569,6 +589,7 @@ int main(void)
 		T(test_names),
 		T(test_what_is_no_node),
 		T(test_a_nul_in_a_text),
+		T(test_keys_that_become_one),
 		T(test_only_its_own_ca),
 		T(test_the_program_stops),
 	};

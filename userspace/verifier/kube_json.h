@@ -12,7 +12,10 @@
 
 /*
  * The API takes \u0000 in annotations, messages and names of options from whoever may write them, a kubelet among them: an object with it is read
- * like any other. U+FFFF stands for it, which is in no name or key of ours; such a text equals nothing that we look for. flags: jansson's.
+ * like any other. U+FFFF stands for it, which is in no name or key of ours; such a text equals nothing that we look for.
+ * flags: jansson's. JSON_REJECT_DUPLICATES is for what no kubelet writes into: of two keys that differ in bytes (a NUL and U+FFFF, here; two that
+ * are no UTF-8, in the API server, which writes U+FFFD for both) one key comes to be, and the whole would be refused. None of ours can be
+ * doubled so: they are ASCII, and the API server writes each member once.
  * NULL: no JSON, or no memory. The caller frees.
  */
 json_t *kube_json_load(const void *data, size_t size, size_t flags);

@@ -288,8 +288,8 @@ int kube_patch_make(const void *node, size_t size, const struct kube_job *j,
 		return why_set(ret_why, -EBADMSG, "Node object is longer than %u bytes",
 			       KUBE_FACTS_MAX_NODE);
 	*ret_seen = (struct kube_seen){.certain = false};
-	/* Not ours: floats and what else the API may have in it are allowed; jansson bounds the depth. */
-	o = kube_json_load(node, size, JSON_REJECT_DUPLICATES);
+	/* Not ours: floats, keys that are there twice (see kube_json.h) and what else the API may have in it are allowed; jansson bounds the depth. */
+	o = kube_json_load(node, size, 0);
 	r = kube_facts_read(o, &ret_seen->facts, ret_why);
 	if (r >= 0)
 		r = judge(j, ret_seen, ret_why);
