@@ -102,6 +102,31 @@ static uint32_t count(struct agent_fixture *f, const char *one, const char *two)
 	return agent_fixture_count(f, one, two);
 }
 
+/* A drift that was written meanwhile told how many were lost: what they were is asked for all the same when there is room. */
+static void test_told_before(void **state)
+{
+	struct agent_fixture f;
+
+	(void)state;
+	agent_fixture_init(&f);
+	f.max_unsent = 8000;
+	agent_fixture_start(&f);
+	for (unsigned int i = 0; i < 200; i++)
+		claim(&f, i);
+	agent_fixture_drift(&f, "/tmp/drift");
+	assert_int_equal(count(&f, "\"type\":\"lost\"", "\"of\":\"ledger\",\"n\":1"), 1);
+	assert_int_equal(f.n_again, 0);
+	ledger_writer_sent(f.writer, ledger_writer_size(f.writer));
+	agent_fixture_until(&f, has_again, &f, "asked for again");
+	assert_int_equal(count(&f, "\"type\":\"lost\"", ""), 1);
+	/* Once. */
+	claim(&f, 1000);
+	ledger_writer_sent(f.writer, ledger_writer_size(f.writer));
+	event_base_loop(f.base, EVLOOP_NONBLOCK);
+	assert_int_equal(f.n_again, 1);
+	agent_fixture_done(&f);
+}
+
 static void test_writer(void **state)
 {
 	struct agent_fixture f;
@@ -187,7 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts),	cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_writer),	cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_restart), cmocka_unit_test(test_told_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

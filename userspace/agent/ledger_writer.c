@@ -88,24 +88,30 @@ int ledger_writer_record(struct ledger_writer *w, enum plumb_type type, const ch
 	return write_line(w, &l, false);
 }
 
-/* What was not written is told as soon as something can be; and all that is known is told again when there is room. */
-static void tell_dropped(struct ledger_writer *w)
+/* As soon as something can be written. */
+static int tell_lost(struct ledger_writer *w)
 {
 	char members[160];
 	uint64_t n = w->spool.dropped;
+	int r;
 
 	if (n == 0)
-		return;
+		return 0;
 	snprintf(members, sizeof(members),
 		 "\"of\":\"ledger\",\"n\":%" PRIu64
 		 ",\"what\":\"lines that the ledger refused or the spool had no room for\"",
 		 n);
 	w->spool.dropped = 0;
-	if (ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members) < 0) {
+	r = ledger_writer_record(w, PLUMB_TYPE_LOST, "agent", members);
+	if (r < 0)
 		w->spool.dropped = n;
-		return;
-	}
-	if (!w->spool.forgot || w->spool.full)
+	return r;
+}
+
+/* What was not written; and all that is known is told again when there is room, also if a line since then said already how many were lost. */
+static void tell_dropped(struct ledger_writer *w)
+{
+	if (tell_lost(w) < 0 || !w->spool.forgot || w->spool.full)
 		return;
 	w->spool.forgot = false;
 	told_forget(&w->told);
