@@ -363,6 +363,54 @@ static void test_over_restarts(void **state)
 			 1);
 }
 
+static bool is_told(void *ctx)
+{
+	struct world *w = ctx;
+
+	return isolate_fixture_lines(&w->x, "\"what\":\"again\"", "") == 2;
+}
+
+static void cannot_once(struct world *w)
+{
+	give_net_admin(false);
+	begin(w, "refused: cannot: network (");
+	give_net_admin(true);
+	agent_fixture_until(&w->x.f, is_told, w, "it is told");
+}
+
+/* Ordered again, it cannot be put there anew once; what stands is whole, and the line that says so knows it. */
+static void test_once(void **state)
+{
+	struct world *w = *state;
+
+	need();
+	start(w);
+	begin(w, "done: network");
+	cannot_once(w);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"again\"",
+					       "\"done\":[\"network\"],\"cannot\":[]"),
+			 1);
+	finish(w, "done: network");
+}
+
+/* And where what stands is a part of it the line says which. */
+static void test_once_in_part(void **state)
+{
+	struct world *w = *state;
+	FILE *owner = own_bridge_table(false);
+
+	if (!owner)
+		skip();
+	start(w);
+	begin(w, "in part: network; ");
+	cannot_once(w);
+	assert_int_equal(isolate_fixture_lines(&w->x, "\"what\":\"again\"",
+					       "what bridges hand on is not cut"),
+			 1);
+	pclose(owner);
+	finish(w, "done: network");
+}
+
 static int own_net(void **state)
 {
 	(void)state;
@@ -376,7 +424,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_never),		T(test_lost),		T(test_later),
 		T(test_disk_full),	T(test_disk_full_once), T(test_in_part),
-		T(test_beside_another), T(test_over_restarts),
+		T(test_beside_another), T(test_over_restarts),	T(test_once),
+		T(test_once_in_part),
 	};
 
 	return cmocka_run_group_tests(tests, own_net, NULL);

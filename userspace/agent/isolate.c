@@ -379,8 +379,11 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	r = isolate_cut_check(i->cut, &i->state, &found, &why);
 	if (found)
 		tell_back(i, found);
-	/* One that could not be put there at first, say for want of an address, is tried again. */
-	if (r < 0 && !found)
+	/*
+	 * One that could not be put there at first, say for want of an address, is tried again. Also where an earlier one stands: a check
+	 * does not say whether that is all of it, and the line that is due does.
+	 */
+	if (r < 0 ? !found : i->uncut)
 		r = isolate_cut_on(i->cut, &i->state, &why);
 	if (r >= 0 && i->uncut)
 		tell_again(i, ISOLATE_NETWORK, r == ISOLATE_CUT_PART, &why);
