@@ -300,6 +300,57 @@ static void test_proven(void **state)
 	assert_true(is_let_through(w, "198.51.100.66"));
 }
 
+/* Who answers, and accepts nothing, is left for the next one: also for the one that the name stands for by now. */
+static void test_silent(void **state)
+{
+	struct world *w = *state;
+	struct isolate_state *s = calloc(1, sizeof(*s));
+	struct isolate_cut *c = open_cut(w->x.verifier);
+	struct isolate_verifier v = {.cut = c, .clock = &w->clock, .url = w->x.verifier};
+	struct why why;
+
+	v.proven.n = 1;
+	snprintf(v.proven.address[0], sizeof(v.proven.address[0]), "203.0.113.5:8443");
+	assert_int_equal(isolate_verifier_begin(&v, s, &why), 0);
+	assert_string_equal(isolate_verifier_at(&v, s, false), "203.0.113.5:8443");
+	w->boot_ns += 599 * SECOND;
+	assert_false(isolate_verifier_look(&v, s));
+	assert_string_equal(isolate_verifier_at(&v, s, false), "203.0.113.5:8443");
+	w->boot_ns += SECOND;
+	answers[0] = "203.0.113.9";
+	assert_true(isolate_verifier_look(&v, s));
+	assert_string_equal(isolate_verifier_at(&v, s, false), "203.0.113.9:8443");
+	assert_false(isolate_verifier_look(&v, s));
+	assert_string_equal(isolate_verifier_at(&v, s, false), "203.0.113.9:8443");
+	w->boot_ns += 600 * SECOND;
+	assert_false(isolate_verifier_look(&v, s));
+	assert_null(isolate_verifier_at(&v, s, false));
+	w->boot_ns += 600 * SECOND;
+	assert_false(isolate_verifier_look(&v, s));
+	assert_string_equal(isolate_verifier_at(&v, s, false), "203.0.113.5:8443");
+	/* Where nothing was sent, nothing could be accepted. */
+	v.state_dir = w->x.state;
+	v.io = fsio_system();
+	assert_false(isolate_verifier_heard(&v, s, "203.0.113.5:8443"));
+	for (int i = 0; i < 3; i++) {
+		w->boot_ns += 600 * SECOND;
+		assert_false(isolate_verifier_look(&v, s));
+	}
+	assert_string_equal(isolate_verifier_at(&v, s, false), "203.0.113.5:8443");
+	/* None was known: the first that is found is the next. */
+	s->n_verifier = 0;
+	v.proven.n = 0;
+	answers[0] = NULL;
+	assert_int_equal(isolate_verifier_begin(&v, s, &why), -ENOENT);
+	assert_null(isolate_verifier_at(&v, s, false));
+	w->boot_ns += 60 * SECOND;
+	answers[0] = "203.0.113.9";
+	assert_true(isolate_verifier_look(&v, s));
+	assert_string_equal(isolate_verifier_at(&v, s, false), "203.0.113.9:8443");
+	isolate_cut_free(c);
+	free(s);
+}
+
 static int own_net(void **state)
 {
 	(void)state;
@@ -314,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup(test_added, forget),
 		cmocka_unit_test_setup_teardown(test_found_later, make, end),
 		cmocka_unit_test_setup_teardown(test_proven, make, end),
+		cmocka_unit_test_setup_teardown(test_silent, make, end),
 	};
 
 	return cmocka_run_group_tests(tests, own_net, NULL);

@@ -271,12 +271,67 @@ static void test_way(void **state)
 	send_to(w, false, PLUMB_RESULT_ACCEPTED, -EKEYREJECTED);
 }
 
+/* Who answers and does nothing for this node is not gone to again, as if nobody had answered. */
+static void test_refused(void **state)
+{
+	static const struct {
+		int status;
+		bool elsewhere;
+	} statuses[] = {
+		{503, true}, {500, true}, {429, true}, {401, true},  {403, true},
+		{404, true}, {400, true}, {302, true}, {409, false}, {413, false},
+	};
+	struct world *w = *state;
+	const struct transport_way way = {on_proven, on_at, w};
+	const struct buf body = {(uint8_t *)"x", 1, 0, 0, 0};
+	struct digest d = {{7}};
+
+	w->f.verifier.other = on_other;
+	w->f.verifier.ctx = w;
+	w->give = PLUMB_RESULT_ACCEPTED;
+	transport_go_by(w->f.transport, &way);
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		for (int k = 0; k < 3; k++) {
+			fake_verifier_fail(&w->f.verifier, "/v1/", FAKE_VERIFIER_STATUS,
+					   statuses[i].status, 1);
+			w->n_failed = 0;
+			assert_int_equal(k == 0 ? transport_nonce(w->f.transport, on_nonce, w)
+						: transport_evidence(w->f.transport, k == 1, &body,
+								     on_answer, w),
+					 0);
+			agent_fixture_until(&w->f, has_ended, w, "it ended");
+			w->n = 0;
+			assert_int_equal(w->n_failed, 0);
+			send_to(w, false, PLUMB_RESULT_ACCEPTED, 0);
+			assert_int_equal(w->n_failed, statuses[i].elsewhere);
+			send_to(w, false, PLUMB_RESULT_ACCEPTED, 0);
+			assert_int_equal(w->n_failed, statuses[i].elsewhere);
+		}
+	for (int k = 0; k < 3; k++) {
+		fake_verifier_fail(&w->f.verifier, "/v1/", FAKE_VERIFIER_GARBAGE, 200, 1);
+		w->n_failed = 0;
+		assert_int_equal(
+			k == 0 ? transport_nonce(w->f.transport, on_nonce, w)
+			       : transport_evidence(w->f.transport, k == 1, &body, on_answer, w),
+			0);
+		expect(w, -EPROTO, "");
+		send_to(w, false, PLUMB_RESULT_ACCEPTED, 0);
+		assert_int_equal(w->n_failed, 1);
+	}
+	/* That it has no such document says nothing of it. */
+	w->n_failed = 0;
+	assert_int_equal(transport_baseline(w->f.transport, &d, on_document, w), 0);
+	expect(w, -ENOENT, "no such thing");
+	send_to(w, false, PLUMB_RESULT_ACCEPTED, 0);
+	assert_int_equal(w->n_failed, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
-	const struct CMUnitTest tests[] = {T(test_statuses),	  T(test_baseline),
-					   T(test_one_of_a_kind), T(test_urls),
-					   T(test_wrong_server),  T(test_way)};
+	const struct CMUnitTest tests[] = {
+		T(test_statuses),     T(test_baseline), T(test_one_of_a_kind), T(test_urls),
+		T(test_wrong_server), T(test_way),	T(test_refused)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

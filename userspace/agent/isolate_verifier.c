@@ -34,6 +34,7 @@ int isolate_verifier_begin(struct isolate_verifier *v, struct isolate_state *s, 
 		r = isolate_cut_find(v->cut, s, ret_why);
 	v->looked_ns = clock_boot_ns(v->clock);
 	v->at = 0;
+	v->asked = false;
 	return r;
 }
 
@@ -41,11 +42,19 @@ bool isolate_verifier_heard(struct isolate_verifier *v, struct isolate_state *s,
 			    const char *address)
 {
 	v->heard_ns = clock_boot_ns(v->clock);
+	v->asked = false;
 	if (isolate_proven_add(&v->proven, address) &&
 	    isolate_proven_keep(v->io, v->state_dir, &v->proven) < 0)
 		log_warning("isolation addresses=unkept next=\"a restart does not know where the "
 			    "verifier was\"");
 	return s && isolate_cut_add(s, address);
+}
+
+/* n: of the addresses; what was found after them comes next, and then the name. */
+static void move_on(struct isolate_verifier *v, uint32_t n)
+{
+	v->at = v->at < n ? v->at + 1 : 0;
+	v->asked = false;
 }
 
 bool isolate_verifier_look(struct isolate_verifier *v, struct isolate_state *s)
@@ -58,6 +67,9 @@ bool isolate_verifier_look(struct isolate_verifier *v, struct isolate_state *s)
 		return false;
 	(void)isolate_cut_find(v->cut, s, NULL);
 	v->looked_ns = clock_boot_ns(v->clock);
+	/* Whoever is there answers, and it is of no use. Evidence may be due less often than this. */
+	if (v->asked)
+		move_on(v, n);
 	if (s->n_verifier == n)
 		return false;
 	log_warning("isolation verifier=\"looked up\" address=%s addresses=%u next=\"let through "
@@ -70,6 +82,7 @@ const char *isolate_verifier_at(struct isolate_verifier *v, const struct isolate
 				bool failed)
 {
 	if (failed)
-		v->at = (v->at + 1) % (s->n_verifier + 1);
+		move_on(v, s->n_verifier);
+	v->asked = true;
 	return v->at < s->n_verifier ? s->verifier[v->at] : NULL;
 }

@@ -35,7 +35,7 @@ struct transport {
 	void (*refused)(void *ctx); /* NULL: nobody asks */
 	void *refused_ctx;
 	struct transport_way way; /* NULL in it: nobody asks, nobody knows better */
-	bool failed; /* the last that ended had no answer */
+	bool failed; /* the last that ended had no answer that does anything for this node */
 };
 
 /* What the verifier says is wrong, when it says so. */
@@ -69,6 +69,15 @@ static int status_error(int status)
 	return -EPROTO;
 }
 
+/*
+ * A proxy with nothing behind it answers, and so does a verifier that stands by: another address may do more. Not where other evidence is asked for;
+ * and whether there is such a document says nothing of who is asked, for evidence goes there as well.
+ */
+static bool is_refused(const struct call *c, int r)
+{
+	return r < 0 && r != -ESTALE && r != -EMSGSIZE && c != &c->t->baseline;
+}
+
 /* The call is free again before its caller hears of it, so that the next may be made from there. */
 static int settle(struct call *c, int r, int status, const struct buf *body, struct why *why)
 {
@@ -80,8 +89,16 @@ static int settle(struct call *c, int r, int status, const struct buf *body, str
 		r = status_error(status);
 		if (r < 0)
 			read_error(body, status, why);
+		c->t->failed = is_refused(c, r);
 	}
 	return r;
+}
+
+/* No verifier of ours. */
+static int unread(struct call *c)
+{
+	c->t->failed = true;
+	return -EPROTO;
 }
 
 static void on_nonce(void *ctx, int r, int status, const struct buf *body, const struct why *why)
@@ -92,7 +109,7 @@ static void on_nonce(void *ctx, int r, int status, const struct buf *body, const
 
 	r = settle(c, r, status, body, &own);
 	if (r >= 0 && evidence_nonce_parse(body->data, body->size, &n, &own) < 0)
-		r = -EPROTO;
+		r = unread(c);
 	c->done.nonce(c->ctx, r, &n, &own);
 }
 
@@ -112,7 +129,7 @@ static void on_evidence(void *ctx, int r, int status, const struct buf *body, co
 
 	r = settle(c, r, status, body, &own);
 	if (r >= 0 && evidence_answer_parse(body->data, body->size, &a, &own) < 0)
-		r = -EPROTO;
+		r = unread(c);
 	/* Only what the TPM signed is accepted, and by one alone. */
 	if (r >= 0 && c == &c->t->evidence && a.result == PLUMB_RESULT_ACCEPTED)
 		tell_proven(c->t);

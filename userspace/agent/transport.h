@@ -31,7 +31,8 @@ int transport_renew(struct transport *t, const char *cert_pem);	/* for the same 
 /* Where the verifier is, for who must know it. */
 struct transport_way {
 	void (*proven)(void *ctx, const char *address); /* it accepted evidence there: "ADDRESS:PORT", "[ADDRESS]:PORT" */
-	/* Where to connect, by such a text; NULL: by the URL. failed: the last one that was tried did not answer. */
+	/* Where to connect, by such a text; NULL: by the URL. failed: the last one that was tried did not answer, or with
+	 * nothing for this node. */
 	const char *(*at)(void *ctx, bool failed);
 	void *ctx;
 };
