@@ -509,6 +509,7 @@ static void test_keys_that_become_one(void **state)
 		assert_int_equal(taint(w, "n1", KUBE_QUARANTINE), 0);
 		TAINTS(0, OURS ":NoSchedule " OURS ":NoExecute");
 	}
+	w->api.raw = NULL;
 }
 
 static void test_only_its_own_ca(void **state)
