@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -203,6 +204,63 @@ static void test_odd_requests(void **state)
 	buf_done(&answer);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1 /* they take terabytes of addresses, and keep what was freed */
+#else
+#define SANITIZED 0
+#endif
+
+static size_t peak_kb(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long kb = 0;
+	char line[256];
+
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "VmHWM: %lu", &kb) == 1)
+			break;
+	fclose(status);
+	return kb;
+}
+
+/* Three bytes for a value: with two gigabytes for it nothing else would be answered, nor run, any more. */
+static void test_many_values(void **state)
+{
+	const struct rlimit little = {1u << 30, RLIM_INFINITY};
+	struct rlimit before;
+	struct buf answer = {0};
+	struct https_client c;
+	struct why why = {""};
+	size_t size = ADMISSION_MAX_BODY / 3 * 3 + 1, kb;
+	char *body;
+
+	(void)state;
+	if (SANITIZED) {
+		print_message("not under a sanitizer: it takes more memory than is measured\n");
+		skip();
+	}
+	put("n1", PLUMB_CONTAIN_FREE);
+	assert_int_equal(start((struct admission_server_options){0}, &why), 0);
+	assert_int_equal(open_client(&c, NULL), 0);
+	body = malloc(size);
+	assert_non_null(body);
+	body[0] = '[';
+	for (size_t i = 1; i < size; i += 3)
+		memcpy(body + i, "{},", 3);
+	body[size - 1] = ']';
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+	kb = peak_kb();
+	assert_int_equal(https_client_ask(&c, "POST", "/admit", body, size, &answer), 400);
+	assert_int_equal(bind_to(&c, "n1"), 1);
+	assert_true(peak_kb() - kb < 256u << 10);
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	https_client_done(&c);
+	buf_done(&answer);
+	free(body);
+}
+
 static void send_half(struct https_client *c)
 {
 	static const char half[] = "POST /admit HTTP/1.1\r\nContent-Length: 99\r\n\r\n{";
@@ -366,6 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers_by_the_last_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_may_ask, setup, teardown),

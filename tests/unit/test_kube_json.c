@@ -69,6 +69,40 @@ static void test_no_json(void **state)
 	assert_null(kube_json_load(raw, sizeof(raw) - 1, 0));
 }
 
+/* A list of so many numbers: as many signs. */
+static void put_list(struct buf *b, size_t n, const char *rest)
+{
+	buf_puts(b, "[1");
+	for (size_t i = 1; i < n; i++)
+		buf_puts(b, ",1");
+	buf_puts(b, rest);
+}
+
+/* Before any of them takes its memory. Those in a text are none. */
+static void test_too_many_values(void **state)
+{
+	static const char *const texts[] = {"", ",\"[{:,\"]", ",\"\\\"[{:,\\\\\"]"};
+	static const char *const more[] = {",1]", ",[]]", ",{}]", ",\"\\\\\",1]"};
+	CLEANUP(buf_done) struct buf b = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		buf_clear(&b);
+		put_list(&b, KUBE_JSON_MAX_SIGNS - (i > 0), texts[i]);
+		assert_true(kube_json_fits(b.data, b.size));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		buf_clear(&b);
+		put_list(&b, KUBE_JSON_MAX_SIGNS - (i > 0), more[i]);
+		assert_false(kube_json_fits(b.data, b.size));
+		assert_null(kube_json_load(b.data, b.size, 0));
+	}
+	/* An object counts its members twice. */
+	buf_clear(&b);
+	put_list(&b, KUBE_JSON_MAX_SIGNS - 2, ",{\"a\":1}]");
+	assert_false(kube_json_fits(b.data, b.size));
+}
+
 static int more_of(const char *list, struct buf *ret)
 {
 	json_t *o = kube_json_load(list, strlen(list), 0);
@@ -97,9 +131,8 @@ static void test_more(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_texts),
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_no_json),
+		cmocka_unit_test(test_texts),	cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_no_json), cmocka_unit_test(test_too_many_values),
 		cmocka_unit_test(test_more),
 	};
 

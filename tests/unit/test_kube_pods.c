@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "cleanup.h"
+#include "kube_json.h"
 #include "kube_pods.h"
 
 #define POD(name, meta, rest)                                                                      \
@@ -83,6 +84,23 @@ static void test_no_list(void **state)
 	assert_null(p.all);
 }
 
+/* Arguments that say nothing take the most room when they are read: a smaller page is asked for then. */
+static void test_too_many_values(void **state)
+{
+	CLEANUP(buf_done) struct buf b = {0}, more = {0};
+	struct kube_pods p = {.n = 0};
+	struct why why;
+
+	(void)state;
+	buf_puts(&b, "{\"items\":[{\"spec\":{\"containers\":[{\"args\":[\"\"");
+	for (size_t i = 0; i < KUBE_JSON_MAX_SIGNS; i++)
+		buf_puts(&b, ",\"\"");
+	buf_puts(&b, "]}]}}]}");
+	assert_true(b.size < KUBE_PODS_MAX_PAGE);
+	assert_int_equal(kube_pods_read(b.data, b.size, &p, &more, &why), -E2BIG);
+	assert_null(p.all);
+}
+
 /* Page after page, and no more than there is room for. */
 static void test_pages(void **state)
 {
@@ -141,9 +159,9 @@ static void test_policy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who_leaves), cmocka_unit_test(test_no_list),
-		cmocka_unit_test(test_pages), cmocka_unit_test(test_words),
-		cmocka_unit_test(test_policy)};
+		cmocka_unit_test(test_who_leaves),	cmocka_unit_test(test_no_list),
+		cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_words),		cmocka_unit_test(test_policy)};
 
 	return cmocka_run_group_tests_name("kube_pods", tests, NULL, NULL);
 }

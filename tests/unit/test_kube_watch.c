@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "fake_kube.h"
+#include "kube_json.h"
 #include "kube_watch.h"
 
 #define EVENT(type, name, version, taints)                                                         \
@@ -222,6 +223,26 @@ static void test_large_objects(void **state)
 	free(large);
 }
 
+/* Nor are a hundred that have too many values in them. */
+static void test_many_values(void **state)
+{
+	struct world *w = *state;
+	size_t n = KUBE_JSON_MAX_SIGNS / 2 + 1;
+	char *large = malloc(n * 3 + 64), *at = large;
+
+	assert_non_null(large);
+	at += sprintf(at, "{\"items\":[");
+	for (size_t i = 0; i < n; i++)
+		at += sprintf(at, "{},");
+	sprintf(at, "{}],\"metadata\":{\"resourceVersion\":\"1\"}}");
+	w->api.raw_list = large;
+	until(w, &w->api.n_watch, 1);
+	assert_int_equal(w->api.n_list, 2);
+	assert_non_null(strstr(w->api.list_path, "limit=3"));
+	assert_int_equal(w->n_ends, 1);
+	free(large);
+}
+
 static void test_no_rights(void **state)
 {
 	struct world *w = *state;
@@ -278,6 +299,7 @@ int main(void)
 		T(test_odd_nodes),
 		T(test_a_nul_in_a_text),
 		T(test_large_objects),
+		T(test_many_values),
 		T(test_no_rights),
 		T(test_dead),
 		T(test_it_is_freed_on_its_way),

@@ -11,6 +11,29 @@
 #define NUL "\\u0000"
 #define INSTEAD "\\uffff"
 
+bool kube_json_fits(const void *data, size_t size)
+{
+	const char *text = data;
+	bool quoted = false;
+	size_t n = 0;
+
+	for (size_t i = 0; size > KUBE_JSON_MAX_SIGNS && i < size; i++)
+		switch (text[i]) {
+		case '\\':
+			i += quoted;
+			break;
+		case '"':
+			quoted = !quoted;
+			break;
+		case '{':
+		case '[':
+		case ',':
+		case ':':
+			n += !quoted;
+		}
+	return n <= KUBE_JSON_MAX_SIGNS;
+}
+
 /* A backslash stands in texts alone, and what follows it belongs to it: \\u0000 is a backslash and five characters. */
 static void replace(char *text, size_t size)
 {
@@ -28,7 +51,7 @@ json_t *kube_json_load(const void *data, size_t size, size_t flags)
 	CLEANUP(buf_done) struct buf own = {0};
 	json_error_t error;
 
-	if (size == 0)
+	if (size == 0 || !kube_json_fits(data, size))
 		return NULL;
 	if (!memmem(data, size, NUL, strlen(NUL)))
 		return json_loadb(data, size, flags, &error);

@@ -54,6 +54,8 @@ int kube_pods_read(const void *list, size_t size, struct kube_pods *pods, struct
 	size_t i;
 	json_t *pod;
 
+	if (!kube_json_fits(list, size))
+		return why_set(ret_why, -E2BIG, "a list of pods with too many values");
 	o = size <= KUBE_PODS_MAX_PAGE ? kube_json_load(list, size, 0) : NULL;
 	items = json_object_get(o, "items");
 	if (!json_is_array(items) || kube_json_more(o, ret_more) < 0)

@@ -13,7 +13,8 @@
 
 #define PAGE 100 /* nodes */
 #define MAX_PAGE (64u << 20) /* bytes */
-#define SMALL_PAGE (MAX_PAGE / KUBE_FACTS_MAX_NODE - 1) /* however large they are */
+/* However large they are, by KUBE_JSON_MAX_SIGNS too. */
+#define SMALL_PAGE (MAX_PAGE / KUBE_FACTS_MAX_NODE - 1)
 #define GRACE_S 30
 #define ENOUGH_NS 5000000000ull /* a watch that lasted so long was a good one */
 
@@ -243,6 +244,8 @@ static int take_page(struct kube_watch *w, const struct buf *body, struct why *r
 	json_t *n;
 	int r;
 
+	if (!kube_json_fits(body->data, body->size))
+		return why_set(ret_why, -E2BIG, "list of %s: too many values", w->kind->things);
 	o = kube_json_load(body->data, body->size, 0);
 	r = json_is_array(json_object_get(o, "items")) ? take_version(w, o) : -EBADMSG;
 	if (r >= 0)
