@@ -417,38 +417,6 @@ static void test_short_life(void **state)
 	assert_true(w->f.verifier.n_nonce < 10);
 }
 
-static void test_last(void **state)
-{
-	struct report_fixture *w = *state;
-
-	report_fixture_start(w);
-	report_now(w->report);
-	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
-	assert_false(w->f.verifier.leaving);
-	assert_int_equal(ledger_writer_stop(w->f.writer, "signal", 7), 0);
-	report_last(w->report, true);
-	report_fixture_until(w, is_idle, 0, "sent");
-	assert_int_equal(w->f.verifier.n_accepted, 2);
-	assert_true(w->f.verifier.leaving);
-	assert_non_null(strstr((char *)w->f.verifier.lines.data, "\"why\":\"signal\",\"order\":7"));
-}
-
-/* The stop waits neither for a verifier that is known to be away nor for one that went just now. */
-static void test_last_while_away(void **state)
-{
-	struct report_fixture *w = *state;
-
-	report_fixture_start(w);
-	report_now(w->report);
-	report_fixture_until(w, report_fixture_accepted, 1, "accepted");
-	fake_verifier_stop(&w->f.verifier);
-	report_last(w->report, false);
-	report_fixture_until(w, is_idle, 0, "not waited for");
-	report_last(w->report, false);
-	report_fixture_until(w, is_idle, 0, "nor again");
-	assert_int_equal(w->f.verifier.n_accepted, 1);
-}
-
 static void test_orders_and_certificate(void **state)
 {
 	struct report_fixture *w = *state;
@@ -532,8 +500,6 @@ int main(void)
 		T(test_refuses),
 		T(test_refused_and_shorter),
 		T(test_short_life),
-		T(test_last),
-		T(test_last_while_away),
 		T(test_orders_and_certificate),
 		T(test_restart),
 		T(test_foreign_extend),

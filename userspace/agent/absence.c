@@ -62,6 +62,13 @@ uint64_t absence_wait_ms(struct absence *a, uint64_t least_ms)
 	return a->wait_ms + now / 1000 % (a->wait_ms / 4 + 1);
 }
 
+uint64_t absence_least_ms(enum plumb_result result, uint64_t again_ms, bool last)
+{
+	if (result == PLUMB_RESULT_FORKED || (last && result == PLUMB_RESULT_REFUSED))
+		return ABSENCE_REFUSED_MS;
+	return result == PLUMB_RESULT_SEND_AGAIN ? again_ms : 1000;
+}
+
 void absence_taken(struct absence *a)
 {
 	absence_reset(a);

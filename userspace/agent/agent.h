@@ -21,7 +21,7 @@
 #include "why.h"
 
 #define AGENT_MAX_WATCH (64 + CLAIMS_RUNTIME_MAX_FILES)
-#define AGENT_STOP_MS 5000
+#define AGENT_STOP_MS 15000
 #define AGENT_MAX_OWN 8
 
 struct agent;

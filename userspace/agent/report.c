@@ -14,7 +14,6 @@
 #include "plumb/wire.h"
 #include "quote_line.h"
 
-#define REFUSED_WAIT_MS 60000
 #define NONCE_MARGIN_NS 1000000000ull
 
 enum phase {
@@ -35,7 +34,7 @@ struct report {
 	struct event
 		*drift_event; /* one message for all that was written in this turn of the loop */
 	enum phase phase;
-	bool wanted, waiting; /* waiting: for the end of a back-off */
+	bool wanted, waiting, long_wait; /* waiting: for the end of a back-off */
 	bool leaving, last;
 	uint64_t want_size;
 	uint64_t least_size; /* of the head that the nonce at hand is used for */
@@ -72,6 +71,7 @@ static void back_off(struct report *r, uint64_t least_ms)
 {
 	r->phase = PHASE_IDLE;
 	r->waiting = true;
+	r->long_wait = least_ms >= ABSENCE_REFUSED_MS;
 	arm(r, absence_wait_ms(&r->absence, least_ms));
 	/* What nobody takes need not be anchored each second, and evidence must hold all anchors since the last that was accepted. */
 	if (absence_is_long(&r->absence) && !r->last)
@@ -93,7 +93,7 @@ static void fail(struct report *r, int result, const struct why *why)
 		log_error("verifier=refuses error=\"%s\" cure=\"" ABSENCE_CURE_ANEW
 			  "\" next=\"tried again in a minute\"",
 			  why->text);
-		least_ms = REFUSED_WAIT_MS;
+		least_ms = ABSENCE_REFUSED_MS;
 		break;
 	case -ESTALE:
 		log_warning("evidence=outdated error=\"%s\" next=\"made anew\"", why->text);
@@ -223,7 +223,7 @@ static void unmade(struct report *r, int result, const struct why *why)
 {
 	log_warning("evidence=unmade error=\"%s\" next=\"tried again\"",
 		    why->text[0] ? why->text : strerror(-result));
-	back_off(r, result == -E2BIG ? REFUSED_WAIT_MS : 0);
+	back_off(r, result == -E2BIG ? ABSENCE_REFUSED_MS : 0);
 }
 
 static int send_evidence(struct report *r, const struct tpm_job *job, struct why *ret_why)
@@ -287,7 +287,7 @@ static void on_backlog(void *ctx, int result, const struct evidence_answer *a,
 		log_warning("backlog=%s reason=\"%s\" next=\"tried again\"",
 			    terms_result_name(a->result), a->reason);
 		take_size(r, a->size);
-		back_off(r, a->result == PLUMB_RESULT_FORKED ? REFUSED_WAIT_MS : 1000);
+		back_off(r, absence_least_ms(a->result, 1000, r->last));
 		return;
 	}
 	take_size(r, a->size);
@@ -405,7 +405,7 @@ static void on_nonce(void *ctx, int result, const struct evidence_nonce *n, cons
 			  " cure=\"" ABSENCE_CURE_ANEW
 			  "; keep this ledger for whoever looks into it\"",
 			  size, n->size);
-		back_off(r, REFUSED_WAIT_MS);
+		back_off(r, ABSENCE_REFUSED_MS);
 		return;
 	}
 	r->at_hand.nonce = *n;
@@ -479,7 +479,7 @@ static void not_accepted(struct report *r, const struct evidence_answer *a)
 		    forked ? " cure=\"this incarnation has two histories: " ABSENCE_CURE_ANEW "\""
 			   : " next=\"tried again\"");
 	tell_back(r);
-	back_off(r, a->result == PLUMB_RESULT_SEND_AGAIN ? 0 : forked ? REFUSED_WAIT_MS : 1000);
+	back_off(r, absence_least_ms(a->result, 0, r->last));
 	take_size(r, a->size);
 }
 
@@ -517,6 +517,7 @@ void report_last(struct report *r, bool leaving)
 	commit_slow(r->commit, false);
 	/* Once more also when it was away; when it still is, the ledger has it, and the next start sends it. */
 	event_del(r->timer);
+	absence_reset(&r->absence);
 	r->waiting = false;
 	report_now(r);
 }
@@ -532,7 +533,7 @@ void report_anchored(struct report *r)
 bool report_is_idle(const struct report *r)
 {
 	return r->phase == PHASE_IDLE && !r->drift_in_flight &&
-	       (!r->wanted || (r->waiting && (r->absence.away || r->last)));
+	       (!r->wanted || (r->waiting && (r->absence.away || (r->last && r->long_wait))));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)

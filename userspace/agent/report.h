@@ -49,7 +49,7 @@ struct report *report_free(struct report *r);		/* after tpm_queue_free() and the
 void report_drift(struct report *r);			/* drift was written: it leaves at once, and evidence after it */
 void report_anchored(struct report *r);			/* called when a checkpoint was anchored */
 void report_now(struct report *r);			/* evidence as soon as all that is appended by now is anchored */
-void report_last(struct report *r, bool leaving);	/* the last evidence before a stop, tried once; leaving: the stop was announced */
-bool report_is_idle(const struct report *r);		/* nothing is in flight, and nothing wanted of a verifier that is there */
+void report_last(struct report *r, bool leaving);	/* the last evidence before a stop; leaving: the stop was announced */
+bool report_is_idle(const struct report *r);		/* nothing is in flight, and nothing wanted of a verifier that is there; the last: nor of one that would answer the same again */
 
 #endif
