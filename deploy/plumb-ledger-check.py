@@ -7,7 +7,7 @@ bytes of the lines, segment headers, tiles, anchors and their PCR replay, quotes
 what IMA measured (DIR/ima; FILE is a key, PEM, for its signatures of version 2) against the quoted registers, notes by the node's event key and by the witness, and what is not anchored. RECORD is the enrolment record, DIR/record.json when not given; keep a copy of your own, for root on the node can
 replace the one in DIR. Exit code: 0 good, 1 bad, 2 unproven (nothing bad found, but something could not be checked) or could not tell.
 The formats: docs/ledger.md."""
-import base64, hashlib, json, pathlib, re, struct, subprocess, sys, tempfile
+import base64, errno, hashlib, json, os, pathlib, re, stat, struct, subprocess, sys, tempfile
 
 problems, unchecked = [], []
 
@@ -28,6 +28,24 @@ def safe(text):
 
 def say(text, to=sys.stdout):
     print(safe(text), file=to)
+
+
+def open_plain(path):
+    """To read; a link may lead anywhere, and a FIFO never ends."""
+    try:
+        file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY), "rb")
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise ValueError(f"{path} is no plain file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise ValueError(f"{path} is no plain file")
+    return file
+
+
+def read_plain(path):
+    with open_plain(path) as file:
+        return file.read()
 
 
 def u64(number):
@@ -144,8 +162,8 @@ def attest(data, signature, ak, kind, qualifying):
 class Record:
     """The enrolment record: whose key is whose."""
 
-    def __init__(self, path):
-        self.o = json.loads(path.read_bytes())
+    def __init__(self, data):
+        self.o = json.loads(data)
         self.ak, event = b64(self.o["ak_public"]), b64(self.o["event_public"])
         said = attest(b64(self.o["event_attest"]), b64(self.o["event_sig"]), self.ak, 0x8017,
                       h(b"plumb-event-key-v1", sized(self.ak, event)))
@@ -250,7 +268,11 @@ def measured_leads(directory, pcr, start, goal):
     """Whether records of one of systemd's logs lead there, each digest made anew from its text."""
     for path in sorted((directory / "boot").glob("*.measured")):
         value = start
-        for record in path.read_bytes().split(b"\x1e")[1:]:
+        try:
+            data = read_plain(path)
+        except ValueError:
+            continue
+        for record in data.split(b"\x1e")[1:]:
             if value == goal:
                 break
             try:
@@ -272,7 +294,10 @@ def check_boot(directory, log, quoted):
         return "the node had no log", False
     if not path.exists():
         return f"{name} is absent", False
-    data = path.read_bytes()
+    try:
+        data = read_plain(path)
+    except ValueError:
+        return f"{name} is no plain file", True
     other = "" if h(data) == log else f"{name} is not the one that the quote is bound to: "
     try:
         values = boot_values(data)
@@ -491,7 +516,7 @@ def check_imas(directory, lines, quotes, keys, told, epochs=()):
             if name or any(q[1] != bytes(32) for q in own):
                 told.append(f"  ima: boot {boot[:8]}: " + ("it is absent" if name else "no list was kept"))
             continue
-        data = path.read_bytes() if path.exists() else read_segment(packed)
+        data = read_plain(path) if path.exists() else read_segment(packed)
         own_seals, wanted = sorted(seals.get(name, []), key=lambda s: (s[0], s[3])), {q[1] for q in own}
         first = next((i for i, q in enumerate(quotes) if q[0] == boot), None)
         before = next((q for q in reversed(quotes[:first]) if q[0] != boot), None) if first is not None else None
@@ -516,7 +541,7 @@ def check_imas(directory, lines, quotes, keys, told, epochs=()):
 
 def read_anchors(path, origin, epochs):
     """Replays the PCR; gives all extends in order, each with the PCR's value after it once it is done. epochs gets the boot id and the reset count of each."""
-    data, extends, at, pcr, epoch, pending = path.read_bytes(), [], 17, bytes(32), (None, None, None), None
+    data, extends, at, pcr, epoch, pending = read_plain(path), [], 17, bytes(32), (None, None, None), None
     if not data.startswith(b"plumb-anchors-v1\n"):
         problems.append("anchors: does not start with plumb-anchors-v1")
         return extends
@@ -567,7 +592,7 @@ def read_anchors(path, origin, epochs):
 def read_notes(path, origin, record):
     """(size, root, who, time) of each signature line; who is None where the key is not known."""
     found = []
-    *lines, torn = path.read_bytes().decode(errors="replace").split("\n")
+    *lines, torn = read_plain(path).decode(errors="replace").split("\n")
     unchecked.extend(["notes: the last line has no end"] if torn else [])
     for number, line in enumerate(lines, 1):
         try:
@@ -589,8 +614,8 @@ def read_notes(path, origin, record):
 
 def read_segment(path):
     if path.suffix != ".zst":
-        return path.read_bytes()
-    with subprocess.Popen(["zstd", "-dcq", "--memory=8MB", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as zstd:
+        return read_plain(path)
+    with open_plain(path) as file, subprocess.Popen(["zstd", "-dcq", "--memory=8MB"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as zstd:
         data = zstd.stdout.read(1 << 30)
     return data if zstd.returncode == 0 else b""
 
@@ -598,7 +623,7 @@ def read_segment(path):
 def tile_leaf(directory, seq, cache={}):
     tile = directory / "tiles" / "0" / f"{seq // 256:012d}"
     if cache.get("path") != tile or len(cache["data"]) <= seq % 256 * 32:
-        cache["path"], cache["data"] = tile, tile.read_bytes() if tile.exists() else b""
+        cache["path"], cache["data"] = tile, read_plain(tile) if tile.exists() else b""
     leaf = cache["data"][seq % 256 * 32:seq % 256 * 32 + 32]
     return leaf if len(leaf) == 32 and leaf != bytes(32) else None
 
@@ -738,7 +763,8 @@ def check(directory, record_path, ima_keys=()):
         say(f"error: {directory} has no segment with a header")
         return 2
     if record_path.exists():
-        record = Record(record_path)
+        own = record_path == directory / "record.json"
+        record = Record(read_plain(record_path) if own else record_path.read_bytes())
         if record.o["origin"] != origin:
             problems.append(f"{record_path}: is the record of another ledger, {record.o['origin']}")
     else:

@@ -2,6 +2,7 @@
 /* The disk door against a disk that writes short, is interrupted, is full, stands still, lies or stops in the middle. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "cleanup.h"
 #include "fault_fsio.h"
 #include "fsio.h"
 
@@ -359,6 +361,30 @@ static void test_too_long(void **state)
 	assert_int_equal(fsio_replace_file(fsio_system(), path, "", 0, 0600), -ENAMETOOLONG);
 }
 
+/* What lies in somebody else's directory: a link would be followed, and a FIFO waited for. */
+static void test_plain(void **state)
+{
+	static const char *const make[] = {"ln -s file l", "mkfifo l", "mkdir l", "ln -s nothing l",
+					   "ln -s l l"};
+	CLEANUP(buf_done) struct buf b = {0};
+	char command[2 * PATH_MAX], *path = command + PATH_MAX;
+
+	(void)state;
+	assert_int_equal(fsio_replace_file(fsio_system(), file, "abc", 3, 0600), 0);
+	assert_int_equal(fsio_read_plain(fsio_system(), file, 3, &b), 0);
+	assert_int_equal(b.size, 3);
+	assert_int_equal(fsio_read_plain(fsio_system(), file, 2, &b), -EFBIG);
+	snprintf(path, PATH_MAX, "%s/l", dir);
+	assert_int_equal(fsio_read_plain(fsio_system(), path, 3, &b), -ENOENT);
+	for (size_t i = 0; i < ARRAY_SIZE(make); i++) {
+		snprintf(command, PATH_MAX, "cd %.200s && %s", dir, make[i]);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(fsio_read_plain(fsio_system(), path, 3, &b), -EBADMSG);
+		assert_int_equal(remove(path), 0);
+	}
+	assert_int_equal(b.size, 3);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -367,6 +393,7 @@ int main(void)
 		CASE(test_system),	 CASE(test_short),   CASE(test_no_progress),
 		CASE(test_read_file),	 CASE(test_replace), CASE(test_replace_stopped),
 		CASE(test_replace_full), CASE(test_mkdir),   CASE(test_too_long),
+		CASE(test_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,12 +173,62 @@ static void test_pruned(void **state)
 	assert_int_equal(report.n_problems, 0);
 }
 
+/* Root on the node filled the directory: what does not belong there is left out, and nothing leads to the responder's own files. */
+static void test_links(void **state)
+{
+	struct incident_span s;
+
+	(void)state;
+	scratch_run(dir,
+		    "cp -r from planted && echo secret >key && mkdir -p planted/boot home/boot && "
+		    "echo secret >home/boot/key && ln -s $PWD/key planted/x && "
+		    "ln -s $PWD/key planted/boot/x && ln -s $PWD/home planted/home && "
+		    "mkfifo planted/fifo && rm planted/notes && ln -s $PWD/key planted/notes");
+	assert_int_equal(cut("planted", 0, UINT64_MAX, &s), 0);
+	scratch_run(dir, "test -s to/anchors && test -s to/record.json && ! grep -r secret to && "
+			 "! ls to/* | grep -e x -e home -e fifo -e notes");
+	assert_int_equal(check(), LEDGER_CHECK_GOOD);
+	scratch_run(dir, "rm planted/anchors && mkfifo planted/anchors");
+	assert_int_equal(cut("planted", 0, UINT64_MAX, &s), 0);
+	assert_int_equal(check(), LEDGER_CHECK_BAD);
+}
+
+/* The checker itself waits for nobody, and follows nothing. */
+static void test_checked_in_place(void **state)
+{
+	static const char *const names[] = {"anchors", "notes", "record.json"};
+	char planted[128];
+	struct why why;
+
+	(void)state;
+	snprintf(planted, sizeof(planted), "%s/other", dir);
+	for (size_t i = 0; i < 3; i++)
+		for (int link = 0; link < 2; link++) {
+			char want[64];
+
+			scratch_run(dir,
+				    "rm -rf other && cp -r from other && mv other/%s kept && %s "
+				    "other/%s",
+				    names[i], link ? "ln -s $PWD/kept" : "mkfifo", names[i]);
+			assert_int_equal(ledger_check(fsio_system(), planted, NULL, &report, &why),
+					 0);
+			assert_int_equal(ledger_check_result(&report), LEDGER_CHECK_BAD);
+			snprintf(want, sizeof(want), "%s is no plain file", names[i]);
+			assert_string_equal(report.problems[0].text, want);
+		}
+	scratch_run(dir, "rm -rf other && cp -r from other && cd other && "
+			 "for i in events-*; do mv $i ../kept && mkfifo $i; done");
+	assert_int_equal(ledger_check(fsio_system(), planted, NULL, &report, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "is no plain file"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_span), cmocka_unit_test(test_nothing_in_it),
-		cmocka_unit_test(test_changed),	  cmocka_unit_test(test_moved_quote),
-		cmocka_unit_test(test_pruned),
+		cmocka_unit_test(test_each_span),	 cmocka_unit_test(test_nothing_in_it),
+		cmocka_unit_test(test_changed),		 cmocka_unit_test(test_moved_quote),
+		cmocka_unit_test(test_pruned),		 cmocka_unit_test(test_links),
+		cmocka_unit_test(test_checked_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

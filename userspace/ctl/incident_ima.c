@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "incident_beside.h"
 #include "ledger_check.h"
 #include "ledger_zst.h"
 
@@ -15,12 +16,11 @@
 
 DEFINE_CLEANUP(struct ledger_zst_reader *, ledger_zst_reader_free);
 
-static int unpack(const char *path, struct buf *ret)
+static int unpack(int fd, struct buf *ret)
 {
 	CLEANUP(ledger_zst_reader_free_p) struct ledger_zst_reader *z = NULL;
-	CLEANUP_CLOSE int fd = fsio_open(fsio_system(), path, O_RDONLY, 0);
 	size_t n = 1;
-	int r = fd < 0 ? fd : ledger_zst_reader_open(fsio_system(), fd, &z);
+	int r = ledger_zst_reader_open(fsio_system(), fd, &z);
 
 	while (r >= 0 && n > 0) {
 		uint8_t *room = buf_room(ret, CHUNK);
@@ -34,6 +34,20 @@ static int unpack(const char *path, struct buf *ret)
 	return r;
 }
 
+/* 1; 0: it is left out. Damaged: as far as it can be read, and the check says the rest. */
+static int read_packed(const char *path, struct buf *ret)
+{
+	CLEANUP_CLOSE int fd = fsio_open_plain(fsio_system(), path);
+	int r;
+
+	if (fd == -EBADMSG) {
+		incident_beside_left_out(path, fd);
+		return 0;
+	}
+	r = fd < 0 ? fd : unpack(fd, ret);
+	return r >= 0 || r == -EBADMSG ? 1 : r;
+}
+
 static int copy_one(const char *from, const char *to, const struct ledger_ima_file *f)
 {
 	CLEANUP(buf_done) struct buf b = {0};
@@ -43,11 +57,11 @@ static int copy_one(const char *from, const char *to, const struct ledger_ima_fi
 	if (r >= 0 && snprintf(packed, sizeof(packed), "%s.zst", path) >= PATH_MAX)
 		r = -ENAMETOOLONG;
 	if (r >= 0)
-		r = f->plain ? fsio_read_file(fsio_system(), path, LEDGER_IMA_MAX_BYTES, &b)
-			     : unpack(packed, &b);
-	/* Damaged: as far as it can be read, and the check says the rest. */
-	if (r >= 0 || r == -EBADMSG)
-		r = ledger_ima_path(to, f->name, path);
+		r = f->plain ? incident_beside_read(path, LEDGER_IMA_MAX_BYTES, &b)
+			     : read_packed(packed, &b);
+	if (r <= 0)
+		return r;
+	r = ledger_ima_path(to, f->name, path);
 	return r < 0 ? r : fsio_replace_file(fsio_system(), path, b.data, b.size, 0600);
 }
 

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "incident_span.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "capture_file.h"
 #include "cleanup.h"
 #include "fsio.h"
+#include "incident_beside.h"
 #include "jsonl.h"
-#include "ledger_dir.h"
-#include "ledger_ima.h"
 #include "ledger_read.h"
 #include "line_scan.h"
 
-#define MAX_FILE (256u << 20)
 #define ENOUGH 1
 
 struct cut {
@@ -170,83 +166,6 @@ static int write_lines(const char *from, const char *to, struct cut *c, struct w
 	return r;
 }
 
-static int write_file(const char *to, const char *name, const struct buf *b)
-{
-	char path[PATH_MAX];
-	int r = join(to, name, path);
-
-	return r < 0 ? r : fsio_replace_file(fsio_system(), path, b->data, b->size, 0600);
-}
-
-/* Signatures over what is not here prove nothing here. */
-static int write_notes(const char *from, const char *to, const struct incident_span *s)
-{
-	CLEANUP(buf_done) struct buf all = {0}, some = {0};
-	char path[PATH_MAX];
-	const char *at, *stop, *end;
-	int r = join(from, "notes", path);
-
-	if (r >= 0)
-		r = fsio_read_file(fsio_system(), path, MAX_FILE, &all);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	at = (const char *)all.data;
-	stop = at + all.size;
-	for (; at < stop; at = end + 1) {
-		struct ledger_note n;
-
-		end = memchr(at, '\n', (size_t)(stop - at));
-		if (!end)
-			break;
-		/* One that cannot be read stays: the check says so. */
-		if (ledger_dir_note_read(at, (size_t)(end - at), &n, NULL) < 0 ||
-		    (n.size > s->first && n.size <= s->last))
-			buf_put(&some, at, (size_t)(end - at) + 1);
-	}
-	r = buf_status(&some);
-	return r < 0 || some.size == 0 ? r : write_file(to, "notes", &some);
-}
-
-/* IMA's lists are cut as well: incident_ima.h. */
-static bool is_of_the_lines(const char *name)
-{
-	return name[0] == '.' || strcmp(name, "tiles") == 0 || strcmp(name, "notes") == 0 ||
-	       strcmp(name, LEDGER_IMA_DIR) == 0 || strncmp(name, "events-", 7) == 0;
-}
-
-/* One floor deep: what else is kept beside the lines lies in directories of its own. */
-static int copy_beside(const char *from, const char *to, bool deeper)
-{
-	DIR *d = opendir(from);
-	int r = d ? 0 : -errno;
-
-	for (struct dirent *e = d ? readdir(d) : NULL; e && r >= 0; e = readdir(d)) {
-		CLEANUP(buf_done) struct buf b = {0};
-		char path[PATH_MAX], into[PATH_MAX];
-		struct stat st;
-
-		if (is_of_the_lines(e->d_name))
-			continue;
-		r = join(from, e->d_name, path);
-		if (r < 0 || lstat(path, &st) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode) && deeper) {
-			r = join(to, e->d_name, into);
-			if (r >= 0)
-				r = fsio_mkdir_all(fsio_system(), into, 0700);
-			if (r >= 0)
-				r = copy_beside(path, into, false);
-		} else if (S_ISREG(st.st_mode)) {
-			r = fsio_read_file(fsio_system(), path, MAX_FILE, &b);
-			if (r >= 0)
-				r = write_file(to, e->d_name, &b);
-		}
-	}
-	if (d)
-		closedir(d);
-	return r;
-}
-
 int incident_span_cut(const char *from, const char *to, struct incident_span *s,
 		      struct why *ret_why)
 {
@@ -267,9 +186,9 @@ int incident_span_cut(const char *from, const char *to, struct incident_span *s,
 	if (r >= 0)
 		r = write_lines(from, to, c, ret_why);
 	if (r >= 0)
-		r = write_notes(from, to, s);
+		r = incident_beside_notes(from, to, s->first, s->last);
 	if (r >= 0)
-		r = copy_beside(from, to, true);
+		r = incident_beside_copy(from, to);
 	if (r < 0 && !ret_why->text[0])
 		why_set(ret_why, r, "%.200s: %s", from, strerror(-r));
 	return r < 0 ? r : 0;

@@ -206,10 +206,30 @@ int fsio_mkdir_all(const struct fsio *io, const char *path, mode_t mode)
 	}
 }
 
-int fsio_read_file(const struct fsio *io, const char *path, size_t max, struct buf *ret)
+int fsio_open_plain(const struct fsio *io, const char *path)
+{
+	int fd = fsio_open(io, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0), r = 0;
+	struct stat st;
+
+	/* A link; a socket, or a device that is not there. */
+	if (fd == -ELOOP || fd == -ENXIO || fd == -ENODEV)
+		return -EBADMSG;
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode))
+		r = -EBADMSG;
+	if (r < 0)
+		fsio_close(io, fd);
+	return r < 0 ? r : fd;
+}
+
+/* Takes fd. */
+static int read_all(const struct fsio *io, int fd, size_t max, struct buf *ret)
 {
 	size_t start = ret->size, n = 0;
-	int fd = fsio_open(io, path, O_RDONLY, 0), r = 0;
+	int r = 0;
 
 	if (fd < 0)
 		return fd;
@@ -230,6 +250,16 @@ int fsio_read_file(const struct fsio *io, const char *path, size_t max, struct b
 	if (r < 0)
 		buf_cut(ret, start);
 	return r;
+}
+
+int fsio_read_file(const struct fsio *io, const char *path, size_t max, struct buf *ret)
+{
+	return read_all(io, fsio_open(io, path, O_RDONLY, 0), max, ret);
+}
+
+int fsio_read_plain(const struct fsio *io, const char *path, size_t max, struct buf *ret)
+{
+	return read_all(io, fsio_open_plain(io, path), max, ret);
 }
 
 /*

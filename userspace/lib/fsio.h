@@ -41,6 +41,12 @@ int fsio_close(const struct fsio *io, int fd);
 int fsio_mkdir_all(const struct fsio *io, const char *path, mode_t mode);	/* existing is fine */
 /* Whole small files. read: over max is -EFBIG. replace: temporary file in the same directory, sync, rename, sync of the directory. */
 int fsio_read_file(const struct fsio *io, const char *path, size_t max, struct buf *ret);	/* appends */
+/*
+ * Out of a directory that somebody else filled: to read, and only what is a plain file there. -EBADMSG: a link, which may lead anywhere, a FIFO, which
+ * nobody writes, or the like. The directories on the way may be links.
+ */
+int fsio_open_plain(const struct fsio *io, const char *path);
+int fsio_read_plain(const struct fsio *io, const char *path, size_t max, struct buf *ret);	/* as read_file */
 int fsio_replace_file(const struct fsio *io, const char *path, const void *data, size_t size, mode_t mode);
 int fsio_unlink(const struct fsio *io, const char *path);
 int fsio_sync_dir(const struct fsio *io, const char *path);

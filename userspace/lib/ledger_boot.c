@@ -75,7 +75,7 @@ static int load(struct ledger_boot *b)
 		return -ENAMETOOLONG;
 	d = opendir(path);
 	if (!d)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 	while (r >= 0 && b->n < LEDGER_BOOT_MAX && (e = readdir(d)) != NULL) {
 		enum ledger_boot_file what;
 		struct digest name;
@@ -84,10 +84,10 @@ static int load(struct ledger_boot *b)
 			continue;
 		r = ledger_boot_path(b->dir, what, &name, path);
 		if (r >= 0)
-			r = fsio_read_file(b->io, path, MEASURELOG_MAX, &b->measured[b->n]);
+			r = fsio_read_plain(b->io, path, MEASURELOG_MAX, &b->measured[b->n]);
 		if (r >= 0)
 			b->names[b->n++] = name;
-		r = r == -EFBIG ? 0 : r;
+		r = r == -EFBIG || r == -EBADMSG ? 0 : r;
 	}
 	closedir(d);
 	return r;
@@ -224,7 +224,11 @@ int ledger_boot_check(struct ledger_boot *b, const struct quote_pcrs *pcrs,
 		return without_log(pcrs, ret, ret_why);
 	r = ledger_boot_path(b->dir, LEDGER_BOOT_LOG, log, path);
 	if (r >= 0)
-		r = fsio_read_file(b->io, path, BOOTLOG_MAX, &data);
+		r = fsio_read_plain(b->io, path, BOOTLOG_MAX, &data);
+	if (r == -EBADMSG) {
+		*ret = LEDGER_BOOT_BAD;
+		return why_set(ret_why, 0, "boot log %.12s is no plain file", hex);
+	}
 	if (r == -ENOENT) {
 		*ret = LEDGER_BOOT_UNPROVEN;
 		return why_set(ret_why, 0, "boot log %.12s is absent", hex);

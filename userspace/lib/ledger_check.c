@@ -44,29 +44,11 @@ struct check {
 static void __attribute__((format(printf, 4, 5)))
 problem(struct check *c, bool has_line, uint64_t line, const char *format, ...)
 {
-	struct ledger_check_report *r = c->report;
 	va_list ap;
 
-	if (r->n_problems < LEDGER_CHECK_MAX_PROBLEMS) {
-		va_start(ap, format);
-		vsnprintf(r->problems[r->n_problems].text, sizeof(r->problems[0].text), format, ap);
-		va_end(ap);
-		r->problems[r->n_problems].has_line = has_line;
-		r->problems[r->n_problems].line = line;
-	}
-	r->n_problems++;
-}
-
-/* The last place says that there is more. */
-static void unchecked(struct ledger_check_report *r, const char *text)
-{
-	uint32_t last = ARRAY_SIZE(r->unchecked) - 1,
-		 at = r->n_unchecked < last ? r->n_unchecked : last;
-
-	snprintf(r->unchecked[at], sizeof(r->unchecked[0]), "%s",
-		 r->n_unchecked > last ? "and more that could not be checked" : text);
-	if (r->n_unchecked <= last)
-		r->n_unchecked++;
+	va_start(ap, format);
+	ledger_report_problem(c->report, has_line, line, format, ap);
+	va_end(ap);
 }
 
 /* The roots that were extended or signed, for the size that the tree has now. */
@@ -97,7 +79,7 @@ static void on_pruned(void *ctx, bool bad, uint64_t line, const char *text)
 	if (bad)
 		problem(c, true, line, "%s", text);
 	else
-		unchecked(c->report, text);
+		ledger_report_unchecked(c->report, text);
 }
 
 static int on_leaf(void *ctx, const struct merkle *tree)
@@ -213,7 +195,7 @@ static int cut_short(void *ctx, const struct ledger_read_segment *s, uint64_t se
 		return 0;
 	snprintf(text, sizeof(text), "%s: line %" PRIu64 ", beyond what is anchored, is none",
 		 s->name, seq);
-	unchecked(c->report, text);
+	ledger_report_unchecked(c->report, text);
 	return 1;
 }
 
@@ -258,7 +240,7 @@ static int on_torn(void *ctx, const struct ledger_read_segment *s, uint64_t at, 
 	snprintf(text, sizeof(text), "%s: byte %" PRIu64 ": line %" PRIu64 " has no end", s->name,
 		 at, c->tree.size);
 	if (!s->packed && strncmp(s->name, c->newest, 33) == 0)
-		unchecked(c->report, text);
+		ledger_report_unchecked(c->report, text);
 	else
 		problem(c, true, c->tree.size, "%s", text);
 	return 0;
@@ -271,7 +253,7 @@ static void on_replay(void *ctx, bool bad, const char *text)
 	if (bad)
 		problem(c, false, 0, "%s", text);
 	else
-		unchecked(c->report, text);
+		ledger_report_unchecked(c->report, text);
 }
 
 static int on_explain(void *ctx, uint8_t pcr_index, const struct digest *found)
@@ -281,27 +263,34 @@ static int on_explain(void *ctx, uint8_t pcr_index, const struct digest *found)
 	return ledger_boot_explains(&c->report->boots.files, pcr_index, found);
 }
 
-static int read_file(const struct check *c, const char *path, const char *name, size_t max,
-		     struct buf *ret)
+/* -EBADMSG: it is no plain file, and that is told. */
+static int read_file(struct check *c, const char *name, size_t max, struct buf *ret)
 {
-	char joined[PATH_MAX];
+	char path[PATH_MAX];
+	int r;
 
-	if (!path && snprintf(joined, sizeof(joined), "%s/%s", c->dir, name) >= (int)sizeof(joined))
+	if (snprintf(path, sizeof(path), "%s/%s", c->dir, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return fsio_read_file(c->io, path ? path : joined, max, ret);
+	r = fsio_read_plain(c->io, path, max, ret);
+	if (r == -EBADMSG)
+		problem(c, false, 0, "%s is no plain file", name);
+	return r;
 }
 
 static int check_anchors(struct check *c)
 {
 	CLEANUP(buf_done) struct buf b = {0};
 	struct ledger_check_report *report = c->report;
-	int r = read_file(c, NULL, "anchors", MAX_FILE, &b);
+	int r = read_file(c, "anchors", MAX_FILE, &b);
 
 	if (r == -ENOENT) {
-		unchecked(report,
-			  "anchors is absent: nothing says that these lines were ever in a TPM");
+		ledger_report_unchecked(
+			report,
+			"anchors is absent: nothing says that these lines were ever in a TPM");
 		return 0;
 	}
+	if (r == -EBADMSG)
+		return 0;
 	if (r >= 0)
 		r = ledger_replay(b.data, b.size, c->origin, on_replay, on_explain, c, &c->replay);
 	for (uint32_t i = 0; i < c->replay.n_extends && r >= 0; i++)
@@ -345,8 +334,9 @@ static int check_note(struct check *c, uint32_t number, const char *text, size_t
 		if (r < 0)
 			problem(c, false, 0, "notes: line %u: %s", number, why.text);
 		else if (who == LEDGER_VOUCH_NOBODY)
-			unchecked(c->report, "notes: there are signatures by keys that are not in "
-					     "the record");
+			ledger_report_unchecked(
+				c->report, "notes: there are signatures by keys that are not in "
+					   "the record");
 		if (r >= 0)
 			note_counts(c->report, who, n.size, time_s);
 	}
@@ -356,20 +346,18 @@ static int check_note(struct check *c, uint32_t number, const char *text, size_t
 static int check_notes(struct check *c)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	int r = read_file(c, NULL, "notes", MAX_FILE, &b);
+	int r = read_file(c, "notes", MAX_FILE, &b);
 	const char *at, *end, *stop;
 	uint32_t number = 1;
 
-	if (r == -ENOENT)
-		return 0;
 	if (r < 0)
-		return r;
+		return r == -ENOENT || r == -EBADMSG ? 0 : r;
 	at = (const char *)b.data;
 	stop = at + b.size;
 	for (; at < stop && r >= 0; at = end + 1, number++) {
 		end = memchr(at, '\n', (size_t)(stop - at));
 		if (!end) {
-			unchecked(c->report, "notes: the last line has no end");
+			ledger_report_unchecked(c->report, "notes: the last line has no end");
 			break;
 		}
 		r = check_note(c, number, at, (size_t)(end - at));
@@ -380,13 +368,17 @@ static int check_notes(struct check *c)
 static int open_record(struct check *c, const char *path, struct why *ret_why)
 {
 	CLEANUP(buf_done) struct buf b = {0};
-	int r = read_file(c, path, "record.json", MAX_RECORD, &b);
+	int r = path ? fsio_read_file(c->io, path, MAX_RECORD, &b)
+		     : read_file(c, "record.json", MAX_RECORD, &b);
 
 	if (r == -ENOENT && !path) {
-		unchecked(c->report,
-			  "record.json is absent: signatures and quotes cannot be checked");
+		ledger_report_unchecked(
+			c->report,
+			"record.json is absent: signatures and quotes cannot be checked");
 		return 0;
 	}
+	if (r == -EBADMSG && !path)
+		return 0;
 	if (r >= 0)
 		r = ledger_vouch_open(b.data, b.size, &c->vouch, ret_why);
 	if (r < 0) {
@@ -481,26 +473,14 @@ static void say_what_is_open(struct check *c)
 	struct ledger_check_report *r = c->report;
 
 	if (r->anchored_size == 0)
-		unchecked(r, "no TPM anchor: that lines are missing at the end, or that all were "
-			     "rewritten, cannot be told");
+		ledger_report_unchecked(
+			r, "no TPM anchor: that lines are missing at the end, or that all were "
+			   "rewritten, cannot be told");
 	if (r->quoted_size == 0)
-		unchecked(r, "no quote that holds: nothing ties the anchors to a TPM");
+		ledger_report_unchecked(r,
+					"no quote that holds: nothing ties the anchors to a TPM");
 	if (!c->part)
 		say_what_is_missing(c);
-}
-
-enum ledger_check_result ledger_check_result(const struct ledger_check_report *r)
-{
-	return r->n_problems	? LEDGER_CHECK_BAD
-	       : r->n_unchecked ? LEDGER_CHECK_UNPROVEN
-				: LEDGER_CHECK_GOOD;
-}
-
-const char *ledger_check_result_name(enum ledger_check_result r)
-{
-	static const char *const names[] = {"good", "bad", "unproven"};
-
-	return names[r];
 }
 
 /* What IMA measured; a list that is not there proves nothing, and takes nothing from the lines. */
@@ -514,9 +494,10 @@ static int check_imas(struct check *c, struct why *ret_why)
 			problem(c, m->lists[i].at_line > 0, m->lists[i].at_line,
 				"IMA's list of boot %.8s: %s", m->lists[i].boot, m->lists[i].why);
 	if (r >= 0 && m->unread > 0)
-		unchecked(c->report,
-			  "lists of IMA are there that were not looked at: there are more than are "
-			  "told apart");
+		ledger_report_unchecked(
+			c->report,
+			"lists of IMA are there that were not looked at: there are more than are "
+			"told apart");
 	return r;
 }
 

@@ -50,7 +50,9 @@ static int read_file(const struct fsio *io, const char *dir, const char *name, s
 	int r = -ENAMETOOLONG;
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) < (int)sizeof(path))
-		r = fsio_read_file(io, path, MAX_FILE, ret);
+		r = fsio_read_plain(io, path, MAX_FILE, ret);
+	if (r == -EBADMSG)
+		return why_set(ret_why, r, "%s/%s is no plain file", dir, name);
 	return r < 0 && r != -ENOENT ? why_set(ret_why, r, "%s/%s: %s", dir, name, strerror(-r))
 				     : r;
 }

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -257,9 +256,9 @@ int ledger_ima_open(const struct fsio *io, const char *dir, const char *name,
 	if (e >= 0 && snprintf(packed, sizeof(packed), "%s" PACKED, path) >= PATH_MAX)
 		e = -ENAMETOOLONG;
 	if (e >= 0)
-		e = r->fd = fsio_open(io, path, O_RDONLY, 0);
+		e = r->fd = fsio_open_plain(io, path);
 	if (e == -ENOENT) {
-		e = r->fd = fsio_open(io, packed, O_RDONLY, 0);
+		e = r->fd = fsio_open_plain(io, packed);
 		if (e >= 0)
 			e = ledger_zst_reader_open(io, r->fd, &r->zst);
 	}

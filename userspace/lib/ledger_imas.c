@@ -592,7 +592,8 @@ int ledger_imas_finish(struct ledger_imas *m, struct why *ret_why)
 	for (uint32_t i = 0; i < m->n && r >= 0; i++) {
 		r = check_one(m, &m->lists[i], ends);
 		if (r < 0)
-			why_set(ret_why, r, "ima/%s: %s", m->lists[i].list, strerror(-r));
+			why_set(ret_why, r, "ima/%s: %s", m->lists[i].list,
+				r == -EBADMSG ? "it is no plain file" : strerror(-r));
 	}
 	return r < 0 ? r : 0;
 }

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -241,10 +240,12 @@ static int open_segment(struct walk *w, const char *dir, uint64_t first, struct 
 		r = snprintf(path, sizeof(path), "%s/%s", dir, w->s.name);
 		if (r >= (int)sizeof(path))
 			return -ENAMETOOLONG;
-		w->fd = fsio_open(w->io, path, O_RDONLY, 0);
+		w->fd = fsio_open_plain(w->io, path);
 		if (w->fd != -ENOENT)
 			break;
 	}
+	if (w->fd == -EBADMSG)
+		return why_set(ret_why, w->fd, "%s is no plain file", path);
 	if (w->fd < 0)
 		return why_set(ret_why, w->fd, "%s: %s", path, strerror(-w->fd));
 	r = w->s.packed ? ledger_zst_reader_open(w->io, w->fd, &w->zst) : 0;

@@ -54,7 +54,7 @@ static int read_some(const struct fsio *io, const char *dir, uint32_t level, uin
 	if (r < 0)
 		return r;
 	*ret_n = 0;
-	fd = fsio_open(io, path, O_RDONLY, 0);
+	fd = fsio_open_plain(io, path);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	r = fsio_read_full(io, fd, ret, n * sizeof(*ret), (uint64_t)from * DIGEST_SIZE, &size);
