@@ -263,28 +263,36 @@ static void say_imas(struct checking *c, const struct ledger_check_report *l)
 	}
 }
 
-/* One that is bad was said to be so. */
-static bool is_a_list(const struct checking *c, const char *name)
+/* One that is bad was said to be so. Of one that is good the check says nothing of what lies behind its last proof. */
+static bool is_a_list(struct checking *c, const struct incident_file *f)
 {
 	static const char folder[] = "ledger/" LEDGER_IMA_DIR "/";
 
-	for (uint32_t i = 0; i < c->ledger->imas.n; i++)
-		if (strncmp(name, folder, strlen(folder)) == 0 &&
-		    c->ledger->imas.lists[i].present &&
-		    strcmp(name + strlen(folder), c->ledger->imas.lists[i].list) == 0)
-			return true;
+	if (strncmp(f->name, folder, strlen(folder)) != 0)
+		return false;
+	for (uint32_t i = 0; i < c->ledger->imas.n; i++) {
+		const struct ledger_imas_one *o = &c->ledger->imas.lists[i];
+
+		if (!o->present || strcmp(f->name + strlen(folder), o->list) != 0)
+			continue;
+		if (o->result == LEDGER_BOOT_GOOD && f->size > o->bound_bytes)
+			say(&c->r->stated,
+			    "%.160s: what is behind byte %" PRIu64 " is neither sealed nor quoted",
+			    f->name, o->bound_bytes);
+		return true;
+	}
 	return false;
 }
 
 /* Bound by name to a quote that holds; what systemd measured counts where it leads to what was found in a register. */
 static bool is_of_a_proven_boot(const struct checking *c, const char *name)
 {
+	static const char folder[] = "ledger/" LEDGER_BOOT_DIR "/";
 	enum ledger_boot_file what;
 	struct digest d;
 
-	if (strncmp(name, "ledger/" LEDGER_BOOT_DIR "/", strlen("ledger/" LEDGER_BOOT_DIR "/")) !=
-		    0 ||
-	    ledger_boot_name(strrchr(name, '/') + 1, &what, &d) < 0)
+	if (strncmp(name, folder, strlen(folder)) != 0 ||
+	    ledger_boot_name(name + strlen(folder), &what, &d) < 0)
 		return false;
 	if (what == LEDGER_BOOT_MEASURED)
 		return ledger_boot_led(&c->ledger->boots.files, &d);
@@ -423,7 +431,7 @@ static void check_others(struct checking *c)
 
 		for (size_t k = 0; k < ARRAY_SIZE(known); k++)
 			is_known |= strcmp(name, known[k]) == 0;
-		is_known |= is_of_a_proven_boot(c, name) || is_a_list(c, name);
+		is_known |= is_of_a_proven_boot(c, name) || is_a_list(c, &c->in->m->files[i]);
 		if (is_snapshot)
 			check_snapshot(c, &c->in->m->files[i]);
 		else if (!is_known)
