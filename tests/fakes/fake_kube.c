@@ -22,11 +22,12 @@ static const char *reason_of(int status)
 	return "InternalError";
 }
 
-static void say_status(struct fake_http_answer *a, int status, const char *verb)
+/* words NULL: those of the status. */
+static void say_failure(struct fake_http_answer *a, int status, const char *verb, const char *words)
 {
 	char body[512], message[256];
 
-	snprintf(message, sizeof(message), "%s", reason_of(status));
+	snprintf(message, sizeof(message), "%s", words ? words : reason_of(status));
 	if (status == 403)
 		snprintf(message, sizeof(message),
 			 "nodes is forbidden: User cannot %s resource \\\"nodes\\\" in API group "
@@ -40,6 +41,11 @@ static void say_status(struct fake_http_answer *a, int status, const char *verb)
 		 "\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%d}",
 		 message, reason_of(status), status);
 	fake_http_say(a, status, body);
+}
+
+static void say_status(struct fake_http_answer *a, int status, const char *verb)
+{
+	say_failure(a, status, verb, NULL);
 }
 
 static json_t *object_of(const struct fake_kube_node *n)
@@ -107,9 +113,9 @@ static int patch(struct fake_kube *k, struct fake_kube_node *n, const struct fak
 		return k->fail_shown ? k->fail_shown : 200;
 	}
 	k->n_patch++;
-	if (k->fail_patch) {
+	if (k->fail_patch || n->words) {
 		json_decref(ops);
-		return k->fail_patch;
+		return n->words ? 500 : k->fail_patch;
 	}
 	if (k->conflicts > 0)
 		race(k, n);
@@ -256,7 +262,8 @@ static void on_request(void *ctx, const struct fake_http_request *q, struct fake
 	if (status == 0 || status == 200)
 		say_node(k, n, a);
 	else
-		say_status(a, status, is_get ? "get" : "patch");
+		say_failure(a, status, is_get ? "get" : "patch",
+			    n && status == 500 && !is_get ? n->words : NULL);
 }
 
 void fake_kube_open(struct fake_kube *k, struct event_base *base, const char *chain_pem,

@@ -11,7 +11,9 @@
 
 #include <stdlib.h>
 
+#include "cleanup.h"
 #include "contain_fixture.h"
+#include "deeds.h"
 
 static void quarantine(struct contain_fixture *w, const char *id, const char *name,
 		       const char *boot_id)
@@ -74,6 +76,87 @@ static void test_too_large(void **state)
 	free(large);
 }
 
+static uint32_t tries_of_first(struct contain_fixture *w)
+{
+	struct store_message m = {.id = 0};
+	uint32_t tries;
+
+	assert_int_equal(w->f.ops.message_next(w->f.store.ctx, DEEDS_TARGET,
+					       w->f.utc_ns + 3600 * VERIFIER_FIXTURE_S, &m),
+			 0);
+	tries = m.tries;
+	store_message_done(&m);
+	return tries;
+}
+
+/* One that it has padded up to etcd's limit takes no taint: that is told of this one, and is no API that is down. */
+static void test_no_room_for_a_taint(void **state)
+{
+	static const char *const words[] = {
+		"etcdserver: request is too large",
+		"rpc error: code = ResourceExhausted desc = trying to send message larger than max "
+		"(2205437 vs. 2097152)"};
+	struct contain_fixture *w = *state;
+
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		fake_kube_node(&w->api, 1, "n2", "uid-2", CONTAIN_FIXTURE_BOOT, NULL);
+		w->api.nodes[0].words = words[i];
+		contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
+		contain_fixture_queue(w, "bb", NODE_DEED_HOLD, true);
+		contain_fixture_settle(w);
+		CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
+		assert_int_equal(tries_of_first(w), 1);
+		/* Nor does it keep the look from the others. */
+		fake_kube_node(&w->api, 1, "n2", "uid-2", CONTAIN_FIXTURE_BOOT, NULL);
+		contain_fixture_pass(w, 60);
+		CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
+	}
+	w->api.nodes[0].words = NULL;
+	contain_fixture_pass(w, 60);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
+}
+
+/* An etcd that is away for a while costs no message a try. */
+static void test_an_etcd_that_is_away(void **state)
+{
+	static const char *const words[] = {"etcdserver: request timed out",
+					    "etcdserver: leader changed",
+					    "context deadline exceeded", "InternalError"};
+	struct contain_fixture *w = *state;
+
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_queue(w, "aa", NODE_DEED_HOLD, true);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		w->api.nodes[0].words = words[i];
+		contain_fixture_pass(w, 300);
+		assert_int_equal(w->api.n_patch, i + 1);
+		assert_int_equal(tries_of_first(w), 0);
+	}
+	w->api.nodes[0].words = NULL;
+	contain_fixture_pass(w, 300);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
+}
+
+/* What else may fail of one alone: after it, another's turn comes. */
+static void test_one_that_fails_is_not_always_the_first(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	contain_free(w->c);
+	contain_fixture_node(w, "aa", "n1", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	contain_fixture_node(w, "bb", "n2", PLUMB_CONTAIN_HELD, CONTAIN_FIXTURE_BOOT);
+	w->api.nodes[0].words = "InternalError";
+	contain_fixture_open(w);
+	contain_fixture_settle(w);
+	contain_fixture_pass(w, 1);
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_HOLD);
+	w->api.nodes[0].words = NULL;
+	contain_fixture_pass(w, 2);
+	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)
 
 int main(void)
@@ -81,6 +164,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_evicted_only_of_its_own),
 		T(test_too_large),
+		T(test_no_room_for_a_taint),
+		T(test_an_etcd_that_is_away),
+		T(test_one_that_fails_is_not_always_the_first),
 	};
 
 	return cmocka_run_group_tests_name("deeds_own", tests, NULL, NULL);

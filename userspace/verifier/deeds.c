@@ -25,6 +25,7 @@ struct deeds {
 	struct deeds_drain *drain; /* NULL: evict is off */
 	uint64_t listed_ns; /* boot time of the last look at all; 0: never */
 	uint32_t n_due;
+	uint32_t at; /* the next look begins there: none that fails is always first */
 	/* of the node at hand */
 	char id[65];
 	char name[KUBE_FACTS_MAX_NAME];
@@ -376,10 +377,12 @@ static int on_idle(void *ctx, struct why *ret_why)
 	if (r < 0)
 		return why_set(ret_why, r, "the store: %s", strerror(-r));
 	for (uint32_t i = 0; t->n_due > 0 && i < contain_book_n(t->o.book); i++) {
-		struct contain_entry *e = contain_book_at(t->o.book, i);
+		uint32_t at = (t->at + i) % contain_book_n(t->o.book);
+		struct contain_entry *e = contain_book_at(t->o.book, at);
 
 		if (!e->due)
 			continue;
+		t->at = at + 1;
 		e->due = false;
 		t->n_due--;
 		if (!e->kube_name[0])
