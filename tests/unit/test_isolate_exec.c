@@ -10,14 +10,18 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "digest.h"
 #include "image_fixture.h"
 #include "isolate_exec.h"
+#include "log.h"
 #include "scratch.h"
 
 /* What is on one of the lists, and of which round. */
@@ -105,13 +109,22 @@ static const struct baseline *on_baseline(void *ctx)
 	return ((struct world *)ctx)->baseline;
 }
 
+static void open_exec(struct world *w)
+{
+	const struct isolate_exec_options o = {.hashes = w->hashes,
+					       .baseline = on_baseline,
+					       .change = on_change,
+					       .program = on_program,
+					       .ctx = w};
+
+	assert_int_equal(isolate_exec_open(w->base, &o, &w->e), 0);
+}
+
 static int make(void **state)
 {
 	static const char *const names[] = {"plumb_bprm_check", "plumb_kernel_read",
 					    "plumb_kernel_load", "plumb_bpf"};
 	struct world *w = calloc(1, sizeof(*w));
-	const struct isolate_exec_options o = {.hashes = NULL};
-	struct isolate_exec_options all = o;
 
 	scratch_open(w->dir, "exec");
 	w->base = event_base_new();
@@ -122,12 +135,7 @@ static int make(void **state)
 		w->programs[i].attached = w->programs[i].lsm = true;
 	}
 	assert_int_equal(hash_cache_open(0, 0, &w->hashes), 0);
-	all.hashes = w->hashes;
-	all.baseline = on_baseline;
-	all.change = on_change;
-	all.program = on_program;
-	all.ctx = w;
-	assert_int_equal(isolate_exec_open(w->base, &all, &w->e), 0);
+	open_exec(w);
 	*state = w;
 	return 0;
 }
@@ -341,6 +349,82 @@ static void test_files(void **state)
 	assert_int_equal(w->files.n, 1);
 }
 
+/* Nothing of any file system can be remembered: neither inotify nor the root is to be had. */
+static void forget_all(struct world *w)
+{
+	struct rlimit all, none = {0, 0};
+
+	isolate_exec_free(w->e);
+	hash_cache_free(w->hashes);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	none.rlim_max = all.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(hash_cache_open(0, 0, &w->hashes), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	open_exec(w);
+}
+
+/* What it said, from when its lists were begun. */
+static void begin_told(struct world *w, char *ret, size_t size)
+{
+	char path[128];
+	struct why why;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/log", w->dir);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	log_open("plumb", LOG_LEVEL_INFO, fd);
+	assert_int_equal(begin(w, &why), 0);
+	turn(w);
+	log_open("plumb", LOG_LEVEL_INFO, STDERR_FILENO);
+	n = pread(fd, ret, size - 1, 0);
+	close(fd);
+	assert_true(n >= 0);
+	ret[n] = '\0';
+}
+
+static void list_one(struct world *w, const char *name, const char *bytes)
+{
+	char lines[512], hex[DIGEST_HEX_SIZE];
+	struct digest d;
+
+	digest_sha256(bytes, strlen(bytes), &d);
+	digest_hex(&d, hex);
+	snprintf(lines, sizeof(lines),
+		 "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/nowhere\"}\n"
+		 "{\"s\":\"host\",\"k\":\"exec:sha256:%s\",\"x\":\"%s/%s\"}\n",
+		 hex, w->dir, name);
+	judge_by(w, lines);
+}
+
+/* That nobody would say of an unmount is no reason: it cannot be unmounted. That it changed just now is one, and is told. */
+static void test_unremembered(void **state)
+{
+	struct world *w = *state;
+	char told[1024], path[128];
+
+	w->programs[0].stands_in = true;
+	forget_all(w);
+	scratch_run(w->dir, "printf abc >good");
+	list_one(w, "good", "abc");
+	scratch_run(w->dir, "sleep 1.2");
+	begin_told(w, told, sizeof(told));
+	assert_int_equal(hash_cache_n(w->hashes), 0);
+	assert_int_equal(w->files.n, 2);
+	assert_non_null(strstr(told, "exec=listed files=1\n"));
+	assert_null(strstr(told, "unlisted"));
+	scratch_run(w->dir, "printf xyz >young");
+	list_one(w, "young", "xyz");
+	snprintf(path, sizeof(path), "%s/young", w->dir);
+	assert_int_equal(chmod(path, 0700), 0);
+	begin_told(w, told, sizeof(told));
+	assert_int_equal(w->files.n, 1);
+	assert_non_null(strstr(told, "exec=unlisted path="));
+	assert_non_null(strstr(told, "exec=listed files=0\n"));
+}
+
 /* Where it lies is not mounted anew as long as its version counts. */
 static void test_file_systems(void **state)
 {
@@ -393,8 +477,9 @@ static void test_file_systems(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
-	const struct CMUnitTest tests[] = {T(test_digests),  T(test_no_room), T(test_refilled),
-					   T(test_programs), T(test_files),   T(test_file_systems)};
+	const struct CMUnitTest tests[] = {
+		T(test_digests), T(test_no_room),      T(test_refilled),    T(test_programs),
+		T(test_files),	 T(test_file_systems), T(test_unremembered)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

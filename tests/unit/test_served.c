@@ -102,6 +102,19 @@ static void test_kinds(void **state)
 	}
 }
 
+/* Without a mount table: by what the file system itself is. */
+static void test_magics(void **state)
+{
+	static const uint32_t served[] = {0x65735546, 0x6969, 0x01021997, 0xff534d42, 0xfe534d42};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
+		assert_true(served_magic(served[i]));
+	assert_false(served_magic(0xef53));
+	assert_int_equal(served_file_system(b->root), 0);
+	assert_int_equal(served_file_system(-1), -EBADF);
+}
+
 static void test_other_tables(void **state)
 {
 	struct bench *b = *state;
@@ -269,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_mount_of, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_magics, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own, setup, teardown),

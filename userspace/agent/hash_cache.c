@@ -28,15 +28,6 @@
 #define MAGIC_RAMFS 0x858458f6u
 #define MAGIC_HUGETLBFS 0x958458f6u
 
-/* File systems whose server may answer each read as it likes: what was hashed need not be what ran. */
-static const uint32_t unmeasurable[] = {
-	0x65735546, /* FUSE, virtiofs */
-	0x6969, /* NFS */
-	0x01021997, /* 9p */
-	0xff534d42, /* CIFS */
-	0xfe534d42, /* SMB2 */
-};
-
 struct cache_key {
 	uint64_t dev, ino, size, ctime_ns;
 };
@@ -466,14 +457,6 @@ static int hash_there(struct hash_cache *c, uint32_t pid, const struct hash_cach
 	return hash_below(c, pid, link_of(c, pid, "root", O_DIRECTORY), s, ret);
 }
 
-bool hash_cache_may_measure(uint32_t fs_magic)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(unmeasurable); i++)
-		if (fs_magic == unmeasurable[i])
-			return false;
-	return true;
-}
-
 static bool may_be_elsewhere(int r)
 {
 	return r == -ENOENT || r == -ESRCH || r == -EXDEV || r == -EACCES || r == -ENOTDIR ||
@@ -520,7 +503,7 @@ int hash_cache_exec(struct hash_cache *c, const struct hash_cache_seen *s, struc
 	const struct cache_entry *known = find(c, &key);
 	int r, there;
 
-	if (!hash_cache_may_measure(s->file->fs_magic))
+	if (served_magic(s->file->fs_magic))
 		return why_set(ret_why, -EREMOTE, "file system 0x%x is not the kernel's own",
 			       s->file->fs_magic);
 	if (known && known->sure && trust_of(c, s) != DOUBTED && shows_changes(s)) {
@@ -543,7 +526,7 @@ int hash_cache_exec(struct hash_cache *c, const struct hash_cache_seen *s, struc
 int hash_cache_peer(struct hash_cache *c, uint32_t peer, const struct hash_cache_seen *s,
 		    struct digest *ret)
 {
-	return hash_cache_may_measure(s->file->fs_magic) ? hash_there(c, peer, s, ret) : -EREMOTE;
+	return served_magic(s->file->fs_magic) ? -EREMOTE : hash_there(c, peer, s, ret);
 }
 
 bool hash_cache_takes(const struct hash_cache *c, const struct stat *st)
@@ -556,6 +539,13 @@ bool hash_cache_knows(struct hash_cache *c, const struct stat *st)
 	const struct cache_key key = key_of(st);
 
 	return find(c, &key) != NULL;
+}
+
+bool hash_cache_settled(int fd, const struct stat *st)
+{
+	const struct cache_key key = key_of(st);
+
+	return age_ns(&key) >= SETTLED_NS || hash_cache_has_verity(fd);
 }
 
 int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat *before,

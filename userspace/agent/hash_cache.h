@@ -50,10 +50,11 @@ int hash_cache_fd(struct hash_cache *c, int fd, struct digest *ret, struct stat 
 int hash_cache_fd_sure(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
 /* The same, read although it is remembered: a store through an old mapping and a write to the block device change no time. */
 int hash_cache_fd_anew(struct hash_cache *c, int fd, struct digest *ret, struct stat *ret_st);
-bool hash_cache_may_measure(uint32_t fs_magic);	/* false: its server may answer each read as it likes */
 /* For whoever reads a file by pieces (hash_pieces): would it be read at all; is it remembered; and what came out. */
 bool hash_cache_takes(const struct hash_cache *c, const struct stat *st);
 bool hash_cache_knows(struct hash_cache *c, const struct stat *st);
+/* Does the next change of fd, as it is in *st, show in its time, if it can be changed at all? On this file system: it may be unmounted. */
+bool hash_cache_settled(int fd, const struct stat *st);
 bool hash_cache_has_verity(int fd);	/* asked before it is read: it does not go away again */
 /* verity, before: of when reading began. -ESTALE: it is no longer as it was then. */
 int hash_cache_put(struct hash_cache *c, int fd, bool verity, const struct stat *before, const struct digest *d);

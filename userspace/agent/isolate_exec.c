@@ -37,7 +37,7 @@ struct isolate_exec {
 	struct event *timer;
 	const struct baseline *baseline; /* that the lists were made of */
 	struct todo *todo;
-	uint32_t n_todo, room, at;
+	uint32_t n_todo, room, at, n_put; /* n_put: of them, that may run */
 	uint32_t n_listed, n_pins;
 	struct pin pins[PINS];
 	uint32_t round; /* of filling the lists: what was there before stays until the new is in */
@@ -189,7 +189,16 @@ static bool pin(struct isolate_exec *e, int fd, dev_t dev)
 	return true;
 }
 
-/* The very bytes that are listed for it; and a change after this has another time. */
+/*
+ * A change after this has another time, and where it lies stays mounted: nothing else need be remembered of it. One that changed within the tick could
+ * change again under the same time.
+ */
+static bool let_run(struct isolate_exec *e, int fd, const struct stat *st)
+{
+	return hash_cache_settled(fd, st) && pin(e, fd, st->st_dev) && put_file(e, st) >= 0;
+}
+
+/* The very bytes that are listed for it. */
 static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
 {
 	CLEANUP_CLOSE int fd = open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -201,9 +210,11 @@ static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
 	    hash_cache_fd(e->o.hashes, fd, &d, &st) < 0)
 		return 0;
 	digest_hex(&d, key + sizeof(PREFIX) - 1);
-	/* One that changed within the tick could change again under the same time. */
-	if (strcmp(key, t->key) == 0 && hash_cache_knows(e->o.hashes, &st) &&
-	    (!pin(e, fd, st.st_dev) || put_file(e, &st) < 0))
+	if (strcmp(key, t->key) != 0)
+		return (uint64_t)st.st_size;
+	if (let_run(e, fd, &st))
+		e->n_put++;
+	else
 		log_error("isolation exec=unlisted path=%s", t->path);
 	return (uint64_t)st.st_size;
 }
@@ -224,7 +235,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	if (e->at < e->n_todo)
 		event_add(e->timer, &soon);
 	else if (e->n_todo > 0 && prune(e, LOADER_ISOLATE_PRUNE_FILES) >= 0)
-		log_notice("isolation exec=listed files=%u", e->n_todo);
+		log_notice("isolation exec=listed files=%u", e->n_put);
 }
 
 static int check_programs(const struct isolate_exec *e, struct why *ret_why)
@@ -253,7 +264,7 @@ static int fill(struct isolate_exec *e, struct why *ret_why)
 	const struct loader_program *p = program_named(e, "plumb_bprm_check");
 	int r;
 
-	e->n_todo = e->at = e->n_listed = 0;
+	e->n_todo = e->at = e->n_put = e->n_listed = 0;
 	e->failed = 0;
 	e->baseline = e->o.baseline(e->o.ctx);
 	if (!e->baseline)

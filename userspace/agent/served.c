@@ -11,9 +11,35 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+
+bool served_magic(uint32_t fs_magic)
+{
+	static const uint32_t served[] = {
+		0x65735546, /* FUSE, virtiofs */
+		0x6969, /* NFS */
+		0x01021997, /* 9p */
+		0xff534d42, /* CIFS */
+		0xfe534d42, /* SMB2 */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
+		if (fs_magic == served[i])
+			return true;
+	return false;
+}
+
+int served_file_system(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	return served_magic((uint32_t)fs.f_type) ? -EREMOTE : 0;
+}
 
 /* autofs: whoever looks up a name there waits for its daemon. */
 static bool is_served(const char *fstype)

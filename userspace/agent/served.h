@@ -6,11 +6,14 @@
 #ifndef PLUMB_SERVED_H
 #define PLUMB_SERVED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SERVED_MOUNTINFO_MAX (4u << 20)	/* bytes of one mount table that are read */
 #define SERVED_WHY "on no file system that is the kernel's own"
 
+bool served_magic(uint32_t fs_magic);	/* the file systems that are known to be, by what statfs() calls f_type */
+int served_file_system(int fd);	/* is fd on one of those? 0, -EREMOTE, or the -errno of asking */
 /* What a mount is, by a mount table; not there: of another mount namespace, of none (memfd), below another root than the process's. */
 enum served_kind { SERVED_BY_SOMEBODY, SERVED_BY_NOBODY, SERVED_NOT_LISTED };
 

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "fs_lives.h"
 #include "hash_cache.h"
+#include "served.h"
 
 #define PIECE (1u << 20)
 #define ASKED_MS 60000 /* the agent writes it down and has it extended, or never will */
@@ -381,15 +381,6 @@ void strict_held_anchored(struct strict_held *h, uint32_t id)
 	}
 }
 
-static int is_measurable(int fd)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) < 0)
-		return -errno;
-	return hash_cache_may_measure((uint32_t)fs.f_type) ? 0 : -EREMOTE;
-}
-
 static void measured(struct strict_held *h, uint32_t i, int error)
 {
 	struct held_file *f = &h->files[i];
@@ -412,7 +403,7 @@ static void read_piece(struct strict_held *h, uint32_t i)
 	int r;
 
 	if (!f->stream) {
-		r = is_measurable(f->fd);
+		r = served_file_system(f->fd);
 		if (r == 0 && (uint64_t)f->version.size > HASH_CACHE_FILE_MAX)
 			r = -EFBIG;
 		if (r == 0)
