@@ -51,10 +51,36 @@ static void free_case(struct store_case **c)
 	free(*c);
 }
 
+static bool is_claim_of(const struct cases *c, uint32_t n, const char *scope, const char *key)
+{
+	return n < c->n_claims && strcmp(c->claims[n].key, key) == 0 &&
+	       strcmp(c->claims[n].scope, scope) == 0;
+}
+
+/* The first of these texts, or where it would stand. Sorted: as many lines as an evidence has room for may ask after as many open cases. */
+static uint32_t find_claim(const struct cases *c, const char *scope, const char *key)
+{
+	uint32_t from = 0, to = c->n_claims;
+
+	while (from < to) {
+		uint32_t n = from + (to - from) / 2;
+		int order = strcmp(c->claims[n].key, key);
+
+		if (order == 0)
+			order = strcmp(c->claims[n].scope, scope);
+		if (order < 0)
+			from = n + 1;
+		else
+			to = n;
+	}
+	return from;
+}
+
 static int add_claim(void *ctx, const struct store_case *k)
 {
 	struct cases *c = ctx;
-	struct cases_claim *more, *claim;
+	struct cases_claim *more, claim;
+	uint32_t n;
 
 	if (k->finding || terms_type_is_deed(k->type) || c->n_claims >= STORE_MAX_LIST)
 		return 0;
@@ -65,10 +91,20 @@ static int add_claim(void *ctx, const struct store_case *k)
 			return -ENOMEM;
 		c->claims = more;
 	}
-	claim = &c->claims[c->n_claims];
-	*claim = (struct cases_claim){k->id, strdup(k->scope), strdup(k->key)};
+	claim = (struct cases_claim){k->id, strdup(k->scope), strdup(k->key)};
+	if (!claim.scope || !claim.key) {
+		free(claim.scope);
+		free(claim.key);
+		return -ENOMEM;
+	}
+	n = find_claim(c, k->scope, k->key);
+	/* Of those alike, which are one a rule, the older ones first. */
+	while (is_claim_of(c, n, k->scope, k->key))
+		n++;
+	memmove(c->claims + n + 1, c->claims + n, (c->n_claims - n) * sizeof(claim));
+	c->claims[n] = claim;
 	c->n_claims++;
-	return claim->scope && claim->key ? 0 : -ENOMEM;
+	return 0;
 }
 
 static bool is_bound(const struct cases *c, const struct store_case *k)
@@ -206,10 +242,10 @@ static int find_told(struct cases *c, const struct appraise_drift_item *i,
 	if (i->finding || terms_type_is_deed(i->type) || (i->actor && i->actor->known))
 		return -ENOENT;
 	r = load_claims(c);
-	for (uint32_t n = 0; r >= 0 && n < c->n_claims; n++) {
-		if (strcmp(c->claims[n].key, opened->key) != 0 ||
-		    strcmp(c->claims[n].scope, opened->scope) != 0)
-			continue;
+	if (r < 0)
+		return r;
+	for (uint32_t n = find_claim(c, opened->scope, opened->key);
+	     r >= 0 && is_claim_of(c, n, opened->scope, opened->key); n++) {
 		r = ops(c)->case_get(store_ctx(c), c->claims[n].id, ret);
 		rule = r >= 0 ? rule_by_id(c, ret->rule) : NULL;
 		if (!rule || ret->closed_ns || !is_bound(c, ret) ||
@@ -259,31 +295,47 @@ static int put(struct cases *c, const struct appraise_drift_item *i)
 	return r;
 }
 
-/* Most lines are good, and most nodes have nothing open: the open ones are read once, not for each line. */
+static int settle_one(struct cases *c, const struct appraise_drift_item *i, uint64_t id,
+		      struct store_case *k)
+{
+	int r = ops(c)->case_get(store_ctx(c), id, k);
+
+	if (r < 0)
+		return r;
+	/* The lines of another incarnation lie before all of this one. */
+	if (k->incarnation != c->node->incarnation)
+		k->last_seq = 0;
+	if (!verdict_settled_by(k, i))
+		return 0;
+	verdict_close(k, c->now_ns, "it is as the baseline says again");
+	return ops(c)->case_put(store_ctx(c), k);
+}
+
+/*
+ * Most lines are good, and most nodes have nothing open: the open ones are read once, not for each line. Their texts are compared as they are in
+ * rows, in full: reading each row that begins alike would take minutes when root opened thousands of those.
+ */
 static int settle(struct cases *c, const struct appraise_drift_item *i)
 {
 	CLEANUP(free_case) struct store_case *k = NULL;
+	uint32_t first, end;
 	int r = load_claims(c);
 
-	for (uint32_t n = 0; r >= 0 && n < c->n_claims; n++) {
-		/* Texts in rows may be cut: verdict_settled_by() knows how, and has the last word. */
-		if (strncmp(c->claims[n].key, i->key, 64) != 0)
-			continue;
-		if (!k)
-			k = malloc(sizeof(*k));
-		if (!k)
-			return -ENOMEM;
-		r = ops(c)->case_get(store_ctx(c), c->claims[n].id, k);
-		if (r < 0)
-			break;
-		/* The lines of another incarnation lie before all of this one. */
-		if (k->incarnation != c->node->incarnation)
-			k->last_seq = 0;
-		if (!verdict_settled_by(k, i))
-			continue;
-		verdict_close(k, c->now_ns, "it is as the baseline says again");
-		r = ops(c)->case_put(store_ctx(c), k);
-	}
+	if (r < 0 || c->n_claims == 0)
+		return r;
+	k = malloc(sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	r = verdict_fit(k->scope, sizeof(k->scope), i->scope);
+	if (r >= 0)
+		r = verdict_fit(k->key, sizeof(k->key), i->key);
+	if (r < 0)
+		return r;
+	first = end = find_claim(c, k->scope, k->key);
+	while (is_claim_of(c, end, k->scope, k->key))
+		end++;
+	for (uint32_t n = first; r >= 0 && n < end; n++)
+		r = settle_one(c, i, c->claims[n].id, k);
 	return r < 0 ? r : 0;
 }
 

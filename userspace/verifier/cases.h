@@ -37,7 +37,7 @@ struct cases {
 	/* What was opened or confirmed, for the log. */
 	uint32_t n_told;
 	char *told[CASES_MAX_TOLD];	/* keys, owned */
-	/* Open cases that something good again would settle; read once. */
+	/* Open cases that something good again would settle; read once, sorted by key and scope. */
 	bool has_claims;
 	struct cases_claim { uint64_t id; char *scope, *key; } *claims;
 	uint32_t n_claims, max_claims;

@@ -71,7 +71,7 @@ static const struct meaning *meaning_of(enum plumb_finding f)
 	return &meanings[f];
 }
 
-static int fit(char *ret, size_t room, const char *text)
+int verdict_fit(char *ret, size_t room, const char *text)
 {
 	char hex[DIGEST_HEX_SIZE];
 	size_t size = strlen(text), kept;
@@ -102,7 +102,7 @@ static int fit_who(char *ret, size_t room, const struct appraise_drift_item *i)
 	const struct line_ancestor *above = NULL;
 
 	if (!a || !a->known)
-		return fit(ret, room, NOBODY);
+		return verdict_fit(ret, room, NOBODY);
 	if (i->type == PLUMB_TYPE_EXEC && a->n_ancestors > 0)
 		above = &a->ancestors[0];
 	buf_printf(&b, "uid %u, ", a->uid);
@@ -119,7 +119,7 @@ static int fit_who(char *ret, size_t room, const struct appraise_drift_item *i)
 		buf_printf(&b, ", container %s", a->container);
 	if (a->pod)
 		buf_printf(&b, ", pod %s", a->pod);
-	return buf_status(&b) < 0 ? buf_status(&b) : fit(ret, room, (char *)b.data);
+	return buf_status(&b) < 0 ? buf_status(&b) : verdict_fit(ret, room, (char *)b.data);
 }
 
 static const struct policy_rule *match(const struct policy *p, const struct appraise_drift_item *i)
@@ -178,17 +178,17 @@ int verdict_open(const struct policy *p, const struct appraise_drift_item *i,
 		.last_ns = f->now_ns,
 		.opened_reset = f->reset,
 	};
-	int r = fit(c.node, sizeof(c.node), f->node);
+	int r = verdict_fit(c.node, sizeof(c.node), f->node);
 
 	verdict_by_rule(&c, match(p, i));
 	if (r >= 0)
-		r = fit(c.scope, sizeof(c.scope), i->scope);
+		r = verdict_fit(c.scope, sizeof(c.scope), i->scope);
 	if (r >= 0)
-		r = fit(c.key, sizeof(c.key), i->key);
+		r = verdict_fit(c.key, sizeof(c.key), i->key);
 	if (r >= 0)
-		r = fit(c.expected, sizeof(c.expected), i->expected);
+		r = verdict_fit(c.expected, sizeof(c.expected), i->expected);
 	if (r >= 0)
-		r = fit(c.found, sizeof(c.found), i->found);
+		r = verdict_fit(c.found, sizeof(c.found), i->found);
 	if (r >= 0)
 		r = fit_who(c.who, sizeof(c.who), i);
 	if (r >= 0)
@@ -262,8 +262,8 @@ bool verdict_settled_by(const struct store_case *c, const struct appraise_drift_
 	    terms_type_is_deed(c->type) || good->judgement != PLUMB_JUDGE_OK || good->finding ||
 	    good->seq <= c->last_seq)
 		return false;
-	return fit(scope, sizeof(scope), good->scope) >= 0 &&
-	       fit(key, sizeof(key), good->key) >= 0 && strcmp(scope, c->scope) == 0 &&
+	return verdict_fit(scope, sizeof(scope), good->scope) >= 0 &&
+	       verdict_fit(key, sizeof(key), good->key) >= 0 && strcmp(scope, c->scope) == 0 &&
 	       strcmp(key, c->key) == 0;
 }
 

@@ -19,6 +19,9 @@ enum verdict_claim {
 };
 const char *verdict_claim_name(enum verdict_claim c);
 
+/* A text as a case's row has it: one that does not fit is cut, and ends in its digest. */
+int verdict_fit(char *ret, size_t room, const char *text);
+
 struct verdict_facts {
 	const char *node;
 	uint64_t incarnation;
