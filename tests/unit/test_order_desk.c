@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "announced.h"
 #include "dsse.h"
 #include "node_fixture.h"
 #include "order_desk.h"
@@ -54,7 +55,9 @@ static uint64_t give(struct place *p, enum order_kind kind, uint64_t life_ms)
 				.life_ms = life_ms,
 				.reason = "test",
 				.number = 4711,
-				.node = "other"};
+				.node = "other",
+				.key = {48},
+				.key_size = kind == ORDER_WITNESS_KEY ? 44 : 0};
 	uint64_t number = 0;
 
 	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
@@ -164,12 +167,13 @@ static void test_broken(void **state)
 	assert_string_equal(told(p, 0), "1 3 ");
 }
 
+static const char order_line[] = "{\"v\":1,\"seq\":7,\"t\":\"2026-11-24T00:00:00.000000000Z\","
+				 "\"bt\":1,\"boot\":\"b\",\"src\":\"order\",\"type\":\"order\","
+				 "\"number\":%d,\"kind\":\"scan\",\"issued\":\"%s\"}\n";
+
 /* The store was put back: the node's lines tell another order by a number that was given again since. */
 static void test_missed(void **state)
 {
-	static const char format[] = "{\"v\":1,\"seq\":7,\"t\":\"2026-11-24T00:00:00.000000000Z\","
-				     "\"bt\":1,\"boot\":\"b\",\"src\":\"order\",\"type\":\"order\","
-				     "\"number\":%d,\"kind\":\"scan\",\"issued\":\"%s\"}\n";
 	struct place *p = *state;
 	struct buf lines = {0};
 	char text[512], ours[CLOCK_TEXT_SIZE];
@@ -179,25 +183,26 @@ static void test_missed(void **state)
 	assert_int_equal(give(p, ORDER_SCAN, 0), 1);
 	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 2);
 	/* Taken: the very order; one that nobody gave; a line that is none of an order. */
-	snprintf(text, sizeof(text), format, 1, ours);
+	snprintf(text, sizeof(text), order_line, 1, ours);
 	buf_puts(&lines, text);
-	snprintf(text, sizeof(text), format, 3, "2026-11-20T00:00:00.000000000Z");
+	snprintf(text, sizeof(text), order_line, 3, "2026-11-20T00:00:00.000000000Z");
 	buf_puts(&lines, text);
 	buf_puts(&lines, "{\"type\":\"order\"}\n");
-#define MISSED(wanted, last)                                                                       \
-	do {                                                                                       \
-		assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);                               \
-		assert_int_equal(order_desk_missed(&p->v.v, &p->row,                               \
-						   (struct buf_view){lines.data, lines.size}, &n), \
-				 0);                                                               \
-		p->v.ops.rollback(p->v.store.ctx);                                                 \
-		assert_int_equal(n, wanted);                                                       \
-		assert_int_equal(p->row.last_order, last);                                         \
+#define MISSED(wanted, last)                                                                  \
+	do {                                                                                  \
+		assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);                          \
+		assert_int_equal(order_desk_missed(&p->v.v, &p->row,                          \
+						   (struct buf_view){lines.data, lines.size}, \
+						   clock_utc_ns(p->v.v.clock), &n),           \
+				 0);                                                          \
+		p->v.ops.rollback(p->v.store.ctx);                                            \
+		assert_int_equal(n, wanted);                                                  \
+		assert_int_equal(p->row.last_order, last);                                    \
 	} while (0)
 	MISSED(0, 2);
 	/* Told a hundred times it is given again once: root writes what he likes, and each is signed and kept. */
 	buf_clear(&lines);
-	snprintf(text, sizeof(text), format, 2, "2026-11-20T00:00:00.000000000Z");
+	snprintf(text, sizeof(text), order_line, 2, "2026-11-20T00:00:00.000000000Z");
 	for (int i = 0; i < 100; i++)
 		buf_puts(&lines, text);
 	p->row.last_order = 5; /* the quote says that it has seen so many */
@@ -207,6 +212,90 @@ static void test_missed(void **state)
 	p->row.last_evidence_ns = clock_utc_ns(p->v.v.clock);
 	MISSED(0, 5);
 	buf_done(&lines);
+}
+
+static uint64_t ticking(void *ctx)
+{
+	struct verifier_fixture *v = ctx;
+
+	v->utc_ns += 1000000;
+	return v->utc_ns;
+}
+
+/* An evidence that tells lies of that order: how many are given again. */
+static uint32_t lie(struct place *p, int number)
+{
+	uint64_t now_ns = clock_utc_ns(p->v.v.clock);
+	char text[512];
+	int size =
+		snprintf(text, sizeof(text), order_line, number, "2026-11-20T00:00:00.000000000Z");
+	uint32_t n = 9;
+
+	assert_int_equal(p->v.ops.begin(p->v.store.ctx), 0);
+	assert_int_equal(order_desk_missed(&p->v.v, &p->row,
+					   (struct buf_view){(uint8_t *)text, size}, now_ns, &n),
+			 0);
+	p->row.last_evidence_ns = now_ns;
+	assert_int_equal(p->v.ops.node_put(p->v.store.ctx, &p->row), 0);
+	assert_int_equal(p->v.ops.commit(p->v.store.ctx), 0);
+	return n;
+}
+
+/* Root tells each time that it took another order by the newest number: it gains one copy, which ends with what it is a copy of. */
+static void test_missed_is_not_renewed(void **state)
+{
+	struct place *p = *state;
+	struct appraise_drift_restart restarts[4];
+	uint32_t n_again = 0, n = 0;
+	uint64_t until_ns = 9, end_ns;
+
+	p->v.clock.utc_ns = ticking;
+	assert_int_equal(give(p, ORDER_RESTART, 300000), 1);
+	for (int i = 0; i < 3; i++) {
+		pass(p, 60000);
+		n_again += lie(p, (int)p->row.last_order);
+	}
+	assert_int_equal(n_again, 1);
+	assert_int_equal(order_desk_restarts(&p->v.v, &p->row, restarts, 4, &n), 0);
+	assert_int_equal(n, 2);
+	end_ns = restarts[0].issued_ns + 300000000000;
+	assert_true(restarts[1].issued_ns + restarts[1].life_ms * 1000000 <= end_ns);
+	assert_int_equal(announced_until(&p->v.v, &p->row, p->v.utc_ns, &until_ns), 0);
+	assert_true(until_ns == end_ns);
+	assert_int_equal(announced_until(&p->v.v, &p->row, end_ns, &until_ns), 0);
+	assert_int_equal(until_ns, 0);
+	/* With less than it is counted in left, its life is not a new one. */
+	assert_int_equal(give(p, ORDER_RESTART, 3), 3);
+	assert_int_equal(lie(p, 3), 1);
+	assert_int_equal(give(p, ORDER_RESTART, 2), 5);
+	pass(p, 2);
+	assert_int_equal(lie(p, 5), 0);
+}
+
+/* Neither what sets free nor what isolates comes back after the other. */
+static void test_missed_is_not_revived(void **state)
+{
+	struct place *p = *state;
+
+	p->v.clock.utc_ns = ticking;
+	assert_int_equal(give(p, ORDER_RELEASE, 0), 1);
+	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 2);
+	assert_int_equal(give(p, ORDER_SCAN, 0), 3);
+	assert_int_equal(lie(p, 1), 0);
+	assert_int_equal(order_desk_isolates(&p->v.v, &p->row), 1);
+	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 4);
+	assert_int_equal(give(p, ORDER_RELEASE, 0), 5);
+	assert_int_equal(lie(p, 4), 0);
+	assert_int_equal(order_desk_isolates(&p->v.v, &p->row), 0);
+	/* The last word is given again, as often as it can be: once. */
+	assert_int_equal(give(p, ORDER_QUARANTINE, 0), 6);
+	assert_int_equal(lie(p, 6), 1);
+	assert_int_equal(lie(p, 7), 0);
+	assert_int_equal(order_desk_isolates(&p->v.v, &p->row), 1);
+	/* One key after another: each is needed. */
+	assert_int_equal(give(p, ORDER_WITNESS_KEY, 0), 8);
+	assert_int_equal(give(p, ORDER_WITNESS_KEY, 0), 9);
+	assert_int_equal(lie(p, 8), 1);
 }
 
 static void read_row(struct place *p)
@@ -358,9 +447,20 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(numbers),	 TEST(baseline_again), TEST(time),     TEST(incarnation),
-		TEST(many),	 TEST(broken),	       TEST(restarts), TEST(store_fails),
-		TEST(forgotten), TEST(missed),	       TEST(isolates), TEST(unreleased),
+		TEST(numbers),
+		TEST(baseline_again),
+		TEST(time),
+		TEST(incarnation),
+		TEST(many),
+		TEST(broken),
+		TEST(restarts),
+		TEST(store_fails),
+		TEST(forgotten),
+		TEST(missed),
+		TEST(isolates),
+		TEST(unreleased),
+		TEST(missed_is_not_renewed),
+		TEST(missed_is_not_revived),
 	};
 
 	return cmocka_run_group_tests_name("order_desk", tests, NULL, NULL);

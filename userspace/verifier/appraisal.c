@@ -268,7 +268,7 @@ static int tell_rollback(struct run *a)
 		return 0;
 	if (seen > given)
 		a->row->last_order = seen;
-	r = order_desk_missed(a->v, a->row, new_lines(a), &missed);
+	r = order_desk_missed(a->v, a->row, new_lines(a), a->cases.now_ns, &missed);
 	if (r < 0 || (seen <= given && missed == 0))
 		return r;
 	if (missed > 0)

@@ -14,8 +14,8 @@
 
 #define MAX_ORDER 8192
 
-int order_desk_give(const struct verifier *v, struct store_node *n, const struct order *what,
-		    uint64_t *ret_number)
+static int give(const struct verifier *v, struct store_node *n, const struct order *what,
+		uint64_t issued_ns, uint64_t *ret_number)
 {
 	CLEANUP(buf_done) struct buf payload = {0}, envelope = {0};
 	const struct sign_key *const keys[] = {v->verdict_key, v->old_verdict_key};
@@ -28,7 +28,7 @@ int order_desk_give(const struct verifier *v, struct store_node *n, const struct
 	o.number = n->last_order + 1;
 	o.head_size = n->head_size;
 	o.head_root = n->head_root;
-	o.issued_ns = clock_utc_ns(v->clock);
+	o.issued_ns = issued_ns;
 	if (o.life_ms == 0)
 		o.life_ms = ORDER_DESK_LIFE_MS;
 	r = order_write(&o, &payload);
@@ -43,6 +43,12 @@ int order_desk_give(const struct verifier *v, struct store_node *n, const struct
 	if (ret_number)
 		*ret_number = o.number;
 	return 0;
+}
+
+int order_desk_give(const struct verifier *v, struct store_node *n, const struct order *what,
+		    uint64_t *ret_number)
+{
+	return give(v, n, what, clock_utc_ns(v->clock), ret_number);
 }
 
 struct look {
@@ -264,11 +270,38 @@ static int on_numbered(void *ctx, uint64_t number, const void *envelope, size_t 
 	return 1;
 }
 
+/* A later one of these takes the place of the one before. Keys do not: each is needed to believe what it signed. */
+static bool takes_place_of(const struct order *later, const struct order *o)
+{
+	bool isolates = later->kind == ORDER_QUARANTINE || later->kind == ORDER_RELEASE;
+
+	if (o->kind == ORDER_QUARANTINE || o->kind == ORDER_RELEASE)
+		return isolates;
+	return later->kind == o->kind && o->kind != ORDER_KEY && o->kind != ORDER_WITNESS_KEY;
+}
+
+struct after {
+	const struct order *o;
+	bool has_later;
+};
+
+static int on_after(void *ctx, uint64_t number, const void *envelope, size_t size)
+{
+	struct after *a = ctx;
+	struct order later;
+
+	(void)number;
+	a->has_later = read_order(envelope, size, &later) >= 0 &&
+		       later.incarnation == a->o->incarnation && takes_place_of(&later, a->o);
+	return a->has_later;
+}
+
 /* 1: ours of that number is another one, which is still to be done. Only what is newer than the last word of the node: it cannot renew old ones. */
 static int is_missed(const struct verifier *v, const struct store_node *n, const json_t *line,
 		     struct order *ret)
 {
 	struct numbered s = {.found = false};
+	struct after a = {.o = &s.o};
 	char issued[CLOCK_TEXT_SIZE];
 	const char *told;
 	struct why why;
@@ -279,12 +312,35 @@ static int is_missed(const struct verifier *v, const struct store_node *n, const
 		return 0;
 	r = v->store->ops->order_each(v->store->ctx, n->id, s.number - 1, on_numbered, &s);
 	if (r < 0 || !s.found || s.o.incarnation != n->incarnation ||
-	    s.o.issued_ns <= n->last_evidence_ns ||
-	    (expires(s.o.kind) && clock_utc_ns(v->clock) > s.o.issued_ns + s.o.life_ms * 1000000))
+	    s.o.issued_ns <= n->last_evidence_ns)
 		return r < 0 ? r : 0;
 	clock_text(s.o.issued_ns, issued);
+	if (strcmp(told, issued) == 0)
+		return 0;
+	r = v->store->ops->order_each(v->store->ctx, n->id, s.number, on_after, &a);
 	*ret = s.o;
-	return strcmp(told, issued) != 0;
+	return r < 0 ? r : !a.has_later;
+}
+
+/*
+ * It bears the evidence's own time, which becomes that of the node's last word, and ends when it would have ended: so that it cannot be renewed
+ * once more, nor last longer, by a node that tells lies of it. 1: it was given.
+ */
+static int give_again(const struct verifier *v, struct store_node *n, struct order *o,
+		      uint64_t now_ns)
+{
+	uint64_t end_ns = o->issued_ns + o->life_ms * 1000000, left_ms;
+	int r;
+
+	if (expires(o->kind)) {
+		left_ms = end_ns > now_ns ? (end_ns - now_ns) / 1000000 : 0;
+		if (left_ms == 0)
+			return 0;
+		/* Issued after that time: the clock was set back. */
+		o->life_ms = left_ms < o->life_ms ? left_ms : o->life_ms;
+	}
+	r = give(v, n, o, now_ns, NULL);
+	return r < 0 ? r : 1;
 }
 
 static bool is_later(const json_t *line, uint64_t *last)
@@ -298,7 +354,7 @@ static bool is_later(const json_t *line, uint64_t *last)
 }
 
 int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf_view lines,
-		      uint32_t *ret_n)
+		      uint64_t now_ns, uint32_t *ret_n)
 {
 	static const char sign[] = "\"type\":\"order\"";
 	const uint8_t *at = lines.data, *end = at + lines.size, *lf;
@@ -321,10 +377,9 @@ int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf
 		    l.type != PLUMB_TYPE_ORDER || !is_later(o, &last))
 			continue;
 		r = is_missed(v, n, o, &missed);
-		if (r > 0) {
-			r = order_desk_give(v, n, &missed, NULL);
-			*ret_n += r >= 0;
-		}
+		if (r > 0)
+			r = give_again(v, n, &missed, now_ns);
+		*ret_n += r > 0;
 	}
 	return r < 0 ? r : 0;
 }

@@ -29,9 +29,10 @@ int order_desk_under_way(const struct verifier *v, const struct store_node *n, u
 int order_desk_again(const struct verifier *v, struct store_node *n, uint64_t seen);
 /*
  * Of these lines of the node, those that tell of an order whose number this store gave to another one: it was put back from a copy, and what it
- * ordered since the node was last heard of was never taken. Such an order is given again, above what the row has given. *ret_n: how many.
+ * ordered since the node was last heard of was never taken. Such an order is given again, above what the row has given, unless a later one took its
+ * place or its time is over. now_ns: of the evidence that they came with, which the row has as its last when all is well. *ret_n: how many.
  */
-int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf_view lines, uint32_t *ret_n);
+int order_desk_missed(const struct verifier *v, struct store_node *n, struct buf_view lines, uint64_t now_ns, uint32_t *ret_n);
 /* 1: of the orders to isolate and to release that it was given, in whatever incarnation, the last one isolates. */
 int order_desk_isolates(const struct verifier *v, const struct store_node *n);
 /* 1: the last one, *ret, releases it, is of this incarnation, and no line of it says that it was taken: before the row becomes that of the next one. */
