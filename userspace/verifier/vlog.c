@@ -31,6 +31,7 @@ struct vlog {
 	struct buf note; /* of that head, as a signed note */
 	const struct store *store; /* NULL: not joined */
 	bool in_transaction;
+	bool answered; /* this transaction put how far the store answers for the log */
 	struct buf pending; /* lines of this transaction, each with LF */
 	uint64_t n_pending;
 	uint64_t kept; /* lines that were committed, too */
@@ -262,6 +263,7 @@ static void began(void *ctx)
 	struct vlog *v = ctx;
 
 	v->in_transaction = true;
+	v->answered = false;
 }
 
 static int put_kept(struct vlog *v)
@@ -282,17 +284,21 @@ static int on_commit(void *ctx)
 	r = append_pending(v);
 	if (r >= 0)
 		r = make_durable(v);
-	return r < 0 ? r : put_kept(v);
+	if (r >= 0)
+		r = put_kept(v);
+	v->answered = r >= 0;
+	return r;
 }
 
 static void ended(void *ctx, bool committed)
 {
 	struct vlog *v = ctx;
-	bool more = committed && v->kept < ledger_next_seq(v->ledger);
+	/* One without lines says nothing of what a failed one before it left in the log. */
+	bool more = committed && v->answered;
 
 	v->in_transaction = false;
 	drop(v);
-	if (committed)
+	if (more)
 		v->kept = ledger_next_seq(v->ledger);
 	if (more && v->on_sync)
 		v->on_sync(v->on_sync_ctx);
