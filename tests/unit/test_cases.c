@@ -371,6 +371,25 @@ static void test_join(void **state)
 	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
 }
 
+/* What a person must settle acts when its grace ends, also when all was well again before that. */
+static void test_grace_of_what_is_over(void **state)
+{
+	struct place *p = *state;
+
+	verifier_fixture_rules(
+		&p->v, 1,
+		"[" RULE("S", "{\"key\":{\"prefix\":\"file:\"}}", "armed", "ack", "2000") "]");
+	begin(p, false, true, 1);
+	item(p, 2, PLUMB_TYPE_FILE, "file:/pod", false);
+	item(p, 3, PLUMB_TYPE_FILE, "file:/pod", true);
+	end(p);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_REPORT);
+	p->v.utc_ns += 2 * VERIFIER_FIXTURE_S;
+	begin(p, false, true, 4);
+	end(p);
+	assert_int_equal(p->sum.verdict.action, PLUMB_ACTION_HOLD);
+}
+
 /* A scan finds again what somebody was seen to do: that is no other drift. Something else, or nothing known before, is. */
 static void test_found_again(void **state)
 {
@@ -565,6 +584,7 @@ int main(void)
 		TEST(unbound_flood),
 		TEST(rejudge),
 		TEST(join),
+		TEST(grace_of_what_is_over),
 		TEST(found_again),
 		TEST(found_again_unsigned),
 		TEST(found_again_without_rule),

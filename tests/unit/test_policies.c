@@ -162,6 +162,27 @@ static void test_boot(void **state)
 	policy_free(p);
 }
 
+/* A moment is enough for these: who did it undoes it and is not rid of it. */
+static void test_a_moment_is_enough(void **state)
+{
+	static const char *const keys[] = {
+		"file:/etc/kubernetes/manifests/x.yaml", "file:/etc/kubernetes/manifests",
+		"mount:/etc/kubernetes/manifests",	 "mountns:/etc/kubernetes/manifests",
+		"file:/etc/kubernetes/pki/ca.crt",	 "file:/etc/kubernetes/kubelet.conf",
+	};
+	struct policy *p = joined();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct policy_subject s = {.type = PLUMB_TYPE_FILE, .key = keys[i]};
+		const struct policy_rule *rule = policy_match(p, &s);
+
+		assert_int_equal(rule->action, PLUMB_ACTION_QUARANTINE);
+		assert_int_equal(rule->release, POLICY_RELEASE_ACK);
+	}
+	policy_free(p);
+}
+
 /* A key of each form of userspace/lib/claims.h, and the type of the lines that have it. NULL: no rule, for each boot has another. */
 static const struct {
 	enum plumb_type type;
@@ -327,10 +348,12 @@ static void test_shipped(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shipped), cmocka_unit_test(test_together),
-		cmocka_unit_test(test_boot), cmocka_unit_test(test_every_form_has_a_rule),
-		cmocka_unit_test(test_sysctls_are_told)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_shipped),
+					   cmocka_unit_test(test_together),
+					   cmocka_unit_test(test_boot),
+					   cmocka_unit_test(test_a_moment_is_enough),
+					   cmocka_unit_test(test_every_form_has_a_rule),
+					   cmocka_unit_test(test_sysctls_are_told)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
