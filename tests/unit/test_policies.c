@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every shipped policy compiles, its own tests pass and reach every rule, it acts on nothing until it is armed, and silence never cuts off. */
 #include <glob.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,9 +67,22 @@ static void judge(char *path)
 static const char *const together[] = {"access", "kubelet-containerd-node", "hardened-sysctls",
 				       "debian-node"};
 
+static struct policy *compiled(const char *path, struct buf *bundle, struct policy_yaml **ret_yaml)
+{
+	struct buf text = {0};
+	struct policy *p = NULL;
+	struct why why = {""};
+
+	assert_int_equal(fsio_read_file(fsio_system(), path, POLICY_YAML_MAX_SIZE, &text), 0);
+	assert_int_equal(policy_yaml_open(path, text.data, text.size, ret_yaml, &why), 0);
+	assert_int_equal(policy_compile(*ret_yaml, bundle, &p, &why), 0);
+	buf_done(&text);
+	return p;
+}
+
 static struct policy *joined(void)
 {
-	struct buf text = {0}, bundles[ARRAY_SIZE(together)] = {{0}}, out = {0};
+	struct buf bundles[ARRAY_SIZE(together)] = {{0}}, out = {0};
 	struct policy_join_part parts[ARRAY_SIZE(together)];
 	struct policy *each[ARRAY_SIZE(together)] = {NULL}, *p = NULL;
 	struct policy_yaml *y;
@@ -77,11 +91,7 @@ static struct policy *joined(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(together); i++) {
 		snprintf(path, sizeof(path), "policies/%s.yaml", together[i]);
-		buf_clear(&text);
-		assert_int_equal(fsio_read_file(fsio_system(), path, POLICY_YAML_MAX_SIZE, &text),
-				 0);
-		assert_int_equal(policy_yaml_open(path, text.data, text.size, &y, &why), 0);
-		assert_int_equal(policy_compile(y, &bundles[i], &each[i], &why), 0);
+		each[i] = compiled(path, &bundles[i], &y);
 		policy_yaml_free(y);
 		parts[i] = (struct policy_join_part){&bundles[i], each[i]};
 	}
@@ -91,7 +101,6 @@ static struct policy *joined(void)
 		policy_free(each[i]);
 		buf_done(&bundles[i]);
 	}
-	buf_done(&text);
 	buf_done(&out);
 	return p;
 }
@@ -334,6 +343,79 @@ static void test_sysctls_are_told(void **state)
 	globfree(&found);
 }
 
+/* Paths as they stand in a file of the tree. */
+struct paths {
+	char *all[96];
+	uint32_t n;
+	struct buf text;
+};
+
+static void put_paths(const char *file, const char *start, const char *end, const char *between,
+		      struct paths *ret)
+{
+	char *at, *rest = NULL;
+
+	ret->n = 0;
+	ret->text = (struct buf){0};
+	assert_int_equal(fsio_read_file(fsio_system(), file, 65536, &ret->text), 0);
+	buf_put(&ret->text, "", 1);
+	at = strstr((char *)ret->text.data, start);
+	assert_non_null(at);
+	at += strlen(start);
+	*strstr(at, end) = '\0';
+	for (at = strtok_r(at, between, &rest); at; at = strtok_r(NULL, between, &rest)) {
+		assert_true(at[0] == '/' && ret->n < ARRAY_SIZE(ret->all));
+		ret->all[ret->n++] = at;
+	}
+	assert_true(ret->n > 3);
+}
+
+/* What watch_runtime may find. */
+static void put_runtime_paths(struct paths *ret)
+{
+	put_paths("userspace/lib/claims_runtime.c", "files[] = {", "};", "\n\t\", ", ret);
+}
+
+static bool is_directory(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1, *dot = strrchr(name, '.');
+
+	return dot ? strcmp(dot, ".d") == 0 : strcmp(name, "kubelet") != 0;
+}
+
+static void acts(const struct policy *p, const char *path, const char *below)
+{
+	char key[PATH_MAX];
+	struct policy_subject s = {.type = PLUMB_TYPE_FILE, .scope = "host", .key = key};
+	const struct policy_rule *rule;
+
+	snprintf(key, sizeof(key), "file:%s%s", path, below);
+	rule = policy_match(p, &s);
+	if (!rule || rule->action == PLUMB_ACTION_REPORT)
+		fail_msg("%s: %s", key, rule ? rule->id : "no rule");
+}
+
+/* What the agent watches because a kubelet or a runtime is set up by it, the policy for those speaks of. */
+static void test_runtime_settings_act(void **state)
+{
+	struct policy_yaml *y;
+	struct buf bundle = {0};
+	struct policy *p = compiled("policies/kubelet-containerd-node.yaml", &bundle, &y);
+	struct paths files;
+
+	(void)state;
+	put_runtime_paths(&files);
+	for (uint32_t i = 0; i < files.n; i++) {
+		acts(p, files.all[i], "");
+		if (is_directory(files.all[i]))
+			acts(p, files.all[i], "/x.conf");
+	}
+	policy_free(p);
+	policy_yaml_free(y);
+	buf_done(&bundle);
+	buf_done(&files.text);
+}
+
 static void test_shipped(void **state)
 {
 	glob_t found;
@@ -353,7 +435,8 @@ int main(void)
 					   cmocka_unit_test(test_boot),
 					   cmocka_unit_test(test_a_moment_is_enough),
 					   cmocka_unit_test(test_every_form_has_a_rule),
-					   cmocka_unit_test(test_sysctls_are_told)};
+					   cmocka_unit_test(test_sysctls_are_told),
+					   cmocka_unit_test(test_runtime_settings_act)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
