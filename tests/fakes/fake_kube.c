@@ -56,6 +56,9 @@ static json_t *object_of(const struct fake_kube_node *n)
 			  "resourceVersion", "307", "spec", "podCIDR", "10.0.0.0/24",
 			  "unschedulable", n->cordoned, "status", "nodeInfo", "bootID", n->boot_id);
 
+	if (n->zone)
+		json_object_set_new(json_object_get(o, "metadata"), "labels",
+				    json_pack("{s:s}", "topology.kubernetes.io/zone", n->zone));
 	if (n->taints)
 		json_object_set(json_object_get(o, "spec"), "taints", n->taints);
 	return o;

@@ -16,6 +16,7 @@ struct fake_kube_node {
 	json_t *taints;				/* NULL: absent */
 	bool cordoned;
 	const char *raw;			/* its body instead; NULL: as it is here */
+	const char *zone;			/* its label; NULL: none */
 	const char *words;			/* of the 500 that each patch of its taints gets; NULL: none */
 };
 

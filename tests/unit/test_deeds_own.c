@@ -157,6 +157,63 @@ static void test_one_that_fails_is_not_always_the_first(void **state)
 	CONTAIN_FIXTURE_TAINTS(w, 0, "a:NoExecute " CONTAIN_FIXTURE_HOLD);
 }
 
+#define STARTING \
+	"{\"key\":\"" KUBE_FACTS_STARTING "\",\"value\":\"true\",\"effect\":\"NoSchedule\"}"
+
+/* Two nodes whose objects are known, and then the whole anew, with the labels and taints that they have by now. */
+static void relabel(struct contain_fixture *w, const char *zone)
+{
+	static const char *const ids[] = {"aa", "bb"}, *const names[] = {"n1", "n2"};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		contain_fixture_node(w, ids[i], names[i], PLUMB_CONTAIN_FREE, CONTAIN_FIXTURE_BOOT);
+		contain_fixture_queue(w, ids[i], NODE_DEED_LIFT, true);
+	}
+	contain_fixture_settle(w);
+	contain_free(w->c);
+	for (unsigned int i = 0; i < 2; i++) {
+		json_decref(w->api.nodes[i].taints);
+		w->api.nodes[i].taints = NULL;
+		w->api.nodes[i].zone = zone;
+	}
+	contain_fixture_open(w);
+	contain_fixture_tick(w, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		contain_fixture_node(w, ids[i], names[i], PLUMB_CONTAIN_QUARANTINED,
+				     CONTAIN_FIXTURE_BOOT);
+		contain_fixture_queue(w, ids[i], NODE_DEED_QUARANTINE, true);
+		contain_fixture_settle(w);
+	}
+}
+
+/* A kubelet sets that label: two that have none, and were taken over, do not become a zone that shields one of them. */
+static void test_a_zone_that_kubelets_made(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	relabel(w, "mine");
+	assert_int_equal(w->held_back, BRAKES_OPEN);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 1, CONTAIN_FIXTURE_QUARANTINE);
+}
+
+/* The cloud's own word comes some seconds after the node, and counts; none after it does. */
+static void test_a_zone_that_the_cloud_tells(void **state)
+{
+	struct contain_fixture *w = *state;
+
+	fake_kube_node(&w->api, 0, "n1", "uid-1", CONTAIN_FIXTURE_BOOT, "[" STARTING "]");
+	fake_kube_node(&w->api, 1, "n2", "uid-2", CONTAIN_FIXTURE_BOOT, "[" STARTING "]");
+	relabel(w, "one");
+	assert_int_equal(w->held_back, BRAKES_ZONE);
+	relabel(w, NULL);
+	assert_int_equal(w->held_back, BRAKES_ZONE);
+	relabel(w, "two");
+	assert_int_equal(w->held_back, BRAKES_ZONE);
+	CONTAIN_FIXTURE_TAINTS(w, 0, CONTAIN_FIXTURE_QUARANTINE);
+	CONTAIN_FIXTURE_TAINTS(w, 1, "");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, contain_fixture_make, contain_fixture_end)
 
 int main(void)
@@ -167,6 +224,8 @@ int main(void)
 		T(test_no_room_for_a_taint),
 		T(test_an_etcd_that_is_away),
 		T(test_one_that_fails_is_not_always_the_first),
+		T(test_a_zone_that_kubelets_made),
+		T(test_a_zone_that_the_cloud_tells),
 	};
 
 	return cmocka_run_group_tests_name("deeds_own", tests, NULL, NULL);

@@ -185,6 +185,7 @@ static int load(struct contain_book *b, struct contain_entry *e)
 	e->cleared_ns = number(o, "cleared");
 	text(o, "uid", e->uid, sizeof(e->uid));
 	text(o, "zone", e->zone, sizeof(e->zone));
+	e->zone_open = flag(o, "zone_open");
 	text(o, "seen_boot", e->seen_boot, sizeof(e->seen_boot));
 	text(o, "good_boot", e->good_boot, sizeof(e->good_boot));
 	return 0;
@@ -193,7 +194,7 @@ static int load(struct contain_book *b, struct contain_entry *e)
 static void forget_object(struct contain_entry *e)
 {
 	e->uid[0] = e->zone[0] = e->seen_boot[0] = e->good_boot[0] = 0;
-	e->cordoned = e->control_plane = e->is_own = false;
+	e->cordoned = e->control_plane = e->is_own = e->zone_open = false;
 	e->facts = (struct kube_facts){.taints = 0};
 }
 
@@ -267,6 +268,7 @@ int contain_book_put(struct contain_book *b, const struct contain_entry *e)
 	jsonl_uint(&j, "cleared", e->cleared_ns);
 	jsonl_str(&j, "uid", e->uid);
 	jsonl_str(&j, "zone", e->zone);
+	jsonl_bool(&j, "zone_open", e->zone_open);
 	jsonl_str(&j, "seen_boot", e->seen_boot);
 	jsonl_str(&j, "good_boot", e->good_boot);
 	jsonl_end(&j);
@@ -355,13 +357,16 @@ void contain_book_counts(const struct contain_book *b, uint32_t *ret_nodes, uint
 	}
 }
 
-/* Of an object that nobody has told of yet (a start, an API that is away) the worse is taken: it is Ready, and no other is. */
+/*
+ * Of an object that nobody has told of yet (a start, an API that is away) the worse is taken: it is Ready, and no other is. What its zone is now is asked
+ * only of one that is not known to be its own: two machines that were taken over could say that they are a zone, and shield each other.
+ */
 static struct brakes_node brakes_node_of(const struct contain_entry *o, bool is_candidate)
 {
 	bool known = o->facts.uid[0] != 0;
 
 	return (struct brakes_node){
-		.zone = o->zone[0] ? o->zone : o->facts.zone,
+		.zone = o->uid[0] ? o->zone : o->facts.zone,
 		.control_plane = known ? o->facts.control_plane : o->control_plane,
 		.ready = known ? o->facts.ready : is_candidate,
 		.contained = o->let && contain_book_wants(o),

@@ -29,6 +29,7 @@ struct contain_entry {
 	uint64_t drain_until_ns;	/* its pods are asked to leave until then, and NoExecute waits */
 	uint64_t cleared_ns;		/* the drain_until_ns after which what had not left was deleted, all of it */
 	char uid[KUBE_FACTS_MAX_UID], zone[KUBE_FACTS_MAX_ZONE];	/* of the object that is its own for certain; the zone that it had at first */
+	bool zone_open;			/* not yet: its cloud has still to say which it is */
 	char seen_boot[KUBE_FACTS_MAX_BOOT], good_boot[KUBE_FACTS_MAX_BOOT];
 	/* not kept */
 	bool lifting;			/* it was let down by a transaction that may have been rolled back; before: as it was */

@@ -109,7 +109,7 @@ int deeds_bound(struct deeds *t, const struct store_node *n, const char *old_nam
 		return -ENOMEM;
 	/* Said anew by a person: the object that has the name now is looked at anew, too. */
 	e->uid[0] = e->zone[0] = e->seen_boot[0] = e->good_boot[0] = 0;
-	e->is_own = false;
+	e->is_own = e->zone_open = false;
 	r = contain_book_put(t->o.book, e);
 	if (r >= 0 && old_name[0] && strcmp(old_name, n->kube_name) != 0)
 		r = put(t, n->id, old_name, cordoned);
@@ -153,8 +153,13 @@ static void learn(struct deeds *t, struct contain_entry *e, const struct kube_fa
 		log_info("node=%s kube_name=%s uid=%s", e->id, e->kube_name, f->uid);
 		memcpy(e->uid, f->uid, sizeof(e->uid));
 		memcpy(e->zone, f->zone, sizeof(e->zone));
+		e->zone_open = f->starting;
 		e->good_boot[0] = e->seen_boot[0] = 0;
 		e->cordoned = false;
+	} else if (e->zone_open && !f->starting) {
+		memcpy(e->zone, f->zone, sizeof(e->zone));
+		e->zone_open = false;
+		changed = true;
 	}
 	/* One that tells none says nothing. */
 	if (f->boot_id[0] && strcmp(e->seen_boot, f->boot_id) != 0) {

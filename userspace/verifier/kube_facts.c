@@ -44,6 +44,17 @@ unsigned int kube_facts_taints(const json_t *list)
 	return bits;
 }
 
+static bool is_starting(const json_t *taints)
+{
+	size_t i;
+	json_t *t;
+
+	json_array_foreach (taints, i, t)
+		if (strcmp(text(t, "key"), KUBE_FACTS_STARTING) == 0)
+			return true;
+	return false;
+}
+
 uint32_t kube_facts_hash(uint32_t seed, const char *t)
 {
 	uint32_t h = seed ? seed : 2166136261u;
@@ -104,6 +115,7 @@ int kube_facts_read(const json_t *node, struct kube_facts *ret, struct why *ret_
 	f.control_plane = json_object_get(labels, "node-role.kubernetes.io/control-plane") ||
 			  json_object_get(labels, "node-role.kubernetes.io/master");
 	f.ready = is_ready(status);
+	f.starting = is_starting(taints);
 	f.cordoned = json_is_true(json_object_get(spec, "unschedulable"));
 	f.label = kube_facts_hash(0, text(labels, KUBE_FACTS_LABEL));
 	f.verdict =

@@ -25,6 +25,8 @@
 #define KUBE_FACTS_CONDITION "plumbline.io/Attested"
 #define KUBE_FACTS_QUARANTINED "plumbline.io/quarantined"
 #define KUBE_FACTS_UNATTESTED "plumbline.io/unattested"
+/* A kubelet on a cloud registers with it; the cloud's controller takes it off with the very update that says which zone that is. No kubelet can. */
+#define KUBE_FACTS_STARTING "node.cloudprovider.kubernetes.io/uninitialized"
 
 /* ODD: our key with an effect that we never set. SOFT: the startup taint's, which keeps no pod away. */
 enum { KUBE_TAINT_HOLD = 1, KUBE_TAINT_EXECUTE = 2, KUBE_TAINT_UNATTESTED = 4, KUBE_TAINT_ODD = 8, KUBE_TAINT_SOFT = 16 };
@@ -34,7 +36,7 @@ struct kube_facts {
 	char version[KUBE_FACTS_MAX_VERSION];	/* resourceVersion */
 	unsigned int taints;		/* ours */
 	bool control_plane;		/* by a label that no kubelet can set itself */
-	bool ready, cordoned;
+	bool ready, cordoned, starting;
 	/* What we show there, or somebody in our name: hashes of it, 0 when there is none. */
 	uint32_t label, verdict, condition;
 };
