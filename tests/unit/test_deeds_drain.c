@@ -27,9 +27,9 @@ struct world {
 	struct deeds_drain *drain;
 	char server[64];
 	bool force;
-	const char *pods[2]; /* of n1 and of n2: what the API lists */
+	const char *pods[3]; /* of n1, n2 and n3: what the API lists */
 	int fail_list, status; /* status: to what is asked of a pod */
-	unsigned int n_lists[2], n_evicted, n_deleted, n_requests;
+	unsigned int n_lists[3], n_evicted, n_deleted, n_requests;
 	uint32_t n_over;
 	char over[65];
 };
@@ -37,7 +37,9 @@ struct world {
 static void on_request(void *ctx, const struct fake_http_request *q, struct fake_http_answer *a)
 {
 	struct world *w = ctx;
-	unsigned int node = strstr(q->path, "nodeName%3Dn2") != NULL;
+	unsigned int node = strstr(q->path, "nodeName%3Dn2")   ? 1
+			    : strstr(q->path, "nodeName%3Dn3") ? 2
+							       : 0;
 	char body[512];
 
 	w->n_requests++;
@@ -88,7 +90,7 @@ static int setup(void **state)
 	w->base = event_base_new();
 	w->http = fake_http_open(w->base, NULL, NULL, on_request, w);
 	snprintf(w->server, sizeof(w->server), "http://127.0.0.1:%d", fake_http_port(w->http));
-	w->pods[0] = w->pods[1] = POD("one");
+	w->pods[0] = w->pods[1] = w->pods[2] = POD("one");
 	w->status = 201;
 	assert_int_equal(contain_book_open(&w->f.store, &w->book), 0);
 	open_drain(w);
@@ -131,18 +133,23 @@ static struct contain_entry *draining(struct world *w, const char *id, const cha
 	return e;
 }
 
-/* Ticks and lets come what comes, until nothing more does. */
-static void tick(struct world *w)
+static void until_quiet(struct world *w)
 {
 	const struct timeval tv = {0, 15000};
 	unsigned int before;
 
-	deeds_drain_tick(w->drain);
 	do {
 		before = w->n_requests;
 		event_base_loopexit(w->base, &tv);
 		event_base_loop(w->base, 0);
 	} while (w->n_requests != before);
+}
+
+/* Ticks and lets come what comes, until nothing more does. */
+static void tick(struct world *w)
+{
+	deeds_drain_tick(w->drain);
+	until_quiet(w);
 }
 
 static void pass(struct world *w, uint32_t s)
@@ -307,6 +314,37 @@ static void test_one_node_at_a_time(void **state)
 	assert_int_equal(w->n_lists[1], 2);
 }
 
+/* A round that takes longer than the time between two: its node is not asked again while others wait, nor as soon as it is over. */
+static void test_long_rounds(void **state)
+{
+	struct world *w = *state;
+
+	draining(w, "aa", "n1")->drain_until_ns = w->f.utc_ns + 600 * S;
+	draining(w, "bb", "n2")->drain_until_ns = w->f.utc_ns + 600 * S;
+	draining(w, "cc", "n3")->drain_until_ns = w->f.utc_ns + 600 * S;
+	w->status = 429;
+	for (unsigned int i = 1; i <= 9; i++) {
+		/* It begins, and is over six seconds later. */
+		deeds_drain_tick(w->drain);
+		w->f.utc_ns += 6 * S;
+		w->f.boot_ns += 6 * S;
+		until_quiet(w);
+		assert_int_equal(w->n_lists[0], (i + 2) / 3);
+		assert_int_equal(w->n_lists[1], (i + 1) / 3);
+		assert_int_equal(w->n_lists[2], i / 3);
+	}
+	/* Alone, it has five seconds from the end on. */
+	contain_book_id(w->book, "bb")->let = contain_book_id(w->book, "cc")->let = false;
+	deeds_drain_tick(w->drain);
+	w->f.boot_ns += 6 * S;
+	until_quiet(w);
+	assert_int_equal(w->n_lists[0], 4);
+	pass(w, 4);
+	assert_int_equal(w->n_lists[0], 4);
+	pass(w, 1);
+	assert_int_equal(w->n_lists[0], 5);
+}
+
 static void test_force(void **state)
 {
 	struct world *w = *state;
@@ -376,6 +414,7 @@ int main(void)
 		T(test_another_machines_object),
 		T(test_another_machines_meanwhile),
 		T(test_one_node_at_a_time),
+		T(test_long_rounds),
 		T(test_force),
 		T(test_let_down_meanwhile),
 	};

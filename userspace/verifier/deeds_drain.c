@@ -46,6 +46,9 @@ static void on_round(void *ctx, int r, const struct kube_evict_round *round, con
 	uint64_t now = clock_utc_ns(d->o.clock);
 
 	d->id[0] = 0;
+	/* From its end on, however long it took; 0: its time was over meanwhile, and it is asked at once. */
+	if (e && e->asked_ns)
+		e->asked_ns = clock_boot_ns(d->o.clock);
 	if (r == -ECANCELED || !e || !is_draining(e) || !is_own(e))
 		return;
 	if (r < 0) {
@@ -98,9 +101,11 @@ static bool wants_round(struct deeds_drain *d, struct contain_entry *e, bool ove
 	return is_own(e) && (!over || (d->o.force && e->cleared_ns != e->drain_until_ns));
 }
 
+/* One round at a time: of those who are due, who was asked longest ago, so that one with many pods keeps it from nobody. */
 void deeds_drain_tick(struct deeds_drain *d)
 {
 	uint64_t utc = clock_utc_ns(d->o.clock), boot = clock_boot_ns(d->o.clock);
+	struct contain_entry *next = NULL;
 
 	for (uint32_t i = 0; i < contain_book_n(d->o.book); i++) {
 		struct contain_entry *e = contain_book_at(d->o.book, i);
@@ -111,12 +116,15 @@ void deeds_drain_tick(struct deeds_drain *d)
 			e->over = false;
 			continue;
 		}
-		if (!wants_round(d, e, over) || d->id[0] ||
-		    (e->asked_ns && boot < e->asked_ns + DEEDS_DRAIN_S * SECOND))
-			continue;
-		e->asked_ns = boot;
-		begin(d, e, over);
+		if (wants_round(d, e, over) &&
+		    (!e->asked_ns || boot >= e->asked_ns + DEEDS_DRAIN_S * SECOND) &&
+		    (!next || e->asked_ns < next->asked_ns))
+			next = e;
 	}
+	if (!next || d->id[0])
+		return;
+	next->asked_ns = boot;
+	begin(d, next, next->drain_until_ns <= utc);
 }
 
 int deeds_drain_open(const struct deeds_drain_options *o, struct deeds_drain **ret,
