@@ -197,6 +197,10 @@ static bool say_nodes(struct fake_kube *k, const struct fake_http_request *q,
 	}
 	k->n_list++;
 	snprintf(k->list_path, sizeof(k->list_path), "%s", q->path);
+	if (k->mute_list && k->n_list >= k->mute_list) {
+		a->silent = true;
+		return true;
+	}
 	if (k->fail_list) {
 		say_status(a, k->fail_list, "list");
 		return true;

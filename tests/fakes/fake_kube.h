@@ -32,6 +32,7 @@ struct fake_kube {
 	unsigned int n_list, n_watch, n_shown, n_status, n_events;
 	const char *watched;			/* lines that the next watch has; NULL: none */
 	bool mute_watch;			/* it is never answered */
+	unsigned int mute_list;			/* nor is the list of that number, nor those after it; 0: all are */
 	char watch_path[512], shown[4096], status[2048], event[2048];	/* bodies of the last patch of labels and annotations, of a status, of an Event */
 	char token[64];			/* Authorization of the last request; "": none */
 	char patch_query[64];		/* of the last PATCH */

@@ -146,6 +146,34 @@ static void test_too_old(void **state)
 	until(w, &w->api.n_list, 3);
 }
 
+static bool is_watching(const struct world *w)
+{
+	struct kube_watch_state s;
+
+	kube_watch_state(w->watch, &s);
+	return s.watching;
+}
+
+/* Until it was read to its end nobody is missing in it, be it slow, or failing. */
+static void test_no_watch_while_it_lists(void **state)
+{
+	struct world *w = *state;
+
+	w->api.mute_watch = true;
+	until(w, &w->api.n_watch, 1);
+	assert_true(is_watching(w));
+	kube_watch_free(w->watch);
+	open_watch(w, 0);
+	w->api.mute_watch = false;
+	w->api.watched = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"message\":\"too "
+			 "old\",\"code\":410}}\n";
+	w->api.mute_list = 3;
+	until(w, &w->api.n_list, 3);
+	assert_int_equal(w->n_begins, 3);
+	assert_int_equal(w->n_ends, 2);
+	assert_false(is_watching(w));
+}
+
 static void test_no_events(void **state)
 {
 	static const char *const bad[] = {"nonsense\n", "{}\n", "{\"type\":\"ADDED\"}\n",
@@ -295,6 +323,7 @@ int main(void)
 		T(test_list_then_watch),
 		T(test_events),
 		T(test_too_old),
+		T(test_no_watch_while_it_lists),
 		T(test_no_events),
 		T(test_odd_nodes),
 		T(test_a_nul_in_a_text),

@@ -305,10 +305,13 @@ static int list(struct kube_watch *w, struct why *ret_why)
 
 	buf_printf(&path, "%s?limit=%u%s%s", w->kind->path, w->small ? SMALL_PAGE : PAGE,
 		   w->kind->query[0] ? "&" : "", w->kind->query);
-	if (w->more.size > 0)
+	if (w->more.size > 0) {
 		buf_printf(&path, "&continue=%.*s", (int)w->more.size, (char *)w->more.data);
-	else
+	} else {
+		/* Nobody was named yet: that is no word of anybody's end. */
+		w->state.watching = false;
 		w->o.listed(w->o.ctx, true);
+	}
 	a.path = (char *)path.data;
 	return buf_status(&path) < 0 ? buf_status(&path) : kube_door_ask(w->door, &a, ret_why);
 }

@@ -34,7 +34,7 @@ struct kube_watch_options {
 };
 
 struct kube_watch_state {		/* for people */
-	bool watching;			/* what is known is of now */
+	bool watching;			/* what is known is of now: not while a list is read */
 	uint64_t lists, watches;
 	struct why why;			/* the last error */
 };
