@@ -806,6 +806,8 @@ def check(directory, record_path, ima_keys=()):
     unchecked.extend([] if quoted else ["no quote that holds: nothing ties the anchors to a TPM"])
     signed = max((n[0] for n in notes if n[2] == "event"), default=0)
     cosigned = max(((n[0], n[3]) for n in notes if n[2] == "witness"), default=(0, 0))
+    if record and record.o["witness_key"] and not cosigned[0]:
+        unchecked.append("no cosignature of the witness that the record names: that all was written anew after a reset of the TPM cannot be told")
     say(f"{directory}: head {tree.size}, root {base64.b64encode(tree.root()).decode()}")
     say(f"  anchored up to {anchored}, quoted up to {quoted}, signed up to {signed}, cosigned up to {cosigned[0]} (time {cosigned[1]})")
     for text in told:

@@ -341,6 +341,29 @@ static void test_record(void **state)
 	bad("its quote does not hold");
 }
 
+/* Root could have written all of it anew after a reset, but for the witness. */
+static void test_no_witness(void **state)
+{
+	struct why why = {""};
+	char kept[80];
+
+	(void)state;
+	scratch_run(dir, "cp record.json kept && sed -i '/ plumb.example.witness /d' notes");
+	good();
+	assert_int_equal(report.n_unchecked, 1);
+	assert_true(open_question("no cosignature of the witness that the record names"));
+	/* Of a part others say what it is. */
+	assert_int_equal(ledger_check_part(fsio_system(), dir, NULL, &report, &why), 0);
+	assert_int_equal(ledger_check_result(&report), LEDGER_CHECK_GOOD);
+	/* It is the record that was kept which says so. */
+	scratch_run(dir, "sed -i 's/\"witness_key\":\"[^\"]*\"/\"witness_key\":\"\"/' record.json");
+	good();
+	assert_int_equal(report.n_unchecked, 0);
+	snprintf(kept, sizeof(kept), "%s/kept", dir);
+	assert_int_equal(ledger_check(fsio_system(), dir, kept, &report, &why), 0);
+	assert_true(open_question("no cosignature of the witness"));
+}
+
 static void test_foreign(void **state)
 {
 	struct ledger_anchor a = {.kind = LEDGER_ANCHOR_FOREIGN};
@@ -442,6 +465,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_notes, copy_plain, drop),
 		cmocka_unit_test_setup_teardown(test_quotes, copy_plain, drop),
 		cmocka_unit_test_setup_teardown(test_record, copy_plain, drop),
+		cmocka_unit_test_setup_teardown(test_no_witness, copy_plain, drop),
 		cmocka_unit_test_setup_teardown(test_foreign, copy_plain, drop),
 		cmocka_unit_test_setup_teardown(test_epochs, copy_plain, drop),
 		cmocka_unit_test(test_example),

@@ -129,6 +129,8 @@ static void make(const char *dir, const char *steps)
 	ledger_fixture_open(&s.f, NULL, dir, 0);
 	for (; *steps; steps++)
 		step(&s, *steps, &is);
+	assert_true(ledger_sync(s.f.ledger) >= 0);
+	assert_true(ledger_fixture_notes(&s.f) >= 0);
 	ledger_fixture_done(&s.f);
 }
 

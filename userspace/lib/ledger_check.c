@@ -468,6 +468,13 @@ static void say_what_is_missing(struct check *c)
 	c->report->pruned = c->pruned.claim;
 }
 
+/* A reset empties the PCR: root writes a history anew, and has that quoted. The witness does not sign a second one. */
+static bool lacks_witness(const struct check *c)
+{
+	return !c->part && c->vouch && ledger_vouch_record(c->vouch)->witness_key.size > 0 &&
+	       c->report->cosigned_size == 0;
+}
+
 static void say_what_is_open(struct check *c)
 {
 	struct ledger_check_report *r = c->report;
@@ -479,6 +486,10 @@ static void say_what_is_open(struct check *c)
 	if (r->quoted_size == 0)
 		ledger_report_unchecked(r,
 					"no quote that holds: nothing ties the anchors to a TPM");
+	if (lacks_witness(c))
+		ledger_report_unchecked(
+			r, "no cosignature of the witness that the record names: that all was "
+			   "written anew after a reset of the TPM cannot be told");
 	if (!c->part)
 		say_what_is_missing(c);
 }
