@@ -416,6 +416,58 @@ static void test_runtime_settings_act(void **state)
 	buf_done(&files.text);
 }
 
+/* The settings that come with the agent. */
+static const char *const settings[] = {"deploy/debian/plumbd.yaml", "deploy/kubernetes/agent.yaml"};
+
+static void put_watched(const char *file, struct paths *ret)
+{
+	put_paths(file, "watch: [", "]", " ,\n", ret);
+}
+
+static bool ends_by_a_person(const struct policy *p, const char *path)
+{
+	char key[PATH_MAX];
+	struct policy_subject s = {.type = PLUMB_TYPE_MOUNT, .scope = "host", .key = key};
+	const struct policy_rule *rule;
+
+	snprintf(key, sizeof(key), "mount:%s", path);
+	rule = policy_match(p, &s);
+	return rule && rule->action != PLUMB_ACTION_REPORT && rule->release == POLICY_RELEASE_ACK;
+}
+
+static void judge_above(const struct policy *p, const struct paths *paths)
+{
+	for (uint32_t i = 0; i < paths->n; i++) {
+		char *above = paths->all[i], *slash;
+
+		if (!ends_by_a_person(p, above))
+			continue;
+		while ((slash = strrchr(above, '/')) && slash != above) {
+			*slash = '\0';
+			if (!ends_by_a_person(p, above))
+				fail_msg("a mount over %s closes its own case", above);
+		}
+	}
+}
+
+/* Whoever mounts over a directory above covers what is watched as well, and takes it away again. */
+static void test_mounts_above(void **state)
+{
+	struct policy *p = joined();
+	struct paths paths;
+
+	(void)state;
+	for (size_t i = 0; i <= ARRAY_SIZE(settings); i++) {
+		if (i < ARRAY_SIZE(settings))
+			put_watched(settings[i], &paths);
+		else
+			put_runtime_paths(&paths);
+		judge_above(p, &paths);
+		buf_done(&paths.text);
+	}
+	policy_free(p);
+}
+
 static void test_shipped(void **state)
 {
 	glob_t found;
@@ -436,7 +488,8 @@ int main(void)
 					   cmocka_unit_test(test_a_moment_is_enough),
 					   cmocka_unit_test(test_every_form_has_a_rule),
 					   cmocka_unit_test(test_sysctls_are_told),
-					   cmocka_unit_test(test_runtime_settings_act)};
+					   cmocka_unit_test(test_runtime_settings_act),
+					   cmocka_unit_test(test_mounts_above)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
