@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "cleanup.h"
+#include "incident_files.h"
 #include "incident_span.h"
 #include "ledger_check.h"
 #include "ledger_fixture.h"
@@ -222,13 +224,99 @@ static void test_checked_in_place(void **state)
 	assert_non_null(strstr(why.text, "is no plain file"));
 }
 
+/* Nothing that root puts beside the lines keeps an archive from being made. */
+static void test_no_room(void **state)
+{
+	CLEANUP(incident_manifest_done) struct incident_manifest m = {.files = NULL};
+	struct incident_span s;
+	struct why why = {""};
+	char to[128];
+
+	(void)state;
+	scratch_run(
+		dir,
+		"rm -rf planted && cp -r from planted && cd planted && mkdir -p boot Odd more &&"
+		"touch X 'a b' .hidden boot/Y Odd/y more/.z && mkdir boot/z &&"
+		"truncate -s 300M large && mkdir some && cd some && seq 6000 | xargs touch");
+	assert_int_equal(cut("planted", 0, UINT64_MAX, &s), 0);
+	assert_int_equal(check(), LEDGER_CHECK_GOOD);
+	scratch_run(dir, "test -s to/record.json && ! test -e to/large");
+	snprintf(to, sizeof(to), "%s/to", dir);
+	if (incident_files_list(to, &m, &why) < 0)
+		fail_msg("%s", why.text);
+	assert_in_range(m.n_files, 1000, 2000);
+}
+
+/* change: of the story's three segments, as plain ones. */
+static int broken(const char *change, uint64_t a, uint64_t b, struct incident_span *s)
+{
+	scratch_run(dir,
+		    "rm -rf planted && cp -r from planted && cd planted && "
+		    "{ zstd -dq --rm events-*.zst 2>/dev/null; : ; } && "
+		    "a=events-00000000000000000000.jsonl b=events-00000000000000000007.jsonl "
+		    "c=events-00000000000000000013.jsonl && "
+		    "long() { head -c 70000 /dev/zero | tr '\\0' x; echo; } && { %s; }",
+		    change);
+	return cut("planted", START_NS + (a + 1) * S, START_NS + (b + 1) * S, s);
+}
+
+static void expect(uint64_t first, uint64_t last, const struct incident_span *s)
+{
+	assert_int_equal(s->first, first);
+	assert_int_equal(s->last, last);
+	check();
+	assert_int_equal(report.n_problems, 0);
+	assert_int_equal(report.first_seq, first);
+	assert_int_equal(report.n_lines, last - first);
+}
+
+static void test_broken(void **state)
+{
+	struct incident_span s;
+
+	(void)state;
+	assert_int_equal(broken("long >>$c", 0, 99, &s), 0);
+	expect(0, 15, &s);
+	assert_int_equal(report.quoted_size, 14);
+	/* Before the span. */
+	assert_int_equal(broken("zstd -q --rm $a && truncate -s -9 $a.zst", 8, 10, &s), 0);
+	expect(8, 15, &s);
+	assert_int_equal(broken("echo x >$a", 8, 10, &s), 0);
+	expect(8, 15, &s);
+	assert_int_equal(broken("rm $a && mkfifo $a", 8, 10, &s), 0);
+	expect(8, 15, &s);
+	/* In it: up to there. */
+	assert_int_equal(broken("long >x && sed -i -e '5r x' -e 5d $a", 0, 99, &s), 0);
+	assert_int_equal(s.first, 0);
+	assert_int_equal(s.last, 3);
+	assert_int_equal(broken("rm $b", 3, 99, &s), 0);
+	assert_int_equal(s.first, 3);
+	assert_int_equal(s.last, 7);
+	assert_int_equal(broken("rm $b", 13, 99, &s), 0);
+	expect(13, 15, &s);
+	/* What is no segment, and one that stands there twice. */
+	assert_int_equal(broken("echo x >events-00000000000000000003.jsonl; "
+				"echo x >events-00000000000000000009.jsonl; "
+				"mkdir events-00000000000000000010.jsonl; ln -s $a "
+				"events-00000000000000000011.jsonl",
+				0, 99, &s),
+			 0);
+	expect(0, 15, &s);
+	assert_int_equal(
+		broken("sed '1s/\"first\":7/\"first\":11/' $b >events-00000000000000000011.jsonl",
+		       0, 99, &s),
+		0);
+	expect(0, 15, &s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_span),	 cmocka_unit_test(test_nothing_in_it),
 		cmocka_unit_test(test_changed),		 cmocka_unit_test(test_moved_quote),
 		cmocka_unit_test(test_pruned),		 cmocka_unit_test(test_links),
-		cmocka_unit_test(test_checked_in_place),
+		cmocka_unit_test(test_checked_in_place), cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_broken),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

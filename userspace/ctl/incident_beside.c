@@ -11,11 +11,23 @@
 
 #include "cleanup.h"
 #include "fsio.h"
+#include "incident_manifest.h"
+#include "ledger_boot.h"
 #include "ledger_dir.h"
 #include "ledger_ima.h"
 #include "print.h"
 
 #define MAX_FILE (256u << 20)
+/* Of all but the lines, notes and lists: an archive has room for them (incident_manifest.h), whatever root puts there. */
+#define MAX_FILES 1024u
+#define MAX_BYTES (512u << 20)
+#define MAX_TOLD 16u
+
+struct copying {
+	const char *from, *to;
+	uint32_t n_files, n_left;
+	uint32_t bytes;
+};
 
 static int join(const char *dir, const char *name, char ret[PATH_MAX])
 {
@@ -25,16 +37,17 @@ static int join(const char *dir, const char *name, char ret[PATH_MAX])
 void incident_beside_left_out(const char *path, int error)
 {
 	print_note("%s %s: it is left out", path,
-		   error == -EBADMSG ? "is no plain file"
-		   : error == -EFBIG ? "is too large"
-				     : strerror(-error));
+		   error == -EBADMSG  ? "is no plain file"
+		   : error == -EFBIG  ? "is too large"
+		   : error == -EINVAL ? "has a name that may not be in an archive"
+				      : "is one file more than there is room for");
 }
 
 int incident_beside_read(const char *path, uint64_t max, struct buf *ret)
 {
 	int r = fsio_read_plain(fsio_system(), path, max, ret);
 
-	if (r != -EBADMSG)
+	if (r != -EBADMSG && r != -EFBIG)
 		return r < 0 ? r : 1;
 	incident_beside_left_out(path, r);
 	return 0;
@@ -77,47 +90,114 @@ int incident_beside_notes(const char *from, const char *to, uint64_t first, uint
 	return r < 0 || some.size == 0 ? r : write_file(to, "notes", &some);
 }
 
-/* IMA's lists are cut as well: incident_ima.h. */
-static bool is_of_the_lines(const char *name)
+static void leave_out(struct copying *c, const char *path, int error)
 {
-	return name[0] == '.' || strcmp(name, "tiles") == 0 || strcmp(name, "notes") == 0 ||
-	       strcmp(name, LEDGER_IMA_DIR) == 0 || strncmp(name, "events-", 7) == 0;
+	if (c->n_left++ < MAX_TOLD)
+		incident_beside_left_out(path, error);
 }
 
-/* One floor deep: what else is kept beside the lines lies in directories of its own. */
-static int copy_all(const char *from, const char *to, bool deeper)
+static bool may_be_called(const char *name)
 {
-	DIR *d = opendir(from);
-	int r = d ? 0 : -errno;
+	char whole[PATH_MAX];
 
+	return snprintf(whole, sizeof(whole), "ledger/%s", name) < PATH_MAX &&
+	       incident_manifest_name_is_good(whole);
+}
+
+/* name: below the directory. < 0: ours. */
+static int copy_file(struct copying *c, const char *name)
+{
+	CLEANUP(buf_done) struct buf b = {0};
+	char path[PATH_MAX];
+	uint32_t room = MAX_BYTES - c->bytes;
+	int r = join(c->from, name, path);
+
+	if (r >= 0 && !may_be_called(name))
+		r = -EINVAL;
+	if (r >= 0 && c->n_files == MAX_FILES)
+		r = -ENOSPC;
+	if (r >= 0)
+		r = fsio_read_plain(fsio_system(), path, room < MAX_FILE ? room : MAX_FILE, &b);
+	if (r == -EINVAL || r == -ENOSPC || r == -EBADMSG || r == -EFBIG) {
+		leave_out(c, path, r);
+		return 0;
+	}
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	c->n_files++;
+	c->bytes += (uint32_t)b.size;
+	return write_file(c->to, name, &b);
+}
+
+static int copy_folder(struct copying *c, const char *folder)
+{
+	char path[PATH_MAX], name[PATH_MAX];
+	int r = join(c->to, folder, path);
+	DIR *d = NULL;
+
+	if (r >= 0 && !may_be_called(folder))
+		r = -EINVAL;
+	if (r >= 0)
+		r = fsio_mkdir_all(fsio_system(), path, 0700);
+	if (r >= 0)
+		r = join(c->from, folder, path);
+	if (r >= 0) {
+		d = opendir(path);
+		r = d ? 0 : -errno;
+	}
+	if (r == -EINVAL)
+		leave_out(c, path, r);
 	for (struct dirent *e = d ? readdir(d) : NULL; e && r >= 0; e = readdir(d)) {
-		CLEANUP(buf_done) struct buf b = {0};
-		char path[PATH_MAX], into[PATH_MAX];
-		struct stat st;
-
-		if (is_of_the_lines(e->d_name))
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		r = join(from, e->d_name, path);
-		if (r < 0 || lstat(path, &st) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode) && deeper) {
-			r = join(to, e->d_name, into);
-			if (r >= 0)
-				r = fsio_mkdir_all(fsio_system(), into, 0700);
-			if (r >= 0)
-				r = copy_all(path, into, false);
-		} else if (!S_ISDIR(st.st_mode)) {
-			r = incident_beside_read(path, MAX_FILE, &b);
-			if (r > 0)
-				r = write_file(to, e->d_name, &b);
-		}
+		r = join(folder, e->d_name, name);
+		if (r >= 0)
+			r = copy_file(c, name);
 	}
 	if (d)
 		closedir(d);
-	return r;
+	return r == -EINVAL || r == -ENOENT ? 0 : r;
+}
+
+/* What is known comes first, whatever else has room. IMA's lists are cut as well: incident_ima.h. */
+static const char *const first[] = {"record.json", "anchors", LEDGER_BOOT_DIR};
+
+static bool is_taken(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+		if (strcmp(name, first[i]) == 0)
+			return true;
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "tiles") == 0 ||
+	       strcmp(name, "notes") == 0 || strcmp(name, LEDGER_IMA_DIR) == 0 ||
+	       strncmp(name, "events-", 7) == 0;
+}
+
+/* One floor deep: what else is kept beside the lines lies in directories of its own. */
+static int copy_one(struct copying *c, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int r = join(c->from, name, path);
+
+	if (r < 0 || lstat(path, &st) < 0)
+		return r;
+	return S_ISDIR(st.st_mode) ? copy_folder(c, name) : copy_file(c, name);
 }
 
 int incident_beside_copy(const char *from, const char *to)
 {
-	return copy_all(from, to, true);
+	struct copying c = {.from = from, .to = to};
+	DIR *d = opendir(from);
+	int r = d ? 0 : -errno;
+
+	for (size_t i = 0; i < ARRAY_SIZE(first) && r >= 0; i++)
+		r = copy_one(&c, first[i]);
+	for (struct dirent *e = d ? readdir(d) : NULL; e && r >= 0; e = readdir(d))
+		if (!is_taken(e->d_name))
+			r = copy_one(&c, e->d_name);
+	if (d)
+		closedir(d);
+	if (c.n_left > MAX_TOLD)
+		print_note("%s: %u more files are left out", from, c.n_left - MAX_TOLD);
+	return r;
 }

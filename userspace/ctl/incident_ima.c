@@ -11,12 +11,14 @@
 #include "incident_beside.h"
 #include "ledger_check.h"
 #include "ledger_zst.h"
+#include "print.h"
 
 #define CHUNK (1u << 20)
+#define MAX_ALL (1u << 30) /* of all lists, unpacked: an archive has room for them */
 
 DEFINE_CLEANUP(struct ledger_zst_reader *, ledger_zst_reader_free);
 
-static int unpack(int fd, struct buf *ret)
+static int unpack(int fd, struct buf *ret, uint64_t max)
 {
 	CLEANUP(ledger_zst_reader_free_p) struct ledger_zst_reader *z = NULL;
 	size_t n = 1;
@@ -28,14 +30,14 @@ static int unpack(int fd, struct buf *ret)
 		r = room ? ledger_zst_reader_read(z, room, CHUNK, &n) : buf_status(ret);
 		if (r >= 0)
 			buf_grew(ret, n);
-		if (r >= 0 && ret->size > LEDGER_IMA_MAX_BYTES)
+		if (r >= 0 && ret->size > max)
 			r = -EFBIG;
 	}
 	return r;
 }
 
 /* 1; 0: it is left out. Damaged: as far as it can be read, and the check says the rest. */
-static int read_packed(const char *path, struct buf *ret)
+static int read_packed(const char *path, uint64_t max, struct buf *ret)
 {
 	CLEANUP_CLOSE int fd = fsio_open_plain(fsio_system(), path);
 	int r;
@@ -44,23 +46,29 @@ static int read_packed(const char *path, struct buf *ret)
 		incident_beside_left_out(path, fd);
 		return 0;
 	}
-	r = fd < 0 ? fd : unpack(fd, ret);
+	r = fd < 0 ? fd : unpack(fd, ret, max);
+	if (r == -EFBIG) {
+		incident_beside_left_out(path, r);
+		return 0;
+	}
 	return r >= 0 || r == -EBADMSG ? 1 : r;
 }
 
-static int copy_one(const char *from, const char *to, const struct ledger_ima_file *f)
+static int copy_one(const char *from, const char *to, const struct ledger_ima_file *f,
+		    uint64_t *room)
 {
 	CLEANUP(buf_done) struct buf b = {0};
+	uint64_t max = *room < LEDGER_IMA_MAX_BYTES ? *room : LEDGER_IMA_MAX_BYTES;
 	char path[PATH_MAX], packed[PATH_MAX];
 	int r = ledger_ima_path(from, f->name, path);
 
 	if (r >= 0 && snprintf(packed, sizeof(packed), "%s.zst", path) >= PATH_MAX)
 		r = -ENAMETOOLONG;
 	if (r >= 0)
-		r = f->plain ? incident_beside_read(path, LEDGER_IMA_MAX_BYTES, &b)
-			     : read_packed(packed, &b);
+		r = f->plain ? incident_beside_read(path, max, &b) : read_packed(packed, max, &b);
 	if (r <= 0)
 		return r;
+	*room -= b.size;
 	r = ledger_ima_path(to, f->name, path);
 	return r < 0 ? r : fsio_replace_file(fsio_system(), path, b.data, b.size, 0600);
 }
@@ -69,17 +77,21 @@ static int copy_all(const char *from, const char *to, const struct incident_span
 {
 	CLEANUP_FREE struct ledger_ima_file *files = NULL;
 	char path[PATH_MAX];
+	uint64_t room = MAX_ALL;
 	uint32_t n = 0;
 	int r = ledger_ima_list(from, &files, &n);
 
+	if (r == -E2BIG)
+		print_note("%s/" LEDGER_IMA_DIR ": more lists than any agent keeps: none is taken",
+			   from);
 	if (r < 0 || n == 0)
-		return r;
+		return r == -E2BIG ? 0 : r;
 	r = ledger_ima_path(to, "", path);
 	if (r >= 0)
 		r = fsio_mkdir_all(fsio_system(), path, 0700);
 	for (uint32_t i = 0; i < n && r >= 0; i++)
 		if (files[i].start < s->last && (i + 1 == n || files[i + 1].start > s->first))
-			r = copy_one(from, to, &files[i]);
+			r = copy_one(from, to, &files[i], &room);
 	return r < 0 ? r : 1;
 }
 
@@ -123,8 +135,8 @@ int incident_ima_copy(const char *from, const char *to, const struct incident_sp
 	if (r <= 0)
 		return r;
 	r = ledger_check_part(fsio_system(), to, NULL, report, ret_why);
-	/* Where the lines cannot be read the lists are all that there is. */
-	if (r == -ENOENT || r == -EBADMSG || r == -EKEYREJECTED)
+	/* Where the lines, or what is beside them, cannot be read the lists are all that there is. */
+	if (r < 0 && r != -ENOMEM)
 		return 0;
 	if (r >= 0)
 		r = ledger_ima_list(to, &files, &n);

@@ -15,17 +15,23 @@
 #include "jsonl.h"
 #include "ledger_read.h"
 #include "line_scan.h"
+#include "print.h"
 
-#define ENOUGH 1
+enum { ENOUGH = 1, LEFT_OUT };
 
+/*
+ * Segments that follow one another are a run; where one breaks, lines are missing, and another run begins. The span is of one of them: the first
+ * that has a line of it.
+ */
 struct cut {
 	struct incident_span *s;
 	struct merkle tree; /* before the next line */
 	struct line_scan scan;
 	struct capture_file *file;
 	bool begun, found, quoted;
+	uint64_t run, run_of_span; /* where the run that is read begins, and the span's */
+	uint64_t seen; /* after the last line of that run */
 	char origin[CHECKPOINT_MAX_ORIGIN];
-	struct why *why;
 };
 
 static int join(const char *dir, const char *name, char ret[PATH_MAX])
@@ -47,16 +53,22 @@ static int on_segment(void *ctx, const struct ledger_read_segment *s)
 {
 	struct cut *c = ctx;
 
-	if (!c->begun) {
-		c->tree = s->frontier;
-		c->s->kept = s->first;
-		memcpy(c->origin, s->origin, sizeof(c->origin));
+	if (c->begun && s->first == c->tree.size)
+		return 0;
+	/* What stands there already is not taken twice; and a span has no gap. */
+	if (c->begun && (s->first < c->tree.size || c->found || c->file)) {
+		if (!c->file)
+			print_note("%s: line %" PRIu64 " should come next: it is left out", s->name,
+				   c->tree.size);
+		return s->first < c->tree.size ? LEFT_OUT : ENOUGH;
 	}
+	if (!c->begun && !c->file)
+		c->s->kept = s->first;
+	memcpy(c->origin, s->origin, sizeof(c->origin));
 	c->begun = true;
-	return s->first == c->tree.size
-		       ? 0
-		       : why_set(c->why, -EBADMSG, "%s: line %" PRIu64 " should come next", s->name,
-				 c->tree.size);
+	c->tree = s->frontier;
+	c->run = s->first;
+	return 0;
 }
 
 static bool covers(const struct line *l, const json_t *o, uint64_t end)
@@ -79,6 +91,10 @@ static int look(void *ctx, const struct ledger_read_segment *g, uint64_t seq, co
 
 	(void)g;
 	c->tree.size = seq + 1; /* only the number is looked at here */
+	if (r >= 0 && !c->found)
+		c->run_of_span = c->run;
+	if (c->run == c->run_of_span)
+		c->seen = seq + 1;
 	/* What cannot be read is evidence as well. */
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
@@ -90,6 +106,7 @@ static int look(void *ctx, const struct ledger_read_segment *g, uint64_t seq, co
 	} else if (!c->found) {
 		s->first = seq;
 		s->end = seq + 1;
+		c->quoted = false;
 	}
 	if (!c->quoted && covers(&l, o, s->end)) {
 		s->last = seq + 1;
@@ -98,15 +115,37 @@ static int look(void *ctx, const struct ledger_read_segment *g, uint64_t seq, co
 	return 0;
 }
 
-static int walk(const char *dir, struct cut *c,
+static bool is_broken(int error)
+{
+	return error == -EBADMSG || error == -EFBIG || error == -ENODATA;
+}
+
+/* From the segment on that begins there. One that breaks is taken up to there: it is evidence, and what else is there is, too. */
+static int walk(const char *dir, struct cut *c, uint64_t from,
 		int (*line)(void *ctx, const struct ledger_read_segment *s, uint64_t seq,
 			    const char *text, size_t size),
 		struct why *ret_why)
 {
 	const struct ledger_read_calls calls = {c, on_segment, line, nothing_torn, NULL};
+	CLEANUP_FREE uint64_t *firsts = NULL;
+	uint32_t n = 0;
+	int r = ledger_read_list(dir, &firsts, &n, ret_why);
 
 	c->begun = false;
-	return ledger_read_all(fsio_system(), dir, 0, &calls, ret_why);
+	for (uint32_t i = 0; i < n && r >= 0 && r != ENOUGH; i++) {
+		struct why why = {""};
+
+		if (firsts[i] < from)
+			continue;
+		r = ledger_read_one(fsio_system(), dir, firsts[i], &calls, &why);
+		if (is_broken(r) && !c->file)
+			print_note("segment %" PRIu64 ": %s: what is behind that is left out",
+				   firsts[i], why.text);
+		if (r < 0)
+			*ret_why = is_broken(r) ? *ret_why : why;
+		r = is_broken(r) ? 0 : r;
+	}
+	return r < 0 ? r : 0;
 }
 
 static int put_header(struct cut *c)
@@ -159,7 +198,9 @@ static int write_lines(const char *from, const char *to, struct cut *c, struct w
 		r = capture_file_open(fsio_system(), path, &c->file);
 	if (r < 0)
 		return r;
-	r = walk(from, c, copy_line, ret_why);
+	r = walk(from, c, c->run_of_span, copy_line, ret_why);
+	if (r >= 0 && c->tree.size != c->s->last)
+		r = why_set(ret_why, -EBADMSG, "%.200s: its lines changed meanwhile", from);
 	if (r >= 0)
 		return capture_file_commit(c->file);
 	capture_file_abandon(c->file);
@@ -177,12 +218,11 @@ int incident_span_cut(const char *from, const char *to, struct incident_span *s,
 	ret_why->text[0] = 0;
 	*s = (struct incident_span){.from_ns = s->from_ns, .to_ns = s->to_ns};
 	c->s = s;
-	c->why = ret_why;
-	r = walk(from, c, look, ret_why);
+	r = walk(from, c, 0, look, ret_why);
 	if (r >= 0 && s->end == 0)
 		r = why_set(ret_why, -ENOENT, "%.200s: there is no line", from);
 	if (!c->quoted)
-		s->last = c->tree.size;
+		s->last = c->seen;
 	if (r >= 0)
 		r = write_lines(from, to, c, ret_why);
 	if (r >= 0)
