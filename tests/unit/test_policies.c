@@ -468,6 +468,92 @@ static void test_mounts_above(void **state)
 	policy_free(p);
 }
 
+/* What a rule acts on and the shipped settings do not watch, each for a reason. */
+static const struct {
+	const char *key, *why;
+} unwatched[] = {
+	{"file:/lib/x86_64-linux-gnu/security/pam_evil.so", "/lib is a link to /usr/lib"},
+	{"file:/usr/lib/x86_64-linux-gnu/libnss_files.so.2", "one of all libraries: --code"},
+	{"file:/home/ann/.ssh/authorized_keys", "homes are too many"},
+	{"file:/tmp/plumbline-demo.a1B2c3/etc/passwd", "tests/demo has settings of its own"},
+};
+
+static bool lies_in(const char *path, const struct paths *paths)
+{
+	for (uint32_t i = 0; i < paths->n; i++) {
+		size_t n = strlen(paths->all[i]);
+
+		if (strncmp(path, paths->all[i], n) == 0 && (!path[n] || path[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static bool is_unwatched(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(unwatched); i++)
+		if (strcmp(unwatched[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static bool rule_acts(const struct policy *p, const char *id)
+{
+	for (uint32_t i = 0; i < policy_n_rules(p); i++)
+		if (strcmp(policy_rule(p, i)->id, id) == 0)
+			return policy_rule(p, i)->action != PLUMB_ACTION_REPORT;
+	return false;
+}
+
+static void judge_watched(const char *path, const struct paths *watched,
+			  const struct paths *runtime)
+{
+	struct buf bundle = {0};
+	struct policy_yaml *y;
+	struct policy *p = compiled(path, &bundle, &y);
+	int tests = policy_yaml_get(y, policy_yaml_root(y), "tests");
+
+	for (uint32_t i = 0; i < policy_yaml_n(y, tests); i++) {
+		int test = policy_yaml_item(y, tests, i);
+		int node = policy_yaml_get(y, policy_yaml_get(y, test, "given"), "key");
+		const char *key = "", *id;
+		struct why why;
+
+		assert_int_equal(policy_yaml_text(y, policy_yaml_get(y, test, "expect"),
+						  POLICY_MAX_ID, &id, &why),
+				 0);
+		if (node)
+			assert_int_equal(policy_yaml_text(y, node, PATH_MAX, &key, &why), 0);
+		if (strncmp(key, "file:", 5) == 0 && rule_acts(p, id) && !is_unwatched(key) &&
+		    !lies_in(key + 5, watched) && !lies_in(key + 5, runtime))
+			fail_msg("%s: %s acts on %s, which nobody watches", path, id, key);
+	}
+	policy_free(p);
+	policy_yaml_free(y);
+	buf_done(&bundle);
+}
+
+/* A rule on a file that is not watched never answers. */
+static void test_what_acts_is_watched(void **state)
+{
+	struct paths watched, runtime;
+	glob_t found;
+
+	(void)state;
+	put_runtime_paths(&runtime);
+	assert_int_equal(glob("policies/*.yaml", 0, NULL, &found), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		put_watched(settings[i], &watched);
+		for (size_t k = 0; k < found.gl_pathc; k++)
+			judge_watched(found.gl_pathv[k], &watched, &runtime);
+		for (size_t k = 0; k < ARRAY_SIZE(unwatched); k++)
+			assert_false(lies_in(unwatched[k].key + 5, &watched));
+		buf_done(&watched.text);
+	}
+	buf_done(&runtime.text);
+	globfree(&found);
+}
+
 static void test_shipped(void **state)
 {
 	glob_t found;
@@ -489,7 +575,8 @@ int main(void)
 					   cmocka_unit_test(test_every_form_has_a_rule),
 					   cmocka_unit_test(test_sysctls_are_told),
 					   cmocka_unit_test(test_runtime_settings_act),
-					   cmocka_unit_test(test_mounts_above)};
+					   cmocka_unit_test(test_mounts_above),
+					   cmocka_unit_test(test_what_acts_is_watched)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
