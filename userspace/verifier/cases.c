@@ -242,8 +242,6 @@ static int find_told(struct cases *c, const struct appraise_drift_item *i,
 	if (i->finding || terms_type_is_deed(i->type) || (i->actor && i->actor->known))
 		return -ENOENT;
 	r = load_claims(c);
-	if (r < 0)
-		return r;
 	for (uint32_t n = find_claim(c, opened->scope, opened->key);
 	     r >= 0 && is_claim_of(c, n, opened->scope, opened->key); n++) {
 		r = ops(c)->case_get(store_ctx(c), c->claims[n].id, ret);
@@ -311,6 +309,17 @@ static int settle_one(struct cases *c, const struct appraise_drift_item *i, uint
 	return ops(c)->case_put(store_ctx(c), k);
 }
 
+/* k: scope and key are those of the line, as rows have them: so it is with each row that is read into it. */
+static int settle_alike(struct cases *c, const struct appraise_drift_item *i, struct store_case *k)
+{
+	int r = 0;
+
+	for (uint32_t n = find_claim(c, k->scope, k->key);
+	     r >= 0 && is_claim_of(c, n, k->scope, k->key); n++)
+		r = settle_one(c, i, c->claims[n].id, k);
+	return r;
+}
+
 /*
  * Most lines are good, and most nodes have nothing open: the open ones are read once, not for each line. Their texts are compared as they are in
  * rows, in full: reading each row that begins alike would take minutes when root opened thousands of those.
@@ -318,7 +327,6 @@ static int settle_one(struct cases *c, const struct appraise_drift_item *i, uint
 static int settle(struct cases *c, const struct appraise_drift_item *i)
 {
 	CLEANUP(free_case) struct store_case *k = NULL;
-	uint32_t first, end;
 	int r = load_claims(c);
 
 	if (r < 0 || c->n_claims == 0)
@@ -329,13 +337,8 @@ static int settle(struct cases *c, const struct appraise_drift_item *i)
 	r = verdict_fit(k->scope, sizeof(k->scope), i->scope);
 	if (r >= 0)
 		r = verdict_fit(k->key, sizeof(k->key), i->key);
-	if (r < 0)
-		return r;
-	first = end = find_claim(c, k->scope, k->key);
-	while (is_claim_of(c, end, k->scope, k->key))
-		end++;
-	for (uint32_t n = first; r >= 0 && n < end; n++)
-		r = settle_one(c, i, c->claims[n].id, k);
+	if (r >= 0)
+		r = settle_alike(c, i, k);
 	return r < 0 ? r : 0;
 }
 
