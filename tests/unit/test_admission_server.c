@@ -236,10 +236,6 @@ static void test_many_values(void **state)
 	char *body;
 
 	(void)state;
-	if (SANITIZED) {
-		print_message("not under a sanitizer: it takes more memory than is measured\n");
-		skip();
-	}
 	put("n1", PLUMB_CONTAIN_FREE);
 	assert_int_equal(start((struct admission_server_options){0}, &why), 0);
 	assert_int_equal(open_client(&c, NULL), 0);
@@ -250,11 +246,13 @@ static void test_many_values(void **state)
 		memcpy(body + i, "{},", 3);
 	body[size - 1] = ']';
 	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-	assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+	/* A sanitizer takes more than is measured here: with one, it is only whether it is refused. */
+	if (!SANITIZED)
+		assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
 	kb = peak_kb();
 	assert_int_equal(https_client_ask(&c, "POST", "/admit", body, size, &answer), 400);
 	assert_int_equal(bind_to(&c, "n1"), 1);
-	assert_true(peak_kb() - kb < 256u << 10);
+	assert_true(SANITIZED || peak_kb() - kb < 256u << 10);
 	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
 	https_client_done(&c);
 	buf_done(&answer);
