@@ -79,7 +79,7 @@ static void test_idle_stranger(void **state)
 
 	(void)state;
 	server_fixture_start(
-		(struct server_options){.grace_ms = 1, .request_ms = 60000, .stall_ms = 200});
+		(struct server_options){.grace_ms = 1, .request_ms = 60000, .stall_ms = 1000});
 	client_begin(&c, NULL, TLS1_3_VERSION);
 	assert_true(client_stays(&c));
 	assert_true(client_healthy(&c));
