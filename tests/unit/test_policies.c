@@ -175,9 +175,14 @@ static void test_boot(void **state)
 static void test_a_moment_is_enough(void **state)
 {
 	static const char *const keys[] = {
-		"file:/etc/kubernetes/manifests/x.yaml", "file:/etc/kubernetes/manifests",
-		"mount:/etc/kubernetes/manifests",	 "mountns:/etc/kubernetes/manifests",
-		"file:/etc/kubernetes/pki/ca.crt",	 "file:/etc/kubernetes/kubelet.conf",
+		"file:/etc/kubernetes/manifests/x.yaml",
+		"file:/etc/kubernetes/manifests",
+		"mount:/etc/kubernetes/manifests",
+		"mountns:/etc/kubernetes/manifests",
+		"file:/etc/kubernetes/pki/ca.crt",
+		"file:/etc/kubernetes/kubelet.conf",
+		"file:/var/lib/rancher/rke2/agent/pod-manifests",
+		"mount:/var/lib/rancher/k3s/agent/pod-manifests",
 	};
 	struct policy *p = joined();
 

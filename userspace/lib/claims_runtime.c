@@ -52,9 +52,13 @@ static const char *const files[] = {
 	"/etc/systemd/system/docker.service.d",
 	"/etc/systemd/system/crio.service.d",
 	"/etc/rancher/k3s",
+	"/etc/rancher/rke2",
 	"/var/lib/kubelet/config.yaml",
 	"/var/lib/kubelet/kubeadm-flags.env",
-	"/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+	"/var/lib/rancher/k3s/agent/etc/containerd",
+	"/var/lib/rancher/k3s/agent/pod-manifests",
+	"/var/lib/rancher/rke2/agent/etc/containerd",
+	"/var/lib/rancher/rke2/agent/pod-manifests",
 };
 _Static_assert(ARRAY_SIZE(files) <= CLAIMS_RUNTIME_MAX_FILES, "the header says how many");
 
