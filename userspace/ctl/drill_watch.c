@@ -104,12 +104,12 @@ int drill_watch_line(struct drill_tail *t, const char *key)
 	jsonl_str(&j, "key", key);
 	if (buf_status(&needle) < 0)
 		return buf_status(&needle);
-	r = look_through(t, (char *)needle.data);
-	if (r != 0)
-		return r;
+	/* Whether there is a newer one is asked first: then the older one has all it will have, and no line falls between the two looks. */
 	r = newest(t->dir, &first);
-	if (r < 0 || first == t->first)
-		return r < 0 ? r : 0;
+	if (r >= 0)
+		r = look_through(t, (char *)needle.data);
+	if (r != 0 || first == t->first)
+		return r;
 	t->first = first;
 	t->at = 0;
 	return look_through(t, (char *)needle.data);
