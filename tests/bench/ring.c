@@ -29,7 +29,6 @@
 
 /* Takes the place of the agent's: records come from memory. */
 struct loader {
-	struct loader_options o;
 	struct ring_read read;
 	uint8_t *ring;
 	unsigned long size, at; /* written and read so far */
@@ -42,7 +41,7 @@ static struct loader the_loader;
 int loader_open(const struct loader_options *o, struct loader **ret, struct why *ret_why)
 {
 	(void)ret_why;
-	the_loader.o = *o;
+	the_loader.read.calls = (struct ring_calls){o->record, o->round, o->ctx};
 	*ret = &the_loader;
 	return 0;
 }
@@ -56,13 +55,6 @@ struct loader *loader_free(struct loader *l)
 int loader_fd(const struct loader *l)
 {
 	return l->fd;
-}
-
-static int on_record(void *ctx, void *data, size_t size)
-{
-	const struct loader *l = ctx;
-
-	return l->o.record(l->o.ctx, data, size);
 }
 
 int loader_consume(struct loader *l)
@@ -290,9 +282,7 @@ int main(int argc, char **argv)
 	the_loader.read = (struct ring_read){.data = the_loader.ring,
 					     .size = RING_SIZE,
 					     .consumer = &the_loader.at,
-					     .producer = &the_loader.size,
-					     .record = on_record,
-					     .ctx = &the_loader};
+					     .producer = &the_loader.size};
 	open_all(&b, argv[1], &io, baseline);
 	fill(&the_loader, 0);
 	sensor_bpf_drain(b.sensor);

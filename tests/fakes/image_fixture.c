@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,13 +44,17 @@ const char *image_fixture_open(struct image_fixture *i)
 	if (system("command -v mkfs.ext4 debugfs losetup >/dev/null") != 0)
 		return "no mkfs.ext4, debugfs or losetup";
 	scratch_open(i->top, "image");
-	scratch_run(i->top,
-		    "mkdir m d && printf '%s' >d/program && chmod 755 d/program && "
-		    "mkfs.ext4 -q -F -d d image %uK >/dev/null 2>&1 && "
-		    "debugfs -w -R 'set_inode_field /program ctime 20200101000000' image "
-		    "2>/dev/null && { losetup -f --show image || true; } >loop 2>/dev/null",
-		    IMAGE_FIXTURE_BYTES, IMAGE_SIZE >> 10);
+	scratch_run(
+		i->top,
+		"mkdir m d && printf '%s' >d/program && { cat /bin/true d/program; } >d/true && "
+		"chmod 755 d/program d/true && "
+		"mkfs.ext4 -q -F -d d image %uK >/dev/null 2>&1 && "
+		"for f in program true; do "
+		"debugfs -w -R \"set_inode_field /$f ctime 20200101000000\" image "
+		"2>/dev/null; done && { losetup -f --show image || true; } >loop 2>/dev/null",
+		IMAGE_FIXTURE_BYTES, IMAGE_SIZE >> 10);
 	snprintf(i->program, sizeof(i->program), "%s/m/program", i->top);
+	snprintf(i->true_path, sizeof(i->true_path), "%s/m/true", i->top);
 	if (!read_device(i)) {
 		scratch_done(i->top);
 		return "no loop device";
@@ -64,19 +69,22 @@ const char *image_fixture_open(struct image_fixture *i)
 bool image_fixture_patch(struct image_fixture *i)
 {
 	char name[SCRATCH_SIZE + 8];
-	char *all, *at;
+	uint32_t n = 0;
+	char *all;
 	int fd;
 
 	scratch_run(i->top, "umount m");
 	snprintf(name, sizeof(name), "%s/image", i->top);
 	fd = open(name, O_RDWR | O_CLOEXEC);
 	all = mmap(NULL, IMAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	at = all == MAP_FAILED
-		     ? NULL
-		     : memmem(all, IMAGE_SIZE, IMAGE_FIXTURE_BYTES, strlen(IMAGE_FIXTURE_BYTES));
-	if (!at)
+	if (all == MAP_FAILED)
 		abort();
-	memcpy(at, IMAGE_FIXTURE_PATCHED, strlen(IMAGE_FIXTURE_PATCHED));
+	for (char *at = all; (at = memmem(at, (size_t)(all + IMAGE_SIZE - at), IMAGE_FIXTURE_BYTES,
+					  strlen(IMAGE_FIXTURE_BYTES)));
+	     n++)
+		memcpy(at, IMAGE_FIXTURE_PATCHED, strlen(IMAGE_FIXTURE_PATCHED));
+	if (n != 2)
+		abort();
 	(void)munmap(all, IMAGE_SIZE);
 	close(fd);
 	return mount_it(i);

@@ -54,6 +54,7 @@ static int take(struct hash_cache *c, uint32_t pid, const char *name, const stru
 {
 	const struct hash_cache_seen seen = {pid, name, f, -ENODATA};
 
+	hash_cache_hear(c);
 	return hash_cache_exec(c, &seen, ret, why);
 }
 

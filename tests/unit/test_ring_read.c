@@ -20,9 +20,10 @@ struct ring {
 	uint32_t sizes[SIZE], n;
 	uint8_t next; /* what the first byte of the next one must be */
 	int answer;
+	uint32_t n_rounds, n_at_round; /* records that had been taken when the last one began */
 };
 
-static int on_record(void *ctx, void *data, size_t size)
+static int on_record(void *ctx, const void *data, size_t size)
 {
 	struct ring *r = ctx;
 	const uint8_t *p = data;
@@ -35,6 +36,14 @@ static int on_record(void *ctx, void *data, size_t size)
 	return r->answer;
 }
 
+static void on_round(void *ctx)
+{
+	struct ring *r = ctx;
+
+	r->n_rounds++;
+	r->n_at_round = r->n;
+}
+
 static struct ring *begin(struct ring *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -42,8 +51,7 @@ static struct ring *begin(struct ring *r)
 				     .size = SIZE,
 				     .consumer = &r->consumer,
 				     .producer = &r->producer,
-				     .record = on_record,
-				     .ctx = r};
+				     .calls = {on_record, on_round, r}};
 	return r;
 }
 
@@ -71,6 +79,7 @@ static void test_around(void **state)
 
 	(void)state;
 	assert_int_equal(ring_read_all(&r->read), 0);
+	assert_int_equal(r->n_rounds, 0);
 	for (uint32_t i = 0; i < 5000; i++) {
 		uint32_t size = 1 + i * 37 % 1500;
 
@@ -119,6 +128,32 @@ static void test_stop(void **state)
 	assert_int_equal(r->n, 2);
 }
 
+static int on_record_put(void *ctx, const void *data, size_t size)
+{
+	struct ring *r = ctx;
+	int e = on_record(ctx, data, size);
+
+	if (r->n == 2)
+		put(r, 10, (uint8_t)(r->next + 1), 0);
+	return e;
+}
+
+/* What was begun since a round began is of another one. */
+static void test_rounds(void **state)
+{
+	static struct ring ring;
+	struct ring *r = begin(&ring);
+
+	(void)state;
+	r->read.calls.record = on_record_put;
+	put(r, 10, 0, 0);
+	put(r, 10, 1, 0);
+	put(r, 10, 2, 0);
+	assert_int_equal(ring_read_all(&r->read), 4);
+	assert_int_equal(r->n_rounds, 2);
+	assert_int_equal(r->n_at_round, 3);
+}
+
 /* Somebody else wrote the reader's position, or what stands there is no header: one record of nothing, and on with the next. */
 static void test_moved(void **state)
 {
@@ -154,9 +189,8 @@ static void test_moved(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_around),
-		cmocka_unit_test(test_busy_and_discarded),
-		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_around), cmocka_unit_test(test_busy_and_discarded),
+		cmocka_unit_test(test_stop),   cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_moved),
 	};
 

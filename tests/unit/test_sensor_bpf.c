@@ -19,9 +19,10 @@
 #include <unistd.h>
 
 #include "../../userspace/agent/sensor_bpf.h"
+#include "../fakes/image_fixture.h"
 
 struct bench {
-	char program[64];
+	char program[SCRATCH_SIZE + 16];
 	char found[128], src[8];
 	bool seen, actor_known;
 	uint64_t received, attempts, submitted, dropped, lost;
@@ -74,6 +75,77 @@ static void copy_program(const char *to)
 
 	snprintf(command, sizeof(command), "cp /bin/sleep %s && chmod 755 %s", to, to);
 	assert_int_equal(system(command), 0);
+}
+
+static void run_it(struct sensor_bpf *s, struct bench *b)
+{
+	pid_t pid = fork();
+
+	b->seen = false;
+	if (pid == 0) {
+		execl(b->program, b->program, NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	for (int i = 0; i < 100 && !b->seen; i++) {
+		sensor_bpf_drain(s);
+		usleep(b->seen ? 0 : 10000);
+	}
+}
+
+/* What ran is asked of the file system that is mounted when it ran, not of the one whose bytes are remembered. */
+static void remounted_file_is_measured_anew(void **state)
+{
+	struct bench b = {.program = ""};
+	const struct measure_sink sink = {&b, on_line, on_counters, on_lost};
+	struct sensor_bpf_options o = {.clock = clock_system()};
+	struct event_base *base = event_base_new();
+	char expected[128] = "sha256:", first[128] = "";
+	bool mounted, seen, seen_again;
+	struct sensor_bpf *s = NULL;
+	struct image_fixture image;
+	struct why why = {""};
+	struct digest d;
+	const char *no;
+	int fd, r;
+
+	(void)state;
+	no = image_fixture_open(&image);
+	if (no) {
+		print_message("# %s\n", no);
+		skip();
+	}
+	snprintf(b.program, sizeof(b.program), "%s", image.true_path);
+	assert_int_equal(proctab_open(0, NULL, &o.proctab), 0);
+	assert_int_equal(hash_cache_open(0, 0, &o.hash_cache), 0);
+	r = sensor_bpf_open(base, &o, &sink, &s, &why);
+	if (r < 0) {
+		print_message("# %s\n", why.text);
+		image_fixture_close(&image);
+		skip();
+	}
+	/* All that runs later is known then: a file that has to be looked for is one more moment at which it would be noticed. */
+	scratch_run(image.top, "umount none 2>/dev/null || true");
+	run_it(s, &b);
+	seen = b.seen;
+	memcpy(first, b.found, sizeof(first));
+	mounted = image_fixture_patch(&image);
+	run_it(s, &b);
+	seen_again = b.seen;
+	fd = open(b.program, O_RDONLY);
+	r = digest_fd(fd, 0, &d, NULL);
+	close(fd);
+	sensor_bpf_free(s);
+	image_fixture_close(&image);
+	proctab_free(o.proctab);
+	hash_cache_free(o.hash_cache);
+	event_base_free(base);
+	assert_true(seen && mounted && seen_again);
+	assert_int_equal(r, 0);
+	digest_hex(&d, expected + 7);
+	assert_string_equal(b.found, expected);
+	assert_string_not_equal(first, expected);
+	assert_int_equal(strncmp(first, "sha256:", 7), 0);
 }
 
 /* A program of its own name runs for a moment; its exec must come with the digest of its file. */
@@ -166,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_exec_is_measured),
 		cmocka_unit_test(canary_that_is_not_seen_fails_the_start),
+		cmocka_unit_test(remounted_file_is_measured_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,14 +66,24 @@ static bool same_key(const struct cache_key *a, const struct cache_key *b)
 	       a->ctime_ns == b->ctime_ns;
 }
 
-static const struct cache_entry *find(struct hash_cache *c, const struct cache_key *k)
+static const struct cache_entry *find(const struct hash_cache *c, const struct cache_key *k)
 {
-	fs_lives_read(c->lives);
 	for (uint32_t i = c->buckets[bucket_of(c, k)]; i; i = c->entries[i - 1].next) {
 		if (same_key(&c->entries[i - 1].key, k))
 			return &c->entries[i - 1];
 	}
 	return NULL;
+}
+
+void hash_cache_hear(struct hash_cache *c)
+{
+	fs_lives_read(c->lives);
+}
+
+static const struct cache_entry *find_living(struct hash_cache *c, const struct cache_key *k)
+{
+	hash_cache_hear(c);
+	return find(c, k);
 }
 
 static void forget(struct hash_cache *c, uint32_t place)
@@ -295,7 +305,7 @@ static int digest_of(struct hash_cache *c, int fd, const struct reading *how, st
 	if (!S_ISREG(before.st_mode))
 		return -EINVAL;
 	key = key_of(&before);
-	known = how->anew ? NULL : find(c, &key);
+	known = how->anew ? NULL : find_living(c, &key);
 	if (known && (known->sure || how->unsure)) {
 		*ret = known->digest;
 		*ret_st = before;
@@ -538,7 +548,7 @@ bool hash_cache_knows(struct hash_cache *c, const struct stat *st)
 {
 	const struct cache_key key = key_of(st);
 
-	return find(c, &key) != NULL;
+	return find_living(c, &key) != NULL;
 }
 
 bool hash_cache_settled(int fd, const struct stat *st)

@@ -37,6 +37,11 @@ void hash_cache_use_proc(struct hash_cache *c, const char *proc);	/* borrowed; i
 const char *hash_cache_proc(const struct hash_cache *c);
 
 /*
+ * Hears which file systems are no longer what they were. To be called after the kernel began a record and before hash_cache_exec() is asked about it;
+ * it is a system call, so records that have all begun share one. The others below call it themselves.
+ */
+void hash_cache_hear(struct hash_cache *c);
+/*
  * Digest of what a process executed or was given to run: /proc/PID/exe first, else path in the agent's own view, else in the process's.
  * Each must be the very inode in *file, with the same size and change time before and after reading, and what somebody serves is not opened to find
  * out. 0; 1: and fs-verity holds the file to these bytes. -ESTALE: changed since; -EFBIG; -ENOENT: gone; -EREMOTE: served; why says it in a few words.

@@ -369,15 +369,9 @@ void loader_silence(struct loader *l, const char *why)
 	}
 }
 
-static int on_sample(void *ctx, void *data, size_t size)
-{
-	struct loader *l = ctx;
-
-	return l->options.record(l->options.ctx, data, size);
-}
-
 static int loader_start(struct loader *l, struct why *ret_why)
 {
+	const struct ring_calls calls = {l->options.record, l->options.round, l->options.ctx};
 	int r;
 
 	l->skel = plumb__open();
@@ -396,7 +390,7 @@ static int loader_start(struct loader *l, struct why *ret_why)
 	if (r < 0)
 		return r;
 	/* The reader first: nothing that fires right after the attachment finds a ring without one. */
-	r = loader_ring_open(l->skel->maps.ring, on_sample, l, &l->ring, ret_why);
+	r = loader_ring_open(l->skel->maps.ring, &calls, &l->ring, ret_why);
 	r = r < 0 ? r : attach_all(l, ret_why);
 	return r < 0 ? r
 		     : loader_own_guard(l->skel->maps.guard_own, l->skel->obj, l->links,

@@ -23,6 +23,8 @@ struct loader_options {
 	const char *only;	/* NULL: all; else only programs whose name begins so (tests) */
 	/* One record of the ring; data is borrowed and 8-byte aligned. < 0 stops this round, the record counts as taken. */
 	int (*record)(void *ctx, const void *data, size_t size);
+	/* Before a round of records, all of which were begun by now; NULL: none. */
+	void (*round)(void *ctx);
 	void *ctx;
 	bool exec_args;		/* exec records bear the arguments */
 	const char *const *interpreters;	/* 64 at most, 15 bytes each; borrowed while it is opened */

@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ring_read.h"
 #include "ring_watch.h"
 
 struct loader_ring {
@@ -37,8 +36,8 @@ static int map_ring(struct loader_ring *l)
 	return 0;
 }
 
-int loader_ring_open(const struct bpf_map *map, int (*record)(void *ctx, void *data, size_t size),
-		     void *ctx, struct loader_ring **ret, struct why *ret_why)
+int loader_ring_open(const struct bpf_map *map, const struct ring_calls *calls,
+		     struct loader_ring **ret, struct why *ret_why)
 {
 	struct loader_ring *l = calloc(1, sizeof(*l));
 	int r;
@@ -47,8 +46,7 @@ int loader_ring_open(const struct bpf_map *map, int (*record)(void *ctx, void *d
 		return -ENOMEM;
 	l->fd = bpf_map__fd(map);
 	l->size = bpf_map__max_entries(map);
-	l->read.record = record;
-	l->read.ctx = ctx;
+	l->read.calls = *calls;
 	r = map_ring(l);
 	if (r >= 0)
 		r = ring_watch_open(&l->reader, l->fd, bpf_map__max_entries(map));

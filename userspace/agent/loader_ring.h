@@ -8,12 +8,12 @@
 
 #include <bpf/libbpf.h>
 #include <stdint.h>
+#include "ring_read.h"
 #include "why.h"
 
 struct loader_ring;
 
-int loader_ring_open(const struct bpf_map *map, int (*record)(void *ctx, void *data, size_t size), void *ctx, struct loader_ring **ret,
-		     struct why *ret_why);
+int loader_ring_open(const struct bpf_map *map, const struct ring_calls *calls, struct loader_ring **ret, struct why *ret_why);
 struct loader_ring *loader_ring_free(struct loader_ring *r);
 int loader_ring_fd(const struct loader_ring *r);
 int loader_ring_consume(struct loader_ring *r);		/* as loader_consume() */

@@ -10,7 +10,7 @@
 #define LENGTH (~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT))
 
 /* The bytes of the record whose header stands at `at`: as they lie, or put together where they go around the end. */
-static void *whole(struct ring_read *r, uint64_t at, size_t size)
+static const void *whole(struct ring_read *r, uint64_t at, size_t size)
 {
 	uint64_t from = (at + BPF_RINGBUF_HDR_SZ) & (r->size - 1);
 	size_t first;
@@ -18,7 +18,7 @@ static void *whole(struct ring_read *r, uint64_t at, size_t size)
 	if (size == 0)
 		return r->whole;
 	if (from + size <= r->size)
-		return (void *)(r->data + from);
+		return r->data + from;
 	first = (size_t)(r->size - from);
 	memcpy(r->whole, r->data + from, first);
 	memcpy(r->whole + first, r->data, size - first);
@@ -46,7 +46,7 @@ static int take(struct ring_read *r, unsigned long *at, unsigned long to, int *n
 		length = 0;
 	}
 	if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
-		e = r->record(r->ctx, whole(r, *at, size), size);
+		e = r->calls.record(r->calls.ctx, whole(r, *at, size), size);
 		++*n;
 	}
 	*at = next;
@@ -60,8 +60,11 @@ int ring_read_all(struct ring_read *r)
 	int n = 0, e = 1;
 
 	/* Looked at anew after each round: who writes wakes nobody while records wait. */
-	while (e > 0 && at < (to = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE)))
+	while (e > 0 && at < (to = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE))) {
+		if (r->calls.round)
+			r->calls.round(r->calls.ctx);
 		while (e > 0 && at < to && n < INT_MAX)
 			e = take(r, &at, to, &n);
+	}
 	return e < 0 ? e : n;
 }

@@ -11,14 +11,20 @@
 
 #define RING_READ_MAX 8192u	/* bytes of a record */
 
+struct ring_calls {
+	/* One record; borrowed, 8-byte aligned. < 0 stops, the record counts as taken. */
+	int (*record)(void *ctx, const void *data, size_t size);
+	/* Before a round of records, if there are any, all of which were begun by now. NULL: nobody wants to know. */
+	void (*round)(void *ctx);
+	void *ctx;
+};
+
 struct ring_read {
 	const uint8_t *data;		/* borrowed, as all that follows */
 	uint64_t size;			/* of data; a power of two */
 	unsigned long *consumer;	/* both grow without end */
 	const unsigned long *producer;
-	/* One record; borrowed, 8-byte aligned. < 0 stops, the record counts as taken. */
-	int (*record)(void *ctx, void *data, size_t size);
-	void *ctx;
+	struct ring_calls calls;
 	_Alignas(8) uint8_t whole[RING_READ_MAX];	/* of a record that goes around the end */
 };
 

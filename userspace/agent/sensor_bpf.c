@@ -346,6 +346,13 @@ static int on_record(void *ctx, const void *data, size_t size)
 	return ++s->this_turn >= RECORDS_A_TURN ? -EAGAIN : 0;
 }
 
+static void on_round(void *ctx)
+{
+	const struct sensor_bpf *s = ctx;
+
+	hash_cache_hear(s->o.hash_cache);
+}
+
 static int take_turn(struct sensor_bpf *s)
 {
 	int r;
@@ -470,6 +477,7 @@ static int start(struct sensor_bpf *s, struct event_base *base, struct why *ret_
 	uint32_t every = s->o.counters_ms ? s->o.counters_ms : 1000;
 	struct timeval tv = {.tv_sec = every / 1000, .tv_usec = every % 1000 * 1000};
 	struct loader_options lo = {.record = on_record,
+				    .round = on_round,
 				    .ctx = s,
 				    .exec_args = s->o.exec_args,
 				    .enforce = s->o.enforce,
