@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -349,6 +350,48 @@ static void test_files(void **state)
 	assert_int_equal(w->files.n, 1);
 }
 
+static void list_one(struct world *w, const char *name, const char *bytes)
+{
+	char lines[512], hex[DIGEST_HEX_SIZE];
+	struct digest d;
+
+	digest_sha256(bytes, strlen(bytes), &d);
+	digest_hex(&d, hex);
+	snprintf(lines, sizeof(lines),
+		 "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/nowhere\"}\n"
+		 "{\"s\":\"host\",\"k\":\"exec:sha256:%s\",\"x\":\"%s/%s\"}\n",
+		 hex, w->dir, name);
+	judge_by(w, lines);
+}
+
+/* What was read of it before is not what it is, and its time does not tell. */
+static void test_stored_into(void **state)
+{
+	struct world *w = *state;
+	char path[128], *bytes;
+	struct digest d;
+	struct stat st;
+	struct why why;
+	int fd;
+
+	w->programs[0].stands_in = true;
+	snprintf(path, sizeof(path), "%s/good", w->dir);
+	scratch_run(w->dir, "printf abc >good");
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	bytes = mmap(NULL, 3, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(bytes, MAP_FAILED);
+	bytes[0] = 'a';
+	scratch_run(w->dir, "sleep 1.2");
+	assert_int_equal(hash_cache_fd(w->hashes, fd, &d, &st), 0);
+	bytes[0] = 'A';
+	list_one(w, "good", "abc");
+	assert_int_equal(begin(w, &why), 0);
+	turn(w);
+	munmap(bytes, 3);
+	close(fd);
+	assert_int_equal(w->files.n, 1);
+}
+
 /* Nothing of any file system can be remembered: neither inotify nor the root is to be had. */
 static void forget_all(struct world *w)
 {
@@ -383,20 +426,6 @@ static void begin_told(struct world *w, char *ret, size_t size)
 	close(fd);
 	assert_true(n >= 0);
 	ret[n] = '\0';
-}
-
-static void list_one(struct world *w, const char *name, const char *bytes)
-{
-	char lines[512], hex[DIGEST_HEX_SIZE];
-	struct digest d;
-
-	digest_sha256(bytes, strlen(bytes), &d);
-	digest_hex(&d, hex);
-	snprintf(lines, sizeof(lines),
-		 "{\"s\":\"host\",\"k\":\"exec:sha256:" TWOS "\",\"x\":\"/nowhere\"}\n"
-		 "{\"s\":\"host\",\"k\":\"exec:sha256:%s\",\"x\":\"%s/%s\"}\n",
-		 hex, w->dir, name);
-	judge_by(w, lines);
 }
 
 /* That nobody would say of an unmount is no reason: it cannot be unmounted. That it changed just now is one, and is told. */
@@ -478,8 +507,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_digests), T(test_no_room),      T(test_refilled),    T(test_programs),
-		T(test_files),	 T(test_file_systems), T(test_unremembered)};
+		T(test_digests), T(test_no_room),     T(test_refilled),	    T(test_programs),
+		T(test_files),	 T(test_stored_into), T(test_file_systems), T(test_unremembered)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,7 +207,7 @@ static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    hash_cache_fd(e->o.hashes, fd, &d, &st) < 0)
+	    hash_cache_fd_sure(e->o.hashes, fd, &d, &st) < 0)
 		return 0;
 	digest_hex(&d, key + sizeof(PREFIX) - 1);
 	if (strcmp(key, t->key) != 0)
