@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -181,6 +182,83 @@ static void what_is_known_rests_longer(void **state)
 	close(ends[1]);
 }
 
+#define MS 1000000ull
+
+/* Whatever the clock's steps are: whole ones, an end that all have in common, and not far from what was asked for. */
+static void rests_end_together(void **state)
+{
+	const uint64_t ticks[] = {1 * MS, 3333333, 4 * MS, 10 * MS};
+	const uint32_t rests[] = {20, 25, 40, 300};
+
+	(void)state;
+	for (size_t t = 0; t < sizeof(ticks) / sizeof(*ticks); t++) {
+		uint64_t tick = ticks[t], beat = (20 * MS + tick - 1) / tick * tick;
+
+		for (uint64_t now = 0; now < 10 * beat; now += tick) {
+			for (size_t i = 0; i < sizeof(rests) / sizeof(*rests); i++) {
+				uint64_t rest = rested_fd_rest_ns(rests[i], now, tick);
+
+				assert_int_equal((now + rest) % beat, 0);
+				assert_true(rest > 0 && rest % tick == 0);
+				assert_true(rest + beat > rests[i] * MS);
+				assert_true(rest < rests[i] * MS + beat);
+			}
+		}
+	}
+	/* Seen from the middle of a step: a rest is counted from its beginning, as the loop counts. */
+	assert_int_equal(rested_fd_rest_ns(20, 43 * MS, 4 * MS), 20 * MS);
+}
+
+static enum rested_fd_turn always_known(void *ctx)
+{
+	struct reader *r = ctx;
+
+	r->turns++;
+	return RESTED_FD_KNOWN;
+}
+
+static long sleeps(void)
+{
+	struct rusage u;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+	return u.ru_nvcsw;
+}
+
+/* Two that rest by times of their own, of which none is a multiple of a step: one wake-up serves both, and none is in vain. */
+static void one_wake_up_serves_all(void **state)
+{
+	const uint32_t rests[2] = {25, 45};
+	struct event_base *base = event_base_new();
+	struct reader r[2] = {{.fd = -1}, {.fd = -1}};
+	struct rested_fd *f[2] = {NULL, NULL};
+	int ends[2];
+	long before;
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	assert_int_equal(write(ends[1], "a", 1), 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			rested_fd_open(base,
+				       &(struct rested_fd_options){.fd = ends[0],
+								   .known_rest_ms = rests[i],
+								   .turn = always_known,
+								   .ctx = &r[i]},
+				       &f[i]),
+			0);
+	before = sleeps();
+	run_ms(base, 1000);
+	assert_true(sleeps() - before <= 1000 / 20 + 8);
+	assert_in_range(r[0].turns, 2, 1000 / 20 + 2);
+	assert_in_range(r[1].turns, 2, 1000 / 40 + 2);
+	rested_fd_free(f[0]);
+	rested_fd_free(f[1]);
+	event_base_free(base);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void more_waits_is_no_rest(void **state)
 {
 	struct event_base *base = event_base_new();
@@ -227,6 +305,8 @@ int main(void)
 		cmocka_unit_test(what_comes_while_it_rests_is_taken_together),
 		cmocka_unit_test(its_rest_is_told),
 		cmocka_unit_test(what_is_known_rests_longer),
+		cmocka_unit_test(rests_end_together),
+		cmocka_unit_test(one_wake_up_serves_all),
 		cmocka_unit_test(more_waits_is_no_rest),
 		cmocka_unit_test(a_quiet_one_has_its_turn_too),
 	};

@@ -13,14 +13,15 @@
 #include "cleanup.h"
 #include "rested_fd.h"
 
-#define DATAGRAMS_A_TURN 64 /* others on the loop want their turn */
+#define DATAGRAMS_A_TURN 256 /* others on the loop want their turn */
+#define SMALL_AT_ONCE 64
 #define SMALL_MAX 256u
 
 struct netlink_door {
 	struct netlink_door_options o;
 	struct nl_sock *sock;
 	struct rested_fd *socket;
-	void *small; /* DATAGRAMS_A_TURN places of SMALL_MAX bytes; NULL: they may be of any size */
+	void *small; /* SMALL_AT_ONCE places of SMALL_MAX bytes; NULL: they may be of any size */
 };
 
 static int errno_of(int r)
@@ -67,9 +68,9 @@ int netlink_door_take(struct netlink_door *d)
 static int take_small(struct netlink_door *d)
 {
 	char(*data)[SMALL_MAX] = (void *)d->small;
-	struct mmsghdr headers[DATAGRAMS_A_TURN] = {0};
-	struct sockaddr_nl from[DATAGRAMS_A_TURN];
-	struct iovec parts[DATAGRAMS_A_TURN];
+	struct mmsghdr headers[SMALL_AT_ONCE] = {0};
+	struct sockaddr_nl from[SMALL_AT_ONCE];
+	struct iovec parts[SMALL_AT_ONCE];
 	int n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
@@ -101,18 +102,13 @@ static int take_small(struct netlink_door *d)
 static enum rested_fd_turn on_socket(void *ctx)
 {
 	struct netlink_door *d = ctx;
-	int n = 0;
+	int at_once = d->small ? SMALL_AT_ONCE : 1, n = 0, r;
 
-	if (d->small) {
-		n = take_small(d);
-		return n == DATAGRAMS_A_TURN ? RESTED_FD_MORE
-		       : n > 0		     ? RESTED_FD_ALL
-					     : RESTED_FD_NOTHING;
-	}
-
-	while (n < DATAGRAMS_A_TURN && netlink_door_take(ctx) > 0)
-		n++;
-	return n == DATAGRAMS_A_TURN ? RESTED_FD_MORE : n > 0 ? RESTED_FD_ALL : RESTED_FD_NOTHING;
+	do {
+		r = d->small ? take_small(d) : netlink_door_take(d);
+		n += r;
+	} while (r == at_once && n < DATAGRAMS_A_TURN);
+	return n >= DATAGRAMS_A_TURN ? RESTED_FD_MORE : n > 0 ? RESTED_FD_ALL : RESTED_FD_NOTHING;
 }
 
 /* Past net.core.rmem_max needs CAP_NET_ADMIN; without it as much as is allowed. */
@@ -157,7 +153,7 @@ int netlink_door_open(struct event_base *base, const struct netlink_door_options
 		return -ENOMEM;
 	d->o = *o;
 	if (o->small) {
-		d->small = calloc(DATAGRAMS_A_TURN, SMALL_MAX);
+		d->small = calloc(SMALL_AT_ONCE, SMALL_MAX);
 		if (!d->small) {
 			free(d);
 			return -ENOMEM;

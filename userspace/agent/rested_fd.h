@@ -20,8 +20,8 @@ enum rested_fd_turn {
 
 struct rested_fd_options {
 	int fd;			/* borrowed */
-	uint32_t rest_ms;
-	uint32_t known_rest_ms;	/* after RESTED_FD_KNOWN */
+	uint32_t rest_ms;	/* 0: none; from 20 on it ends at a time common to all, at most a beat (rested_fd_rest_ns()) from its length */
+	uint32_t known_rest_ms;	/* after RESTED_FD_KNOWN; the same */
 	uint32_t quiet_ms;	/* a turn at the latest after so long without one; 0: no such limit */
 	enum rested_fd_turn (*turn)(void *ctx);
 	void (*rests)(void *ctx, bool yes);	/* true as a rest begins, false before the turn that ends it; NULL: nobody asks */
@@ -32,5 +32,7 @@ struct rested_fd;
 
 int rested_fd_open(struct event_base *base, const struct rested_fd_options *o, struct rested_fd **ret);	/* -ENOMEM */
 struct rested_fd *rested_fd_free(struct rested_fd *f);
+/* How long the rest of rest_ms >= 20 is that begins at `now_ns` of a clock that goes in steps of tick_ns (not 0): what rests at once is woken at once. */
+uint64_t rested_fd_rest_ns(uint32_t rest_ms, uint64_t now_ns, uint64_t tick_ns);
 
 #endif

@@ -29,7 +29,7 @@
  * what is known can wait: on a busy node the wake-ups are most of what a run costs.
  */
 #define REST_MS 2
-#define KNOWN_REST_MS 10
+#define KNOWN_REST_MS 20
 #define QUIET_MS 250
 
 struct cpu {
