@@ -454,6 +454,23 @@ static void test_unremembered(void **state)
 	assert_non_null(strstr(told, "exec=listed files=0\n"));
 }
 
+/* It is listed, and will be refused: whoever isolated the node reads why. One that is gone is nobody's loss. */
+static void test_unread(void **state)
+{
+	struct world *w = *state;
+	char told[1024];
+
+	w->programs[0].stands_in = true;
+	list_one(w, "good", "abc");
+	scratch_run(w->dir, "rm -f good; mkdir good");
+	begin_told(w, told, sizeof(told));
+	assert_non_null(strstr(told, "exec=unlisted path="));
+	assert_non_null(strstr(told, "/good why=\"not a regular file\"\n"));
+	scratch_run(w->dir, "rmdir good");
+	begin_told(w, told, sizeof(told));
+	assert_null(strstr(told, "unlisted"));
+}
+
 /* Where it lies is not mounted anew as long as its version counts. */
 static void test_file_systems(void **state)
 {
@@ -507,8 +524,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, end)
 	const struct CMUnitTest tests[] = {
-		T(test_digests), T(test_no_room),     T(test_refilled),	    T(test_programs),
-		T(test_files),	 T(test_stored_into), T(test_file_systems), T(test_unremembered)};
+		T(test_digests),      T(test_no_room),	    T(test_refilled),
+		T(test_programs),     T(test_files),	    T(test_stored_into),
+		T(test_file_systems), T(test_unremembered), T(test_unread)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,6 +198,14 @@ static bool let_run(struct isolate_exec *e, int fd, const struct stat *st)
 	return hash_cache_settled(fd, st) && pin(e, fd, st->st_dev) && put_file(e, st) >= 0;
 }
 
+/* Nothing can be run that is not there; all else that is refused for this should not have to be guessed. */
+static void tell_unread(const struct todo *t, int error)
+{
+	if (error != -ENOENT && error != -ENOTDIR)
+		log_error("isolation exec=unlisted path=%s why=\"%s\"", t->path,
+			  error == -EISDIR ? "not a regular file" : strerror(-error));
+}
+
 /* The very bytes that are listed for it. */
 static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
 {
@@ -205,10 +213,14 @@ static uint64_t read_one(struct isolate_exec *e, const struct todo *t)
 	char key[sizeof(PREFIX) + DIGEST_HEX_SIZE] = PREFIX;
 	struct digest d;
 	struct stat st;
+	int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    hash_cache_fd_sure(e->o.hashes, fd, &d, &st) < 0)
+	if (r == 0)
+		r = S_ISREG(st.st_mode) ? hash_cache_fd_sure(e->o.hashes, fd, &d, &st) : -EISDIR;
+	if (r < 0) {
+		tell_unread(t, r);
 		return 0;
+	}
 	digest_hex(&d, key + sizeof(PREFIX) - 1);
 	if (strcmp(key, t->key) != 0)
 		return (uint64_t)st.st_size;
